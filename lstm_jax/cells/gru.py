@@ -1,0 +1,56 @@
+"""Gated recurrent unit (Cho et al. 2014, in the variant of cuDNN, PyTorch and Keras)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel, sigmoid
+from lstm_jax.types import Features, Hidden, Key
+
+
+class GRUParams(NamedTuple):
+    """Weights with the gates side by side in the order r, z, n."""
+
+    input_kernel: jax.Array  # [D, 3H]
+    recurrent_kernel: jax.Array  # [H, 3H]
+    bias: jax.Array  # [3H]
+    recurrent_bias: jax.Array  # [H], of the candidate alone, inside the reset gate's product
+
+
+def gru(hidden_size: int) -> Cell:
+    """A GRU cell, its state the hidden state ``h[B, H]``::
+
+        r = σ(x·Wr + h·Ur + br)        z = σ(x·Wz + h·Uz + bz)
+        n = tanh(x·Wn + bn + r ⊙ (h·Un + un))
+        h' = (1 - z) ⊙ n + z ⊙ h
+
+    The reset gate acts after the recurrent product, which lets the three products be one. Biases start
+    at zero; of PyTorch's two a gate only the candidate's ``un`` is not redundant.
+
+    Args:
+      hidden_size: H.
+    """
+
+    def init(key: Key, input_size: int) -> GRUParams:
+        input_key, recurrent_key = jax.random.split(key)
+        return GRUParams(
+            input_kernel(input_key, input_size, hidden_size, 3),
+            recurrent_kernel(recurrent_key, hidden_size, 3),
+            jnp.zeros(3 * hidden_size),
+            jnp.zeros(hidden_size),
+        )
+
+    def initial_state(batch_size: int) -> Hidden:
+        return jnp.zeros((batch_size, hidden_size))
+
+    def step(params: GRUParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
+        x_r, x_z, x_n = jnp.split(x @ params.input_kernel + params.bias, 3, axis=-1)
+        h_r, h_z, h_n = jnp.split(h @ params.recurrent_kernel, 3, axis=-1)
+        r = sigmoid(x_r + h_r)
+        z = sigmoid(x_z + h_z)
+        n = jnp.tanh(x_n + r * (h_n + params.recurrent_bias))
+        h = n + z * (h - n)
+        return h, h
+
+    return Cell(init, initial_state, step)

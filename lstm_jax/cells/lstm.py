@@ -1,0 +1,76 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel, sigmoid
+from lstm_jax.types import Features, Hidden, Key
+
+
+class LSTMParams(NamedTuple):
+    """Weights with the gates side by side in the order i, f, g, o."""
+
+    input_kernel: jax.Array  # [D, 4H]
+    recurrent_kernel: jax.Array  # [H, 4H]
+    bias: jax.Array  # [4H]
+
+
+class LSTMState(NamedTuple):
+    """What the cell carries from one word to the next."""
+
+    c: Hidden  # cell state
+    h: Hidden  # hidden state, also the output
+
+
+class Gates(NamedTuple):
+    """The activated gates of one step, each ``[B, H]``."""
+
+    i: Hidden  # input gate, in (0, 1)
+    f: Hidden  # forget gate, in (0, 1)
+    g: Hidden  # candidate, in (-1, 1)
+    o: Hidden  # output gate, in (0, 1)
+
+
+def gates(params: LSTMParams, state: LSTMState, x: Features) -> Gates:
+    """The four gates that the state and the input ``x[B, D]`` open."""
+    z = x @ params.input_kernel + state.h @ params.recurrent_kernel + params.bias
+    i, f, g, o = jnp.split(z, 4, axis=-1)
+    return Gates(sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o))
+
+
+def lstm(hidden_size: int, forget_bias: float = 1.0) -> Cell:
+    """An LSTM cell::
+
+        i = σ(x·Wi + h·Ui + bi)        f = σ(x·Wf + h·Uf + bf)
+        g = tanh(x·Wg + h·Ug + bg)     o = σ(x·Wo + h·Uo + bo)
+        c' = f ⊙ c + i ⊙ g             h' = o ⊙ tanh(c')
+
+    One bias a gate, zero at first except the forget gate's, which starts at ``forget_bias`` so that
+    memory lasts before anything is learned (Jozefowicz et al. 2015). PyTorch's two biases are summed.
+
+    Args:
+      hidden_size: H.
+      forget_bias: first value of the forget gate's bias.
+    """
+
+    def init(key: Key, input_size: int) -> LSTMParams:
+        input_key, recurrent_key = jax.random.split(key)
+        return LSTMParams(
+            input_kernel(input_key, input_size, hidden_size, 4),
+            recurrent_kernel(recurrent_key, hidden_size, 4),
+            jnp.zeros(4 * hidden_size).at[hidden_size : 2 * hidden_size].set(forget_bias),
+        )
+
+    def initial_state(batch_size: int) -> LSTMState:
+        zeros = jnp.zeros((batch_size, hidden_size))
+        return LSTMState(c=zeros, h=zeros)
+
+    def step(params: LSTMParams, state: LSTMState, x: Features) -> tuple[LSTMState, Hidden]:
+        i, f, g, o = gates(params, state, x)
+        c = f * state.c + i * g
+        h = o * jnp.tanh(c)
+        return LSTMState(c, h), h
+
+    return Cell(init, initial_state, step)

@@ -1,0 +1,48 @@
+"""The plain recurrent network (Elman 1990), with tanh or rectified units."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel
+from lstm_jax.types import Features, Hidden, Key
+
+
+class RNNParams(NamedTuple):
+    """Weights of the single layer of units."""
+
+    input_kernel: jax.Array  # [D, H]
+    recurrent_kernel: jax.Array  # [H, H]
+    bias: jax.Array  # [H]
+
+
+def rnn(hidden_size: int, activation: Callable[[jax.Array], jax.Array] = jnp.tanh) -> Cell:
+    """An Elman cell, its state the hidden state ``h[B, H]``::
+
+        h' = φ(x·W + h·U + b)
+
+    Args:
+      hidden_size: H.
+      activation: φ, ``jnp.tanh`` or ``jax.nn.relu``. Rectified units start from U = 1 (Le et al. 2015),
+        which keeps their state from exploding or vanishing; tanh units from an orthogonal U.
+    """
+
+    def init(key: Key, input_size: int) -> RNNParams:
+        input_key, recurrent_key = jax.random.split(key)
+        identity = activation is jax.nn.relu
+        return RNNParams(
+            input_kernel(input_key, input_size, hidden_size, 1),
+            jnp.eye(hidden_size) if identity else recurrent_kernel(recurrent_key, hidden_size, 1),
+            jnp.zeros(hidden_size),
+        )
+
+    def initial_state(batch_size: int) -> Hidden:
+        return jnp.zeros((batch_size, hidden_size))
+
+    def step(params: RNNParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
+        h = activation(x @ params.input_kernel + h @ params.recurrent_kernel + params.bias)
+        return h, h
+
+    return Cell(init, initial_state, step)

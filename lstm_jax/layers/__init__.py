@@ -1,0 +1,8 @@
+"""Layers: whole sequences as pure functions."""
+
+from lstm_jax.layers.base import Layer, output_size
+from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.stack import stack
+from lstm_jax.layers.unroll import unrolled
+
+__all__ = ["Directions", "Layer", "bidirectional", "output_size", "stack", "unrolled"]

@@ -1,0 +1,42 @@
+"""Layers on top of each other."""
+
+from collections.abc import Sequence as Sized
+
+import jax
+
+from lstm_jax.dropout import feature_dropout, fold_in
+from lstm_jax.layers.base import Layer, output_size
+from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Scalar, Sequence, State
+
+
+def stack(layers: Sized[Layer], dropout: Scalar | float = 0.0, residual: bool = False) -> Layer:
+    """Feeds each layer's outputs to the next. Parameters and states are tuples, one entry a layer.
+
+    Args:
+      layers: from the words upwards.
+      dropout: rate between layers, applied when ``apply`` is given a key; may be a traced value.
+      residual: adds a layer's input to its output from the second layer on (He et al. 2016).
+    """
+
+    def init(key: Key, input_size: int) -> Params:
+        params = []
+        for layer, layer_key in zip(layers, jax.random.split(key, len(layers)), strict=True):
+            params.append(layer.init(layer_key, input_size))
+            input_size = output_size(layer, params[-1], input_size)
+        return tuple(params)
+
+    def apply(
+        params: Params, x: Sequence, lengths: Lengths, key: RowKeys | None = None, state: State | None = None
+    ) -> tuple[Outputs, State]:
+        states = state if state is not None else (None,) * len(layers)
+        ends = []
+        for n, layer in enumerate(layers):
+            layer_key = None if key is None else fold_in(key, 2 * n)
+            if n > 0 and key is not None:
+                x = feature_dropout(fold_in(key, 2 * n + 1), x, dropout)
+            y, end = layer.apply(params[n], x, lengths, layer_key, states[n])
+            x = x + y if residual and n > 0 else y
+            ends.append(end)
+        return x, tuple(ends)
+
+    return Layer(init, apply)

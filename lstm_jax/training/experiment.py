@@ -1,0 +1,126 @@
+"""A training run as three pure functions over a state that holds its own hyper-parameters."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lstm_jax.config import Config
+from lstm_jax.models import DropoutRates, TextClassifier
+from lstm_jax.text.batches import Batch
+from lstm_jax.training.metrics import Metrics, summed
+from lstm_jax.training.objectives import cross_entropy
+from lstm_jax.training.optimizers import HParams, optimizer
+from lstm_jax.types import Params, RowKeys, Scalar
+
+
+class TrainState(NamedTuple):
+    """Everything that a run carries from step to step."""
+
+    step: Scalar  # int32, steps made
+    seed: Scalar  # uint32, of initial weights and dropout
+    hparams: HParams  # traced hyper-parameters by dotted path
+    params: Params  # trained weights
+    frozen: Params  # weights that training leaves alone
+    average: Params  # moving average of the weights, or () where none is kept
+    opt_state: Any
+    finite: Scalar  # bool, false from the first step whose loss or gradient was NaN or infinite
+
+
+class Experiment(NamedTuple):
+    """A run's pure functions, closed over the static config.
+
+    Attributes:
+      init: ``(seed, hparams) -> TrainState``.
+      step: ``(state, batch) -> (state, metrics)``. After a step that is not finite the weights stay as
+        they were before it.
+      evaluate: ``(state, batch) -> metrics``, without dropout, with the averaged weights where kept.
+      predict: ``(state, batch) -> probabilities[B, C]``, likewise.
+    """
+
+    init: Callable[[Scalar, HParams], TrainState]
+    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    evaluate: Callable[[TrainState, Batch], Metrics]
+    predict: Callable[[TrainState, Batch], jax.Array]
+
+
+def evaluated_params(state: TrainState) -> Params:
+    """The weights that are evaluated and kept: the average where there is one."""
+    return state.average if state.average != () else state.params
+
+
+def experiment(
+    config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None
+) -> Experiment:
+    """Closes the pure functions over a config.
+
+    Args:
+      config: static; of its traced fields only whether they are 0 matters here.
+      model: the module to train.
+      total_steps: of the run, for the schedule.
+      data_axis: name of the mesh axis that the batch is sharded over, if any.
+    """
+
+    def total(tree: Any) -> Any:
+        return jax.lax.psum(tree, data_axis) if data_axis else tree
+
+    def init(seed: Scalar, hparams: HParams) -> TrainState:
+        tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+        variables = model.init(jax.random.fold_in(jax.random.key(seed), 0), tokens, lengths)
+        params = variables.get("params", {})
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            seed=jnp.asarray(seed, jnp.uint32),
+            hparams=hparams,
+            params=params,
+            frozen=variables.get("frozen", {}),
+            average=params if config.optimizer.ema else (),
+            opt_state=optimizer(config.optimizer, hparams, total_steps).init(params),
+            finite=jnp.ones((), bool),
+        )
+
+    def row_keys(state: TrainState, batch: Batch) -> RowKeys:
+        step_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.step)
+        return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.reviews)
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
+        keys = row_keys(state, batch)
+        reviews = jnp.maximum(total(jnp.sum(batch.weights)), 1.0)
+
+        def objective(params: Params) -> tuple[Scalar, Metrics]:
+            variables = {"params": params, "frozen": state.frozen}
+            logits = model.apply(variables, batch.tokens, batch.lengths, keys, rates)
+            losses, logits = cross_entropy(logits, batch.lengths, batch.labels)
+            return jnp.sum(losses * batch.weights) / reviews, summed(losses, logits, batch)
+
+        gradient, metrics = total(jax.grad(objective, has_aux=True)(state.params))
+        finite = state.finite & jnp.isfinite(metrics.loss) & jnp.isfinite(optax.global_norm(gradient))
+        transformation = optimizer(config.optimizer, state.hparams, total_steps)
+        updates, opt_state = transformation.update(gradient, state.opt_state, state.params)
+        params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)
+        average = moving_average(state, params) if config.optimizer.ema else ()
+        return state._replace(
+            step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite
+        ), metrics
+
+    def moving_average(state: TrainState, params: Params) -> Params:
+        # A young average forgets faster, so that it does not remember the initial weights.
+        young = (1.0 + state.step) / (10.0 + state.step)
+        decay = jnp.minimum(state.hparams["optimizer.ema"], young)
+        return jax.tree.map(lambda a, p: a + (1.0 - decay) * (p - a), state.average, params)
+
+    def decisive(state: TrainState, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        variables = {"params": evaluated_params(state), "frozen": state.frozen}
+        logits = model.apply(variables, batch.tokens, batch.lengths)
+        return cross_entropy(logits, batch.lengths, batch.labels)
+
+    def evaluate(state: TrainState, batch: Batch) -> Metrics:
+        return total(summed(*decisive(state, batch), batch))
+
+    def predict(state: TrainState, batch: Batch) -> jax.Array:
+        return jax.nn.softmax(decisive(state, batch)[1], axis=-1)
+
+    return Experiment(init, step, evaluate, predict)
