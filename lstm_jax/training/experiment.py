@@ -35,7 +35,7 @@ class Experiment(NamedTuple):
     Attributes:
       init: ``(seed, hparams) -> TrainState``.
       step: ``(state, batch) -> (state, metrics)``. After a step that is not finite the weights stay as
-        they were before it.
+        they were before it, and its loss and all later ones are NaN.
       evaluate: ``(state, batch) -> metrics``, without dropout, with the averaged weights where kept.
       predict: ``(state, batch) -> probabilities[B, C]``, likewise.
     """
@@ -98,6 +98,7 @@ def experiment(
 
         gradient, metrics = total(jax.grad(objective, has_aux=True)(state.params))
         finite = state.finite & jnp.isfinite(metrics.loss) & jnp.isfinite(optax.global_norm(gradient))
+        metrics = metrics._replace(loss=jnp.where(finite, metrics.loss, jnp.nan))
         transformation = optimizer(config.optimizer, state.hparams, total_steps)
         updates, opt_state = transformation.update(gradient, state.opt_state, state.params)
         params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)

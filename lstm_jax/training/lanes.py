@@ -42,7 +42,7 @@ class Program(NamedTuple):
         first ``count`` of K steps; the state is donated. In place of the review numbers it takes a Batch
         of leading axes [L, K], gathered on the host; then ``corpus`` is ``None``.
       evaluate: ``(state, corpus, reviews[K, B], count, length) -> metrics of [L]``, summed over the steps.
-      predict: ``(state, corpus, reviews[B], length) -> probabilities[L, B, C]``.
+      predict: ``(state, corpus, reviews[K, B], length) -> probabilities[L, K, B, C]``.
       compile_seconds: spent so far on tracing and compiling; a function without arguments.
     """
 
@@ -93,8 +93,11 @@ def program(experiment: Experiment, mesh: Mesh) -> Program:
         return over_lanes(lane)(state)
 
     def predict(state: TrainState, corpus: Any, feed: Any, length: int) -> jax.Array:
-        batch = feed if isinstance(feed, Batch) else gather(corpus, feed, length)
-        return over_lanes(lambda state: experiment.predict(state, batch))(state)
+        def lane(state: TrainState) -> jax.Array:
+            steps = jnp.arange(jax.tree.leaves(feed)[0].shape[0])
+            return jax.lax.map(lambda k: experiment.predict(state, step_batch(corpus, feed, k, length)), steps)
+
+        return over_lanes(lane)(state)
 
     def init(seeds: Any, hparams: HParams) -> TrainState:
         return over_lanes(experiment.init)(seeds, hparams)
@@ -123,9 +126,9 @@ def program(experiment: Experiment, mesh: Mesh) -> Program:
         return compiled(("evaluate", length), jax.jit(function), *arguments)
 
     def run_predict(state: TrainState, corpus: Any, feed: Any, length: int) -> jax.Array:
-        specs = _feed_specs(feed)
+        specs = _feed_specs(feed, None)
         function = spread(
-            partial(predict, length=length), in_specs=(lanes, everywhere, specs), out_specs=P("lane", "data")
+            partial(predict, length=length), in_specs=(lanes, everywhere, specs), out_specs=P("lane", None, "data")
         )
         return compiled(("predict", length), jax.jit(function), state, corpus, place(specs, feed))
 

@@ -1,0 +1,123 @@
+"""What all entry points share: flags, exit codes, one clear line for a failure."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from lstm_jax.config import Config, validate
+from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.training.workdir import read_config
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+
+
+def define_config(default: str) -> Any:
+    """The flag ``--config=configs/NAME.py``, and ``--config.group.field=value`` for any field."""
+    return config_flags.DEFINE_config_file("config", default, "A file whose get_config() returns a Config.")
+
+
+def define_config_of_workdir() -> Any:
+    """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
+    finder = flags.FlagValues()
+    flags.DEFINE_string("workdir", None, "", flag_values=finder)
+    finder(sys.argv, known_only=True)
+    found = read_config(Path(finder["workdir"].value)) if finder["workdir"].value else Config()
+    return config_flags.DEFINE_config_dataclass("config", found, "The run's own config, changed where it is given.")
+
+
+def checked(config: Any) -> Config:
+    """The value of a config flag, validated and frozen.
+
+    Raises:
+      ConfigError: a field is wrong, or the file's get_config() returns something else.
+    """
+    if not isinstance(config, Config):
+        raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
+    return validate(config)
+
+
+def run(define: Callable[[], None], main: Callable[[], None]) -> None:
+    """Defines and parses the flags, calls ``main`` and ends the process.
+
+    Exit codes: 0 done; 1 failed, said in one line, with the traceback only under ``--verbosity=1``; 2 bad
+    flags or config.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
+    if code == DONE:
+        _log_plainly()
+        code = _guarded(main, unexpected=FAILED)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _parse(define: Callable[[], None]) -> None:
+    app.define_help_flags()
+    define()
+    if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
+        app.usage(shorthelp=True, writeto_stdout=True)
+        sys.exit(DONE)
+    rest = flags.FLAGS(sys.argv)
+    if len(rest) > 1:
+        raise ConfigError(f"{rest[1]!r} is no flag; flags look like --name=value")
+
+
+def _guarded(function: Callable[[], None], unexpected: int) -> int:
+    try:
+        function()
+    except ConfigError as error:
+        return _say(error, BAD_USAGE)
+    except UserError as error:
+        return _say(error, FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted; the same command goes on from the last checkpoint", FAILED)
+    except OSError as error:
+        return _say(_disk(error), FAILED if unexpected == FAILED else BAD_USAGE, error)
+    except flags.Error as error:
+        return _say(f"{error}; see --help", BAD_USAGE)
+    except Exception as error:
+        cause = _os_error(error)
+        text = _disk(cause) if cause else f"{type(error).__name__}: {error}; --verbosity=1 shows where"
+        return _say(text, unexpected, error)
+    return DONE
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _disk(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}; what was written before is kept, mend this and run the same command again"
+
+
+def _say(what: object, code: int, error: BaseException | None = None) -> int:
+    if error is not None and "--verbosity=1" in sys.argv:
+        logging.getLogger(__name__).error("traceback of the error below", exc_info=error)
+    print("error: " + " ".join(str(what).split()), file=sys.stderr, flush=True)
+    return code
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _log_plainly() -> None:
+    """Our own messages as they are, other packages' warnings only under ``--verbosity=1``."""
+    verbose = flags.FLAGS.verbosity >= 1
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+    logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)
+    logging.getLogger("lstm_jax").setLevel(logging.INFO)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")

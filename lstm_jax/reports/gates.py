@@ -1,0 +1,80 @@
+"""Looking inside an LSTM: its gates, cell state and verdict after each word of one review."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
+from lstm_jax.reports import plots
+from lstm_jax.types import HostArray
+
+# A unit's colour runs over the values it can take.
+PANELS = {
+    "i": ("input gate", "viridis", (0, 1)),
+    "f": ("forget gate", "viridis", (0, 1)),
+    "g": ("candidate", "RdBu_r", (-1, 1)),
+    "o": ("output gate", "viridis", (0, 1)),
+    "c": ("cell state", "RdBu_r", None),
+}
+
+
+class Inside(NamedTuple):
+    """What happens in one LSTM layer over the words of a review, each ``[T, H]``."""
+
+    i: HostArray
+    f: HostArray
+    g: HostArray
+    o: HostArray
+    c: HostArray
+
+
+def look_inside(params: LSTMParams, x: jax.Array) -> Inside:
+    """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does."""
+
+    def step(state: LSTMState, x_t: jax.Array) -> tuple[LSTMState, tuple[jax.Array, ...]]:
+        opened = gates(params, state, x_t[None])
+        c = opened.f * state.c + opened.i * opened.g
+        return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
+
+    zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
+    _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), x)
+    return Inside(*(np.asarray(each)[:, 0] for each in seen))
+
+
+def picture(inside: Inside, words: list[str], verdict: HostArray, name: str, path: Path, most_words: int = 60) -> None:
+    """Draws gates and cell state, unit by unit, and the class probability after each word.
+
+    Args:
+      inside: of T words.
+      words: the T words.
+      verdict: ``[T]`` probability of the class ``name`` for the review up to each word.
+      name: of the class.
+      path: a PNG.
+      most_words: the last so many are drawn, since more could not be read.
+    """
+    inside = Inside(*(each[-most_words:] for each in inside))
+    words, verdict = words[-most_words:], verdict[-most_words:]
+    # Units that end up alike stand together: sorted by their last cell state.
+    order = np.argsort(inside.c[-1])[::-1]
+    drawn, axes = plots.figure(
+        max(6.0, 2.2 + 0.24 * len(words)), 11, len(PANELS) + 1, sharex=True, height_ratios=[1] * len(PANELS) + [1.1]
+    )
+    for axis, (field, (title, colours, limits)) in zip(axes, PANELS.items(), strict=False):
+        _panel(drawn, axis, getattr(inside, field)[:, order].T, title, colours, limits)
+    last: Any = axes[-1]
+    last.plot(verdict, marker="o", markersize=4, color=plots.COLOURS["validation"])
+    last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
+    last.set(ylim=(-0.03, 1.03), ylabel=f"p({name})")
+    last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
+    plots.save(drawn, path)
+
+
+def _panel(drawn: Any, axis: Any, values: HostArray, title: str, colours: str, limits: Any) -> None:
+    low, high = limits or (-np.abs(values).max(), np.abs(values).max())
+    image = axis.imshow(values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+    axis.set_ylabel(f"{title}\n(units)")
+    axis.set_yticks([])
+    drawn.colorbar(image, ax=axis, pad=0.01, fraction=0.02)

@@ -1,0 +1,69 @@
+"""Pictures of a run: loss and accuracy over steps, the confusion matrix."""
+
+from pathlib import Path
+from typing import Any
+
+from lstm_jax.types import HostArray
+
+COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
+
+
+def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+    """A figure of the house's style that needs no display, and its axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 11})
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+def save(drawn: Any, path: Path) -> None:
+    """Writes a figure as PNG and frees it."""
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn.savefig(path, dpi=130)
+    plt.close(drawn)
+
+
+def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
+    """``loss.png`` and ``accuracy.png`` from the rows of one lane's ``metrics.jsonl``."""
+    for name, label in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
+        drawn, axes = figure(7, 4.2)
+        for split, style in (("train", {"linewidth": 1.2}), ("validation", {"marker": "o", "linewidth": 1.8})):
+            own = [row for row in rows if row["split"] == split and row[name] is not None]
+            axes.plot([r["step"] for r in own], [r[name] for r in own], color=COLOURS[split], label=split, **style)
+        best = [row for row in rows if row["split"] == "validation" and row["step"] == best_step]
+        if best:
+            value = f"{best[0][name]:.2%}" if name == "accuracy" else f"{best[0][name]:.3f}"
+            axes.axvline(best_step, color="grey", linewidth=0.8, linestyle=":")
+            axes.annotate(
+                f"best: {value}", (best_step, best[0][name]), xytext=(-6, -16), ha="right", textcoords="offset points"
+            )
+        if name == "accuracy":
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.set(xlabel="step", ylabel=label)
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+        save(drawn, folder / f"{name}.png")
+
+
+def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:
+    """A confusion matrix ``[C, C]`` with counts and shares of the true class."""
+    classes = len(names)
+    drawn, axes = figure(2.4 + 0.9 * classes, 2 + 0.8 * classes)
+    shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for true in range(classes):
+        for predicted in range(classes):
+            share = shares[true, predicted]
+            text = f"{int(matrix[true, predicted]):,}\n{share:.1%}"
+            axes.text(predicted, true, text, ha="center", va="center", color="white" if share > 0.6 else "black")
+    axes.set_xticks(range(classes), names, rotation=0 if classes < 4 else 30)
+    axes.set_yticks(range(classes), names)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.spines[:].set_visible(False)
+    save(drawn, path)

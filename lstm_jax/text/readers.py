@@ -1,0 +1,147 @@
+"""Rows of review files, one at a time, with the place of each for error messages.
+
+Files are read as streams. Text must be UTF-8; what cannot be read is named with its file and line.
+"""
+
+import bz2
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lstm_jax.errors import UserError
+
+OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".gz": lambda path: gzip.open(path, "rb"),
+    ".bz2": lambda path: bz2.open(path, "rb"),
+}
+
+
+class Row(NamedTuple):
+    """A review as its file has it."""
+
+    fields: dict[str, Any]  # by column name
+    place: str  # as "reviews.csv, line 7"
+    fault: str = ""  # why the row cannot be read; its fields are empty then
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """The rows of one file, by its ending: parquet, csv, tsv, json, jsonl or fastText txt, plain or gz or bz2.
+
+    Raises:
+      UserError: the file is missing, empty, truncated, or of another kind.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty; give a file that holds reviews")
+    kind = file_kind(path)
+    if kind is None:
+        known = ", ".join(sorted(READERS))
+        raise UserError(f"{path} ends in none of {known} (or one of them with .gz or .bz2); rename or convert it")
+    return READERS[kind](path)
+
+
+def file_kind(path: Path) -> str | None:
+    """The ending that tells how to read a file, a compressor's aside; ``None`` where no reader fits."""
+    suffixes = [suffix for suffix in path.suffixes[-2:] if suffix not in OPENERS]
+    return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        file = pq.ParquetFile(path)
+        number = 0
+        for batch in file.iter_batches(batch_size=4096):
+            for fields in batch.to_pylist():
+                number += 1
+                yield Row(fields, f"{path}, row {number}")
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} cannot be read as parquet ({_first_line(error)}); fetch it again") from error
+
+
+def _objects(path: Path) -> Iterator[Row]:
+    for number, line in lines(path):
+        place = f"{path}, line {number}"
+        try:
+            fields = json.loads(line)
+        except UnicodeDecodeError as error:
+            yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
+        except json.JSONDecodeError as error:
+            yield Row({}, place, f"is not valid JSON ({error.msg} at column {error.colno})")
+        else:
+            yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but no object")
+
+
+def _fasttext(path: Path) -> Iterator[Row]:
+    """Lines ``__label__2 Title: text`` with classes from 1; the row's label counts from 0."""
+    for number, line in lines(path):
+        place = f"{path}, line {number}"
+        try:
+            mark, _, text = line.decode().partition(" ")
+        except UnicodeDecodeError as error:
+            yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
+            continue
+        name = mark.removeprefix("__label__")
+        if name == mark or not name.isdigit():
+            yield Row({}, place, "does not begin with __label__ and a number")
+        else:
+            yield Row({"label": int(name) - 1, "text": text}, place)
+
+
+def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    csv.field_size_limit(2**31 - 1)  # a review may be long
+    decoded = (line.decode("utf-8", errors="surrogateescape") for _, line in lines(path, keep_blank=True))
+    reader = csv.DictReader(decoded, delimiter=delimiter)
+    for fields in reader:
+        place = f"{path}, line {reader.line_num}"
+        extra = fields.pop(None, None)  # type: ignore[call-overload]
+        if extra is not None:
+            yield Row({}, place, "has more fields than the header; quote fields that hold the delimiter")
+        elif any(value is not None and not _is_utf8(value) for value in fields.values()):
+            yield Row({}, place, "is not valid UTF-8")
+        else:
+            yield Row(fields, place)
+
+
+def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a file, plain or compressed, stripped and without blank ones unless those are kept.
+
+    Raises:
+      UserError: the file breaks off or is damaged.
+    """
+    opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
+    number = 0
+    try:
+        with opener(path) as file:
+            for number, line in enumerate(file, start=1):
+                if keep_blank or line.strip():
+                    yield number, line if keep_blank else line.strip()
+    except (EOFError, zlib.error, OSError) as error:
+        raise UserError(
+            f"{path} breaks off after line {number} ({_first_line(error)}); it is truncated or damaged, fetch it again"
+        ) from error
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".tsv": lambda path: _csv(path, delimiter="\t"),
+    ".json": _objects,
+    ".jsonl": _objects,
+    ".txt": _fasttext,
+}

@@ -1,0 +1,99 @@
+"""Checkpoints by Orbax: asynchronous, atomic, the last two kept, each with the best weights so far."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orbax.checkpoint as ocp
+
+from lstm_jax.errors import UserError
+from lstm_jax.training.experiment import TrainState
+from lstm_jax.types import Params
+
+KEPT = 2
+
+
+def _evaluated(checkpoint: "Checkpoint") -> dict[str, Params]:
+    """All that evaluation needs, so that it can do without the rest of the state."""
+    return {"params": checkpoint.best, "frozen": checkpoint.state.frozen}
+
+
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on as if it had never stopped. Array leaves have a leading axis L."""
+
+    state: TrainState
+    best: Params  # the evaluated weights of each lane's best validation
+    notes: dict[str, Any]  # what the loop remembers, as JSON
+
+
+class Checkpoints:
+    """The folder ``checkpoints`` of a workdir."""
+
+    def __init__(self, workdir: Path) -> None:
+        self.folder = (workdir / "checkpoints").resolve()
+        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True, create=True)
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def save(self, step: int, checkpoint: Checkpoint) -> None:
+        """Begins to write a checkpoint; a finished write replaces the oldest kept one."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(checkpoint.state._asdict()),
+                best=ocp.args.StandardSave(_evaluated(checkpoint)),
+                notes=ocp.args.JsonSave(checkpoint.notes),
+            ),
+        )
+
+    def restore(self, like: Checkpoint) -> Checkpoint | None:
+        """The newest checkpoint that can be read, in the shapes and shardings of ``like``; damaged ones are deleted.
+
+        Raises:
+          UserError: there are checkpoints, but none can be read.
+        """
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(like.state._asdict()),
+            best=ocp.args.StandardRestore(_evaluated(like)),
+            notes=ocp.args.JsonRestore(),
+        )
+        for step, items in self._readable(args):
+            for later in self._manager.all_steps():
+                if later > step:
+                    self._manager.delete(later)
+            return Checkpoint(TrainState(**items.state), items.best["params"], items.notes)
+        return None
+
+    def restore_best(self, like: Params) -> tuple[Params, dict[str, Any]]:
+        """The best weights and the notes of the newest checkpoint that can be read.
+
+        Args:
+          like: ``params`` and ``frozen`` of all lanes as shapes.
+
+        Raises:
+          UserError: there is no such checkpoint.
+        """
+        args = ocp.args.Composite(best=ocp.args.StandardRestore(like), notes=ocp.args.JsonRestore())
+        for _, items in self._readable(args):
+            return items.best, items.notes
+        raise UserError(f"{self.folder} holds no checkpoint; train first, with the same --workdir")
+
+    def _readable(self, args: Any) -> Iterator[tuple[int, Any]]:
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                items = self._manager.restore(step, args=args)
+            except Exception as error:  # damage shows as many kinds of exception
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                logging.getLogger(__name__).warning(
+                    "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
+                )
+                continue
+            yield step, items
+        if steps:
+            raise UserError(f"every checkpoint in {self.folder} is damaged; use a new --workdir or restore a copy")
+
+    def finish(self) -> None:
+        """Waits for writes under way and closes the folder; raises what a write has raised."""
+        self._manager.wait_until_finished()
+        self._manager.close()

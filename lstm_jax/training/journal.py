@@ -1,0 +1,91 @@
+"""What a run writes down while it goes: ``metrics.jsonl``, TensorBoard events, a table on the terminal."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "words/s", "seconds")
+
+
+class Journal:
+    """The records of a stack of lanes; a context manager."""
+
+    def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int) -> None:
+        """Opens the records, dropping what lies after ``step``, the one that the run goes on from."""
+        from tensorboardX import SummaryWriter  # slow to import
+
+        self.path = workdir / "metrics.jsonl"
+        _drop_after(self.path, step)
+        self._file = self.path.open("a", encoding="utf-8")
+        self._boards = [
+            SummaryWriter(str(workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "")), purge_step=step + 1)
+            for n in range(lanes)
+        ]
+        quiet = not sys.stderr.isatty()  # a log file gets a line now and then instead of a moving bar
+        self._bar = tqdm(
+            total=total_steps, initial=step, unit="step", mininterval=10 if quiet else 0.2, dynamic_ncols=not quiet
+        )
+        self._headed = False
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._file.close()
+        for board in self._boards:
+            board.close()
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Adds one object to ``metrics.jsonl`` and to TensorBoard; a number that is not finite becomes null."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        self._file.write(json.dumps(clean) + "\n")
+        self._file.flush()
+        for name in ("loss", "accuracy"):
+            if clean[name] is not None:
+                self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", clean[name], row["step"])
+
+    def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
+        """Moves the bar to ``step``."""
+        self._bar.set_postfix_str(
+            f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} words/s", refresh=False
+        )
+        self._bar.update(step - self._bar.n)
+
+    def table_row(self, *values: float) -> None:
+        """Prints a row under ``COLUMNS``."""
+        if not self._headed:
+            self._headed = True
+            self._say("  ".join(f"{name:>10}" for name in COLUMNS))
+        epoch, step, train_loss, train_accuracy, loss, accuracy, speed, seconds = values
+        self._say(
+            f"{epoch:>10.2f}  {step:>10}  {train_loss:>10.4f}  {train_accuracy:>10.2%}  {loss:>10.4f}  "
+            f"{accuracy:>10.2%}  {speed:>10,.0f}  {seconds:>10.1f}"
+        )
+
+    def _say(self, line: str) -> None:
+        self._bar.clear()
+        print(line, flush=True)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``metrics.jsonl``; a last line cut off by a crash is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _drop_after(path: Path, step: int) -> None:
+    if path.exists():
+        kept = [row for row in read(path) if row["step"] <= step]
+        part = path.with_suffix(".part")
+        part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        part.replace(path)

@@ -1,0 +1,108 @@
+"""The folder of a run: whose it is, whether it is finished, and the files that tell what was run."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lstm_jax import config as configs
+from lstm_jax.config import Config
+from lstm_jax.errors import UserError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
+
+
+class Workdir:
+    """A run's folder, held by one process at a time; a context manager."""
+
+    def __init__(self, path: str | Path, config: Config) -> None:
+        """Claims a folder for a config, making it if need be.
+
+        Raises:
+          UserError: another process works there, or the folder belongs to another config.
+        """
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{self.path} is in use by another process; wait for it or use another --workdir") from None
+        self._claim(config)
+
+    def __enter__(self) -> "Workdir":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def _claim(self, config: Config) -> None:
+        file = self.path / "config.json"
+        if not file.exists():
+            write_text(file, configs.to_json(config))
+            return
+        theirs = dict((path, value) for path, _, value in configs.leaves(read_config(self.path)))
+        changed = [
+            f"{path} is {theirs[path]!r} there and {value!r} here"
+            for path, _, value in configs.leaves(config)
+            if theirs[path] != value
+        ]
+        if changed:
+            raise UserError(
+                f"{self.path} belongs to another config: {'; '.join(changed)}. "
+                "Use another --workdir, or the config of that one"
+            )
+
+    def summary(self) -> dict[str, Any] | None:
+        """What an earlier command wrote about the run, if it came to an end."""
+        file = self.path / "summary.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def read_config(workdir: Path) -> Config:
+    """The config of a run.
+
+    Raises:
+      UserError: the folder is no run's.
+    """
+    file = workdir / "config.json"
+    if not file.exists():
+        raise UserError(f"{workdir} holds no config.json, so it is no run's folder; train first, or mend --workdir")
+    try:
+        return configs.from_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Writes a value as indented JSON, whole or not at all."""
+    write_text(file, json.dumps(value, indent=2) + "\n")
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, with ``-dirty`` where it has uncommitted changes."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result."""
+    return {"python": sys.version.split()[0]} | {name: metadata.version(name) for name in PACKAGES}

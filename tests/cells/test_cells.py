@@ -1,0 +1,134 @@
+"""Each cell equals its slow reference and starts from the weights that its docstring promises."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from lstm_jax.cells import CELLS, gru, lstm, rnn
+from lstm_jax.cells.lstm import LSTMState, gates
+from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
+from tests.helpers import assert_close, assert_equal, difference, random, randomised, weighted_sum
+
+REFERENCES = {
+    "lstm": lstm_step,
+    "gru": gru_step,
+    "rnn_tanh": rnn_step,
+    "rnn_relu": partial(rnn_step, activation=jax.nn.relu),
+}
+GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+INPUTS, UNITS = 30, 20
+
+
+def blocks(kernel: jax.Array, kind: str) -> list[np.ndarray]:
+    return np.split(np.asarray(kernel), GATES[kind], axis=1)
+
+
+def hidden(state) -> jax.Array:
+    return state.h if isinstance(state, LSTMState) else state
+
+
+def drawn(kind: str, batch: int, inputs: int, units: int, seed: int):
+    """Random parameters, state and input of a cell."""
+    cell = CELLS[kind](units)
+    shapes = jax.eval_shape(lambda: (cell.init(jax.random.key(0), inputs), cell.initial_state(batch)))
+    return *randomised(shapes, seed), random(seed + 10, batch, inputs)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@settings(max_examples=5)
+@given(batch=st.integers(1, 4), inputs=st.integers(1, 5), units=st.integers(1, 5), seed=st.integers(0, 1000))
+def test_step_equals_reference(kind, batch, inputs, units, seed):
+    def slow(params, state, x):
+        end = jax.vmap(REFERENCES[kind], (None, 0, 0))(params, state, x)
+        return end, hidden(end)
+
+    def loss(step, *inputs):
+        results = step(*inputs)
+        return weighted_sum(results), results
+
+    @jax.jit
+    def run(*inputs):
+        steps = CELLS[kind](units).step, slow
+        return [jax.grad(partial(loss, step), (0, 1, 2), has_aux=True)(*inputs) for step in steps]
+
+    (gradients, values), (slow_gradients, slow_values) = run(*drawn(kind, batch, inputs, units, seed))
+    assert_close(values, slow_values, atol=1e-6, rtol=1e-6)
+    assert_close(gradients, slow_gradients, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_gradient_equals_finite_differences(kind):
+    with jax.enable_x64(True):
+        inputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), drawn(kind, 2, 2, 3, seed=3))
+        check_grads(jax.jit(CELLS[kind](3).step), inputs, order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+
+
+def test_gates_are_those_of_the_step():
+    params, state, x = drawn("lstm", 2, 3, 4, seed=5)
+    i, f, g, o = gates(params, state, x)
+    c = f * state.c + i * g
+    end, y = lstm(4).step(params, state, x)
+    assert_close(end, LSTMState(c=c, h=o * jnp.tanh(c)))
+    assert_equal(y, end.h)
+    assert all(((gate > 0) & (gate < 1)).all() for gate in (i, f, o))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_first_state_is_zero(kind):
+    state = CELLS[kind](UNITS).initial_state(3)
+    assert_equal(state, jax.tree.map(lambda _: np.zeros((3, UNITS)), state))
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
+def test_recurrent_blocks_are_orthogonal_and_distinct(kind):
+    kernels = blocks(CELLS[kind](UNITS).init(jax.random.key(1), INPUTS).recurrent_kernel, kind)
+    for kernel in kernels:
+        np.testing.assert_allclose(kernel.T @ kernel, np.eye(UNITS), atol=1e-5)
+    for first, second in zip(kernels, kernels[1:], strict=False):
+        assert difference(first, second) > 0.1
+
+
+def test_rectified_units_start_from_the_identity():
+    params = rnn(UNITS, jax.nn.relu).init(jax.random.key(1), INPUTS)
+    assert_equal(params.recurrent_kernel, np.eye(UNITS))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_input_blocks_fill_the_glorot_range_of_one_gate(kind):
+    kernel = CELLS[kind](UNITS).init(jax.random.key(2), INPUTS).input_kernel
+    assert kernel.shape == (INPUTS, GATES[kind] * UNITS)
+    bound = np.sqrt(6 / (INPUTS + UNITS))
+    for block in blocks(kernel, kind):
+        assert 0.95 * bound < np.abs(block).max() <= bound
+        assert abs(block.mean()) < 0.1 * bound
+        assert block.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
+
+
+@pytest.mark.parametrize("forget_bias", [1.0, 0.0, 2.5])
+def test_only_the_forget_gate_has_a_first_bias(forget_bias):
+    bias = lstm(UNITS, forget_bias).init(jax.random.key(0), INPUTS).bias
+    assert_equal(bias, np.repeat([0.0, forget_bias, 0.0, 0.0], UNITS))
+
+
+def test_first_forget_bias_is_one():
+    assert_equal(lstm(2).init(jax.random.key(0), 1).bias, np.repeat([0.0, 1.0, 0.0, 0.0], 2))
+
+
+def test_biases_of_gru_and_rnn_start_at_zero():
+    params = gru(UNITS).init(jax.random.key(0), INPUTS)
+    assert_equal((params.bias, params.recurrent_bias), (np.zeros(3 * UNITS), np.zeros(UNITS)))
+    assert_equal(rnn(UNITS).init(jax.random.key(0), INPUTS).bias, np.zeros(UNITS))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_first_weights_follow_the_key(kind):
+    init = CELLS[kind](UNITS).init
+    first, again, other = (init(jax.random.key(seed), INPUTS) for seed in (0, 0, 1))
+    assert_equal(first, again)
+    assert difference(first.input_kernel, other.input_kernel) > 0.1

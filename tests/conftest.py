@@ -1,0 +1,21 @@
+"""Settings of the whole suite, made before the first array."""
+
+import jax
+import pytest
+from hypothesis import settings
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_enable_x64", False)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_compilation_cache_dir", None)
+
+settings.register_profile("suite", deadline=None, derandomize=True, database=None, max_examples=20)
+settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """No test reads or fills the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTM_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

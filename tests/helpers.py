@@ -1,0 +1,40 @@
+"""What several tests share: random arrays, a scalar to differentiate, comparison of trees."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def random(seed: int, *shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def randomised(tree, seed: int, scale: float = 0.5):
+    """A tree like ``tree`` with every entry drawn anew, so that no bias stays at zero."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure.unflatten(scale * random(seed + n, *leaf.shape) for n, leaf in enumerate(leaves))
+
+
+def weighted_sum(tree) -> jax.Array:
+    """A scalar that every entry of the tree enters with a weight of its own."""
+    leaves = jax.tree.leaves(tree)
+    return sum(jnp.sum(leaf * random(1000 + n, *leaf.shape)) for n, leaf in enumerate(leaves))
+
+
+def assert_close(actual, expected, atol: float = 1e-6, rtol: float = 1e-6) -> None:
+    """Two trees have the same structure, shapes and, nearly, entries."""
+
+    def compare(path, a, b):
+        assert np.shape(a) == np.shape(b), jax.tree_util.keystr(path)
+        np.testing.assert_allclose(a, b, atol=atol, rtol=rtol, err_msg=jax.tree_util.keystr(path))
+
+    jax.tree_util.tree_map_with_path(compare, actual, expected)
+
+
+def assert_equal(actual, expected) -> None:
+    assert_close(actual, expected, atol=0, rtol=0)
+
+
+def difference(a, b) -> float:
+    """The largest difference between two arrays' entries."""
+    return float(np.max(np.abs(np.asarray(a) - np.asarray(b))))
