@@ -12,6 +12,7 @@ FLAGS = flags.FLAGS
 def define() -> None:
     """The flags of this command."""
     cli.define_config_of_workdir()
+    flags.declare_key_flag("config")
     flags.DEFINE_string("workdir", None, "The folder of the run.", required=True)
     flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The part of the reviews to evaluate on.")
     flags.DEFINE_string("predictions", None, "A file to write: one JSON object a review.")

@@ -8,6 +8,7 @@ from lstm_jax import cli, devices
 def define() -> None:
     """The flags of this command."""
     cli.define_config("configs/default.py")
+    flags.declare_key_flag("config")
     flags.DEFINE_string("workdir", None, "The folder of the run; the same command goes on there.", required=True)
 
 

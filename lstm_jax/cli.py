@@ -12,6 +12,7 @@ from typing import Any
 from absl import app, flags
 from ml_collections import config_flags
 
+from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import read_config
@@ -21,7 +22,8 @@ DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 def define_config(default: str) -> Any:
     """The flag ``--config=configs/NAME.py``, and ``--config.group.field=value`` for any field."""
-    return config_flags.DEFINE_config_file("config", default, "A file whose get_config() returns a Config.")
+    help_text = "A file whose get_config() returns a Config. Any field: --config.group.field=value."
+    return config_flags.DEFINE_config_file("config", default, help_text)
 
 
 def define_config_of_workdir() -> Any:
@@ -39,6 +41,11 @@ def checked(config: Any) -> Config:
     Raises:
       ConfigError: a field is wrong, or the file's get_config() returns something else.
     """
+    if type(config).__name__ == "_ErrorConfig":  # ml_collections keeps a file's failure to load until it is used
+        try:
+            config.seed  # noqa: B018
+        except OSError as error:
+            raise ConfigError(f"the config file cannot be loaded: {error.__cause__ or error}") from error
     if not isinstance(config, Config):
         raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
     return validate(config)
@@ -51,6 +58,7 @@ def run(define: Callable[[], None], main: Callable[[], None]) -> None:
     flags or config.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    _quiet()
     code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
     if code == DONE:
         _log_plainly()
@@ -60,6 +68,10 @@ def run(define: Callable[[], None], main: Callable[[], None]) -> None:
 
 
 def _parse(define: Callable[[], None]) -> None:
+    for argument in sys.argv[1:]:
+        name = argument.lstrip("-").partition("=")[0]
+        if argument.startswith("-") and name.startswith("config."):
+            configs.check_path(name)
     app.define_help_flags()
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
@@ -112,6 +124,14 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _quiet() -> None:
+    # Read by the packages when they are imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+
 def _log_plainly() -> None:
     """Our own messages as they are, other packages' warnings only under ``--verbosity=1``."""
     verbose = flags.FLAGS.verbosity >= 1
@@ -120,4 +140,3 @@ def _log_plainly() -> None:
         root.removeHandler(handler)
     logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")

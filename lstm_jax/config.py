@@ -7,6 +7,7 @@ altogether (no dropout mask, no clipping, no average), so lanes may differ in it
 """
 
 import dataclasses
+import difflib
 import json
 import math
 from collections.abc import Iterator
@@ -27,12 +28,18 @@ class Group:
         if getattr(self, "_frozen", False):
             raise dataclasses.FrozenInstanceError(f"the config is frozen; {name} cannot be set to {value!r}")
         if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
-            raise ConfigError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(_names(self))}")
+            raise ConfigError(_no_field(type(self).__name__, name, self))
         super().__setattr__(name, value)
 
 
 def _names(group: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(group)]
+
+
+def _no_field(where: str, name: str, group: Any) -> str:
+    close = difflib.get_close_matches(name, _names(group), 1)
+    hint = f"did you mean {close[0]!r}? It" if close else "it"
+    return f"{where} has no field {name!r}; {hint} has {', '.join(_names(group))}"
 
 
 @dataclasses.dataclass
@@ -154,6 +161,22 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Fie
             yield f"{prefix}{field.name}", field, value
 
 
+def check_path(path: str) -> None:
+    """Checks that a dotted path, as ``config.model.cell``, names a field of a config.
+
+    Raises:
+      ConfigError: it does not; says which part and what there is.
+    """
+    group: Any = Config()
+    parts = path.split(".")
+    for n, name in enumerate(parts[1:], start=1):
+        if not isinstance(group, Group):
+            raise ConfigError(f"{'.'.join(parts[:n])} is a value and has no field {name!r}")
+        if name not in _names(group):
+            raise ConfigError(_no_field(".".join(parts[:n]), name, group))
+        group = getattr(group, name)
+
+
 def hparams(config: Config) -> dict[str, float]:
     """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate``."""
     return {path: float(value) for path, field, value in leaves(config) if field.metadata.get("traced")}
@@ -210,7 +233,8 @@ def validate(config: Config) -> Config:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             low, high = BOUNDS.get(path, (0, math.inf))
             if not low <= value <= high:  # also false for NaN
-                raise ConfigError(f"config.{path} is {value}; it must lie between {low} and {high}")
+                wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+                raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
     if config.optimizer.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
     if any(width < 1 for width in config.model.head):
@@ -261,7 +285,7 @@ def from_json(text: str) -> Config:
 def _fill(group: Any, values: dict[str, Any], path: str) -> Any:
     for name, value in values.items():
         if name not in _names(group):
-            raise ConfigError(f"{path} has no field {name!r}; it has {', '.join(_names(group))}")
+            raise ConfigError(_no_field(path, name, group))
         current = getattr(group, name)
         if isinstance(current, Group):
             _fill(current, value, f"{path}.{name}")

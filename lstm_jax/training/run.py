@@ -46,6 +46,7 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
         if summary is not None and summary["status"] != "interrupted":
             return summary
         corpora = corpus.prepare(config.data)
+        place.claim(config)
         _write_data(corpora, place.path)
         return _train(config, corpora, place.path)
 

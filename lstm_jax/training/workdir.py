@@ -20,7 +20,7 @@ class Workdir:
     """A run's folder, held by one process at a time; a context manager."""
 
     def __init__(self, path: str | Path, config: Config) -> None:
-        """Claims a folder for a config, making it if need be.
+        """Locks the folder for a config, making it if need be.
 
         Raises:
           UserError: another process works there, or the folder belongs to another config.
@@ -32,7 +32,7 @@ class Workdir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{self.path} is in use by another process; wait for it or use another --workdir") from None
-        self._claim(config)
+        self._check(config)
 
     def __enter__(self) -> "Workdir":
         return self
@@ -40,10 +40,12 @@ class Workdir:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
-    def _claim(self, config: Config) -> None:
-        file = self.path / "config.json"
-        if not file.exists():
-            write_text(file, configs.to_json(config))
+    def claim(self, config: Config) -> None:
+        """Makes the folder the config's own. Done once its data is there, so that a slip leaves no mark."""
+        write_text(self.path / "config.json", configs.to_json(config))
+
+    def _check(self, config: Config) -> None:
+        if not (self.path / "config.json").exists():
             return
         theirs = dict((path, value) for path, _, value in configs.leaves(read_config(self.path)))
         changed = [
