@@ -20,11 +20,9 @@ def main() -> None:
     config = cli.checked(flags.FLAGS.config)
     summary = run.train(config, flags.FLAGS.workdir)
     run.check_finished(summary, flags.FLAGS.workdir)
-    print(
-        f"done: {summary['steps']} steps in {summary['train_seconds']:.1f} s (compiling {summary['compile_seconds']:.1f} s)"
-        f", best validation accuracy {summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
-        f", in {flags.FLAGS.workdir}"
-    )
+    best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
+    took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
+    print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What all entry points share: flags, exit codes, one clear line for a failure."""
 
+import errno
 import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -104,13 +106,17 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
 
 def _os_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
+        if os.strerror(errno.ENOSPC) in str(error):  # Orbax raises a full disk as a ValueError
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         error = error.__cause__ or error.__context__
     return error
 
 
 def _disk(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}; what was written before is kept, mend this and run the same command again"
+    return (
+        f"{error.strerror or error}{where}; what was written before is kept, mend this and run the same command again"
+    )
 
 
 def _say(what: object, code: int, error: BaseException | None = None) -> int:
@@ -133,10 +139,18 @@ def _quiet() -> None:
 
 
 def _log_plainly() -> None:
-    """Our own messages as they are, other packages' warnings only under ``--verbosity=1``."""
+    """Our own messages as they are, what other packages log or print of failures only under ``--verbosity=1``.
+
+    A failure in one of their threads, as of writing a checkpoint, is raised in the main thread too.
+    """
     verbose = flags.FLAGS.verbosity >= 1
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
-    logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.CRITICAL, stream=sys.stderr)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
+    logging.getLogger("absl").setLevel(logging.NOTSET)  # the flag has given it a level of its own
+    if not verbose:
+        threading.excepthook = lambda _: None
+        sys.unraisablehook = lambda _: None
+        sys.excepthook = lambda *_: None  # _guarded has said what ended the main thread

@@ -55,9 +55,11 @@ class TokensConfig(Group):
 
 @dataclasses.dataclass
 class VectorsConfig(Group):
-    """Given word vectors."""
+    """First values of the embedding."""
 
-    path: str = ""  # a GloVe text file, plain or gz; empty: random vectors
+    source: str = "random"  # random | file | cooccurrence (learned from the training and the unlabelled reviews)
+    path: str = ""  # of file: GloVe's text format, plain, gz or bz2
+    window: int = 5  # of cooccurrence: how many words on either side are a word's neighbours
 
 
 @dataclasses.dataclass
@@ -103,6 +105,7 @@ class ModelConfig(Group):
     layers: int = 1
     bidirectional: bool = False
     residual: bool = False  # from the second layer on
+    segment: int = 0  # words that the layers read before they start afresh; 0: the whole review
     pooling: str = "max"  # last | first_last | mean | max | mean_max | every
     head: tuple[int, ...] = ()  # widths of dense layers before the output
     output: str = "softmax"  # softmax | sigmoid (one unit, two classes)
@@ -187,6 +190,7 @@ CHOICES = {
     "data.classes": ("", "label", "stars", "binary", "polarity"),
     "data.bad_rows": ("error", "skip"),
     "data.tokens.cut": ("head", "tail", "both"),
+    "data.vectors.source": ("random", "file", "cooccurrence"),
     "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
     "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
     "model.output": ("softmax", "sigmoid"),
@@ -203,6 +207,7 @@ BOUNDS = {
     "data.tokens.vocabulary_size": (3, 2**31 - 1),
     "data.tokens.min_count": (1, math.inf),
     "data.tokens.max_length": (1, math.inf),
+    "data.vectors.window": (1, 100),
     "model.embedding_size": (1, math.inf),
     "model.hidden_size": (1, math.inf),
     "model.layers": (1, math.inf),
@@ -241,6 +246,8 @@ def validate(config: Config) -> Config:
         raise ConfigError(f"config.model.head is {config.model.head}; every width must be at least 1")
     if config.data.source == "files" and not config.data.path:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
+    if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
+        raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
     if config.optimizer.schedule in ("one_cycle", "warmup") and config.optimizer.warmup == 0:
         raise ConfigError(
             f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "

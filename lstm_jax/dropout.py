@@ -22,7 +22,7 @@ def feature_dropout(keys: RowKeys, x: jax.Array, rate: Scalar | float) -> jax.Ar
     """
     features = x.shape[-1]
     keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1.0 - rate, (features,)))(keys)
-    return x * (keep / (1.0 - rate))
+    return x * jnp.broadcast_to(keep / (1.0 - rate), x.shape)
 
 
 def word_dropout(keys: RowKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:

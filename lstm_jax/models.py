@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lstm_jax.cells import CELLS
 from lstm_jax.config import ModelConfig
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
-from lstm_jax.layers import Layer, bidirectional, stack, unrolled
+from lstm_jax.layers import Layer, bidirectional, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
 from lstm_jax.types import HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
 
@@ -31,7 +31,8 @@ def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Laye
     layer = unrolled(cell)
     if config.bidirectional:
         layer = bidirectional(layer, unrolled(cell, reverse=True))
-    return stack([layer] * config.layers, dropout, config.residual)
+    layers = stack([layer] * config.layers, dropout, config.residual)
+    return segmented(layers, config.segment) if config.segment else layers
 
 
 class Recurrent(nn.Module):

@@ -36,7 +36,7 @@ def mean(y: Outputs, lengths: Lengths, backward: int) -> Hidden:
 def maximum(y: Outputs, lengths: Lengths, backward: int) -> Hidden:
     """The maximum over the words, feature by feature; 0 for a row without words."""
     del backward
-    words = (jnp.arange(y.shape[0])[:, None] < lengths)[:, :, None]
+    words = (jnp.arange(y.shape[0])[:, None] < lengths[None])[:, :, None]
     best = jnp.max(jnp.where(words, y, -jnp.inf), axis=0)
     return jnp.where((lengths > 0)[:, None], best, 0.0)
 

@@ -1,15 +1,15 @@
 """Array aliases. The letters name the dimensions everywhere in the code.
 
-    T  time steps (words) of a batch; always the leading axis of a sequence
-    B  rows (reviews) of a batch
-    D  features entering a layer
-    H  hidden units leaving a cell or a layer
-    V  vocabulary entries
-    C  classes
-    N  reviews of a corpus
-    W  words of a corpus, all reviews end to end
-    K  training steps made in one call of the compiled program
-    L  lanes, that is whole training runs side by side
+T  time steps (words) of a batch; always the leading axis of a sequence
+B  rows (reviews) of a batch
+D  features entering a layer
+H  hidden units leaving a cell or a layer
+V  vocabulary entries
+C  classes
+N  reviews of a corpus
+W  words of a corpus, all reviews end to end
+K  training steps made in one call of the compiled program
+L  lanes, that is whole training runs side by side
 """
 
 from typing import Annotated, Any

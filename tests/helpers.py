@@ -5,14 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def random(seed: int, *shape: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+def random(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(scale=scale, size=shape).astype(np.float32)
 
 
 def randomised(tree, seed: int, scale: float = 0.5):
-    """A tree like ``tree`` with every entry drawn anew, so that no bias stays at zero."""
+    """A tree of the same shapes with every entry drawn anew, so that no bias stays at zero."""
     leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten(scale * random(seed + n, *leaf.shape) for n, leaf in enumerate(leaves))
+    return structure.unflatten(random(seed + n, *leaf.shape, scale=scale) for n, leaf in enumerate(leaves))
+
+
+def random_weights(part, input_size: int, seed: int):
+    """Weights of a Cell or a Layer, all of them random."""
+    return randomised(jax.eval_shape(lambda: part.init(jax.random.key(0), input_size)), seed)
 
 
 def weighted_sum(tree) -> jax.Array:

@@ -45,11 +45,11 @@ def gru(hidden_size: int) -> Cell:
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: GRUParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
-        x_r, x_z, x_n = jnp.split(x @ params.input_kernel + params.bias, 3, axis=-1)
+        x_r, x_z, x_n = jnp.split(x @ params.input_kernel + params.bias[None], 3, axis=-1)
         h_r, h_z, h_n = jnp.split(h @ params.recurrent_kernel, 3, axis=-1)
         r = sigmoid(x_r + h_r)
         z = sigmoid(x_z + h_z)
-        n = jnp.tanh(x_n + r * (h_n + params.recurrent_bias))
+        n = jnp.tanh(x_n + r * (h_n + params.recurrent_bias[None]))
         h = n + z * (h - n)
         return h, h
 

@@ -35,7 +35,7 @@ class Gates(NamedTuple):
 
 def gates(params: LSTMParams, state: LSTMState, x: Features) -> Gates:
     """The four gates that the state and the input ``x[B, D]`` open."""
-    z = x @ params.input_kernel + state.h @ params.recurrent_kernel + params.bias
+    z = x @ params.input_kernel + state.h @ params.recurrent_kernel + params.bias[None]
     i, f, g, o = jnp.split(z, 4, axis=-1)
     return Gates(sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o))
 

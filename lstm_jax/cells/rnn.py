@@ -42,7 +42,7 @@ def rnn(hidden_size: int, activation: Callable[[jax.Array], jax.Array] = jnp.tan
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: RNNParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
-        h = activation(x @ params.input_kernel + h @ params.recurrent_kernel + params.bias)
+        h = activation(x @ params.input_kernel + h @ params.recurrent_kernel + params.bias[None])
         return h, h
 
     return Cell(init, initial_state, step)

@@ -2,7 +2,8 @@
 
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
 from lstm_jax.layers.unroll import unrolled
 
-__all__ = ["Directions", "Layer", "bidirectional", "output_size", "stack", "unrolled"]
+__all__ = ["Directions", "Layer", "bidirectional", "output_size", "segmented", "stack", "unrolled"]

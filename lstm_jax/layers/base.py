@@ -1,15 +1,12 @@
 """The Layer contract."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Sequence, State
-
-
-class Init(Protocol):
-    def __call__(self, key: Key, input_size: int) -> Params: ...
 
 
 class Apply(Protocol):
@@ -34,7 +31,7 @@ class Layer(NamedTuple):
         sequence returned as its ``final_state``; without it the layer starts from zeros.
     """
 
-    init: Init
+    init: Callable[[Key, int], Params]
     apply: Apply
 
 

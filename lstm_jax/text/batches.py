@@ -127,9 +127,7 @@ def epoch_plan(
     return [calls[n] for n in schedule]
 
 
-def evaluation_plan(
-    lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int
-) -> list[Call]:
+def evaluation_plan(lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int) -> list[Call]:
     """The calls that see every review once, in the order of their lengths."""
     order = np.argsort(lengths, kind="stable").astype(np.int32)
     return _calls(order, lengths, buckets, batch_size, steps_per_call)

@@ -22,6 +22,7 @@ class Corpora(NamedTuple):
     test: FlatCorpus
     tokenizer: Tokenizer
     classes: int  # C
+    whole: FlatCorpus | None  # training and unlabelled reviews, uncut, where word vectors are learned from them
 
 
 def lengths(corpus: FlatCorpus) -> HostArray:
@@ -39,7 +40,7 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     """
     datasets.disable_progress_bars()
     source = sources.load(config)
-    rows = split_rows({split: len(part) for split, part in source.items()}, config)
+    rows = split_rows({split: len(part) for split, part in source.items() if split in sources.SPLITS}, config)
     if tokenizer is None:
         split, own = rows["train"]
         part = source[split]
@@ -56,7 +57,12 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
         part: cut(take(flat[split], own), config.tokens.max_length, config.tokens.cut)
         for part, (split, own) in rows.items()
     }
-    return Corpora(parts["train"], parts["validation"], parts["test"], tokenizer, classes)
+    whole = None
+    if config.vectors.source == "cooccurrence":
+        split, own = rows["train"]
+        unlabelled = [flat[sources.UNLABELLED]] if sources.UNLABELLED in flat else []
+        whole = join([take(flat[split], own), *unlabelled])
+    return Corpora(parts["train"], parts["validation"], parts["test"], tokenizer, classes, whole)
 
 
 def split_rows(sizes: dict[str, int], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
@@ -98,6 +104,16 @@ def flatten(dataset: datasets.Dataset) -> FlatCorpus:
     )
 
 
+def join(corpora: list[FlatCorpus]) -> FlatCorpus:
+    """The reviews of several corpora, one corpus after the other."""
+    counts = np.concatenate([lengths(corpus) for corpus in corpora])
+    return FlatCorpus(
+        tokens=np.concatenate([corpus.tokens for corpus in corpora]),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        labels=np.concatenate([corpus.labels for corpus in corpora]),
+    )
+
+
 def from_ids(ids: list[list[int]]) -> FlatCorpus:
     """A corpus of unlabelled reviews given as word ids."""
     return FlatCorpus(
@@ -129,7 +145,9 @@ def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
     return _slices(corpus, starts + (full - short) * (keep == "tail"), short, corpus.labels)
 
 
-def _slices(corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0) -> FlatCorpus:
+def _slices(
+    corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0
+) -> FlatCorpus:
     """Reviews of ``counts`` words from ``starts`` on, passing over ``skip`` words after ``skip_after`` of them."""
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)

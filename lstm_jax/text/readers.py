@@ -4,23 +4,21 @@ Files are read as streams. Text must be UTF-8; what cannot be read is named with
 """
 
 import bz2
+import codecs
 import csv
 import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lstm_jax.errors import UserError
 
-OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.open(path, "rb"),
-    ".bz2": lambda path: bz2.open(path, "rb"),
-}
+OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class Row(NamedTuple):
@@ -75,6 +73,8 @@ def _objects(path: Path) -> Iterator[Row]:
             yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
         except json.JSONDecodeError as error:
             yield Row({}, place, f"is not valid JSON ({error.msg} at column {error.colno})")
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
+            yield Row({}, place, f"is not readable JSON ({_first_line(error)})")
         else:
             yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but no object")
 
@@ -89,19 +89,32 @@ def _fasttext(path: Path) -> Iterator[Row]:
             yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
             continue
         name = mark.removeprefix("__label__")
-        if name == mark or not name.isdigit():
-            yield Row({}, place, "does not begin with __label__ and a number")
+        if name == mark or not name.isdecimal() or not 1 <= len(name.lstrip("0")) <= 9:
+            yield Row({}, place, "does not begin with __label__ and a number from 1 up")
         else:
             yield Row({"label": int(name) - 1, "text": text}, place)
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # a review may be long
-    decoded = (line.decode("utf-8", errors="surrogateescape") for _, line in lines(path, keep_blank=True))
-    reader = csv.DictReader(decoded, delimiter=delimiter)
-    for fields in reader:
-        place = f"{path}, line {reader.line_num}"
-        extra = fields.pop(None, None)  # type: ignore[call-overload]
+    number = 0
+
+    def decoded() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines(path, keep_blank=True):  # noqa: B007
+            yield line.decode("utf-8", errors="surrogateescape")
+
+    reader = csv.DictReader(decoded(), delimiter=delimiter)
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row({}, f"{path}, line {number}", f"is not readable as csv ({error})")
+            continue
+        place = f"{path}, line {number}"
+        extra = fields.pop(None, None)
         if extra is not None:
             yield Row({}, place, "has more fields than the header; quote fields that hold the delimiter")
         elif any(value is not None and not _is_utf8(value) for value in fields.values()):
@@ -121,6 +134,8 @@ def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
     try:
         with opener(path) as file:
             for number, line in enumerate(file, start=1):
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if keep_blank or line.strip():
                     yield number, line if keep_blank else line.strip()
     except (EOFError, zlib.error, OSError) as error:

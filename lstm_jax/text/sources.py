@@ -1,22 +1,29 @@
 """Where reviews come from: the Hub, files, or the generator. All arrive as ``datasets`` of text and label."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import datasets
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.utils import get_session
 
 from lstm_jax.config import DataConfig
-from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.errors import UserError
 from lstm_jax.text import readers, synthetic
 from lstm_jax.text.readers import Row
 
 SPLITS = ("train", "validation", "test")
+UNLABELLED = "unsupervised"  # a further split, as the Hub's IMDB calls it, from which word vectors may be learned
 
 
 class Schema(NamedTuple):
-    """Which columns of a row hold what. Several text columns are joined by ": " where present."""
+    """Which columns of a row hold what. Several text columns are joined by ": " where present.
+
+    ``classes`` is a class map of the config, or ``none`` for reviews whose labels are not looked at.
+    """
 
     text: tuple[str, ...] = ("text",)
     label: str = "label"
@@ -35,7 +42,8 @@ SCHEMAS = {
 OLD_RATING = "overall"  # amazon_reviews before 2023
 
 HUB_NAMES = {"imdb": "stanfordnlp/imdb", "amazon_polarity": "fancyzhx/amazon_polarity"}
-HUB_CATEGORY = "hf://datasets/McAuley-Lab/Amazon-Reviews-2023/raw/review_categories/{}.jsonl"
+HUB_CATEGORIES = "McAuley-Lab/Amazon-Reviews-2023", "raw/review_categories/{}.jsonl"
+HUB_SECONDS = 10  # after which the Hub counts as out of reach
 
 CLASS_COUNTS = {"stars": 5, "binary": 2, "polarity": 2}
 CLASS_NAMES = {2: ("negative", "positive"), 5: ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")}
@@ -59,28 +67,30 @@ def load(config: DataConfig) -> datasets.DatasetDict:
     """The reviews of a source, with the columns ``text`` and ``label`` (int), cached by ``datasets``.
 
     Returns:
-      ``train``, and ``validation`` and ``test`` where the source has them.
+      ``train``, and ``validation`` and ``test`` where the source has them, and its unlabelled reviews
+      (label −1) where word vectors are learned.
 
     Raises:
       UserError: a file, a row or the download is at fault.
     """
     schema = _schema(config)
+    splits = (*SPLITS, UNLABELLED) if config.vectors.source == "cooccurrence" else SPLITS
+
+    def dataset(split: str, rows: Callable[..., Iterable[Row]], arguments: dict) -> datasets.Dataset:
+        own = schema._replace(classes="none") if split == UNLABELLED else schema
+        return _dataset(rows, arguments, own, config)
+
     if config.source == "reviews" and not config.path:
         key = {"count": config.reviews, "seed": config.seed, "noise": config.noise}
-        return datasets.DatasetDict(train=_dataset(_generated, key, schema, config))
-    if config.path:
-        files = _split_files(Path(config.path))
-        return datasets.DatasetDict(
-            {split: _dataset(_read, {"files": _stamps(paths)}, schema, config) for split, paths in files.items()}
-        )
-    hub = _download(config)
-    return datasets.DatasetDict(
-        {
-            split: _dataset(_hub_rows, {"rows": _Fingerprinted(hub[split])}, schema, config)
-            for split in SPLITS
-            if split in hub
-        }
-    )
+        return datasets.DatasetDict(train=dataset("train", _generated, key))
+    if config.path or config.source == "amazon_reviews":
+        files = _split_files(Path(config.path), splits) if config.path else {"train": [_download(config)]}
+        found = {split: dataset(split, _read, {"files": _stamps(paths)}) for split, paths in files.items()}
+    else:
+        hub = _download(config)
+        arguments = {split: {"rows": _Fingerprinted(hub[split])} for split in splits if split in hub}
+        found = {split: dataset(split, _hub_rows, rows) for split, rows in arguments.items()}
+    return datasets.DatasetDict(found)
 
 
 def _schema(config: DataConfig) -> Schema:
@@ -97,7 +107,7 @@ def _dataset(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema
     """A dataset of the examples among ``rows(**arguments)``; the arguments identify it in the cache."""
     features = datasets.Features({"text": datasets.Value("large_string"), "label": datasets.Value("int32")})
     try:
-        dataset = datasets.Dataset.from_generator(
+        return datasets.Dataset.from_generator(
             _examples,
             features=features,
             gen_kwargs={"rows": rows, "arguments": arguments, "schema": schema, "bad_rows": config.bad_rows},
@@ -106,15 +116,13 @@ def _dataset(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, (UserError, OSError)):
             cause = cause.__cause__
-        raise (cause or error) from None
-    if len(dataset) == 0:
-        raise UserError(f"the source {config.source!r} gave no reviews with a usable label; see config.data.classes")
-    return dataset
+        raise (cause or error.__cause__ or error) from None
 
 
 def _examples(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema, bad_rows: str) -> Iterator[dict]:
-    skipped = 0
+    kept, skipped, place = 0, 0, "the end of the source"
     for row in rows(**arguments):
+        place = row.place
         fault = row.fault
         if not fault:
             try:
@@ -123,6 +131,7 @@ def _examples(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schem
                 fault = str(error)
             else:
                 if label is not None:
+                    kept += 1
                     yield {"text": text, "label": label}
                 continue
         if bad_rows == "error":
@@ -130,6 +139,8 @@ def _examples(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schem
         skipped += 1
     if skipped:
         logging.getLogger(__name__).warning("left out %d rows without text or with an impossible label", skipped)
+    if not kept:
+        raise UserError(f"no review up to {place} has a usable label; see config.data.classes")
 
 
 def _text(fields: dict[str, Any], schema: Schema) -> str:
@@ -138,11 +149,18 @@ def _text(fields: dict[str, Any], schema: Schema) -> str:
         if not any(column in fields for column in schema.text):
             raise ValueError(f"no column {' or '.join(map(repr, schema.text))} among {_columns(fields)}")
         raise ValueError("has no text")
-    return ": ".join(present)
+    text = ": ".join(present)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"holds half a character (a lone surrogate) at character {error.start}") from None
+    return text
 
 
 def _label(fields: dict[str, Any], schema: Schema) -> int | None:
     """The class of a row; ``None`` where it has none (−1) or the class map leaves it out."""
+    if schema.classes == "none":
+        return -1
     by_rating = schema.classes in CLASS_COUNTS
     column = schema.rating if by_rating else schema.label
     if by_rating and column not in fields and OLD_RATING in fields:
@@ -159,7 +177,7 @@ def _label(fields: dict[str, Any], schema: Schema) -> int | None:
         if not exact or not 1 <= number <= 5:
             raise ValueError(f"has the rating {value!r}, which is none of 1, 2, 3, 4, 5")
         return class_of(number, schema.classes)
-    if not exact or number < -1:
+    if not exact or not -1 <= number < 2**31:
         raise ValueError(f"has the label {value!r}, which is none of 0, 1, 2, …")
     return None if number == -1 else number
 
@@ -173,7 +191,7 @@ def _generated(count: int, seed: int, noise: float) -> Iterator[Row]:
         yield Row({"text": review.text, "rating": review.stars}, f"generated review {n}")
 
 
-def _split_files(path: Path) -> dict[str, list[Path]]:
+def _split_files(path: Path, splits: tuple[str, ...]) -> dict[str, list[Path]]:
     """The files of each split: a single file is all train; in a folder the names begin with the split's."""
     if not path.exists():
         raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
@@ -181,7 +199,7 @@ def _split_files(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]}
     found = {
         split: sorted(file for file in path.iterdir() if file.name.startswith(split) and readers.file_kind(file))
-        for split in SPLITS
+        for split in splits
     }
     found = {split: files for split, files in found.items() if files}
     if "train" not in found:
@@ -190,8 +208,8 @@ def _split_files(path: Path) -> dict[str, list[Path]]:
 
 
 def _stamps(paths: list[Path]) -> list[tuple[str, int, int]]:
-    """Path, size and time of change, so that an edited file is read again."""
-    return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    """Path, size and time of change, so that an edited file is read again. A link keeps its name, and so its kind."""
+    return [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
 def _read(files: list[tuple[str, int, int]]) -> Iterator[Row]:
@@ -215,16 +233,32 @@ def _hub_rows(rows: _Fingerprinted) -> Iterator[Row]:
 
 
 def _download(config: DataConfig) -> Any:
+    """A dataset of the Hub, or the file of an Amazon category; from the cache where the Hub is out of reach."""
+    repository, file = HUB_CATEGORIES
+    name = HUB_NAMES.get(config.source, f"{repository}/{file.format(config.category)}")
     try:
-        if config.source == "amazon_reviews":
-            return datasets.load_dataset("json", data_files={"train": HUB_CATEGORY.format(config.category)})
-        if config.source not in HUB_NAMES:
-            raise ConfigError(f"config.data.source {config.source!r} needs config.data.path")
-        return datasets.load_dataset(HUB_NAMES[config.source])
-    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        name = HUB_NAMES.get(config.source, HUB_CATEGORY.format(config.category))
+        with _cached_if_unreachable():
+            if config.source == "amazon_reviews":
+                return Path(hf_hub_download(repository, file.format(config.category), repo_type="dataset"))
+            return datasets.load_dataset(name)
+    except Exception as error:  # the kinds depend on the versions of the Hub's client and of its HTTP library
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{name} is neither cached nor to be had from the Hub ({reason}); give downloaded files with "
             "--config.data.path=FOLDER, or use the embedded reviews with --config=configs/default.py"
         ) from error
+
+
+@contextlib.contextmanager
+def _cached_if_unreachable() -> Iterator[None]:
+    """Within it only the cache is asked if the Hub does not answer; its client would try on for half a minute."""
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    try:
+        if not any(before):
+            get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
+    except Exception:
+        constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before

@@ -24,13 +24,15 @@ PAIRS = (
 )
 GOOD, BAD = zip(*(pair.split() for pair in PAIRS.split(",")), strict=True)
 
-ASPECTS = (
-    "screen,battery,sound,story,plot,ending,cover,price,service,delivery,manual,handle,motor,keyboard,camera,"
-    "picture,music,acting,writing,design,finish,case,cable,button,menu,seat,taste,smell,colour,fabric,lens,"
-    "hinge,speaker,wheel,blade,filter,strap,pocket,zip,lid"
-).split(",")
-PEOPLE = "brother,sister,neighbour,boss,friend,husband,wife,teacher,flatmate,dentist,uncle,cousin".split(",")
-DEGREES = "very,really,quite,rather,truly,simply,pretty,remarkably".split(",")
+ASPECTS = """
+    screen battery sound story plot ending cover price service delivery manual handle motor keyboard camera
+    picture music acting writing design finish case cable button menu seat taste smell colour fabric lens
+    hinge speaker wheel blade filter strap pocket zip lid
+""".split()  # noqa: SIM905
+PEOPLE = """
+    brother sister neighbour boss friend husband wife teacher flatmate dentist uncle cousin
+""".split()  # noqa: SIM905
+DEGREES = ["very", "really", "quite", "rather", "truly", "simply", "pretty", "remarkably"]
 OPENINGS = (
     "bought this in {month}",
     "this was a present from my {person}",
@@ -40,8 +42,10 @@ OPENINGS = (
     "i read {n} reviews before i ordered",
     "ordered on a monday and it was here by friday",
 )
-MONTHS = "january,february,march,april,may,june,july,august,september,october,november,december".split(",")
-COLOURS = "red,blue,green,grey,black,white,brown,yellow".split(",")
+MONTHS = """
+    january february march april may june july august september october november december
+""".split()  # noqa: SIM905
+COLOURS = ["red", "blue", "green", "grey", "black", "white", "brown", "yellow"]
 
 # {word} is an adjective of the polarity meant, {opposite} one of the other polarity.
 PLAIN = (

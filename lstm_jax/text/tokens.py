@@ -79,7 +79,8 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     """The ids of each text; a text without any word becomes one unknown word."""
-    unknown = [tokenizer.token_to_id(SPECIAL[1])]
+    unknown = [int(tokenizer.token_to_id(SPECIAL[1]))]
+    tokenizer.encode_special_tokens = True  # a review that spells [PAD] holds no padding
     return [encoding.ids or unknown for encoding in tokenizer.encode_batch_fast(texts)]
 
 
@@ -91,8 +92,6 @@ def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Datas
         batched=True,
         batch_size=2000,
         remove_columns="text",
-        features=datasets.Features(
-            {"label": dataset.features["label"], "ids": datasets.List(datasets.Value("int32"))}
-        ),
+        features=datasets.Features({"label": dataset.features["label"], "ids": datasets.List(datasets.Value("int32"))}),
         new_fingerprint=hashlib.sha256(content.encode()).hexdigest()[:16],
     )

@@ -31,17 +31,28 @@ def read(path: Path, ids: Mapping[str, int], size: int, seed: int) -> tuple[Host
     found = np.zeros(len(ids), bool)
     for number, line in lines(path):
         word, *values = line.decode(errors="replace").rstrip().split(" ")
-        if word not in ids:
+        if word not in ids or (len(values) > size and not _is_number(values[0])):  # GloVe 840B has words with spaces
             continue
         try:
-            table[ids[word]] = np.array(values, np.float32)
+            vector = np.array(values, np.float32)
         except ValueError:
+            vector = np.zeros(0, np.float32)
+        if len(vector) != size:
             raise UserError(
                 f"{path}, line {number}: {len(values)} fields follow {word!r}, not the {size} numbers of "
                 "config.model.embedding_size; set that to the size of the vectors"
-            ) from None
+            )
+        table[ids[word]] = vector
         found[ids[word]] = True
     if not found.any():
         raise UserError(f"{path} holds none of the vocabulary's {len(ids)} words; is it a file of word vectors?")
     rest = np.random.default_rng(seed).normal(size=(len(ids), size)) * table[found].std()
     return np.where(found[:, None], table, rest).astype(np.float32), int(found.sum())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from lstm_jax.text.batches import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
-from lstm_jax.training.lanes import Program, make_mesh, program
+from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import evaluate
 from lstm_jax.training.workdir import write_json, write_text
 from lstm_jax.types import Params
@@ -95,7 +95,9 @@ def test(trained: Trained, corpora: corpus.Corpora, split: str) -> Figures:
         checkpoint_step=trained.step,
     )
     write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
-    plots.confusion(sums.confusion[0], trained.classes, trained.workdir / "plots" / f"confusion-{split}.png")
+    plots.confusion(
+        np.asarray(sums.confusion[0]), trained.classes, trained.workdir / "plots" / f"confusion-{split}.png"
+    )
     return figures
 
 
@@ -124,7 +126,9 @@ def write_predictions(trained: Trained, reviews: FlatCorpus, path: Path) -> None
     """One JSON object a review: its number, label, predicted class and the probability of each class."""
     predicted = probabilities(trained, reviews)
     lines = (
-        json.dumps({"review": n, "label": int(label), "predicted": int(p.argmax()), "probabilities": p.round(6).tolist()})
+        json.dumps(
+            {"review": n, "label": int(label), "predicted": int(p.argmax()), "probabilities": p.round(6).tolist()}
+        )
         for n, (label, p) in enumerate(zip(reviews.labels, predicted, strict=True))
     )
     write_text(path, "\n".join(lines) + "\n")
@@ -152,7 +156,7 @@ def explain(trained: Trained, text: str) -> Path:
     first_layer = trained.variables["params"]["layers"]["cells"][0]
     forward = first_layer.forward if trained.config.model.bidirectional else first_layer
     inside = gates.look_inside(forward, table[review.tokens])
-    words = [trained.tokenizer.id_to_token(int(token)) for token in review.tokens]
+    words = [str(trained.tokenizer.id_to_token(int(token))) for token in review.tokens]
     parts = [review.tokens[: n + 1].tolist() for n in range(len(words))]
     verdict = probabilities(trained, corpus.from_ids(parts))[:, -1]
     path = trained.workdir / "plots" / "explain.png"
@@ -184,4 +188,4 @@ def _program(trained: Trained) -> tuple[Program, TrainState]:
     mesh = _mesh(trained)
     lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
     run = experiment(trained.config, trained.model, total_steps=1, data_axis="data")
-    return program(run, mesh), jax.device_put(state, lanes)
+    return Program(run, mesh), jax.device_put(state, lanes)

@@ -51,9 +51,7 @@ def evaluated_params(state: TrainState) -> Params:
     return state.average if state.average != () else state.params
 
 
-def experiment(
-    config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None
-) -> Experiment:
+def experiment(config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None) -> Experiment:
     """Closes the pure functions over a config.
 
     Args:
@@ -92,12 +90,12 @@ def experiment(
 
         def objective(params: Params) -> tuple[Scalar, Metrics]:
             variables = {"params": params, "frozen": state.frozen}
-            logits = model.apply(variables, batch.tokens, batch.lengths, keys, rates)
-            losses, logits = cross_entropy(logits, batch.lengths, batch.labels)
+            outputs: Any = model.apply(variables, batch.tokens, batch.lengths, keys, rates)
+            losses, logits = cross_entropy(outputs, batch.lengths, batch.labels)
             return jnp.sum(losses * batch.weights) / reviews, summed(losses, logits, batch)
 
         gradient, metrics = total(jax.grad(objective, has_aux=True)(state.params))
-        finite = state.finite & jnp.isfinite(metrics.loss) & jnp.isfinite(optax.global_norm(gradient))
+        finite = state.finite & jnp.isfinite(metrics.loss) & jnp.isfinite(optax.tree.norm(gradient))
         metrics = metrics._replace(loss=jnp.where(finite, metrics.loss, jnp.nan))
         transformation = optimizer(config.optimizer, state.hparams, total_steps)
         updates, opt_state = transformation.update(gradient, state.opt_state, state.params)
@@ -115,8 +113,8 @@ def experiment(
 
     def decisive(state: TrainState, batch: Batch) -> tuple[jax.Array, jax.Array]:
         variables = {"params": evaluated_params(state), "frozen": state.frozen}
-        logits = model.apply(variables, batch.tokens, batch.lengths)
-        return cross_entropy(logits, batch.lengths, batch.labels)
+        outputs: Any = model.apply(variables, batch.tokens, batch.lengths)
+        return cross_entropy(outputs, batch.lengths, batch.labels)
 
     def evaluate(state: TrainState, batch: Batch) -> Metrics:
         return total(summed(*decisive(state, batch), batch))

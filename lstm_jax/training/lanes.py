@@ -8,7 +8,7 @@ on accelerators, where more lanes fill wider units.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,123 +33,118 @@ def make_mesh(lanes: int, batch_size: int, devices: int = 0) -> Mesh:
     return Mesh(chosen, ("lane", "data"))
 
 
-class Program(NamedTuple):
+LANES, EVERYWHERE = P("lane"), P()
+
+
+class Program:
     """The compiled functions of a stack of lanes. Every leaf of a state has a leading axis L.
 
-    Attributes:
-      init: ``(seeds[L], hparams of [L]) -> state``.
-      train: ``(state, corpus, reviews[L, K, B], count, length) -> (state, metrics of [L, K])``: makes the
-        first ``count`` of K steps; the state is donated. In place of the review numbers it takes a Batch
-        of leading axes [L, K], gathered on the host; then ``corpus`` is ``None``.
-      evaluate: ``(state, corpus, reviews[K, B], count, length) -> metrics of [L]``, summed over the steps.
-      predict: ``(state, corpus, reviews[K, B], length) -> probabilities[L, K, B, C]``.
-      compile_seconds: spent so far on tracing and compiling; a function without arguments.
+    Where reviews are given as numbers, a ``corpus`` on the device is given with them. In place of the numbers
+    the functions take a Batch with the same leading axes, gathered on the host; then ``corpus`` is ``None``.
     """
 
-    init: Callable[[HostArray, HParams], TrainState]
-    train: Callable[..., tuple[TrainState, Metrics]]
-    evaluate: Callable[..., Metrics]
-    predict: Callable[..., jax.Array]
-    compile_seconds: Callable[[], float]
-
-
-def program(experiment: Experiment, mesh: Mesh) -> Program:
-    """Maps an experiment over the lanes of a mesh. The experiment's data axis must be ``data``."""
-    over_lanes = _over_lanes(mesh)
-    spread = partial(jax.shard_map, mesh=mesh, check_vma=False)
-    lanes, everywhere = P("lane"), P()
-
-    def step_batch(corpus: FlatCorpus | None, feed: Any, k: Any, length: int) -> Batch:
-        if isinstance(feed, Batch):
-            return jax.tree.map(lambda leaf: leaf[k], feed)
-        return gather(corpus, feed[k], length)
-
-    def train(state: TrainState, corpus: Any, feed: Any, count: Any, length: int) -> Any:
-        def lane(state: TrainState, feed: Any) -> tuple[TrainState, Metrics]:
-            steps = jax.tree.leaves(feed)[0].shape[0]
-            shapes = jax.eval_shape(lambda: experiment.step(state, step_batch(corpus, feed, 0, length))[1])
-            history = jax.tree.map(lambda leaf: jnp.zeros((steps, *leaf.shape), leaf.dtype), shapes)
-
-            def one(k: Any, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
-                state, history = carry
-                state, metrics = experiment.step(state, step_batch(corpus, feed, k, length))
-                return state, jax.tree.map(lambda all_, new: all_.at[k].set(new), history, metrics)
-
-            return jax.lax.fori_loop(0, count, one, (state, history))
-
-        return over_lanes(lane)(state, feed)
-
-    def evaluate(state: TrainState, corpus: Any, feed: Any, count: Any, length: int) -> Metrics:
-        def lane(state: TrainState) -> Metrics:
-            shapes = jax.eval_shape(lambda: experiment.evaluate(state, step_batch(corpus, feed, 0, length)))
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-
-            def one(k: Any, sums: Metrics) -> Metrics:
-                new = experiment.evaluate(state, step_batch(corpus, feed, k, length))
-                return jax.tree.map(jnp.add, sums, new)
-
-            return jax.lax.fori_loop(0, count, one, zeros)
-
-        return over_lanes(lane)(state)
-
-    def predict(state: TrainState, corpus: Any, feed: Any, length: int) -> jax.Array:
-        def lane(state: TrainState) -> jax.Array:
-            steps = jnp.arange(jax.tree.leaves(feed)[0].shape[0])
-            return jax.lax.map(lambda k: experiment.predict(state, step_batch(corpus, feed, k, length)), steps)
-
-        return over_lanes(lane)(state)
-
-    def init(seeds: Any, hparams: HParams) -> TrainState:
-        return over_lanes(experiment.init)(seeds, hparams)
-
-    compiled = _Compiler()
-    place = partial(_place, mesh)
-
-    def run_init(seeds: HostArray, hparams: HParams) -> TrainState:
-        function = spread(init, in_specs=(lanes, lanes), out_specs=lanes)
-        return compiled("init", jax.jit(function), place(lanes, jnp.asarray(seeds, jnp.uint32)), place(lanes, hparams))
-
-    def run_train(state: TrainState, corpus: Any, feed: Any, count: int, length: int) -> Any:
-        specs = _feed_specs(feed, "lane", None)
-        function = spread(
-            partial(train, length=length), in_specs=(lanes, everywhere, specs, everywhere), out_specs=(lanes, lanes)
-        )
-        arguments = (state, corpus, place(specs, feed), jnp.int32(count))
-        return compiled(("train", length), jax.jit(function, donate_argnums=0), *arguments)
-
-    def run_evaluate(state: TrainState, corpus: Any, feed: Any, count: int, length: int) -> Metrics:
-        specs = _feed_specs(feed, None)
-        function = spread(
-            partial(evaluate, length=length), in_specs=(lanes, everywhere, specs, everywhere), out_specs=lanes
-        )
-        arguments = (state, corpus, place(specs, feed), jnp.int32(count))
-        return compiled(("evaluate", length), jax.jit(function), *arguments)
-
-    def run_predict(state: TrainState, corpus: Any, feed: Any, length: int) -> jax.Array:
-        specs = _feed_specs(feed, None)
-        function = spread(
-            partial(predict, length=length), in_specs=(lanes, everywhere, specs), out_specs=P("lane", None, "data")
-        )
-        return compiled(("predict", length), jax.jit(function), state, corpus, place(specs, feed))
-
-    return Program(run_init, run_train, run_evaluate, run_predict, lambda: compiled.seconds)
-
-
-class _Compiler:
-    """Compiles each function once, ahead of its first call, and adds up the seconds that this takes."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, experiment: Experiment, mesh: Mesh) -> None:
+        """Maps an experiment, whose data axis must be ``data``, over the lanes of a mesh."""
+        self._experiment, self._mesh = experiment, mesh
+        self._over_lanes = _over_lanes(mesh)
         self._known: dict[Any, Any] = {}
+        self.compile_seconds = 0.0  # spent so far on tracing and compiling
 
-    def __call__(self, name: Any, function: Any, *arguments: Any) -> Any:
-        # Shapes are part of the key, since evaluation also meets single reviews.
+    def init(self, seeds: HostArray, hparams: HParams) -> TrainState:
+        """Step 0 of lanes with the given ``seeds[L]`` and hyper-parameters ``[L]``."""
+        arguments = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
+        return self._call("init", self._over_lanes(self._experiment.init), (LANES, LANES), LANES, arguments)
+
+    def train(
+        self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, count: int, length: int
+    ) -> tuple[TrainState, Metrics]:
+        """Makes the first ``count`` of the K steps ``reviews[L, K, B]``, padded to ``length`` words.
+
+        The state is donated. One compilation serves any count; metrics are ``[L, K]``, zero past the count.
+        """
+
+        def run(state: TrainState, corpus: Any, feed: Any, count: Any) -> Any:
+            lane = partial(_train_lane, self._experiment, corpus, count, length)
+            return self._over_lanes(lane)(state, feed)
+
+        specs = _feed_specs(reviews, "lane", None)
+        arguments = (state, corpus, self._place(specs, reviews), jnp.int32(count))
+        in_specs = (LANES, EVERYWHERE, specs, EVERYWHERE)
+        return self._call(("train", length), run, in_specs, (LANES, LANES), arguments, donate_argnums=0)
+
+    def evaluate(self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, count: int, length: int) -> Metrics:
+        """Metrics ``[L]``, summed over the first ``count`` of the K batches ``reviews[K, B]``."""
+
+        def run(state: TrainState, corpus: Any, feed: Any, count: Any) -> Any:
+            return self._over_lanes(partial(_evaluate_lane, self._experiment, corpus, count, length, feed))(state)
+
+        specs = _feed_specs(reviews, None)
+        arguments = (state, corpus, self._place(specs, reviews), jnp.int32(count))
+        return self._call(("evaluate", length), run, (LANES, EVERYWHERE, specs, EVERYWHERE), LANES, arguments)
+
+    def predict(self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, length: int) -> jax.Array:
+        """Class probabilities ``[L, K, B, C]`` of the K batches ``reviews[K, B]``."""
+
+        def run(state: TrainState, corpus: Any, feed: Any) -> Any:
+            return self._over_lanes(partial(_predict_lane, self._experiment, corpus, length, feed))(state)
+
+        specs = _feed_specs(reviews, None)
+        arguments = (state, corpus, self._place(specs, reviews))
+        return self._call(("predict", length), run, (LANES, EVERYWHERE, specs), P("lane", None, "data"), arguments)
+
+    def _place(self, specs: Any, tree: Any) -> Any:
+        """Puts a tree on the mesh; one spec serves all leaves of its part of the tree."""
+        is_spec = lambda leaf: isinstance(leaf, P)
+        return jax.device_put(tree, jax.tree.map(partial(NamedSharding, self._mesh), specs, is_leaf=is_spec))
+
+    def _call(self, name: Any, function: Any, in_specs: Any, out_specs: Any, arguments: Any, **options: Any) -> Any:
+        """Compiles a function ahead of its first call with arguments of these shapes, and calls it."""
         key = (name, tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments)))
         if key not in self._known:
             start = time.perf_counter()
-            self._known[key] = function.lower(*arguments).compile()
-            self.seconds += time.perf_counter() - start
+            spread = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+            self._known[key] = jax.jit(spread, **options).lower(*arguments).compile()
+            self.compile_seconds += time.perf_counter() - start
         return self._known[key](*arguments)
+
+
+def _step_batch(corpus: FlatCorpus | None, feed: Any, k: Any, length: int) -> Batch:
+    if corpus is None:
+        return jax.tree.map(lambda leaf: leaf[k], feed)
+    return gather(corpus, feed[k], length)
+
+
+def _zeros_like_result(function: Callable[[], Any], *leading: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.zeros((*leading, *leaf.shape), leaf.dtype), jax.eval_shape(function))
+
+
+def _train_lane(
+    experiment: Experiment, corpus: Any, count: Any, length: int, state: TrainState, feed: Any
+) -> tuple[TrainState, Metrics]:
+    # A loop of ``count`` rounds, not a scan over K, so that a shorter call needs no other program.
+    def one(k: Any, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+        state, history = carry
+        state, metrics = experiment.step(state, _step_batch(corpus, feed, k, length))
+        return state, jax.tree.map(lambda all_steps, new: all_steps.at[k].set(new), history, metrics)
+
+    steps = jax.tree.leaves(feed)[0].shape[0]
+    first = lambda: experiment.step(state, _step_batch(corpus, feed, 0, length))[1]
+    return jax.lax.fori_loop(0, count, one, (state, _zeros_like_result(first, steps)))
+
+
+def _evaluate_lane(
+    experiment: Experiment, corpus: Any, count: Any, length: int, feed: Any, state: TrainState
+) -> Metrics:
+    def metrics(k: Any) -> Metrics:
+        return experiment.evaluate(state, _step_batch(corpus, feed, k, length))
+
+    add = lambda k, sums: jax.tree.map(jnp.add, sums, metrics(k))
+    return jax.lax.fori_loop(0, count, add, _zeros_like_result(lambda: metrics(0)))
+
+
+def _predict_lane(experiment: Experiment, corpus: Any, length: int, feed: Any, state: TrainState) -> jax.Array:
+    steps = jnp.arange(jax.tree.leaves(feed)[0].shape[0])
+    return jax.lax.map(lambda k: experiment.predict(state, _step_batch(corpus, feed, k, length)), steps)
 
 
 def _over_lanes(mesh: Mesh) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -173,11 +168,6 @@ def _over_lanes(mesh: Mesh) -> Callable[[Callable[..., Any]], Callable[..., Any]
 def _feed_specs(feed: Any, *leading: str | None) -> Any:
     if isinstance(feed, Batch):
         row = P(*leading, "data")
-        return Batch(tokens=P(*leading, None, "data"), lengths=row, labels=row, weights=row, reviews=row)
+        specs: Any = Batch(P(*leading, None, "data"), *[row] * 4)  # type: ignore[arg-type]
+        return specs
     return P(*leading, "data")
-
-
-def _place(mesh: Mesh, specs: Any, tree: Any) -> Any:
-    """Puts a tree on the mesh; one spec serves all leaves of its part of the tree."""
-    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=lambda s: isinstance(s, P))
-    return jax.device_put(tree, shardings)

@@ -100,9 +100,7 @@ def pieces(
                 done, step = done + count, step + count
 
 
-def lane_plan(
-    of: HostArray, buckets: tuple[int, ...], config: TrainConfig, seeds: list[int], epoch: int
-) -> list[Call]:
+def lane_plan(of: HostArray, buckets: tuple[int, ...], config: TrainConfig, seeds: list[int], epoch: int) -> list[Call]:
     """The calls of an epoch for lanes of the given seeds: reviews ``[L, k, B]``, one length for all lanes."""
     plans = {
         seed: epoch_plan(of, buckets, config.batch_size, config.steps_per_call, seed, epoch) for seed in set(seeds)
@@ -193,11 +191,11 @@ class _Clock:
 
     def __init__(self, program: Program, notes: Notes) -> None:
         self._program, self._notes = program, notes
-        self._start, self._compiled = time.perf_counter(), program.compile_seconds()
+        self._start, self._compiled = time.perf_counter(), program.compile_seconds
         self._before = notes.train_seconds, notes.compile_seconds
 
     def compiling(self) -> float:
-        return self._before[1] + self._program.compile_seconds() - self._compiled
+        return self._before[1] + self._program.compile_seconds - self._compiled
 
     def training(self) -> float:
         passed = time.perf_counter() - self._start

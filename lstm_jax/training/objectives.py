@@ -23,8 +23,8 @@ def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[jax
     if logits.ndim == 2:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels), logits
     steps = jnp.arange(logits.shape[0])[:, None]
-    every = jnp.broadcast_to(labels, logits.shape[:2])
+    every = jnp.broadcast_to(labels[None], logits.shape[:2])
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, every)
-    loss = jnp.sum(jnp.where(steps < lengths, losses, 0.0), axis=0) / jnp.maximum(lengths, 1)
+    loss = jnp.sum(jnp.where(steps < lengths[None], losses, 0.0), axis=0) / jnp.maximum(lengths, 1)
     end = jnp.maximum(lengths - 1, 0)
     return loss, jnp.take_along_axis(logits, end[None, :, None], axis=0)[0]

@@ -7,14 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.models import TextClassifier
 from lstm_jax.reports import plots
-from lstm_jax.text import corpus, sources, tokens, vectors
+from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors
 from lstm_jax.text.batches import steps_per_epoch
 from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import journal
@@ -22,7 +21,7 @@ from lstm_jax.training import loop as loops
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import make_feed
-from lstm_jax.training.lanes import Program, make_mesh, program
+from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import LaneNotes, Loop, Notes
 from lstm_jax.training.workdir import Workdir, git_commit, versions, write_json
 
@@ -52,57 +51,64 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
 
 
 def _train(config: Config, corpora: Corpora, path: Path) -> dict[str, Any]:
-    total_steps = config.train.epochs * steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
-    model = classifier(config, corpora)
-    mesh = make_mesh(1, config.train.batch_size, config.train.devices)
-    lanes = program(experiment(config, model, total_steps, data_axis="data"), mesh)
-    loop = loops.make_loop(lanes, config.train, *_feeds(corpora, mesh), total_steps)
-
-    first = fresh(lanes, [config.seed], [configs.hparams(config)])
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(first.state.params))
     checkpoints = Checkpoints(path)
-    state, best, notes = _restore(checkpoints, first)
-    log.info("%d parameters, %d steps, buckets %s, mesh %s", parameters, total_steps, loop.buckets, dict(mesh.shape))
-    status = "interrupted"
+    loop, checkpoint = prepare_lanes(config, corpora, [config.seed], [configs.hparams(config)], checkpoints)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.state.params))
+    log.info("%d parameters, %d steps, padded to %s words", parameters, loop.total_steps, loop.buckets)
+    notes, status = Notes.from_json(checkpoint.notes), "interrupted"
+    if notes.step:
+        log.warning("going on from step %d", notes.step)
     try:
-        state, best, notes = loops.run(loop, state, best, notes, checkpoints, path)
-        checkpoints.finish()
+        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
         status = "done" if notes.lanes[0].diverged_at is None else "diverged"
     finally:
+        checkpoints.finish()
         summary = _summary(status, notes, loop, parameters)
         write_json(path / "summary.json", summary)
         plots.curves(journal.read(path / "metrics.jsonl"), summary["best_step"], path / "plots")
     return summary
 
 
+def prepare_lanes(
+    config: Config, corpora: Corpora, seeds: list[int], hparams: list[dict[str, float]], checkpoints: Checkpoints
+) -> tuple[Loop, Checkpoint]:
+    """What ``loop.run`` needs for a stack of lanes, at its last checkpoint or at step 0.
+
+    Args:
+      config: of all lanes, but for what follows.
+      corpora: the reviews.
+      seeds: one a lane.
+      hparams: one set a lane, by dotted path.
+      checkpoints: of the stack.
+    """
+    total_steps = config.train.epochs * steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
+    mesh = make_mesh(len(seeds), config.train.batch_size, config.train.devices)
+    program = Program(experiment(config, classifier(config, corpora), total_steps, data_axis="data"), mesh)
+    train_feed, validation_feed = make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
+    loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps)
+    first = fresh(program, seeds, hparams)
+    return loop, checkpoints.restore(first) or first
+
+
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
     """The module of a config for the vocabulary and the classes of its reviews."""
+    words, size = corpora.tokenizer.get_vocab(), config.model.embedding_size
     given = None
-    if config.data.vectors.path:
-        words = corpora.tokenizer.get_vocab()
-        given, found = vectors.read(Path(config.data.vectors.path), words, config.model.embedding_size, config.seed)
+    if config.data.vectors.source == "file":
+        given, found = vectors.read(Path(config.data.vectors.path), words, size, config.seed)
         log.info("word vectors for %d of %d words", found, len(words))
-    return TextClassifier(config.model, corpora.tokenizer.get_vocab_size(), corpora.classes, given)
+    elif corpora.whole is not None:
+        given = cooccurrence.learn(corpora.whole, len(words), size, config.data.vectors.window)
+        log.info("word vectors learned from %d words of text", len(corpora.whole.tokens))
+    return TextClassifier(config.model, len(words), corpora.classes, given)
 
 
-def fresh(lanes: Program, seeds: list[int], hparams: list[dict[str, float]]) -> Checkpoint:
+def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -> Checkpoint:
     """Step 0 of a stack of lanes, one seed and one set of hyper-parameters each."""
     stacked = {path: jnp.array([lane[path] for lane in hparams], jnp.float32) for path in hparams[0]}
-    state = lanes.init(np.array(seeds), stacked)
+    state = program.init(np.array(seeds), stacked)
     best = jax.tree.map(jnp.copy, evaluated_params(state))
     return Checkpoint(state, best, Notes([LaneNotes(seed) for seed in seeds]).to_json())
-
-
-def _restore(checkpoints: Checkpoints, first: Checkpoint) -> tuple[Any, Any, Notes]:
-    checkpoint = checkpoints.restore(first) or first
-    notes = Notes.from_json(checkpoint.notes)
-    if notes.step:
-        log.warning("going on from step %d", notes.step)
-    return checkpoint.state, checkpoint.best, notes
-
-
-def _feeds(corpora: Corpora, mesh: Mesh) -> Any:
-    return make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
 
 
 def _write_data(corpora: Corpora, path: Path) -> None:

@@ -15,7 +15,7 @@ from lstm_jax.cells.gru import GRUParams
 from lstm_jax.cells.lstm import LSTMParams, LSTMState
 from lstm_jax.cells.rnn import RNNParams
 from lstm_jax.layers import Directions, bidirectional, stack, unrolled
-from tests.helpers import assert_close, random, randomised, weighted_sum
+from tests.helpers import assert_close, random, random_weights, weighted_sum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent.npz"
 CASES = list(product(CELLS, (1, 2), (1, 2)))
@@ -130,7 +130,6 @@ def test_golden_cases_are_ragged_and_not_trivial(kind):
     assert case["y"][steps].std() > 0.1
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 def test_fresh_recording_equals_the_stored_one():
     pytest.importorskip("torch")
     from tests.golden.record import record
@@ -161,7 +160,7 @@ def test_lstm_equals_flax():
     words = (np.arange(6)[:, None] < lengths)[:, :, None]
     x = random(0, 6, 3, 4)
     cell = lstm(UNITS)
-    params = randomised(cell.init(jax.random.key(0), 4), 1)
+    params = random_weights(cell, 4, 1)
     peer = nn.RNN(nn.OptimizedLSTMCell(UNITS), time_major=True, return_carry=True)
 
     def ours(params, x):

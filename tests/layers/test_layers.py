@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from lstm_jax.cells import CELLS, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
-from lstm_jax.layers import Directions, Layer, bidirectional, output_size, stack, unrolled
-from tests.helpers import assert_close, assert_equal, difference, random, randomised, weighted_sum
+from lstm_jax.layers import Directions, Layer, bidirectional, output_size, segmented, stack, unrolled
+from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
 
 T, B, D, H = 6, 3, 3, 4
 RAGGED = np.array([T, 2, 4])
@@ -25,11 +25,13 @@ REFERENCES = {
     "rnn_tanh": rnn_step,
     "rnn_relu": partial(rnn_step, activation=jax.nn.relu),
 }
+PAIR = stack([unrolled(lstm(H)), unrolled(gru(H))], dropout=0.5, residual=True)
 BOTH = bidirectional(unrolled(lstm(H)), unrolled(gru(H), reverse=True))
 FORWARD = {
     "lstm": unrolled(lstm(H)),
     "gru": unrolled(gru(H)),
-    "stack": stack([unrolled(lstm(H)), unrolled(gru(H))], dropout=0.5, residual=True),
+    "stack": PAIR,
+    "segmented": segmented(PAIR, 3),
 }
 LAYERS = FORWARD | {
     "reverse": unrolled(lstm(H), reverse=True),
@@ -47,7 +49,7 @@ class Made(NamedTuple):
     params: Any
     state: Any
     apply: Callable
-    gradient: Callable  # of a scalar of y and the final state with respect to params, x and the first state
+    gradient: Callable  # of a scalar of y and the final state with respect to params, x and the first state; no dropout
 
 
 @cache
@@ -55,9 +57,9 @@ def made(name: str) -> Made:
     layer = LAYERS[name]
 
     def loss(params, x, state, lengths):
-        return weighted_sum(layer.apply(params, x, lengths, KEYS, state))
+        return weighted_sum(layer.apply(params, x, lengths, None, state))
 
-    params = randomised(jax.eval_shape(lambda: layer.init(jax.random.key(0), D)), 1)
+    params = random_weights(layer, D, 1)
     _, state = jax.eval_shape(layer.apply, params, random(0, T, B, D), RAGGED)
     return Made(params, randomised(state, 2), jax.jit(layer.apply), jax.jit(jax.grad(loss, (0, 1, 2))))
 
@@ -67,13 +69,13 @@ def words(lengths: np.ndarray, steps: int = T) -> np.ndarray:
     return (np.arange(steps)[:, None] < lengths)[:, :, None]
 
 
-def padded_with(value: float, x: jax.Array, lengths: np.ndarray) -> jax.Array:
-    return jnp.where(words(lengths), x, value)
+def padded_with(value: float, x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    return np.where(words(lengths), x, np.float32(value))
 
 
 def rows(tree, which):
     """Those rows of a state."""
-    return jax.tree.map(lambda leaf: leaf[which], tree)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[which], tree)
 
 
 @every_layer
@@ -137,7 +139,7 @@ def test_parts_with_a_carried_state_equal_the_whole(name, lengths):
     whole, end = apply(params, x, lengths, KEYS, start)
     first, state = apply(params, x[:half], np.minimum(lengths, half), KEYS, start)
     second, carried = apply(params, x[half:], np.maximum(lengths - half, 0), KEYS, state)
-    assert_close(jnp.concatenate([first, second]), whole)
+    assert_close(np.concatenate([first, second]), whole)
     assert_close(carried, end)
 
 
@@ -146,7 +148,7 @@ def test_parts_with_a_carried_state_equal_the_whole(name, lengths):
 def test_unrolled_equals_a_loop_over_words(kind, reverse):
     lengths, x = np.array([T, 0, 4]), random(7, T, B, D)
     cell = CELLS[kind](H)
-    params = randomised(cell.init(jax.random.key(0), D), 1)
+    params = random_weights(cell, D, 1)
     results = jax.jit(unrolled(cell, reverse).apply)(params, x, lengths)
     step = jax.jit(REFERENCES[kind])
     y, ends = np.zeros((T, B, H)), []
@@ -156,14 +158,14 @@ def test_unrolled_equals_a_loop_over_words(kind, reverse):
             state = step(params, state, x[t, row])
             y[t, row] = state.h if isinstance(state, LSTMState) else state
         ends.append(state)
-    assert_close(results, (y, jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends)))
+    assert_close(results, (y, jax.tree.map(lambda *leaves: np.stack(leaves), *ends)))
 
 
 @given(lengths=some_lengths)
 def test_reverse_equals_forward_over_turned_rows(lengths):
     params, state, backward, _ = made("reverse")
     forward = made("lstm").apply
-    x = np.asarray(random(8, T, B, D))
+    x = random(8, T, B, D)
     steps = np.arange(T)[:, None]
     turn = np.where(steps < lengths, lengths - 1 - steps, steps)[:, :, None]
     y, end = backward(params, x, lengths, KEYS, state)
@@ -173,11 +175,11 @@ def test_reverse_equals_forward_over_turned_rows(lengths):
 
 
 def test_bidirectional_joins_its_two_layers():
-    params = randomised(jax.eval_shape(lambda: BOTH.init(jax.random.key(0), D)), 1)
+    params = random_weights(BOTH, D, 1)
     x = random(9, T, B, D)
     y_forward, end_forward = jax.jit(unrolled(lstm(H)).apply)(params.forward, x, RAGGED)
     y_backward, end_backward = jax.jit(unrolled(gru(H), reverse=True).apply)(params.backward, x, RAGGED)
-    expected = jnp.concatenate([y_forward, y_backward], axis=-1), Directions(end_forward, end_backward)
+    expected = np.concatenate([y_forward, y_backward], axis=-1), Directions(end_forward, end_backward)
     assert_close(jax.jit(BOTH.apply)(params, x, RAGGED), expected)
 
 
@@ -185,7 +187,7 @@ def test_bidirectional_joins_its_two_layers():
 def test_stack_feeds_each_layer_to_the_next(residual):
     layer = unrolled(lstm(H))
     tower, alone = stack([layer] * 3, residual=residual), jax.jit(layer.apply)
-    params = randomised(jax.eval_shape(lambda: tower.init(jax.random.key(0), D)), 1)
+    params = random_weights(tower, D, 1)
     x = random(10, T, B, D)
     y1, end1 = alone(params[0], x, RAGGED)
     y2, end2 = alone(params[1], y1, RAGGED)
@@ -193,6 +195,18 @@ def test_stack_feeds_each_layer_to_the_next(residual):
     y3, end3 = alone(params[2], y2, RAGGED)
     y3 = y2 + y3 if residual else y3
     assert_close(jax.jit(tower.apply)(params, x, RAGGED), (y3, (end1, end2, end3)))
+
+
+@given(lengths=some_lengths)
+def test_segmented_equals_its_layer_on_each_piece(lengths):
+    params, _, apply, _ = made("segmented")
+    alone = made("stack").apply
+    start = jax.tree.map(np.zeros_like, made("stack").state)
+    x = random(15, T, B, D)
+    y, _ = apply(params, x, lengths, KEYS, ())
+    for first in (0, 3):
+        expected, _ = alone(params, x[first : first + 3], np.clip(lengths - first, 0, 3), KEYS, start)
+        assert_close(y[first : first + 3], expected)
 
 
 def test_first_weights_fit_the_layers_and_differ():
@@ -214,16 +228,15 @@ def test_dropout_follows_the_keys(name):
     assert all(difference(y[:, row], other[:, row]) > 0.01 for row in range(B))
 
 
-@pytest.mark.parametrize(("rate", "keys"), [(0.5, None), (0.0, KEYS)], ids=["no key", "no rate"])
-def test_dropout_needs_both_a_rate_and_a_key(rate, keys):
+def test_dropout_needs_both_a_key_and_a_rate():
     params, state, apply, _ = made("stack")
     x = random(11, T, B, D)
-    layers = [unrolled(lstm(H)), unrolled(gru(H))]
-    with_dropout, _ = apply(params, x, RAGGED, KEYS, state)
-    plain, _ = stack(layers, residual=True).apply(params, x, RAGGED, None, state)
-    y, _ = stack(layers, rate, residual=True).apply(params, x, RAGGED, keys, state)
-    assert_close(y, plain)
-    assert difference(y, with_dropout) > 0.01
+    without_rate = stack([unrolled(lstm(H)), unrolled(gru(H))], dropout=0.0, residual=True)
+    dropped, _ = apply(params, x, RAGGED, KEYS, state)
+    no_key, _ = apply(params, x, RAGGED, None, state)
+    no_rate, _ = jax.jit(without_rate.apply)(params, x, RAGGED, KEYS, state)
+    assert_close(no_key, no_rate)
+    assert difference(dropped, no_key) > 0.01
 
 
 # What dropout does to the input of a layer, seen through layers that change nothing.
@@ -252,7 +265,7 @@ def test_rate_of_zero_drops_nothing():
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
 def test_dropout_keeps_the_expectation(rate):
-    x = 1.0 + np.asarray(random(13, T, ROWS, UNITS)) ** 2
+    x = 1.0 + random(13, T, ROWS, UNITS) ** 2
     scale = np.asarray(dropped(x, ROW_KEYS, rate)) / x
     kept = scale > 0
     np.testing.assert_allclose(scale[kept], 1 / (1 - rate), rtol=1e-5)
@@ -261,20 +274,20 @@ def test_dropout_keeps_the_expectation(rate):
 
 
 def test_dropout_mask_is_shared_over_time_and_differs_between_rows():
-    kept = np.asarray(dropped(jnp.ones((T, B, 50)), KEYS)) > 0
+    kept = np.asarray(dropped(np.ones((T, B, 50), np.float32), KEYS)) > 0
     assert (kept == kept[0]).all()
     assert len(np.unique(kept[0], axis=0)) == B
 
 
 def test_dropout_mask_depends_on_neither_neighbours_nor_bucket():
-    kept = dropped(jnp.ones((T, B, 50)), KEYS)
+    kept = dropped(np.ones((T, B, 50), np.float32), KEYS)
     for n in range(B):
         own = slice(n, n + 1)
-        assert_equal(dropped(jnp.ones((2 * T, 1, 50)), KEYS[own])[:T], kept[:, own])
+        assert_equal(dropped(np.ones((2 * T, 1, 50), np.float32), KEYS[own])[:T], kept[:, own])
 
 
 def test_each_gap_has_a_mask_of_its_own():
-    twice_kept = np.asarray(dropped(jnp.ones((T, ROWS, UNITS)), ROW_KEYS, layers=3))[0] > 0
+    twice_kept = np.asarray(dropped(np.ones((T, ROWS, UNITS), np.float32), ROW_KEYS, layers=3))[0] > 0
     assert abs(twice_kept.mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / (ROWS * UNITS))
 
 

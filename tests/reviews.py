@@ -1,0 +1,79 @@
+"""What the tests of the text pipeline and of the commands share: review files in every format."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lstm_jax.config import DataConfig
+
+# Real reviews, which are no part of the repository; tests that read them are skipped without them.
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+# Texts that formats trip over: delimiters, quotes, apostrophes, HTML, characters beyond ASCII and beyond 16 bits.
+ROWS = [
+    {"text": "a fine, fine film", "label": 1, "rating": 5},
+    {"text": 'he said "never again" & left', "label": 0, "rating": 1},
+    {"text": "don't bother", "label": 0, "rating": 2},
+    {"text": "so-so<br />and then\tmore", "label": 1, "rating": 3},
+    {"text": "überraschend gut 😀 映画", "label": 1, "rating": 4},
+]
+FORMATS = (
+    "reviews.parquet",
+    "reviews.csv",
+    "reviews.csv.gz",
+    "reviews.tsv",
+    "reviews.json",
+    "reviews.json.gz",
+    "reviews.jsonl",
+    "reviews.jsonl.bz2",
+    "reviews.txt",
+    "reviews.txt.gz",
+    "reviews.txt.bz2",
+)
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    """Writes rows in the format that the file's name asks for; fastText takes ``text`` and ``label`` alone."""
+    kinds = [suffix for suffix in path.suffixes if suffix not in (".gz", ".bz2")]
+    content = {".parquet": _parquet, ".csv": _csv, ".tsv": _tsv, ".txt": _fasttext}.get(kinds[-1], _json_lines)(rows)
+    compress = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(compress(content))
+    return path
+
+
+def _parquet(rows: list[dict]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+def _csv(rows: list[dict], delimiter: str = ",") -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def _tsv(rows: list[dict]) -> bytes:
+    return _csv(rows, "\t")
+
+
+def _json_lines(rows: list[dict]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _fasttext(rows: list[dict]) -> bytes:
+    return "".join(f"__label__{row['label'] + 1} {row['text']}\n" for row in rows).encode()
+
+
+def files(path: Path, **options) -> DataConfig:
+    """The config of reviews in a file or a folder."""
+    return DataConfig(source="files", path=str(path), **options)

@@ -1,0 +1,157 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from lstm_jax import config as configs
+from lstm_jax.cells import CELLS
+from lstm_jax.config import BOUNDS, CHOICES, Config, validate
+from lstm_jax.errors import ConfigError
+from lstm_jax.pooling import POOLINGS
+from lstm_jax.text.sources import CLASS_COUNTS, SCHEMAS
+from lstm_jax.training.optimizers import OPTIMIZERS
+
+
+def changed(path: str, value) -> Config:
+    config = Config()
+    *groups, name = path.split(".")
+    group = config
+    for part in groups:
+        group = getattr(group, part)
+    setattr(group, name, value)
+    return config
+
+
+def test_choices_are_the_registries():
+    assert set(CHOICES["model.cell"]) == set(CELLS)
+    assert set(CHOICES["model.pooling"]) == {*POOLINGS, "every"}
+    assert set(CHOICES["optimizer.name"]) == set(OPTIMIZERS)
+    assert set(CHOICES["data.source"]) == set(SCHEMAS)
+    assert set(CHOICES["data.classes"]) == {"", "label", *CLASS_COUNTS}
+
+
+def test_choices_and_bounds_name_fields():
+    leaves = {path: value for path, _, value in configs.leaves(Config())}
+    for path in {*CHOICES, *BOUNDS}:
+        assert path in leaves
+    for path, choices in CHOICES.items():
+        assert leaves[path] in choices
+
+
+def test_json_round_trip():
+    config = changed("model.head", (32, 16))
+    config.data.path = "a folder/über"
+    config.optimizer.learning_rate = 0.1
+    config.train.validate_every = 7
+    again = configs.from_json(configs.to_json(config))
+    assert again == config
+    assert again.model.head == (32, 16)
+    assert configs.to_json(again) == configs.to_json(config)
+    assert configs.to_json(Config()) == configs.to_json(Config())
+    assert configs.from_json("{}") == Config()
+    validate(again)
+
+
+def test_leaves_go_through_every_group():
+    paths = [path for path, _, _ in configs.leaves(Config())]
+    assert len(paths) == len(set(paths))
+    assert {"seed", "data.tokens.cut", "data.vectors.path", "model.dropout.words", "train.epochs"} <= set(paths)
+    nested = json.loads(configs.to_json(Config()))
+    for path, _, value in configs.leaves(Config()):
+        there = nested
+        for part in path.split("."):
+            there = there[part]
+        assert there == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_hyper_parameters_are_the_traced_fields():
+    config = changed("optimizer.learning_rate", 1)
+    found = configs.hparams(config)
+    assert found["optimizer.learning_rate"] == 1.0
+    assert {type(value) for value in found.values()} == {float}
+    assert {"model.dropout.words", "optimizer.b1", "optimizer.clip_norm"} <= set(found)
+    assert not {"optimizer.name", "optimizer.warmup", "train.epochs", "seed"} & set(found)
+
+
+def test_unknown_field_is_refused_with_the_nearest_name():
+    config = Config()
+    with pytest.raises(ConfigError, match="ModelConfig has no field 'hiden_size'; did you mean 'hidden_size'"):
+        config.model.hiden_size = 3
+    with pytest.raises(ConfigError, match="config has no field 'optimiser'; did you mean 'optimizer'"):
+        configs.check_path("config.optimiser.name")
+    with pytest.raises(
+        ConfigError, match=r"config\.model\.dropout has no field 'zzz'; it has words, embedding, layers"
+    ):
+        configs.check_path("config.model.dropout.zzz")
+    with pytest.raises(ConfigError, match=r"config\.seed is a value and has no field 'a'"):
+        configs.check_path("config.seed.a")
+    with pytest.raises(ConfigError, match=r"config\.train has no field 'epoch'; did you mean 'epochs'"):
+        configs.from_json('{"train": {"epoch": 3}}')
+    configs.check_path("config.model.dropout.words")
+    configs.check_path("config.data")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("train.epochs", "3", "config.train.epochs is '3' of type str; it must be of type int"),
+        ("train.epochs", 3.0, "config.train.epochs is 3.0 of type float; it must be of type int"),
+        ("train.epochs", True, "config.train.epochs is True of type bool; it must be of type int"),
+        ("data.noise", "a", "config.data.noise is 'a' of type str; it must be of type float"),
+        ("data.noise", True, "config.data.noise is True of type bool; it must be of type float"),
+        ("data.path", None, "config.data.path is None of type NoneType; it must be of type str"),
+        ("model.residual", 1, "config.model.residual is 1 of type int; it must be of type bool"),
+        ("model.head", [3], "config.model.head is [3] of type list; it must be of type tuple"),
+        ("model.head", (3.5,), "config.model.head is (3.5,); it must hold integers only"),
+        ("model.head", (0,), "config.model.head is (0,); every width must be at least 1"),
+        ("model.cell", "LSTM", "config.model.cell is 'LSTM'; it must be one of 'lstm', "),
+        ("data.source", "", "config.data.source is ''; it must be one of 'reviews', "),
+        (
+            "data.source",
+            "files",
+            "config.data.source is 'files' but config.data.path is empty; give a file or a folder",
+        ),
+        ("train.epochs", 0, "config.train.epochs is 0; it must be at least 1"),
+        ("train.buckets", 65, "config.train.buckets is 65; it must be between 1 and 64"),
+        ("seed", -1, "config.seed is -1; it must be between 0 and 4294967295"),
+        ("seed", 2**32, "config.seed is 4294967296; it must be between 0 and 4294967295"),
+        ("data.noise", 1.5, "config.data.noise is 1.5; it must be between 0 and 1"),
+        ("data.test_fraction", 0.0, "config.data.test_fraction is 0.0; it must be between 0.001 and 0.9"),
+        ("data.limit", -1, "config.data.limit is -1; it must be at least 0"),
+        ("optimizer.b1", 1.0, "config.optimizer.b1 is 1.0; it must be between 0 and 0.999999"),
+        ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
+        ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate is 0; nothing would be learned"),
+        ("optimizer.learning_rate", 0, "config.optimizer.learning_rate is 0; nothing would be learned"),
+        ("optimizer.schedule", "warmup", "config.optimizer.schedule is 'warmup' but config.optimizer.warmup is 0; set"),
+    ],
+)
+def test_validation_says_what_is_wrong(path, value, message):
+    with pytest.raises(ConfigError) as caught:
+        validate(changed(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", BOUNDS)
+def test_bounds_are_inclusive(path):
+    low, high = BOUNDS[path]
+    kind = type(dict((p, v) for p, _, v in configs.leaves(Config()))[path])
+    validate(changed(path, kind(low)))
+    if high != math.inf:
+        validate(changed(path, kind(high)))
+        with pytest.raises(ConfigError, match=f"it must be between {low} and {high}"):
+            validate(changed(path, kind(high + 1)))
+
+
+def test_whole_numbers_are_floats_too():
+    assert validate(changed("optimizer.learning_rate", 1)).optimizer.learning_rate == 1
+
+
+def test_validated_config_is_frozen():
+    config = validate(Config())
+    for group, name in ((config, "seed"), (config.model.dropout, "words"), (config.data.tokens, "cut")):
+        with pytest.raises(dataclasses.FrozenInstanceError, match=f"the config is frozen; {name} cannot be set to 1"):
+            setattr(group, name, 1)
+    assert validate(config) is config
+    assert configs.from_json(configs.to_json(config)).model.dropout.words == 0
+    Config().seed = 3  # another config is free

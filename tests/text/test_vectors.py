@@ -1,0 +1,77 @@
+import bz2
+import gzip
+
+import numpy as np
+import pytest
+
+from lstm_jax.errors import UserError
+from lstm_jax.text import vectors
+from tests.reviews import SHARED_DATA
+
+IDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "film": 3, "rare": 4}
+LINES = "other 9 9\ngood 0.5 -1\nfilm 2 1e-3\nmore 8 8\n"
+
+
+@pytest.mark.parametrize(("name", "compress"), [("v.txt", bytes), ("v.txt.gz", gzip.compress), ("v.bz2", bz2.compress)])
+def test_known_words_get_their_vectors(tmp_path, name, compress):
+    (tmp_path / name).write_bytes(compress(LINES.encode()))
+    table, found = vectors.read(tmp_path / name, IDS, 2, seed=0)
+    assert found == 2
+    assert table.dtype == np.float32
+    np.testing.assert_array_equal(table[[2, 3]], np.array([[0.5, -1], [2, 1e-3]], np.float32))
+
+
+def test_other_words_are_drawn_with_the_deviation_of_the_given(tmp_path):
+    ids = {f"word{n}": n for n in range(2000)}
+    given = np.random.default_rng(3).normal(scale=0.3, size=(1000, 10)).astype(np.float32)
+    path = tmp_path / "v.txt"
+    path.write_text("".join(f"word{n} {' '.join(map(str, row))}\n" for n, row in enumerate(given)))
+    table, found = vectors.read(path, ids, 10, seed=1)
+    assert found == 1000
+    np.testing.assert_array_equal(table[:1000], given)
+    assert table[1000:].std() == pytest.approx(given.std(), rel=0.05)
+    assert abs(table[1000:].mean()) < 0.01
+    np.testing.assert_array_equal(vectors.read(path, ids, 10, seed=1)[0], table)
+    assert not np.array_equal(vectors.read(path, ids, 10, seed=2)[0], table)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("good 1 2 3\n", r"v\.txt, line 1: 3 fields follow 'good', not the 2 numbers of config\.model\.embedding_size"),
+        ("other 1\ngood 1\n", r"v\.txt, line 2: 1 fields follow 'good', not the 2 numbers"),
+        ("good one two\n", r"v\.txt, line 1: 2 fields follow 'good', not the 2 numbers"),
+        ("other 1 2\n", r"v\.txt holds none of the vocabulary's 5 words; is it a file of word vectors\?"),
+        (None, r"v\.txt does not exist; give a file of word vectors with --config\.data\.vectors\.path"),
+    ],
+)
+def test_file_that_does_not_fit(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "v.txt").write_text(content)
+    with pytest.raises(UserError, match=message):
+        vectors.read(tmp_path / "v.txt", IDS, 2, seed=0)
+
+
+def test_entries_of_several_words_are_passed_over(tmp_path):
+    # GloVe's largest table holds entries as ". . ." and "at name@domain.com".
+    (tmp_path / "v.txt").write_text("good . . 7 7\nfilm 2 3\n")
+    table, found = vectors.read(tmp_path / "v.txt", IDS, 2, seed=0)
+    assert found == 1
+    assert table[3].tolist() == [2, 3]
+
+
+def test_damaged_file(tmp_path):
+    path = tmp_path / "v.txt.gz"
+    path.write_bytes(gzip.compress(LINES.encode())[:-12])
+    with pytest.raises(UserError, match="breaks off after line"):
+        vectors.read(path, IDS, 2, seed=0)
+
+
+@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real vectors are not there")
+def test_glove():
+    path = SHARED_DATA / "glove.6B.100d.partial.txt.gz"
+    table, found = vectors.read(path, {**IDS, "the": 5}, 100, seed=0)
+    assert found >= 3
+    np.testing.assert_allclose(table[5, :4], [-0.038194, -0.24487, 0.72812, -0.39961], rtol=1e-6)
+    with pytest.raises(UserError, match="line 1: 100 fields follow 'the', not the 50 numbers"):
+        vectors.read(path, {**IDS, "the": 5}, 50, seed=0)

@@ -1,0 +1,168 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from lstm_jax import config as configs
+from lstm_jax.errors import UserError
+from lstm_jax.training import run
+from tests.training.tiny import timeless, tiny_config
+
+ROOT = Path(__file__).parents[2]
+STEPS_PER_EPOCH = 9
+
+
+def weights(workdir):
+    """Every array of the newest checkpoint."""
+    folder = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    leaves = []
+    with ocp.PyTreeCheckpointer() as reader:
+        for item in ("state", "best"):
+            tree = reader.metadata(folder / item).item_metadata.tree
+            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+            leaves += jax.tree.leaves(reader.restore(folder / item, restore_args=as_numpy))
+    return leaves
+
+
+def assert_same_run(one, other):
+    assert timeless(one) == timeless(other)
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("finished")
+    return workdir, run.train(tiny_config(), workdir)
+
+
+def test_a_run_writes_what_the_readme_promises(finished):
+    workdir, summary = finished
+    assert summary["status"] == "done"
+    assert summary["steps"] == 2 * STEPS_PER_EPOCH
+    assert summary["epochs"] == 2.0
+    assert json.loads((workdir / "summary.json").read_text()) == summary
+    assert configs.from_json((workdir / "config.json").read_text()) == tiny_config()
+    for name in ("loss", "accuracy"):
+        assert (workdir / "plots" / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert list((workdir / "tensorboard").glob("events*"))
+    rows = timeless(workdir)
+    assert {row["split"] for row in rows} == {"train", "validation"}
+    assert [row["step"] for row in rows if row["split"] == "validation"] == [9, 18]
+    assert [row["step"] for row in rows if row["split"] == "train"] == [4, 8, 9, 12, 16, 18]
+    best = max(row["accuracy"] for row in rows if row["split"] == "validation")
+    assert summary["best_validation_accuracy"] == best
+
+
+def test_two_runs_of_one_seed_are_bit_equal(finished, tmp_path):
+    run.train(tiny_config(), tmp_path)
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_another_seed_gives_another_run(finished, tmp_path):
+    run.train(tiny_config(seed=1), tmp_path)
+    assert timeless(finished[0])[0]["loss"] != timeless(tmp_path)[0]["loss"]
+
+
+def test_a_finished_run_is_left_alone(finished):
+    workdir, summary = finished
+    before = (workdir / "metrics.jsonl").stat().st_mtime_ns
+    assert run.train(tiny_config(), workdir) == summary
+    assert (workdir / "metrics.jsonl").stat().st_mtime_ns == before
+
+
+def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path, monkeypatch):
+    seen = []
+
+    def stop_after_the_third_row(journal, row):
+        seen.append(row)
+        if len(seen) == 7:
+            raise KeyboardInterrupt
+        original(journal, row)
+
+    original = run.loops.Journal.write
+    with monkeypatch.context() as patch:
+        patch.setattr(run.loops.Journal, "write", stop_after_the_third_row)
+        with pytest.raises(KeyboardInterrupt):
+            run.train(tiny_config(), tmp_path)
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
+    run.train(tiny_config(), tmp_path)
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, caplog):
+    run.train(tiny_config(), tmp_path)
+    (tmp_path / "summary.json").unlink()
+    for file in (tmp_path / "checkpoints" / "18").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"damage")
+    with caplog.at_level("WARNING"):
+        run.train(tiny_config(), tmp_path)
+    assert "damaged" in caplog.text
+    assert "going on from step 9" in caplog.text
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path):
+    run.train(tiny_config(train__epochs=1), tmp_path)
+    (tmp_path / "summary.json").unlink()
+    for file in (tmp_path / "checkpoints").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"")
+    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+        run.train(tiny_config(train__epochs=1), tmp_path)
+
+
+def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
+    config = tiny_config(optimizer__name="sgd", optimizer__learning_rate=3e38, train__epochs=3)
+    summary = run.train(config, tmp_path)
+    assert summary["status"] == "diverged"
+    assert summary["steps"] < 2 * STEPS_PER_EPOCH
+    last = timeless(tmp_path)[-1]
+    assert last["loss"] is None
+    assert last["step"] == summary["steps"]
+    with pytest.raises(UserError, match=f"diverged at step {summary['steps']}"):
+        run.check_finished(summary, tmp_path)
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
+    config = tiny_config(optimizer__learning_rate=1e-12, train__epochs=9, train__patience=2)
+    summary = run.train(config, tmp_path)
+    assert summary["best_step"] == STEPS_PER_EPOCH
+    assert summary["steps"] == 3 * STEPS_PER_EPOCH
+
+
+def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
+    config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
+    summary = run.train(config, tmp_path)
+    from lstm_jax.text import corpus
+    from lstm_jax.training import evaluation
+
+    trained = evaluation.load(tmp_path, config)
+    figures = evaluation.test(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
+    assert figures.accuracy == summary["best_validation_accuracy"]
+    assert figures.checkpoint_step == summary["best_step"]
+
+
+def test_killed_at_any_moment_and_started_again_it_ends_bit_equal(finished, tmp_path):
+    command = [sys.executable, "train.py", "--config=tests/training/tiny_run.py", f"--workdir={tmp_path}"]
+    rng, environment = np.random.default_rng(), {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
+    for _ in range(2):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        deadline = time.time() + 60
+        while not (tmp_path / "metrics.jsonl").exists() and time.time() < deadline:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert_same_run(finished[0], tmp_path)

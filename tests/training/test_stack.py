@@ -1,0 +1,54 @@
+"""The loop with many lanes, against the loop with one."""
+
+import numpy as np
+import pytest
+
+from lstm_jax import config as configs
+from lstm_jax.text import corpus
+from lstm_jax.training import loop as loops
+from lstm_jax.training import run
+from lstm_jax.training.checkpoints import Checkpoints
+from lstm_jax.training.loop import Notes
+from tests.training.tiny import timeless, tiny_config
+
+CONFIG = tiny_config(train__patience=1, optimizer__name="sgd", optimizer__learning_rate=0.5, train__epochs=3)
+RATES = (0.5, 3e38, 1e-12)
+SEEDS = (0, 0, 1)
+
+
+def train(folder, seeds, rates):
+    folder.mkdir()
+    checkpoints = Checkpoints(folder)
+    hparams = [configs.hparams(CONFIG) | {"optimizer.learning_rate": rate} for rate in rates]
+    loop, checkpoint = run.prepare_lanes(CONFIG, corpus.prepare(CONFIG.data), list(seeds), hparams, checkpoints)
+    notes = Notes.from_json(checkpoint.notes)
+    loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, folder)
+    checkpoints.finish()
+    return notes, timeless(folder)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("stack") / "run", SEEDS, RATES)
+
+
+@pytest.mark.parametrize("lane", range(len(SEEDS)))
+def test_each_lane_of_a_stack_writes_what_its_solo_run_writes(stack, tmp_path, lane):
+    notes, rows = stack
+    solo_notes, solo_rows = train(tmp_path / "run", SEEDS[lane : lane + 1], RATES[lane : lane + 1])
+    own = [row for row in rows if row["lane"] == lane]
+    assert [(row["step"], row["split"]) for row in own] == [(row["step"], row["split"]) for row in solo_rows]
+    for name in ("loss", "accuracy"):
+        ours = np.array([row[name] for row in own], float)
+        np.testing.assert_allclose(ours, np.array([row[name] for row in solo_rows], float), rtol=1e-5)
+    assert notes.lanes[lane] == solo_notes.lanes[0]
+
+
+def test_a_lane_that_diverges_or_stops_leaves_the_others_alone(stack):
+    notes, _ = stack
+    healthy, diverged, idle = notes.lanes
+    assert diverged.diverged_at is not None
+    assert not diverged.running
+    assert idle.stopped
+    assert healthy.diverged_at is None
+    assert healthy.best_step > 0

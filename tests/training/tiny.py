@@ -1,0 +1,69 @@
+"""A run small enough to be trained many times."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lstm_jax import config as configs
+from lstm_jax.config import Config, validate
+from lstm_jax.models import TextClassifier
+from lstm_jax.text.batches import FlatCorpus
+from lstm_jax.training import journal
+from lstm_jax.training.experiment import experiment
+from lstm_jax.training.lanes import Program, make_mesh
+
+WORDS, CLASSES, BATCH, STEPS = 20, 2, 8, 30
+
+
+def tiny_config(**changes) -> Config:
+    """A whole run on 200 embedded reviews; changes by dotted path with ``__`` for the dots."""
+    config = Config()
+    config.data.reviews = 260
+    config.data.validation_fraction = 0.2
+    config.model.hidden_size = config.model.embedding_size = 8
+    config.model.dropout.embedding = 0.2
+    config.optimizer.learning_rate = 5e-3
+    config.train.epochs = 2
+    config.train.batch_size = 16
+    config.train.buckets = 2
+    config.train.steps_per_call = 3
+    config.train.log_every = 4
+    for path, value in changes.items():
+        *groups, name = path.split("__")
+        owner = config
+        for group in groups:
+            owner = getattr(owner, group)
+        setattr(owner, name, value)
+    return validate(config)
+
+
+def toy_corpus(reviews: int = 40, seed: int = 0) -> FlatCorpus:
+    """Random reviews of 1–12 words whose label is whether word 2 occurs more often than word 3."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 13, reviews)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    tokens = rng.integers(2, WORDS, offsets[-1]).astype(np.int32)
+    labels = [int(np.sum(tokens[a:b] == 2) > np.sum(tokens[a:b] == 3)) for a, b in zip(offsets, offsets[1:])]  # noqa: B905, RUF007
+    return FlatCorpus(tokens, offsets, np.array(labels, np.int32))
+
+
+def tiny_program(config: Config, lanes: int = 1, devices: int = 1) -> Program:
+    """The compiled functions for lanes of a config on toy reviews."""
+    model = TextClassifier(config.model, WORDS, CLASSES)
+    return Program(experiment(config, model, STEPS, data_axis="data"), make_mesh(lanes, BATCH, devices))
+
+
+def stacked(*lanes: dict[str, float]) -> dict[str, np.ndarray]:
+    """Hyper-parameters of several lanes as leaves ``[L]``."""
+    return {path: np.array([lane[path] for lane in lanes], np.float32) for path in lanes[0]}
+
+
+def hparams(config: Config, **changes: float) -> dict[str, float]:
+    """The config's hyper-parameters, some of them changed by dotted path with ``__`` for the dots."""
+    return configs.hparams(config) | {path.replace("__", "."): value for path, value in changes.items()}
+
+
+def timeless(workdir: Path) -> list[dict]:
+    """The rows of a run's ``metrics.jsonl`` without what the clock decides."""
+    rows = journal.read(workdir / "metrics.jsonl")
+    return [{k: v for k, v in row.items() if k not in ("seconds", "tokens_per_second")} for row in rows]
