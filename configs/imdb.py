@@ -7,6 +7,7 @@ def get_config() -> Config:
     """A bidirectional LSTM over segments of 50 words, on vectors learned from the unlabelled reviews."""
     config = Config()
     config.data.source = "imdb"
+    config.data.split_block = 100
     config.data.tokens.cut = "both"
     config.data.vectors.source = "cooccurrence"
     config.model.embedding_size = 128

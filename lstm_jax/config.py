@@ -79,6 +79,7 @@ class DataConfig(Group):
     limit: int = 0  # at most so many training reviews, drawn by seed; 0: all
     validation_fraction: float = 0.1  # of the training reviews, where the source brings no validation part
     test_fraction: float = 0.2  # of all reviews, where the source brings no test part
+    split_block: int = 1  # reviews that stand together in the source and fall into the same part
     seed: int = 0  # of generating, splitting and limiting
     tokens: TokensConfig = dataclasses.field(default_factory=TokensConfig)
     vectors: VectorsConfig = dataclasses.field(default_factory=VectorsConfig)
@@ -204,6 +205,7 @@ BOUNDS = {
     "data.noise": (0, 1),
     "data.validation_fraction": (0, 0.9),
     "data.test_fraction": (0.001, 0.9),
+    "data.split_block": (1, math.inf),
     "data.tokens.vocabulary_size": (3, 2**31 - 1),
     "data.tokens.min_count": (1, math.inf),
     "data.tokens.max_length": (1, math.inf),
@@ -286,7 +288,10 @@ def from_json(text: str) -> Config:
     Raises:
       ConfigError: names an unknown or misplaced field.
     """
-    return _fill(Config(), json.loads(text), "config")
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ConfigError(f"a config is a JSON object, not {values!r}")
+    return _fill(Config(), values, "config")
 
 
 def _fill(group: Any, values: dict[str, Any], path: str) -> Any:
@@ -295,6 +300,8 @@ def _fill(group: Any, values: dict[str, Any], path: str) -> Any:
             raise ConfigError(_no_field(path, name, group))
         current = getattr(group, name)
         if isinstance(current, Group):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{path}.{name} is {value!r}; it must be a group of fields")
             _fill(current, value, f"{path}.{name}")
         else:
             setattr(group, name, tuple(value) if isinstance(value, list) else value)

@@ -11,9 +11,8 @@ from lstm_jax.config import ModelConfig
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
 from lstm_jax.layers import Layer, bidirectional, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
+from lstm_jax.text.tokens import UNKNOWN
 from lstm_jax.types import HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
-
-PADDING, UNKNOWN = 0, 1  # the token ids that every vocabulary begins with
 
 
 class DropoutRates(NamedTuple):

@@ -1,5 +1,6 @@
 """Settings of the whole suite, made before the first array."""
 
+import datasets
 import jax
 import pytest
 from hypothesis import settings
@@ -18,4 +19,8 @@ def own_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTM_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        path = tmp_path_factory.mktemp("datasets")
+        patch.setenv("HF_DATASETS_CACHE", str(path))  # of subprocesses
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", path)  # of this one, where it is imported already
+        datasets.disable_progress_bars()
         yield

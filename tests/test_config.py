@@ -123,6 +123,12 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate is 0; nothing would be learned"),
         ("optimizer.learning_rate", 0, "config.optimizer.learning_rate is 0; nothing would be learned"),
+        ("data.vectors.path", "glove.txt", "config.data.vectors.path and config.data.vectors.source='file' need each "),
+        (
+            "data.vectors.source",
+            "file",
+            "config.data.vectors.path and config.data.vectors.source='file' need each other",
+        ),
         ("optimizer.schedule", "warmup", "config.optimizer.schedule is 'warmup' but config.optimizer.warmup is 0; set"),
     ],
 )

@@ -27,7 +27,8 @@ def unrolled(cell: Cell, reverse: bool = False) -> Layer:
         def body(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, Hidden]:
             x_t, t = inputs
             alive = (t < lengths)[:, None]
-            stepped, y = cell.step(params, state, x_t)
+            # Padding may hold anything; behind a mask NaN would still reach the gradient, as 0 · NaN.
+            stepped, y = cell.step(params, state, jnp.where(alive, x_t, 0.0))
             state = jax.tree.map(lambda new, old: jnp.where(alive, new, old), stepped, state)
             return state, jnp.where(alive, y, 0.0)
 

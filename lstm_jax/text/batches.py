@@ -60,7 +60,7 @@ def gather(corpus: FlatCorpus, reviews: Any, length: int) -> Batch:
     starts = corpus.offsets[rows]
     lengths = xp.where(real, xp.minimum(corpus.offsets[rows + 1] - starts, length), 0)
     time = xp.arange(length, dtype=starts.dtype)[:, None]
-    inside = time < lengths[..., None, :]
+    inside = xp.broadcast_to(time, (*reviews.shape[:-1], length, reviews.shape[-1])) < lengths[..., None, :]
     tokens = corpus.tokens[xp.where(inside, starts[..., None, :] + time, 0)]
     return Batch(
         tokens=xp.where(inside, tokens, 0),

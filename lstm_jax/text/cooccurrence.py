@@ -19,7 +19,7 @@ from lstm_jax.types import HostArray
 SMOOTHING = 0.75  # power of the neighbours' counts, which keeps rare neighbours from mattering most
 DEVIATION = 0.1  # of the finished vectors, as of random ones
 CHUNK = 4_000_000  # words counted at a time, to bound the memory
-SPECIAL = 2  # padding and unknown have no neighbours and are nobody's
+FIRST_WORD = 2  # padding and unknown, the ids before it, have no neighbours and are nobody's
 
 
 def learn(corpus: FlatCorpus, vocabulary_size: int, size: int, window: int) -> HostArray:
@@ -55,7 +55,7 @@ def neighbours(corpus: FlatCorpus, vocabulary_size: int, window: int) -> Any:
             left = slice(start, min(start + CHUNK, len(corpus.tokens) - distance))
             right = slice(start + distance, left.stop + distance)
             a, b = corpus.tokens[left], corpus.tokens[right]
-            pair = (review[left] == review[right]) & (a >= SPECIAL) & (b >= SPECIAL)
+            pair = (review[left] == review[right]) & (a >= FIRST_WORD) & (b >= FIRST_WORD)
             ones = np.ones(np.count_nonzero(pair), np.float32)
             counts = counts + scipy.sparse.coo_array((ones, (a[pair], b[pair])), shape=shape).tocsr()
     return counts + counts.T

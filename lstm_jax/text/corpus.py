@@ -68,7 +68,9 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
 def split_rows(sizes: dict[str, int], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
     """Which rows of which split of the source make the training, validation and test parts.
 
-    A part that the source lacks is drawn at random from ``train``, by ``config.seed``.
+    A part that the source lacks is drawn at random from ``train``, by ``config.seed``, in blocks of
+    ``config.split_block`` neighbours: where those tell of the same thing, a part drawn review by review would
+    share it with the training reviews and look easier than new reviews are.
 
     Args:
       sizes: reviews of each split that the source has.
@@ -77,7 +79,9 @@ def split_rows(sizes: dict[str, int], config: DataConfig) -> dict[str, tuple[str
     Returns:
       For each part the source's split and the row numbers in it.
     """
-    left = np.random.default_rng(config.seed).permutation(sizes["train"])
+    starts = np.arange(0, sizes["train"], config.split_block)
+    blocks = np.random.default_rng(config.seed).permutation(starts)[:, None] + np.arange(config.split_block)
+    left = blocks[blocks < sizes["train"]]
     parts = {split: (split, np.arange(size)) for split, size in sizes.items()}
     for part, fraction in (("test", config.test_fraction), ("validation", config.validation_fraction)):
         if part not in sizes:

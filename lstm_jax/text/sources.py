@@ -236,6 +236,7 @@ def _download(config: DataConfig) -> Any:
     """A dataset of the Hub, or the file of an Amazon category; from the cache where the Hub is out of reach."""
     repository, file = HUB_CATEGORIES
     name = HUB_NAMES.get(config.source, f"{repository}/{file.format(config.category)}")
+    logging.getLogger(__name__).info("reading %s from the Hub or its cache", name)
     try:
         with _cached_if_unreachable():
             if config.source == "amazon_reviews":

@@ -13,7 +13,8 @@ from lstm_jax.config import TokensConfig
 from lstm_jax.devices import cache_dir
 from lstm_jax.errors import UserError
 
-SPECIAL = ("[PAD]", "[UNK]")  # ids 0 and 1
+SPECIAL = ("[PAD]", "[UNK]")
+PADDING, UNKNOWN = range(2)  # their ids
 
 
 def blank(config: TokensConfig) -> Tokenizer:
@@ -79,7 +80,7 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     """The ids of each text; a text without any word becomes one unknown word."""
-    unknown = [int(tokenizer.token_to_id(SPECIAL[1]))]
+    unknown = [UNKNOWN]
     tokenizer.encode_special_tokens = True  # a review that spells [PAD] holds no padding
     return [encoding.ids or unknown for encoding in tokenizer.encode_batch_fast(texts)]
 

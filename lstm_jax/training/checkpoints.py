@@ -1,6 +1,7 @@
 """Checkpoints by Orbax: asynchronous, atomic, the last two kept, each with the best weights so far."""
 
 import logging
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,7 +85,7 @@ class Checkpoints:
             try:
                 items = self._manager.restore(step, args=args)
             except Exception as error:  # damage shows as many kinds of exception
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                reason = textwrap.shorten(str(error) or type(error).__name__, 200)
                 logging.getLogger(__name__).warning(
                     "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
                 )

@@ -10,8 +10,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lstm_jax import counting
-from lstm_jax.config import Config
-from lstm_jax.errors import UserError
+from lstm_jax.config import Config, leaves
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models import TextClassifier
 from lstm_jax.reports import gates, plots
 from lstm_jax.text import corpus, tokens
@@ -21,7 +21,7 @@ from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import evaluate
-from lstm_jax.training.workdir import write_json, write_text
+from lstm_jax.training.workdir import read_config, write_json, write_text
 from lstm_jax.types import Params
 
 
@@ -53,6 +53,13 @@ def load(workdir: Path, config: Config) -> Trained:
     Raises:
       UserError: there is no such run, or nothing of it can be read.
     """
+    trained_with = {path: value for path, _, value in leaves(read_config(workdir))}
+    for path, _, value in leaves(config):
+        if path.startswith("model.") and value != trained_with[path]:
+            raise ConfigError(
+                f"config.{path} is {value!r}, but the run in {workdir} was trained with {trained_with[path]!r}; "
+                "for an evaluation only fields of config.data and config.train may change"
+            )
     file = workdir / "data.json"
     if not file.exists():
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")

@@ -16,18 +16,19 @@ class Journal:
 
     def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int) -> None:
         """Opens the records, dropping what lies after ``step``, the one that the run goes on from."""
-        from tensorboardX import SummaryWriter  # slow to import
-
         self.path = workdir / "metrics.jsonl"
         _drop_after(self.path, step)
         self._file = self.path.open("a", encoding="utf-8")
-        self._boards = [
-            SummaryWriter(str(workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "")), purge_step=step + 1)
-            for n in range(lanes)
-        ]
-        quiet = not sys.stderr.isatty()  # a log file gets a line now and then instead of a moving bar
+        self._folders = [workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "") for n in range(lanes)]
+        self._boards: list[Any] = []
+        self._unsent: list[dict[str, Any]] = []
+        self._quiet = not sys.stderr.isatty()
         self._bar = tqdm(
-            total=total_steps, initial=step, unit="step", mininterval=10 if quiet else 0.2, dynamic_ncols=not quiet
+            total=total_steps,
+            initial=step,
+            unit="step",
+            dynamic_ncols=not self._quiet,
+            mininterval=10 if self._quiet else 0.2,  # a log file gets a line now and then
         )
         self._headed = False
 
@@ -41,13 +42,22 @@ class Journal:
             board.close()
 
     def write(self, row: dict[str, Any]) -> None:
-        """Adds one object to ``metrics.jsonl`` and to TensorBoard; a number that is not finite becomes null."""
+        """Adds one object to ``metrics.jsonl``; a number that is not finite becomes null."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         self._file.write(json.dumps(clean) + "\n")
         self._file.flush()
-        for name in ("loss", "accuracy"):
-            if clean[name] is not None:
-                self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", clean[name], row["step"])
+        self._unsent.append(clean)
+
+    def send(self) -> None:
+        """Passes the rows so far on to TensorBoard; called where a checkpoint makes them final."""
+        from tensorboardX import SummaryWriter  # seconds to import, which the first step need not wait for
+
+        self._boards = self._boards or [SummaryWriter(str(folder)) for folder in self._folders]
+        for row in self._unsent:
+            for name in ("loss", "accuracy"):
+                if row[name] is not None:
+                    self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", row[name], row["step"])
+        self._unsent.clear()
 
     def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
         """Moves the bar to ``step``."""
@@ -68,7 +78,8 @@ class Journal:
         )
 
     def _say(self, line: str) -> None:
-        self._bar.clear()
+        if not self._quiet:
+            self._bar.clear()
         print(line, flush=True)
 
 

@@ -45,7 +45,9 @@ class Program:
 
     def __init__(self, experiment: Experiment, mesh: Mesh) -> None:
         """Maps an experiment, whose data axis must be ``data``, over the lanes of a mesh."""
-        self._experiment, self._mesh = experiment, mesh
+        # Inner jits are traced once for a shape; without them each loop below would trace its step twice.
+        step, evaluate = jax.jit(experiment.step), jax.jit(experiment.evaluate)
+        self._experiment, self._mesh = experiment._replace(step=step, evaluate=evaluate), mesh
         self._over_lanes = _over_lanes(mesh)
         self._known: dict[Any, Any] = {}
         self.compile_seconds = 0.0  # spent so far on tracing and compiling
@@ -114,8 +116,8 @@ def _step_batch(corpus: FlatCorpus | None, feed: Any, k: Any, length: int) -> Ba
     return gather(corpus, feed[k], length)
 
 
-def _zeros_like_result(function: Callable[[], Any], *leading: int) -> Any:
-    return jax.tree.map(lambda leaf: jnp.zeros((*leading, *leaf.shape), leaf.dtype), jax.eval_shape(function))
+def _zeros(shapes: Any, *leading: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.zeros((*leading, *leaf.shape), leaf.dtype), shapes)
 
 
 def _train_lane(
@@ -127,19 +129,20 @@ def _train_lane(
         state, metrics = experiment.step(state, _step_batch(corpus, feed, k, length))
         return state, jax.tree.map(lambda all_steps, new: all_steps.at[k].set(new), history, metrics)
 
-    steps = jax.tree.leaves(feed)[0].shape[0]
-    first = lambda: experiment.step(state, _step_batch(corpus, feed, 0, length))[1]
-    return jax.lax.fori_loop(0, count, one, (state, _zeros_like_result(first, steps)))
+    first, steps = _step_batch(corpus, feed, 0, length), jax.tree.leaves(feed)[0].shape[0]
+    _, shapes = jax.eval_shape(experiment.step, state, first)
+    return jax.lax.fori_loop(0, count, one, (state, _zeros(shapes, steps)))
 
 
 def _evaluate_lane(
     experiment: Experiment, corpus: Any, count: Any, length: int, feed: Any, state: TrainState
 ) -> Metrics:
-    def metrics(k: Any) -> Metrics:
-        return experiment.evaluate(state, _step_batch(corpus, feed, k, length))
+    def add(k: Any, sums: Metrics) -> Metrics:
+        metrics = experiment.evaluate(state, _step_batch(corpus, feed, k, length))
+        return jax.tree.map(jnp.add, sums, metrics)
 
-    add = lambda k, sums: jax.tree.map(jnp.add, sums, metrics(k))
-    return jax.lax.fori_loop(0, count, add, _zeros_like_result(lambda: metrics(0)))
+    shapes = jax.eval_shape(experiment.evaluate, state, _step_batch(corpus, feed, 0, length))
+    return jax.lax.fori_loop(0, count, add, _zeros(shapes))
 
 
 def _predict_lane(experiment: Experiment, corpus: Any, length: int, feed: Any, state: TrainState) -> jax.Array:

@@ -164,8 +164,10 @@ def run(
                 notes.step = piece.last_step
                 clock.note()
                 checkpoints.save(notes.step, Checkpoint(state, best, notes.to_json()))
+                journal.send()
             if not any(lane.running for lane in notes.lanes):
                 break
+        journal.send()
         clock.note()
     return state, best, notes
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
-from lstm_jax.config import DataConfig, TokensConfig
+from lstm_jax.config import DataConfig, TokensConfig, VectorsConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import corpus, tokens
 from lstm_jax.text.batches import FlatCorpus
@@ -171,6 +171,22 @@ def test_take(ids, data):
     assert unpack(taken) == [ids[row] for row in rows]
     assert taken.labels.tolist() == rows
     assert corpus.lengths(taken).tolist() == [len(ids[row]) for row in rows]
+
+
+def test_reviews_to_learn_word_vectors_from(tmp_path):
+    """The training reviews and the unlabelled ones, uncut, and none to validate or test on."""
+    write(tmp_path / "train.csv", [{"text": f"w{n} a b", "label": n % 2} for n in range(20)])
+    write(tmp_path / "test.csv", [{"text": "test c d", "label": 1}])
+    write(tmp_path / "unsupervised.csv", [{"text": "b a b"}, {"text": "a"}])
+    options = {"tokens": TokensConfig(min_count=1, max_length=1), "vectors": VectorsConfig(source="cooccurrence")}
+    corpora = corpus.prepare(files(tmp_path, **options))
+    whole = words(corpora, "whole")
+    assert whole[-2:] == [["b", "a", "b"], ["a"]]
+    assert [review[:1] for review in whole[:-2]] == words(corpora, "train")
+    assert all(review[1:] == ["a", "b"] for review in whole[:-2])
+    assert len(whole) == 18 + 2
+    assert corpora.classes == 2
+    assert corpus.prepare(files(tmp_path)).whole is None
 
 
 def test_number_of_classes(tmp_path):
