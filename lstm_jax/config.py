@@ -123,6 +123,7 @@ class OptimizerConfig(Group):
     b1: float = traced(0.9)  # of adam, adamw: decay of the first moment
     b2: float = traced(0.999)  # of adam, adamw, rmsprop: decay of the second moment
     eps: float = traced(1e-8)
+    embedding_rate: float = traced(1.0)  # factor of the rate for the embedding; below 1, given vectors change slowly
     weight_decay: float = traced(0.0)  # of matrices; into the gradient, for adamw onto the weights
     clip_norm: float = traced(0.0)  # of all gradients together
     ema: float = traced(0.0)  # decay of an average of the weights, which is what is evaluated
@@ -149,6 +150,7 @@ class Config(Group):
     """A whole run."""
 
     seed: int = 0  # of initial weights, order of the reviews and dropout
+    ensemble: int = 1  # lanes of this seed and the next ones, trained side by side; their probabilities are averaged
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
@@ -222,6 +224,7 @@ BOUNDS = {
     "train.steps_per_call": (1, 1024),
     "train.log_every": (1, math.inf),
     "seed": (0, 2**32 - 1),
+    "ensemble": (1, 1024),
     "data.seed": (0, 2**32 - 1),
 }
 
@@ -242,6 +245,15 @@ def validate(config: Config) -> Config:
             if not low <= value <= high:  # also false for NaN
                 wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
                 raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
+    _check_together(config)
+    _freeze(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    """What no field can tell by itself."""
+    if config.optimizer.embedding_rate == 0:
+        raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
     if config.optimizer.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
     if any(width < 1 for width in config.model.head):
@@ -255,8 +267,6 @@ def validate(config: Config) -> Config:
             f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "
             "set the part of all steps over which the rate rises, as 0.3"
         )
-    _freeze(config)
-    return config
 
 
 def _check_type(path: str, field: dataclasses.Field, value: Any) -> None:

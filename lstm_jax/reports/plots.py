@@ -29,13 +29,17 @@ def save(drawn: Any, path: Path) -> None:
 
 
 def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
-    """``loss.png`` and ``accuracy.png`` from the rows of one lane's ``metrics.jsonl``."""
-    for name, label in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
+    """``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, a line a lane."""
+    lanes = sorted({row["lane"] for row in rows})
+    for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
         drawn, axes = figure(7, 4.2)
         for split, style in (("train", {"linewidth": 1.2}), ("validation", {"marker": "o", "linewidth": 1.8})):
-            own = [row for row in rows if row["split"] == split and row[name] is not None]
-            axes.plot([r["step"] for r in own], [r[name] for r in own], color=COLOURS[split], label=split, **style)
+            for lane in lanes:
+                own = [r for r in rows if r["split"] == split and r["lane"] == lane and r[name] is not None]
+                label = split if lane == lanes[0] else None
+                axes.plot([r["step"] for r in own], [r[name] for r in own], color=COLOURS[split], label=label, **style)
         best = [row for row in rows if row["split"] == "validation" and row["step"] == best_step]
+        best.sort(key=lambda row: -row["accuracy"])
         if best:
             value = f"{best[0][name]:.2%}" if name == "accuracy" else f"{best[0][name]:.3f}"
             axes.axvline(best_step, color="grey", linewidth=0.8, linestyle=":")
@@ -44,7 +48,7 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
             )
         if name == "accuracy":
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.set(xlabel="step", ylabel=label)
+        axes.set(xlabel="step", ylabel=quantity)
         axes.set_xlim(left=0)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)

@@ -1,8 +1,18 @@
 """Tables as text for the terminal."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from lstm_jax.training.evaluation import Figures
+
+class Figures(NamedTuple):
+    """What an evaluation found."""
+
+    accuracy: float
+    loss: float  # nats a review
+    n: int  # reviews
+    confusion: list[list[int]]  # [C, C], true class by row
+    checkpoint_step: int
 
 
 def figures(found: Figures, classes: tuple[str, ...], split: str) -> str:

@@ -14,15 +14,17 @@ from lstm_jax.config import Config, leaves
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models import TextClassifier
 from lstm_jax.reports import gates, plots
+from lstm_jax.reports.tables import Figures
 from lstm_jax.text import corpus, tokens
 from lstm_jax.text.batches import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.loop import evaluate
 from lstm_jax.training.workdir import read_config, write_json, write_text
 from lstm_jax.types import Params
+
+TINY = 1e-30  # the least probability whose logarithm is taken
 
 
 class Trained(NamedTuple):
@@ -30,21 +32,11 @@ class Trained(NamedTuple):
 
     config: Config
     model: TextClassifier
-    variables: Params  # of the module: params and frozen
+    variables: Params  # of the module: params and frozen, with a leading axis L
     tokenizer: Tokenizer
     classes: tuple[str, ...]
-    step: int  # at which the weights were best
+    step: int  # at which the weights were best; the last such step of an ensemble
     workdir: Path
-
-
-class Figures(NamedTuple):
-    """What an evaluation found."""
-
-    accuracy: float
-    loss: float  # nats a review
-    n: int  # reviews
-    confusion: list[list[int]]  # [C, C], true class by row
-    checkpoint_step: int
 
 
 def load(workdir: Path, config: Config) -> Trained:
@@ -55,7 +47,7 @@ def load(workdir: Path, config: Config) -> Trained:
     """
     trained_with = {path: value for path, _, value in leaves(read_config(workdir))}
     for path, _, value in leaves(config):
-        if path.startswith("model.") and value != trained_with[path]:
+        if path.startswith(("model.", "ensemble")) and value != trained_with[path]:
             raise ConfigError(
                 f"config.{path} is {value!r}, but the run in {workdir} was trained with {trained_with[path]!r}; "
                 "for an evaluation only fields of config.data and config.train may change"
@@ -66,19 +58,19 @@ def load(workdir: Path, config: Config) -> Trained:
     classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
     tokenizer = tokens.read(workdir / "tokenizer.json")
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes))
-    best, notes = Checkpoints(workdir).restore_best(_shapes(model))
-    variables = jax.tree.map(lambda leaf: leaf[0], best)  # the only lane
-    return Trained(config, model, variables, tokenizer, classes, notes["lanes"][0]["best_step"], workdir)
+    best, notes = Checkpoints(workdir).restore_best(_shapes(model, config.ensemble))
+    step = max(lane["best_step"] for lane in notes["lanes"])
+    return Trained(config, model, best, tokenizer, classes, step, workdir)
 
 
-def _shapes(model: TextClassifier) -> Params:
-    """Shapes of the module's variables for a single lane, to restore them into."""
+def _shapes(model: TextClassifier, lanes: int) -> Params:
+    """Shapes of the module's variables for a stack of lanes, to restore them into."""
     variables = jax.eval_shape(
         lambda: model.init(jax.random.key(0), jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32))
     )
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     shapes = {"params": variables["params"], "frozen": variables.get("frozen", {})}
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=here), shapes)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((lanes, *leaf.shape), leaf.dtype, sharding=here), shapes)
 
 
 def test(trained: Trained, corpora: corpus.Corpora, split: str) -> Figures:
@@ -89,38 +81,33 @@ def test(trained: Trained, corpora: corpus.Corpora, split: str) -> Figures:
             f"the {split} reviews have {reviews.labels.max() + 1} classes, the model has {len(trained.classes)}; "
             "evaluate with the --config.data.classes of the training"
         )
-    lanes, state = _program(trained)
-    feed = make_feed(reviews, _mesh(trained))
-    buckets = bucket_lengths(corpus.lengths(reviews), trained.config.train.buckets)
-    sums = evaluate(lanes, feed, buckets, trained.config.train, state)
-    n = int(sums.reviews[0])
+    predicted, n = probabilities(trained, reviews), len(reviews.labels)
+    confusion = np.zeros((len(trained.classes),) * 2, int)
+    np.add.at(confusion, (reviews.labels, predicted.argmax(axis=1)), 1)
     figures = Figures(
-        accuracy=float(sums.correct[0] / n),
-        loss=float(sums.loss[0] / n),
+        accuracy=float(np.trace(confusion) / n),
+        loss=float(-np.log(predicted[np.arange(n), reviews.labels].clip(TINY)).mean()),
         n=n,
-        confusion=sums.confusion[0].astype(int).tolist(),
+        confusion=confusion.tolist(),
         checkpoint_step=trained.step,
     )
     write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
-    plots.confusion(
-        np.asarray(sums.confusion[0]), trained.classes, trained.workdir / "plots" / f"confusion-{split}.png"
-    )
+    plots.confusion(confusion, trained.classes, trained.workdir / "plots" / f"confusion-{split}.png")
     return figures
 
 
 def probabilities(trained: Trained, reviews: FlatCorpus) -> np.ndarray:
-    """Class probabilities ``[N, C]`` of any reviews, in their order."""
-    config = trained.config.train
-    lanes, state = _program(trained)
-    mesh = _mesh(trained)
+    """Class probabilities ``[N, C]`` of any reviews, in their order; the mean over the lanes of an ensemble."""
+    config, mesh = trained.config.train, _mesh(trained)
+    program, state = _program(trained, mesh)
     feed = make_feed(reviews, mesh)
     buckets = bucket_lengths(corpus.lengths(reviews), config.buckets)
     result = np.zeros((len(reviews.labels), len(trained.classes)))
-    for call in evaluation_plan(corpus.lengths(reviews), buckets, config.batch_size, 1):
-        arguments = feed_arguments(feed, call.reviews, call.length, 1)
-        real = call.reviews[0] >= 0
-        rows = np.asarray(lanes.predict(state, *arguments, call.length))[0, 0]
-        result[call.reviews[0][real]] = rows[real]
+    for call in evaluation_plan(corpus.lengths(reviews), buckets, config.batch_size, config.steps_per_call):
+        arguments = feed_arguments(feed, call.reviews, call.length, config.steps_per_call)
+        rows = np.asarray(program.predict(state, *arguments, call.length), np.float64).mean(axis=0)
+        real = call.reviews >= 0
+        result[call.reviews[real]] = rows[: len(call.reviews)][real]
     return result
 
 
@@ -153,14 +140,17 @@ def baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
 def explain(trained: Trained, text: str) -> Path:
     """Draws the gates and the cell state of the first layer over the words of a review, into ``plots``.
 
+    Of an ensemble the first lane is drawn, beside the verdict of all.
+
     Raises:
       UserError: the network is of another kind than LSTM.
     """
     if trained.config.model.cell != "lstm":
         raise UserError(f"--explain draws the gates of an LSTM; this run's cell is {trained.config.model.cell!r}")
     review = _corpus(trained, [text])
-    table = trained.variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
-    first_layer = trained.variables["params"]["layers"]["cells"][0]
+    variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
+    table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
+    first_layer = variables["params"]["layers"]["cells"][0]
     forward = first_layer.forward if trained.config.model.bidirectional else first_layer
     inside = gates.look_inside(forward, table[review.tokens])
     words = [str(trained.tokenizer.id_to_token(int(token))) for token in review.tokens]
@@ -177,22 +167,22 @@ def _corpus(trained: Trained, texts: list[str]) -> FlatCorpus:
 
 
 def _mesh(trained: Trained) -> jax.sharding.Mesh:
-    return make_mesh(1, trained.config.train.batch_size, trained.config.train.devices)
+    return make_mesh(trained.config.ensemble, trained.config.train.batch_size, trained.config.train.devices)
 
 
-def _program(trained: Trained) -> tuple[Program, TrainState]:
-    """The compiled functions, and a state of one lane that holds the best weights and nothing to train with."""
+def _program(trained: Trained, mesh: jax.sharding.Mesh) -> tuple[Program, TrainState]:
+    """The compiled functions, and a state of all lanes that holds the best weights and nothing to train with."""
+    lanes = trained.config.ensemble
     state = TrainState(
-        step=jnp.zeros(1, jnp.int32),
-        seed=jnp.zeros(1, jnp.uint32),
+        step=jnp.zeros(lanes, jnp.int32),
+        seed=jnp.zeros(lanes, jnp.uint32),
         hparams={},
-        params=jax.tree.map(lambda leaf: leaf[None], trained.variables["params"]),
-        frozen=jax.tree.map(lambda leaf: leaf[None], trained.variables["frozen"]),
+        params=trained.variables["params"],
+        frozen=trained.variables["frozen"],
         average=(),
         opt_state=(),
-        finite=jnp.ones(1, bool),
+        finite=jnp.ones(lanes, bool),
     )
-    mesh = _mesh(trained)
-    lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
+    over_lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
     run = experiment(trained.config, trained.model, total_steps=1, data_axis="data")
-    return Program(run, mesh), jax.device_put(state, lanes)
+    return Program(run, mesh), jax.device_put(state, over_lanes)

@@ -52,6 +52,11 @@ def matrices(params: Any) -> Any:
     return jax.tree.map(lambda p: p.ndim > 1, params)
 
 
+def embedding(params: Any) -> Any:
+    """Which parameters are the embedding, whose rate may differ (Howard & Ruder 2018, discriminative rates)."""
+    return {name: jax.tree.map(lambda _, own=name == "embedding": own, part) for name, part in params.items()}
+
+
 def optimizer(config: OptimizerConfig, hparams: HParams, total_steps: int) -> optax.GradientTransformation:
     """The whole transformation of gradients: clipping, decay, optimizer.
 
@@ -71,4 +76,6 @@ def optimizer(config: OptimizerConfig, hparams: HParams, total_steps: int) -> op
     if config.weight_decay and config.name not in DECOUPLED:
         parts.append(optax.add_decayed_weights(h("weight_decay"), matrices))
     parts.append(OPTIMIZERS[config.name](lambda step: h("learning_rate") * factor(step), h))
+    if config.embedding_rate != 1:
+        parts.append(optax.masked(optax.scale(h("embedding_rate")), embedding))
     return optax.chain(*parts)

@@ -1,5 +1,6 @@
 """One training run in its workdir, from a config to a summary: the loop with one lane."""
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import make_feed
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.loop import LaneNotes, Loop, Notes
+from lstm_jax.training.loop import Loop
+from lstm_jax.training.notes import LaneNotes, Notes
 from lstm_jax.training.workdir import Workdir, git_commit, versions, write_json
 
 log = logging.getLogger(__name__)
@@ -52,15 +54,16 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
 
 def _train(config: Config, corpora: Corpora, path: Path) -> dict[str, Any]:
     checkpoints = Checkpoints(path)
-    loop, checkpoint = prepare_lanes(config, corpora, [config.seed], [configs.hparams(config)], checkpoints)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(checkpoint.state.params))
+    seeds = [config.seed + n for n in range(config.ensemble)]
+    loop, checkpoint = prepare_lanes(config, corpora, seeds, [configs.hparams(config)] * len(seeds), checkpoints)
+    parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
     log.info("%d parameters, %d steps, padded to %s words", parameters, loop.total_steps, loop.buckets)
     notes, status = Notes.from_json(checkpoint.notes), "interrupted"
     if notes.step:
         log.warning("going on from step %d", notes.step)
     try:
         loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
-        status = "done" if notes.lanes[0].diverged_at is None else "diverged"
+        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
     finally:
         checkpoints.finish()
         summary = _summary(status, notes, loop, parameters)
@@ -118,8 +121,8 @@ def _write_data(corpora: Corpora, path: Path) -> None:
 
 
 def _summary(status: str, notes: Notes, loop: Loop, parameters: int) -> dict[str, Any]:
-    lane = notes.lanes[0]
-    steps = lane.diverged_at or notes.step
+    lane = max(notes.lanes, key=lambda lane: lane.best_accuracy)
+    steps = min((lane.diverged_at for lane in notes.lanes if lane.diverged_at is not None), default=notes.step)
     return {
         "status": status,
         "best_validation_accuracy": lane.best_accuracy if lane.best_step else None,
@@ -129,6 +132,7 @@ def _summary(status: str, notes: Notes, loop: Loop, parameters: int) -> dict[str
         "train_seconds": round(notes.train_seconds, 3),
         "compile_seconds": round(notes.compile_seconds, 3),
         "parameters": parameters,
+        "lanes": [dataclasses.asdict(lane) for lane in notes.lanes],
         "git_commit": git_commit(),
         "versions": versions(),
     }

@@ -4,11 +4,10 @@ import numpy as np
 from lstm_jax.cells import lstm
 from lstm_jax.layers import unrolled
 from lstm_jax.reports import gates, tables
-from lstm_jax.training.evaluation import Figures
 
 
 def test_the_table_states_precision_recall_and_f1_of_a_case_worked_by_hand():
-    found = Figures(accuracy=0.7, loss=0.5, n=10, confusion=[[3, 1], [2, 4]], checkpoint_step=7)
+    found = tables.Figures(accuracy=0.7, loss=0.5, n=10, confusion=[[3, 1], [2, 4]], checkpoint_step=7)
     lines = tables.figures(found, ("negative", "positive"), "test").splitlines()
     assert lines[0] == "test: 10 reviews, weights of step 7"
     assert lines[1].split()[-1] == "70.00%"

@@ -50,3 +50,17 @@ def test_another_network_than_the_trained_one_is_refused(trained):
     other.model.hidden_size = 16
     with pytest.raises(ConfigError, match=r"config\.model\.hidden_size is 16, but the run in .* was trained with 8"):
         evaluation.load(run_.workdir, validate(other))
+
+
+def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
+    together = tiny_config(train__epochs=1, seed=3, ensemble=2)
+    run.train(together, tmp_path / "both")
+    corpora = corpus.prepare(together.data)
+    solos = []
+    for seed in (3, 4):
+        config = tiny_config(train__epochs=1, seed=seed)
+        run.train(config, tmp_path / str(seed))
+        solos.append(evaluation.probabilities(evaluation.load(tmp_path / str(seed), config), corpora.test))
+    both = evaluation.probabilities(evaluation.load(tmp_path / "both", together), corpora.test)
+    np.testing.assert_allclose(both, np.mean(solos, axis=0), atol=1e-5)
+    assert np.abs(solos[0] - solos[1]).max() > 1e-3

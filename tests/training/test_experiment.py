@@ -197,3 +197,20 @@ def test_probabilities_add_up_and_agree_with_the_confusion():
     assert metrics.correct == np.sum(probabilities.argmax(axis=-1) == batch.labels)
     np.testing.assert_allclose(metrics.loss, -np.log(probabilities[np.arange(8), batch.labels]).sum(), rtol=1e-5)
     assert np.trace(metrics.confusion) == metrics.correct
+
+
+def test_the_embedding_may_learn_at_a_rate_of_its_own():
+    moved = []
+    for factor in (1.0, 0.25):
+        config = tiny_config(
+            optimizer__name="sgd",
+            optimizer__learning_rate=0.5,
+            optimizer__embedding_rate=factor,
+            model__dropout__embedding=0.0,
+        )
+        _, run = make(config)
+        state = run.init(0, scalars(hparams(config)))
+        stepped, _ = jax.jit(run.step)(state, batch_of())
+        moved.append(jax.tree.map(lambda new, old: new - old, stepped.params, state.params))
+    np.testing.assert_allclose(moved[1]["embedding"], 0.25 * moved[0]["embedding"], atol=1e-6)
+    np.testing.assert_allclose(moved[1]["output"]["kernel"], moved[0]["output"]["kernel"], atol=1e-6)

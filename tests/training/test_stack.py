@@ -8,7 +8,7 @@ from lstm_jax.text import corpus
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.loop import Notes
+from lstm_jax.training.notes import Notes
 from tests.training.tiny import timeless, tiny_config
 
 CONFIG = tiny_config(train__patience=1, optimizer__name="sgd", optimizer__learning_rate=0.5, train__epochs=3)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_jax.text.batches import Call
-from lstm_jax.training.loop import lane_plan, pieces
+from lstm_jax.training.schedule import lane_plan, pieces
 from tests.training.tiny import tiny_config
 
 
