@@ -5,6 +5,8 @@ metrics are fetched. Every call, and so every number written, follows from the c
 which is what makes a resumed run equal to an uninterrupted one.
 """
 
+import logging
+import time
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lstm_jax import STARTED
 from lstm_jax.config import TrainConfig
 from lstm_jax.text.batches import bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.text.corpus import lengths
@@ -26,6 +29,8 @@ from lstm_jax.training.notes import Notes
 from lstm_jax.training.record import Clock, Record
 from lstm_jax.training.schedule import Piece, lane_plan, pieces
 from lstm_jax.types import Params
+
+log = logging.getLogger(__name__)
 
 
 class Loop(NamedTuple):
@@ -66,9 +71,14 @@ def run(
     with Journal(workdir, len(notes.lanes), notes.step, loop.total_steps) as journal:
         record = Record(journal, notes, clock, config.log_every, loop.per_epoch)
         flying: tuple[Piece, Metrics] | None = None
+        first = True
         for piece in pieces(plan, loop.per_epoch, notes.step, loop.total_steps, every):
             corpus, feed = feed_arguments(loop.train, piece.reviews, piece.length, config.steps_per_call)
             state, metrics = loop.program.train(state, corpus, feed, piece.reviews.shape[1], piece.length)
+            if first:
+                jax.block_until_ready(metrics)
+                log.info("first steps done %.1f s after the start", time.perf_counter() - STARTED)
+                first = False
             if flying is not None:
                 record.training(*flying)
             flying = piece, metrics

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lstm_jax import STARTED
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
@@ -47,6 +49,7 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
         if summary is not None and summary["status"] != "interrupted":
             return summary
         corpora = corpus.prepare(config.data)
+        log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
         place.claim(config)
         _write_data(corpora, place.path)
         return _train(config, corpora, place.path)
@@ -116,8 +119,11 @@ def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -
 
 def _write_data(corpora: Corpora, path: Path) -> None:
     tokens.write(corpora.tokenizer, path / "tokenizer.json")
-    counts = {part: len(getattr(corpora, part).labels) for part in ("train", "validation", "test")}
-    write_json(path / "data.json", {"classes": sources.class_names(corpora.classes), "reviews": counts})
+    write_json(path / "data.json", {"classes": sources.class_names(corpora.classes), "reviews": _counts(corpora)})
+
+
+def _counts(corpora: Corpora) -> dict[str, int]:
+    return {part: len(getattr(corpora, part).labels) for part in ("train", "validation", "test")}
 
 
 def _summary(status: str, notes: Notes, loop: Loop, parameters: int) -> dict[str, Any]:

@@ -211,3 +211,17 @@ def test_embedded_reviews():
     again = corpus.prepare(DataConfig(reviews=500))
     assert_equal(corpora.train, again.train)
     assert corpora.tokenizer.to_str() == again.tokenizer.to_str()
+
+
+@pytest.mark.parametrize("block", [1, 7, 10])
+def test_neighbours_of_a_block_fall_into_one_part(block):
+    config = DataConfig(split_block=block, validation_fraction=0.2, test_fraction=0.25)
+    parts = {part: rows for part, (_, rows) in corpus.split_rows({"train": 400}, config).items()}
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(400))
+    part_of = np.full(400, -1)
+    for n, rows in enumerate(parts.values()):
+        part_of[rows] = n
+    split = [len(np.unique(part_of[start : start + block])) > 1 for start in range(0, 400, block)]
+    assert sum(split) <= 2  # those at the two borders between parts
+    assert len(parts["test"]) == 100
+    assert len(parts["validation"]) == 60
