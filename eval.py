@@ -5,6 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from lstm_jax import cli, devices
+from lstm_jax.errors import ConfigError
 
 FLAGS = flags.FLAGS
 
@@ -26,6 +27,10 @@ def main() -> None:
     devices.configure()
     from lstm_jax.training import evaluation  # after the devices are set
 
+    if FLAGS.explain and FLAGS.text is None:
+        raise ConfigError("--explain draws what happens over one review; give it with --text")
+    if FLAGS.text is not None and (FLAGS.predictions or FLAGS.naive):
+        raise ConfigError("--predictions and --naive evaluate a part of the reviews; leave out --text")
     trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config))
     if FLAGS.text is not None:
         classify(trained)

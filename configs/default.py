@@ -1,4 +1,7 @@
-"""The embedded reviews: a bidirectional-free LSTM on generated reviews, where counting words fails."""
+"""The embedded reviews: a small one-way LSTM on generated reviews, where counting words fails.
+
+python train.py --workdir=runs/default && python eval.py --workdir=runs/default --naive
+"""
 
 from lstm_jax.config import Config
 

@@ -92,7 +92,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     except UserError as error:
         return _say(error, FAILED)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command goes on from the last checkpoint", FAILED)
+        return _say("interrupted; a training goes on from its last checkpoint with the same command", FAILED)
     except OSError as error:
         return _say(_disk(error), FAILED if unexpected == FAILED else BAD_USAGE, error)
     except flags.Error as error:
@@ -108,7 +108,7 @@ def _os_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
         if os.strerror(errno.ENOSPC) in str(error):  # Orbax raises a full disk as a ValueError
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return error
 
 
@@ -120,7 +120,7 @@ def _disk(error: OSError) -> str:
 
 
 def _say(what: object, code: int, error: BaseException | None = None) -> int:
-    if error is not None and "--verbosity=1" in sys.argv:
+    if error is not None and flags.FLAGS.is_parsed() and flags.FLAGS.verbosity >= 1:
         logging.getLogger(__name__).error("traceback of the error below", exc_info=error)
     print("error: " + " ".join(str(what).split()), file=sys.stderr, flush=True)
     return code

@@ -2,8 +2,9 @@
 
 A config is a tree of dataclasses. Fields made by ``traced`` are hyper-parameters: they travel as leaves of
 the training state, so that a compiled program serves any value and lanes may differ in them. All other
-fields are static: they shape the program. A traced field that is 0 leaves its part out of the program
-altogether (no dropout mask, no clipping, no average), so lanes may differ in it only where it is not 0.
+fields are static: they shape the program. Dropout rates, weight decay, clipping and the average leave
+their part out of the program altogether where they are 0, so lanes may differ in them only where none is 0;
+likewise the embedding's rate where it is 1.
 """
 
 import dataclasses
@@ -167,6 +168,14 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Fie
             yield f"{prefix}{field.name}", field, value
 
 
+def left_out(path: str, value: float) -> bool:
+    """Whether this value of a traced field leaves its part out of the program."""
+    if path == "optimizer.embedding_rate":
+        return value == 1
+    optional = ("optimizer.weight_decay", "optimizer.clip_norm", "optimizer.ema")
+    return value == 0 and (path in optional or path.startswith("model.dropout."))
+
+
 def check_path(path: str) -> None:
     """Checks that a dotted path, as ``config.model.cell``, names a field of a config.
 
@@ -242,7 +251,7 @@ def validate(config: Config) -> Config:
             raise ConfigError(f"config.{path} is {value!r}; it must be one of {options}")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             low, high = BOUNDS.get(path, (0, math.inf))
-            if not low <= value <= high:  # also false for NaN
+            if not (low <= value <= high and math.isfinite(value)):
                 wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
                 raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
     _check_together(config)
@@ -256,6 +265,13 @@ def _check_together(config: Config) -> None:
         raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
     if config.optimizer.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
+    if config.model.segment and config.model.pooling in ("last", "first_last"):
+        raise ConfigError(
+            f"config.model.pooling is {config.model.pooling!r}, which with config.model.segment would see only the "
+            "segments at the ends; use mean, max or mean_max, or segment=0"
+        )
+    if config.data.source == "reviews" and config.data.path:
+        raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
     if any(width < 1 for width in config.model.head):
         raise ConfigError(f"config.model.head is {config.model.head}; every width must be at least 1")
     if config.data.source == "files" and not config.data.path:
@@ -276,7 +292,7 @@ def _check_type(path: str, field: dataclasses.Field, value: Any) -> None:
     if not numeric and (not isinstance(value, wanted) or mistaken_bool):  # type: ignore[arg-type]
         name = getattr(wanted, "__name__", wanted)
         raise ConfigError(f"config.{path} is {value!r} of type {type(value).__name__}; it must be of type {name}")
-    if wanted is tuple and not all(isinstance(item, int) for item in value):
+    if wanted is tuple and not all(type(item) is int for item in value):
         raise ConfigError(f"config.{path} is {value!r}; it must hold integers only")
 
 

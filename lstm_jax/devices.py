@@ -24,6 +24,7 @@ def configure() -> None:
     # A slow neighbour must not look like a dead one: the default gives up on a collective after 40 s.
     patience = "--xla_cpu_collective_call_terminate_timeout_seconds=3600"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {patience}".strip()
-    jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -181,7 +181,7 @@ def test_bad_config_file(command, tmp_path, text, message):
     [
         (UserError("two\nlines"), 1, "two lines"),
         (ConfigError("no such thing"), 2, "no such thing"),
-        (KeyboardInterrupt(), 1, "interrupted; the same command goes on from the last checkpoint"),
+        (KeyboardInterrupt(), 1, "interrupted; a training goes on from its last checkpoint with the same command"),
         (ValueError("odd"), 1, "ValueError: odd; --verbosity=1 shows where"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file"),

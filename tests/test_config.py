@@ -41,7 +41,7 @@ def test_choices_and_bounds_name_fields():
 
 def test_json_round_trip():
     config = changed("model.head", (32, 16))
-    config.data.path = "a folder/über"
+    config.data.source, config.data.path = "files", "a folder/über"
     config.optimizer.learning_rate = 0.1
     config.train.validate_every = 7
     again = configs.from_json(configs.to_json(config))

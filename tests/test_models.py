@@ -11,7 +11,8 @@ import pytest
 from lstm_jax.cells import lstm
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.layers import unrolled
-from lstm_jax.models import PADDING, UNKNOWN, DropoutRates, TextClassifier, recurrent_layers
+from lstm_jax.models import DropoutRates, TextClassifier, recurrent_layers
+from lstm_jax.text.tokens import PADDING, UNKNOWN
 from lstm_jax.training.objectives import cross_entropy
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
 

@@ -31,20 +31,31 @@ class Inside(NamedTuple):
     c: HostArray
 
 
-def look_inside(params: LSTMParams, x: jax.Array) -> Inside:
-    """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does."""
+def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0) -> Inside:
+    """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does.
 
-    def step(state: LSTMState, x_t: jax.Array) -> tuple[LSTMState, tuple[jax.Array, ...]]:
+    Args:
+      params: of the cell.
+      x: the words of one review.
+      segment: words after which the state starts afresh, as in ``layers.segmented``; 0: never.
+    """
+
+    def step(state: LSTMState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LSTMState, tuple[jax.Array, ...]]:
+        x_t, kept = inputs
+        state = LSTMState(kept * state.c, kept * state.h)
         opened = gates(params, state, x_t[None])
         c = opened.f * state.c + opened.i * opened.g
         return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
 
     zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
-    _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), x)
+    kept = jnp.arange(len(x)) % segment != 0 if segment else jnp.ones(len(x))
+    _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), (x, kept.astype(x.dtype)))
     return Inside(*(np.asarray(each)[:, 0] for each in seen))
 
 
-def picture(inside: Inside, words: list[str], verdict: HostArray, name: str, path: Path, most_words: int = 60) -> None:
+def picture(
+    inside: Inside, words: list[str], verdict: HostArray, name: str, title: str, path: Path, most_words: int = 60
+) -> None:
     """Draws gates and cell state, unit by unit, and the class probability after each word.
 
     Args:
@@ -52,6 +63,7 @@ def picture(inside: Inside, words: list[str], verdict: HostArray, name: str, pat
       words: the T words.
       verdict: ``[T]`` probability of the class ``name`` for the review up to each word.
       name: of the class.
+      title: says which layer and direction is drawn.
       path: a PNG.
       most_words: the last so many are drawn, since more could not be read.
     """
@@ -62,8 +74,9 @@ def picture(inside: Inside, words: list[str], verdict: HostArray, name: str, pat
     drawn, axes = plots.figure(
         max(6.0, 2.2 + 0.24 * len(words)), 11, len(PANELS) + 1, sharex=True, height_ratios=[1] * len(PANELS) + [1.1]
     )
-    for axis, (field, (title, colours, limits)) in zip(axes, PANELS.items(), strict=False):
-        _panel(drawn, axis, getattr(inside, field)[:, order].T, title, colours, limits)
+    axes[0].set_title(title)
+    for axis, (field, (label, colours, limits)) in zip(axes, PANELS.items(), strict=False):
+        _panel(drawn, axis, getattr(inside, field)[:, order].T, label, colours, limits)
     last: Any = axes[-1]
     last.plot(verdict, marker="o", markersize=4, color=plots.COLOURS["validation"])
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")

@@ -6,6 +6,8 @@ contexts and the square root of the singular values after Levy, Goldberg & Dagan
 """
 
 import hashlib
+import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ import scipy.sparse
 from scipy.sparse.linalg import svds
 
 from lstm_jax.devices import cache_dir
+from lstm_jax.errors import UserError
+from lstm_jax.files import code_digest, digest, write_bytes
 from lstm_jax.text.batches import FlatCorpus
 from lstm_jax.types import HostArray
 
@@ -30,19 +34,25 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, size: int, window: int) -> H
       vocabulary_size: V.
       size: D, less than V.
       window: how many words on either side are a word's neighbours.
+
+    Raises:
+      UserError: the vocabulary is too small.
     """
-    content = hashlib.sha256(repr((vocabulary_size, size, window)).encode())
+    if size >= vocabulary_size:
+        raise UserError(
+            f"config.model.embedding_size is {size}, but {vocabulary_size} words give vectors of fewer numbers; "
+            "make it smaller, or config.data.vectors.source='random'"
+        )
+    content = hashlib.sha256(digest(vocabulary_size, size, window, code_digest(sys.modules[__name__])).encode())
     for array in (corpus.tokens, corpus.offsets):
         content.update(np.ascontiguousarray(array).data)
     path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
-    if path.exists():
-        return np.load(path, allow_pickle=False)
-    vectors = factor(mutual_information(neighbours(corpus, vocabulary_size, window)), size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npy")
-    np.save(part, vectors)
-    part.replace(path)
-    return vectors
+    if not path.exists():
+        vectors = factor(mutual_information(neighbours(corpus, vocabulary_size, window)), size)
+        written = io.BytesIO()
+        np.save(written, vectors)
+        write_bytes(path, written.getvalue())
+    return np.load(path, allow_pickle=False)
 
 
 def neighbours(corpus: FlatCorpus, vocabulary_size: int, window: int) -> Any:

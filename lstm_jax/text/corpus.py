@@ -39,7 +39,8 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
       UserError: something about the source is at fault, or a part would be empty.
     """
     datasets.disable_progress_bars()
-    source = sources.load(config)
+    learn_vectors = tokenizer is None and config.vectors.source == "cooccurrence"
+    source = sources.load(config, unlabelled=learn_vectors)
     rows = split_rows({split: len(part) for split, part in source.items() if split in sources.SPLITS}, config)
     if tokenizer is None:
         split, own = rows["train"]
@@ -48,17 +49,23 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
         chosen = hashlib.sha256(own.astype(np.int64).tobytes()).hexdigest()
         tokenizer = tokens.learn(texts, f"{part._fingerprint} {chosen}", config.tokens)
     flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
-    labels = np.concatenate([corpus.labels for corpus in flat.values()])
-    classes = sources.CLASS_COUNTS.get(config.classes or sources.SCHEMAS[config.source].classes)
-    classes = classes or int(labels.max()) + 1
+    labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
+    class_map = config.classes or sources.SCHEMAS[config.source].classes
+    by_label = class_map not in sources.CLASS_COUNTS
+    classes = int(labels.max()) + 1 if by_label else sources.CLASS_COUNTS[class_map]
     if classes < 2:
         raise UserError("all reviews have the label 0; a classifier needs reviews of two classes at least")
+    missing = np.setdiff1d(np.arange(min(classes, len(labels) + 1)), labels)
+    if by_label and len(missing):
+        raise UserError(
+            f"labels go up to {labels.max()}, but none is {missing[0]}; number the classes 0, 1, 2, … without gaps"
+        )
     parts = {
         part: cut(take(flat[split], own), config.tokens.max_length, config.tokens.cut)
         for part, (split, own) in rows.items()
     }
     whole = None
-    if config.vectors.source == "cooccurrence":
+    if learn_vectors:
         split, own = rows["train"]
         unlabelled = [flat[sources.UNLABELLED]] if sources.UNLABELLED in flat else []
         whole = join([take(flat[split], own), *unlabelled])
@@ -80,13 +87,18 @@ def split_rows(sizes: dict[str, int], config: DataConfig) -> dict[str, tuple[str
       For each part the source's split and the row numbers in it.
     """
     starts = np.arange(0, sizes["train"], config.split_block)
-    blocks = np.random.default_rng(config.seed).permutation(starts)[:, None] + np.arange(config.split_block)
-    left = blocks[blocks < sizes["train"]]
+    left = np.random.default_rng(config.seed).permutation(starts)
     parts = {split: (split, np.arange(size)) for split, size in sizes.items()}
+
+    def reviews(starts: HostArray) -> HostArray:
+        rows = starts[:, None] + np.arange(config.split_block)
+        return rows[rows < sizes["train"]]
+
     for part, fraction in (("test", config.test_fraction), ("validation", config.validation_fraction)):
         if part not in sizes:
             count = round(fraction * len(left))
-            parts[part], left = ("train", left[:count]), left[count:]
+            parts[part], left = ("train", reviews(left[:count])), left[count:]
+    left = reviews(left)
     parts["train"] = ("train", left[: config.limit or None])
     for part, (_, own) in parts.items():
         if len(own) == 0:
@@ -159,3 +171,12 @@ def _slices(
     if skip_after:
         positions += np.where(within >= skip_after, np.repeat(skip, counts), 0)
     return FlatCorpus(corpus.tokens[positions], offsets, np.asarray(labels, np.int32))
+
+
+def fingerprint(corpora: Corpora) -> str:
+    """A digest of the training and validation reviews and the vocabulary, equal where a run may go on with them."""
+    content = hashlib.sha256(corpora.tokenizer.to_str().encode())
+    for part in (corpora.train, corpora.validation):
+        for array in part:
+            content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()[:16]

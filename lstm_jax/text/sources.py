@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from huggingface_hub.utils import get_session
 
 from lstm_jax.config import DataConfig
 from lstm_jax.errors import UserError
+from lstm_jax.files import code_digest
 from lstm_jax.text import readers, synthetic
 from lstm_jax.text.readers import Row
 
@@ -63,18 +65,21 @@ def class_of(rating: int, classes: str) -> int | None:
     return int(rating > 3)
 
 
-def load(config: DataConfig) -> datasets.DatasetDict:
+def load(config: DataConfig, unlabelled: bool = False) -> datasets.DatasetDict:
     """The reviews of a source, with the columns ``text`` and ``label`` (int), cached by ``datasets``.
 
+    Args:
+      config: names the source.
+      unlabelled: whether to load the reviews without labels too, with the label −1.
+
     Returns:
-      ``train``, and ``validation`` and ``test`` where the source has them, and its unlabelled reviews
-      (label −1) where word vectors are learned.
+      ``train``, and ``validation``, ``test`` and ``unsupervised`` where the source has them.
 
     Raises:
       UserError: a file, a row or the download is at fault.
     """
     schema = _schema(config)
-    splits = (*SPLITS, UNLABELLED) if config.vectors.source == "cooccurrence" else SPLITS
+    splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
 
     def dataset(split: str, rows: Callable[..., Iterable[Row]], arguments: dict) -> datasets.Dataset:
         own = schema._replace(classes="none") if split == UNLABELLED else schema
@@ -110,7 +115,13 @@ def _dataset(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema
         return datasets.Dataset.from_generator(
             _examples,
             features=features,
-            gen_kwargs={"rows": rows, "arguments": arguments, "schema": schema, "bad_rows": config.bad_rows},
+            gen_kwargs={
+                "rows": rows,
+                "arguments": arguments,
+                "schema": schema,
+                "bad_rows": config.bad_rows,
+                "code": code_digest(sys.modules[__name__], readers, synthetic),
+            },
         )
     except datasets.exceptions.DatasetGenerationError as error:
         cause: BaseException | None = error
@@ -119,7 +130,10 @@ def _dataset(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema
         raise (cause or error.__cause__ or error) from None
 
 
-def _examples(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema, bad_rows: str) -> Iterator[dict]:
+def _examples(
+    rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema, bad_rows: str, code: str
+) -> Iterator[dict]:
+    del code  # identifies the cached rows
     kept, skipped, place = 0, 0, "the end of the source"
     for row in rows(**arguments):
         place = row.place

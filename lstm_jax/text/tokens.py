@@ -1,7 +1,6 @@
 """Words to ids and back, by the ``tokenizers`` library; tokenised reviews are cached by ``datasets``."""
 
-import hashlib
-import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from lstm_jax.config import TokensConfig
 from lstm_jax.devices import cache_dir
 from lstm_jax.errors import UserError
+from lstm_jax.files import code_digest, digest, write_text
 
 SPECIAL = ("[PAD]", "[UNK]")
 PADDING, UNKNOWN = range(2)  # their ids
+
+
+def _own_code() -> str:
+    return code_digest(sys.modules[__name__])
 
 
 def blank(config: TokensConfig) -> Tokenizer:
@@ -40,8 +44,7 @@ def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
       fingerprint: identifies them; a vocabulary once learned is read from the cache.
       config: size and minimum count.
     """
-    settings = (fingerprint, config.lower_case, config.vocabulary_size, config.min_count)
-    name = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    name = digest(fingerprint, config.lower_case, config.vocabulary_size, config.min_count, _own_code())
     path = cache_dir() / "vocabularies" / f"{name}.json"
     if path.exists():
         return read(path)
@@ -72,10 +75,7 @@ def read(path: Path) -> Tokenizer:
 
 def write(tokenizer: Tokenizer, path: Path) -> None:
     """Writes a tokeniser as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
-    part.replace(path)
+    write_text(path, tokenizer.to_str(pretty=True))
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
@@ -87,12 +87,13 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
     """The dataset with its text as a column ``ids``, labels beside it, computed once and cached."""
-    content = dataset._fingerprint + tokenizer.to_str()
     return dataset.map(
         lambda batch: {"ids": encode(tokenizer, batch["text"])},
         batched=True,
         batch_size=2000,
         remove_columns="text",
-        features=datasets.Features({"label": dataset.features["label"], "ids": datasets.List(datasets.Value("int32"))}),
-        new_fingerprint=hashlib.sha256(content.encode()).hexdigest()[:16],
+        features=datasets.Features(
+            {"label": dataset.features["label"], "ids": datasets.LargeList(datasets.Value("int32"))}
+        ),
+        new_fingerprint=digest(dataset._fingerprint, tokenizer.to_str(), _own_code()),
     )

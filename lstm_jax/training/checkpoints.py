@@ -31,9 +31,12 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """The folder ``checkpoints`` of a workdir."""
 
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, read_only: bool = False) -> None:
+        """Opens the folder; read-only it may belong to a run that is training."""
         self.folder = (workdir / "checkpoints").resolve()
-        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True, create=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT, cleanup_tmp_directories=not read_only, create=not read_only, read_only=read_only
+        )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:

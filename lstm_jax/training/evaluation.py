@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from lstm_jax import counting
 from lstm_jax.config import Config, leaves
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.files import write_text
 from lstm_jax.models import TextClassifier
 from lstm_jax.reports import gates, plots
 from lstm_jax.reports.tables import Figures
@@ -21,7 +22,7 @@ from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.workdir import read_config, write_json, write_text
+from lstm_jax.training.workdir import read_config, write_json
 from lstm_jax.types import Params
 
 TINY = 1e-30  # the least probability whose logarithm is taken
@@ -47,7 +48,7 @@ def load(workdir: Path, config: Config) -> Trained:
     """
     trained_with = {path: value for path, _, value in leaves(read_config(workdir))}
     for path, _, value in leaves(config):
-        if path.startswith(("model.", "ensemble")) and value != trained_with[path]:
+        if not path.startswith(("data.", "train.")) and value != trained_with[path]:
             raise ConfigError(
                 f"config.{path} is {value!r}, but the run in {workdir} was trained with {trained_with[path]!r}; "
                 "for an evaluation only fields of config.data and config.train may change"
@@ -58,7 +59,9 @@ def load(workdir: Path, config: Config) -> Trained:
     classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
     tokenizer = tokens.read(workdir / "tokenizer.json")
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes))
-    best, notes = Checkpoints(workdir).restore_best(_shapes(model, config.ensemble))
+    checkpoints = Checkpoints(workdir, read_only=True)
+    best, notes = checkpoints.restore_best(_shapes(model, config.ensemble))
+    checkpoints.finish()
     step = max(lane["best_step"] for lane in notes["lanes"])
     return Trained(config, model, best, tokenizer, classes, step, workdir)
 
@@ -152,12 +155,13 @@ def explain(trained: Trained, text: str) -> Path:
     table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
     first_layer = variables["params"]["layers"]["cells"][0]
     forward = first_layer.forward if trained.config.model.bidirectional else first_layer
-    inside = gates.look_inside(forward, table[review.tokens])
+    inside = gates.look_inside(forward, table[review.tokens], trained.config.model.segment)
     words = [str(trained.tokenizer.id_to_token(int(token))) for token in review.tokens]
     parts = [review.tokens[: n + 1].tolist() for n in range(len(words))]
     verdict = probabilities(trained, corpus.from_ids(parts))[:, -1]
     path = trained.workdir / "plots" / "explain.png"
-    gates.picture(inside, words, verdict, trained.classes[-1], path)
+    title = "first layer" + (", forward direction" if trained.config.model.bidirectional else "")
+    gates.picture(inside, words, verdict, trained.classes[-1], title, path)
     return path
 
 

@@ -34,7 +34,7 @@ class Experiment(NamedTuple):
 
     Attributes:
       init: ``(seed, hparams) -> TrainState``.
-      step: ``(state, batch) -> (state, metrics)``. After a step that is not finite the weights stay as
+      step: ``(state, batch) -> (state, metrics)``. After a step that is not finite ``params`` stay as
         they were before it, and its loss and all later ones are NaN.
       evaluate: ``(state, batch) -> metrics``, without dropout, with the averaged weights where kept.
       predict: ``(state, batch) -> probabilities[B, C]``, likewise.

@@ -22,6 +22,7 @@ class Journal:
         self._folders = [workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "") for n in range(lanes)]
         self._boards: list[Any] = []
         self._unsent: list[dict[str, Any]] = []
+        self._first = step + 1
         self._quiet = not sys.stderr.isatty()
         self._bar = tqdm(
             total=total_steps,
@@ -49,10 +50,10 @@ class Journal:
         self._unsent.append(clean)
 
     def send(self) -> None:
-        """Passes the rows so far on to TensorBoard; called where a checkpoint makes them final."""
+        """Passes the rows so far on to TensorBoard; called at every validation."""
         from tensorboardX import SummaryWriter  # seconds to import, which the first step need not wait for
 
-        self._boards = self._boards or [SummaryWriter(str(folder)) for folder in self._folders]
+        self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
         for row in self._unsent:
             for name in ("loss", "accuracy"):
                 if row[name] is not None:

@@ -73,6 +73,8 @@ def run(
         flying: tuple[Piece, Metrics] | None = None
         first = True
         for piece in pieces(plan, loop.per_epoch, notes.step, loop.total_steps, every):
+            if not any(lane.running for lane in notes.lanes):
+                break
             corpus, feed = feed_arguments(loop.train, piece.reviews, piece.length, config.steps_per_call)
             state, metrics = loop.program.train(state, corpus, feed, piece.reviews.shape[1], piece.length)
             if first:
@@ -92,8 +94,6 @@ def run(
                 clock.note()
                 checkpoints.save(notes.step, Checkpoint(state, best, notes.to_json()))
                 journal.send()
-            if not any(lane.running for lane in notes.lanes):
-                break
         journal.send()
         clock.note()
     return state, best, notes

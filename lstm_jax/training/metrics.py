@@ -1,4 +1,4 @@
-"""Sums over reviews, from which loss, accuracy and confusion follow."""
+"""Sums over reviews, from which loss, accuracy and speed follow."""
 
 from typing import NamedTuple
 
@@ -16,19 +16,15 @@ class Metrics(NamedTuple):
     correct: Scalar  # reviews
     reviews: Scalar  # reviews
     tokens: Scalar  # words
-    confusion: jax.Array  # [C, C] reviews, true class by row, predicted class by column
 
 
 def summed(losses: jax.Array, logits: Logits, batch: Batch) -> Metrics:
     """The sums of one batch from its ``losses[B]`` and ``logits[B, C]``."""
-    classes = logits.shape[-1]
     predicted = jnp.argmax(logits, axis=-1)
     real = batch.weights.astype(jnp.int32)
-    confusion = jnp.zeros((classes, classes), jnp.int32).at[batch.labels, predicted].add(real)
     return Metrics(
         loss=jnp.sum(losses * batch.weights),
         correct=jnp.sum(real * (predicted == batch.labels)),
         reviews=jnp.sum(real),
         tokens=jnp.sum(batch.lengths),
-        confusion=confusion,
     )

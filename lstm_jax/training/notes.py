@@ -13,7 +13,7 @@ class LaneNotes:
     best_step: int = 0
     waited: int = 0  # validations since the best one
     diverged_at: int | None = None  # the first step whose loss was NaN or infinite
-    stopped: bool = False  # early, by patience; its weights and best are kept as they are
+    stopped: bool = False  # early, by patience; its best weights are kept, and no more rows are written of it
 
     @property
     def running(self) -> bool:

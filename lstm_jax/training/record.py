@@ -45,7 +45,7 @@ class Record:
 
     def training(self, piece: Piece, metrics: Metrics) -> None:
         """Takes the metrics ``[L, K]`` of a piece; waits for the device."""
-        sums = np.stack([np.asarray(leaf, np.float64) for leaf in metrics[:4]], axis=-1)
+        sums = np.stack([np.asarray(leaf, np.float64) for leaf in metrics], axis=-1)
         for k in range(piece.reviews.shape[1]):
             step = piece.first_step + k + 1
             self._since_row += sums[:, k]
@@ -61,7 +61,7 @@ class Record:
 
     def validation(self, metrics: Metrics, step: int, patience: int) -> list[bool]:
         """Takes validation metrics ``[L]``; returns which lanes have improved."""
-        sums = np.stack(metrics[:4], axis=-1)
+        sums = np.stack(metrics, axis=-1)
         now = self._clock.training()
         speed = sums[:, 3].sum() / max(now - self._row_at, 1e-9)
         self._table_row(step, sums, now - self._validation_at)
@@ -87,8 +87,10 @@ class Record:
             for n, lane in enumerate(self._notes.lanes):
                 if lane.running:
                     self._write(n, "train", step, self._since_row[n], speed)
-            loss, correct, reviews, _ = self._since_row.sum(axis=0)
-            self._journal.progress(step, loss / reviews, correct / reviews, speed)
+            running = [lane.running for lane in self._notes.lanes]
+            if any(running):
+                loss, correct, reviews, _ = self._since_row[running].sum(axis=0)
+                self._journal.progress(step, loss / reviews, correct / reviews, speed)
         self._since_row[:] = 0
         self._row_at = now
 

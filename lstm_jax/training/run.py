@@ -1,6 +1,8 @@
 """One training run in its workdir, from a config to a summary: the loop with one lane."""
 
+import contextlib
 import dataclasses
+import json
 import logging
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 from lstm_jax import STARTED
 from lstm_jax import config as configs
 from lstm_jax.config import Config
-from lstm_jax.errors import UserError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models import TextClassifier
 from lstm_jax.reports import plots
 from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors
@@ -50,8 +52,8 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
             return summary
         corpora = corpus.prepare(config.data)
         log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
-        place.claim(config)
         _write_data(corpora, place.path)
+        place.claim(config)
         return _train(config, corpora, place.path)
 
 
@@ -66,12 +68,16 @@ def _train(config: Config, corpora: Corpora, path: Path) -> dict[str, Any]:
         log.warning("going on from step %d", notes.step)
     try:
         loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
-        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
-    finally:
         checkpoints.finish()
+        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
+        plots.curves(journal.read(path / "metrics.jsonl"), _best_lane(notes).best_step, path / "plots")
+    except BaseException:
+        with contextlib.suppress(Exception):  # a write under way may end; the first error is the one to tell
+            checkpoints.finish()
+        raise
+    finally:
         summary = _summary(status, notes, loop, parameters)
         write_json(path / "summary.json", summary)
-        plots.curves(journal.read(path / "metrics.jsonl"), summary["best_step"], path / "plots")
     return summary
 
 
@@ -87,6 +93,7 @@ def prepare_lanes(
       hparams: one set a lane, by dotted path.
       checkpoints: of the stack.
     """
+    _check_parts(config, hparams)
     total_steps = config.train.epochs * steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
     mesh = make_mesh(len(seeds), config.train.batch_size, config.train.devices)
     program = Program(experiment(config, classifier(config, corpora), total_steps, data_axis="data"), mesh)
@@ -96,8 +103,21 @@ def prepare_lanes(
     return loop, checkpoints.restore(first) or first
 
 
+def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
+    for lane in hparams:
+        for path, shared in configs.hparams(config).items():
+            left_out = configs.left_out(path, shared)
+            if left_out != configs.left_out(path, lane[path]):
+                raise ConfigError(
+                    f"a lane has {path} = {lane[path]} and the config has {shared}: one of them leaves that part out "
+                    "of the program, so they cannot share it; give all lanes a value that does not"
+                )
+
+
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
     """The module of a config for the vocabulary and the classes of its reviews."""
+    if config.model.output == "sigmoid" and corpora.classes != 2:
+        raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
     words, size = corpora.tokenizer.get_vocab(), config.model.embedding_size
     given = None
     if config.data.vectors.source == "file":
@@ -118,16 +138,31 @@ def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -
 
 
 def _write_data(corpora: Corpora, path: Path) -> None:
+    facts = {
+        "classes": sources.class_names(corpora.classes),
+        "reviews": _counts(corpora),
+        "fingerprint": corpus.fingerprint(corpora),
+    }
+    file = path / "data.json"
+    if file.exists() and json.loads(file.read_text(encoding="utf-8"))["fingerprint"] != facts["fingerprint"]:
+        raise UserError(
+            f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
+            "restore them, or use a new --workdir"
+        )
     tokens.write(corpora.tokenizer, path / "tokenizer.json")
-    write_json(path / "data.json", {"classes": sources.class_names(corpora.classes), "reviews": _counts(corpora)})
+    write_json(file, facts)
 
 
 def _counts(corpora: Corpora) -> dict[str, int]:
     return {part: len(getattr(corpora, part).labels) for part in ("train", "validation", "test")}
 
 
+def _best_lane(notes: Notes) -> LaneNotes:
+    return max(notes.lanes, key=lambda lane: lane.best_accuracy)
+
+
 def _summary(status: str, notes: Notes, loop: Loop, parameters: int) -> dict[str, Any]:
-    lane = max(notes.lanes, key=lambda lane: lane.best_accuracy)
+    lane = _best_lane(notes)
     steps = min((lane.diverged_at for lane in notes.lanes if lane.diverged_at is not None), default=notes.step)
     return {
         "status": status,

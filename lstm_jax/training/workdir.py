@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import subprocess
 import sys
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import Any
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
+from lstm_jax.files import write_text
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
@@ -80,16 +80,6 @@ def read_config(workdir: Path) -> Config:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
 
 
-def write_text(file: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_json(file: Path, value: Any) -> None:
     """Writes a value as indented JSON, whole or not at all."""
     write_text(file, json.dumps(value, indent=2) + "\n")
@@ -97,9 +87,12 @@ def write_json(file: Path, value: Any) -> None:
 
 def git_commit() -> str | None:
     """The commit of the code that runs, with ``-dirty`` where it has uncommitted changes."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # installed, perhaps inside of some other repository
+        return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+        answer = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None

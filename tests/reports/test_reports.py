@@ -34,5 +34,5 @@ def test_the_picture_of_the_gates_is_drawn(tmp_path):
     params = cell.init(jax.random.key(0), 3)
     inside = gates.look_inside(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
-    gates.picture(inside, [f"word{n}" for n in range(70)], np.linspace(0, 1, 70), "positive", path)
+    gates.picture(inside, [f"word{n}" for n in range(70)], np.linspace(0, 1, 70), "positive", "first layer", path)
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

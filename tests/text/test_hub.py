@@ -159,7 +159,8 @@ def test_neither_hub_nor_cache(downloaded, tmp_path):
     done = python(*command, url=url, cache=tmp_path / "cache")
     assert time.monotonic() - start < SECONDS
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    *_, line = done.stderr.splitlines()
+    assert done.stderr.count("error: ") == 1
     assert line.startswith("error: stanfordnlp/imdb is neither cached nor to be had from the Hub (")
     assert "--config.data.path=FOLDER" in line
     assert "--config=configs/default.py" in line

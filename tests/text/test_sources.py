@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from lstm_jax.config import DataConfig, VectorsConfig
+from lstm_jax.config import DataConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import readers, sources
 from tests.reviews import FORMATS, ROWS, SHARED_DATA, files, write
@@ -128,12 +128,12 @@ def test_folder_of_parts(tmp_path):
     }
 
 
-def test_unlabelled_reviews_are_loaded_where_word_vectors_are_learned_from_them(tmp_path):
+def test_unlabelled_reviews_are_loaded_where_they_are_asked_for(tmp_path):
     write(tmp_path / "train.csv", [{"text": "a", "label": 1}, {"text": "b", "label": 0}])
     write(tmp_path / "unsupervised.csv", [{"text": "c"}, {"text": "d"}])
-    config = files(tmp_path, vectors=VectorsConfig(source="cooccurrence"))
-    assert load(config, "unsupervised") == [("c", -1), ("d", -1)]
-    assert load(config) == load(files(tmp_path)) == [("a", 1), ("b", 0)]
+    both = sources.load(files(tmp_path), unlabelled=True)
+    assert both["unsupervised"].to_list() == [{"text": "c", "label": -1}, {"text": "d", "label": -1}]
+    assert both["train"].to_list() == [{"text": "a", "label": 1}, {"text": "b", "label": 0}]
     assert set(sources.load(files(tmp_path))) == {"train"}
 
 

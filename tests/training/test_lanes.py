@@ -101,5 +101,5 @@ def test_evaluation_sums_over_reviews_whatever_the_batches():
 
     first, second = evaluate(np.arange(40)), evaluate(np.arange(40)[::-1])
     np.testing.assert_allclose(first.loss, second.loss, rtol=1e-5)
-    np.testing.assert_array_equal(first.confusion, second.confusion)
+    np.testing.assert_array_equal(first.correct, second.correct)
     assert first.reviews.tolist() == [40, 40]

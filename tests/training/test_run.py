@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lstm_jax import config as configs
-from lstm_jax.errors import UserError
-from lstm_jax.training import run
+from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.text import corpus
+from lstm_jax.training import evaluation, run
+from lstm_jax.training.checkpoints import Checkpoints
 from tests.training.tiny import timeless, tiny_config
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +124,30 @@ def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path):
         run.train(tiny_config(train__epochs=1), tmp_path)
 
 
+def test_a_run_does_not_go_on_with_other_reviews(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "summary.json").unlink()
+    facts = json.loads((tmp_path / "data.json").read_text()) | {"fingerprint": "another"}
+    (tmp_path / "data.json").write_text(json.dumps(facts))
+    before = (tmp_path / "tokenizer.json").stat().st_mtime_ns
+    with pytest.raises(UserError, match="the reviews or their vocabulary have changed"):
+        run.train(tiny_config(), tmp_path)
+    assert (tmp_path / "tokenizer.json").stat().st_mtime_ns == before
+
+
+def test_a_single_unit_needs_two_classes(tmp_path):
+    config = tiny_config(model__output="sigmoid", data__classes="stars")
+    with pytest.raises(ConfigError, match="one unit, but there are 5 classes"):
+        run.train(config, tmp_path)
+
+
+def test_lanes_that_leave_out_different_parts_are_refused(tmp_path):
+    config = tiny_config(optimizer__clip_norm=1.0)
+    lanes = [configs.hparams(config), configs.hparams(config) | {"optimizer.clip_norm": 0.0}]
+    with pytest.raises(ConfigError, match=r"a lane has optimizer\.clip_norm = 0\.0 and the config has 1\.0"):
+        run.prepare_lanes(config, corpus.prepare(config.data), [0, 1], lanes, Checkpoints(tmp_path))
+
+
 def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
     config = tiny_config(optimizer__name="sgd", optimizer__learning_rate=3e38, train__epochs=3)
     summary = run.train(config, tmp_path)
@@ -138,14 +165,15 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     summary = run.train(config, tmp_path)
     assert summary["best_step"] == STEPS_PER_EPOCH
     assert summary["steps"] == 3 * STEPS_PER_EPOCH
+    rows = timeless(tmp_path)
+    (tmp_path / "summary.json").unlink()  # as if killed just before it was written
+    assert run.train(config, tmp_path)["steps"] == 3 * STEPS_PER_EPOCH
+    assert timeless(tmp_path) == rows
 
 
 def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
     summary = run.train(config, tmp_path)
-    from lstm_jax.text import corpus
-    from lstm_jax.training import evaluation
-
     trained = evaluation.load(tmp_path, config)
     figures = evaluation.test(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
     assert figures.accuracy == summary["best_validation_accuracy"]

@@ -1,0 +1,32 @@
+"""Files written whole or not at all, and what identifies the code that a cached file was made by."""
+
+import hashlib
+import os
+from pathlib import Path
+from types import ModuleType
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, making its folder if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a file of UTF-8 text whole or not at all, making its folder if need be."""
+    write_bytes(file, text.encode())
+
+
+def digest(*parts: object) -> str:
+    """16 hexadecimal digits that tell apart what the parts' ``repr`` tells apart."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def code_digest(*modules: ModuleType) -> str:
+    """A digest of modules' source, part of the key of what they make: edited code makes it anew."""
+    return digest(*(Path(str(module.__file__)).read_bytes() for module in modules))
