@@ -5,10 +5,12 @@ import jax
 import pytest
 from hypothesis import settings
 
+from lstm_jax import devices
+
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", False)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", None)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 settings.register_profile("suite", deadline=None, derandomize=True, database=None, max_examples=20)
 settings.load_profile("suite")
@@ -19,6 +21,7 @@ def own_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTM_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        jax.config.update("jax_compilation_cache_dir", str(devices.cache_dir() / "jax"))
         path = tmp_path_factory.mktemp("datasets")
         patch.setenv("HF_DATASETS_CACHE", str(path))  # of subprocesses
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", path)  # of this one, where it is imported already

@@ -20,7 +20,6 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from absl import app, flags
-from jax.experimental.compilation_cache import compilation_cache
 
 from lstm_jax import cli, devices
 from lstm_jax.config import validate
@@ -61,14 +60,9 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def caches(own_cache):
-    """Compiled programs are kept from test to test, apart from the user's."""
+def help_flags():
+    """The flags of --help, which can be defined once in a process."""
     app.define_help_flags()
-    jax.config.update("jax_compilation_cache_dir", str(devices.cache_dir() / "jax"))
-    compilation_cache.reset_cache()
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(autouse=True)
