@@ -3,11 +3,13 @@
 import json
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+LOG_SECONDS = 10  # between two lines of progress in a log file
 COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "words/s", "seconds")
 
 
@@ -23,14 +25,8 @@ class Journal:
         self._boards: list[Any] = []
         self._unsent: list[dict[str, Any]] = []
         self._first = step + 1
-        self._quiet = not sys.stderr.isatty()
-        self._bar = tqdm(
-            total=total_steps,
-            initial=step,
-            unit="step",
-            dynamic_ncols=not self._quiet,
-            mininterval=10 if self._quiet else 0.2,  # a log file gets a line now and then
-        )
+        self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=None)
+        self._start, self._total, self._began, self._spoke = step, total_steps, time.monotonic(), time.monotonic()
         self._headed = False
 
     def __enter__(self) -> "Journal":
@@ -61,11 +57,15 @@ class Journal:
         self._unsent.clear()
 
     def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
-        """Moves the bar to ``step``."""
-        self._bar.set_postfix_str(
-            f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} words/s", refresh=False
-        )
-        self._bar.update(step - self._bar.n)
+        """Moves the bar to ``step``; where there is no terminal, a line now and then takes its place."""
+        state = f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} words/s"
+        if not self._bar.disable:
+            self._bar.set_postfix_str(state, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif time.monotonic() - self._spoke > LOG_SECONDS:
+            self._spoke = time.monotonic()
+            meter: dict[str, Any] = {"initial": self._start, "unit": "step", "postfix": state, "ncols": 0}
+            print(tqdm.format_meter(step, self._total, self._spoke - self._began, **meter), file=sys.stderr, flush=True)
 
     def table_row(self, *values: float) -> None:
         """Prints a row under ``COLUMNS``."""
@@ -79,8 +79,7 @@ class Journal:
         )
 
     def _say(self, line: str) -> None:
-        if not self._quiet:
-            self._bar.clear()
+        self._bar.clear()
         print(line, flush=True)
 
 
