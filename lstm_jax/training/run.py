@@ -52,25 +52,27 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
             return summary
         corpora = corpus.prepare(config.data)
         log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
-        _write_data(corpora, place.path)
-        place.claim(config)
-        return _train(config, corpora, place.path)
+        return _train(config, corpora, place)
 
 
-def _train(config: Config, corpora: Corpora, path: Path) -> dict[str, Any]:
-    checkpoints = Checkpoints(path)
+def _train(config: Config, corpora: Corpora, place: Workdir) -> dict[str, Any]:
+    path, checkpoints = place.path, Checkpoints(place.path)
+    if place.claimed:
+        _check_reviews(corpora, path)
     seeds = [config.seed + n for n in range(config.ensemble)]
     loop, checkpoint = prepare_lanes(config, corpora, seeds, [configs.hparams(config)] * len(seeds), checkpoints)
     parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
     log.info("%d parameters, %d steps, padded to %s words", parameters, loop.total_steps, loop.buckets)
+    _write_data(corpora, path)
+    place.claim(config)
     notes, status = Notes.from_json(checkpoint.notes), "interrupted"
     if notes.step:
         log.warning("going on from step %d", notes.step)
     try:
         loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
         checkpoints.finish()
-        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
         plots.curves(journal.read(path / "metrics.jsonl"), _best_lane(notes).best_step, path / "plots")
+        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # a write under way may end; the first error is the one to tell
             checkpoints.finish()
@@ -137,20 +139,23 @@ def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -
     return Checkpoint(state, best, Notes([LaneNotes(seed) for seed in seeds]).to_json())
 
 
+def _check_reviews(corpora: Corpora, path: Path) -> None:
+    facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
+    if facts["fingerprint"] != corpus.fingerprint(corpora):
+        raise UserError(
+            f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
+            "restore them, or use a new --workdir"
+        )
+
+
 def _write_data(corpora: Corpora, path: Path) -> None:
     facts = {
         "classes": sources.class_names(corpora.classes),
         "reviews": _counts(corpora),
         "fingerprint": corpus.fingerprint(corpora),
     }
-    file = path / "data.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8"))["fingerprint"] != facts["fingerprint"]:
-        raise UserError(
-            f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
-            "restore them, or use a new --workdir"
-        )
     tokens.write(corpora.tokenizer, path / "tokenizer.json")
-    write_json(file, facts)
+    write_json(path / "data.json", facts)
 
 
 def _counts(corpora: Corpora) -> dict[str, int]:

@@ -40,12 +40,17 @@ class Workdir:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
+    @property
+    def claimed(self) -> bool:
+        """Whether a config owns the folder."""
+        return (self.path / "config.json").exists()
+
     def claim(self, config: Config) -> None:
-        """Makes the folder the config's own. Done once its data is there, so that a slip leaves no mark."""
+        """Makes the folder the config's own. Done when training can begin, so that a slip leaves no mark."""
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config) -> None:
-        if not (self.path / "config.json").exists():
+        if not self.claimed:
             return
         theirs = dict((path, value) for path, _, value in configs.leaves(read_config(self.path)))
         changed = [

@@ -139,6 +139,7 @@ def test_a_single_unit_needs_two_classes(tmp_path):
     config = tiny_config(model__output="sigmoid", data__classes="stars")
     with pytest.raises(ConfigError, match="one unit, but there are 5 classes"):
         run.train(config, tmp_path)
+    assert not (tmp_path / "config.json").exists()  # the folder is still free for the mended config
 
 
 def test_lanes_that_leave_out_different_parts_are_refused(tmp_path):
