@@ -2,7 +2,7 @@ import jax
 import numpy as np
 
 from lstm_jax.cells import lstm
-from lstm_jax.layers import unrolled
+from lstm_jax.layers import segmented, unrolled
 from lstm_jax.reports import gates, tables
 
 
@@ -27,6 +27,15 @@ def test_what_is_seen_inside_is_what_the_layer_computes():
     np.testing.assert_allclose(
         inside.c[1:], inside.f[1:] * inside.c[:-1] + inside.i[1:] * inside.g[1:], rtol=1e-4, atol=1e-6
     )
+
+
+def test_what_is_seen_inside_starts_afresh_with_each_segment():
+    cell = lstm(5)
+    params = cell.init(jax.random.key(0), 3)
+    x = jax.random.normal(jax.random.key(1), (7, 3))
+    inside = gates.look_inside(params, x, segment=3)
+    y, _ = segmented(unrolled(cell), 3).apply(params, x[:, None], np.array([7]))
+    np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
 
 def test_the_picture_of_the_gates_is_drawn(tmp_path):
