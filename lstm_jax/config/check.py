@@ -1,0 +1,107 @@
+"""What a config may hold: choices, bounds, and which fields need or exclude each other."""
+
+import dataclasses
+import math
+from typing import Any
+
+from lstm_jax.config.fields import Config
+from lstm_jax.config.tree import freeze, leaves
+from lstm_jax.errors import ConfigError
+
+CHOICES = {
+    "data.source": ("reviews", "imdb", "amazon_polarity", "amazon_reviews", "files"),
+    "data.classes": ("", "label", "stars", "binary", "polarity"),
+    "data.bad_rows": ("error", "skip"),
+    "data.tokens.cut": ("head", "tail", "both"),
+    "data.vectors.source": ("random", "file", "cooccurrence"),
+    "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
+    "model.output": ("softmax", "sigmoid"),
+    "optimizer.name": ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"),
+    "optimizer.schedule": ("constant", "cosine", "one_cycle", "warmup"),
+}
+
+# Inclusive bounds; every other number may be anything from 0 up.
+BOUNDS = {
+    "data.reviews": (10, math.inf),
+    "data.noise": (0, 1),
+    "data.validation_fraction": (0, 0.9),
+    "data.test_fraction": (0.001, 0.9),
+    "data.split_block": (1, math.inf),
+    "data.tokens.vocabulary_size": (3, 2**31 - 1),
+    "data.tokens.min_count": (1, math.inf),
+    "data.tokens.max_length": (1, math.inf),
+    "data.vectors.window": (1, 100),
+    "model.embedding_size": (1, math.inf),
+    "model.hidden_size": (1, math.inf),
+    "model.layers": (1, math.inf),
+    **{f"model.dropout.{place}": (0, 0.99) for place in ("words", "embedding", "layers", "pooled")},
+    **{f"optimizer.{decay}": (0, 0.999999) for decay in ("momentum", "b1", "b2", "ema")},
+    "optimizer.warmup": (0, 0.99),
+    "train.epochs": (1, math.inf),
+    "train.batch_size": (1, math.inf),
+    "train.buckets": (1, 64),
+    "train.steps_per_call": (1, 1024),
+    "train.log_every": (1, math.inf),
+    "seed": (0, 2**32 - 1),
+    "ensemble": (1, 1024),
+    "data.seed": (0, 2**32 - 1),
+}
+
+
+def validate(config: Config) -> Config:
+    """Checks every field's type and range, then freezes and returns the config.
+
+    Raises:
+      ConfigError: names the field, its value and what it may be.
+    """
+    for path, field, value in leaves(config):
+        _check_type(path, field, value)
+        if path in CHOICES and value not in CHOICES[path]:
+            options = ", ".join(repr(choice) for choice in CHOICES[path])
+            raise ConfigError(f"config.{path} is {value!r}; it must be one of {options}")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            low, high = BOUNDS.get(path, (0, math.inf))
+            if not (low <= value <= high and math.isfinite(value)):
+                wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+                raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
+    _check_together(config)
+    freeze(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    """What no field can tell by itself."""
+    if config.optimizer.embedding_rate == 0:
+        raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
+    if config.optimizer.learning_rate == 0:
+        raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
+    if config.model.segment and config.model.pooling in ("last", "first_last"):
+        raise ConfigError(
+            f"config.model.pooling is {config.model.pooling!r}, which with config.model.segment would see only the "
+            "segments at the ends; use mean, max or mean_max, or segment=0"
+        )
+    if config.data.source == "reviews" and config.data.path:
+        raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
+    if any(width < 1 for width in config.model.head):
+        raise ConfigError(f"config.model.head is {config.model.head}; every width must be at least 1")
+    if config.data.source == "files" and not config.data.path:
+        raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
+    if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
+        raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
+    if config.optimizer.schedule in ("one_cycle", "warmup") and config.optimizer.warmup == 0:
+        raise ConfigError(
+            f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "
+            "set the part of all steps over which the rate rises, as 0.3"
+        )
+
+
+def _check_type(path: str, field: dataclasses.Field, value: Any) -> None:
+    wanted = {"tuple[int, ...]": tuple}.get(str(field.type), field.type)
+    numeric = wanted is float and isinstance(value, int) and not isinstance(value, bool)
+    mistaken_bool = wanted is int and isinstance(value, bool)
+    if not numeric and (not isinstance(value, wanted) or mistaken_bool):  # type: ignore[arg-type]
+        name = getattr(wanted, "__name__", wanted)
+        raise ConfigError(f"config.{path} is {value!r} of type {type(value).__name__}; it must be of type {name}")
+    if wanted is tuple and not all(type(item) is int for item in value):
+        raise ConfigError(f"config.{path} is {value!r}; it must hold integers only")

@@ -1,0 +1,176 @@
+"""The typed configuration: every field of a run.
+
+A config is a tree of dataclasses. Fields made by ``traced`` are hyper-parameters: they travel as leaves of
+the training state, so that a compiled program serves any value and lanes may differ in them. All other
+fields are static: they shape the program. Dropout rates, weight decay, clipping and the average leave
+their part out of the program altogether where they are 0, so lanes may differ in them only where none is 0;
+likewise the embedding's rate where it is 1.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+from lstm_jax.config.tree import Group, fill, leaves, names, no_field
+from lstm_jax.errors import ConfigError
+
+
+def traced(default: float) -> Any:
+    """A field whose value is a traced hyper-parameter."""
+    return dataclasses.field(default=default, metadata={"traced": True})
+
+
+@dataclasses.dataclass
+class TokensConfig(Group):
+    """How a review becomes token ids."""
+
+    lower_case: bool = True
+    vocabulary_size: int = 30_000  # padding and unknown included
+    min_count: int = 2  # words seen less often in the training reviews are unknown
+    max_length: int = 400  # words kept of a review
+    cut: str = "head"  # which part a longer review keeps: head | tail | both (half of each)
+
+
+@dataclasses.dataclass
+class VectorsConfig(Group):
+    """First values of the embedding."""
+
+    source: str = "random"  # random | file | cooccurrence (learned from the training and the unlabelled reviews)
+    path: str = ""  # of file: GloVe's text format, plain, gz or bz2
+    window: int = 5  # of cooccurrence: how many words on either side are a word's neighbours
+
+
+@dataclasses.dataclass
+class DataConfig(Group):
+    """Where the reviews come from and which part of them trains, validates and tests."""
+
+    source: str = "reviews"  # reviews | imdb | amazon_polarity | amazon_reviews | files
+    path: str = ""  # a file, or a folder with train.*, test.* and perhaps validation.*; empty: the Hub
+    category: str = "Video_Games"  # of amazon_reviews on the Hub
+    text_column: str = ""  # of files: parquet, csv and json lines; empty: text
+    label_column: str = ""  # a column of classes 0, 1, …; empty: label
+    rating_column: str = ""  # a column of stars 1–5; empty: rating
+    classes: str = ""  # label | stars | binary (> 3 positive) | polarity (3 dropped); empty: the source's own
+    bad_rows: str = "error"  # what a row without text or with an impossible label does: error | skip
+    reviews: int = 20_000  # of the embedded reviews, how many are generated
+    noise: float = 0.01  # of the embedded reviews, the share whose label is drawn at random
+    limit: int = 0  # at most so many training reviews, drawn by seed; 0: all
+    validation_fraction: float = 0.1  # of the training reviews, where the source brings no validation part
+    test_fraction: float = 0.2  # of all reviews, where the source brings no test part
+    split_block: int = 1  # reviews that stand together in the source and fall into the same part
+    seed: int = 0  # of generating, splitting and limiting
+    tokens: TokensConfig = dataclasses.field(default_factory=TokensConfig)
+    vectors: VectorsConfig = dataclasses.field(default_factory=VectorsConfig)
+
+
+@dataclasses.dataclass
+class DropoutConfig(Group):
+    """Dropout rates; 0 leaves a place without dropout."""
+
+    words: float = traced(0.0)  # a word becomes unknown
+    embedding: float = traced(0.0)  # a feature of the embedding, for the whole review
+    layers: float = traced(0.0)  # a feature between two layers, for the whole review
+    pooled: float = traced(0.0)  # a feature of the pooled vector
+
+
+@dataclasses.dataclass
+class ModelConfig(Group):
+    """The network: embedding, recurrent layers, pooling, dense head."""
+
+    embedding_size: int = 64
+    train_embedding: bool = True
+    cell: str = "lstm"  # lstm | gru | rnn_tanh | rnn_relu
+    hidden_size: int = 64
+    layers: int = 1
+    bidirectional: bool = False
+    residual: bool = False  # from the second layer on
+    segment: int = 0  # words that the layers read before they start afresh; 0: the whole review
+    pooling: str = "max"  # last | first_last | mean | max | mean_max | every
+    head: tuple[int, ...] = ()  # widths of dense layers before the output
+    output: str = "softmax"  # softmax | sigmoid (one unit, two classes)
+    dropout: DropoutConfig = dataclasses.field(default_factory=DropoutConfig)
+
+
+@dataclasses.dataclass
+class OptimizerConfig(Group):
+    """The optimizer, its schedule and what is done to gradients and weights around it."""
+
+    name: str = "adam"  # sgd | momentum | nesterov | adam | adamw | rmsprop
+    learning_rate: float = traced(1e-3)  # the peak of the schedule
+    momentum: float = traced(0.9)  # of momentum, nesterov
+    b1: float = traced(0.9)  # of adam, adamw: decay of the first moment
+    b2: float = traced(0.999)  # of adam, adamw, rmsprop: decay of the second moment
+    eps: float = traced(1e-8)
+    embedding_rate: float = traced(1.0)  # factor of the rate for the embedding; below 1, given vectors change slowly
+    weight_decay: float = traced(0.0)  # of matrices; into the gradient, for adamw onto the weights
+    clip_norm: float = traced(0.0)  # of all gradients together
+    ema: float = traced(0.0)  # decay of an average of the weights, which is what is evaluated
+    schedule: str = "constant"  # constant | cosine | one_cycle | warmup
+    warmup: float = 0.0  # part of all steps over which the rate rises
+
+
+@dataclasses.dataclass
+class TrainConfig(Group):
+    """The loop."""
+
+    epochs: int = 5
+    batch_size: int = 64
+    buckets: int = 5  # lengths that batches are padded to; each is compiled once
+    steps_per_call: int = 8  # steps made in one call of the compiled program
+    validate_every: int = 0  # steps; 0: at the end of each epoch
+    patience: int = 0  # validations without a better accuracy before the run ends; 0: never
+    log_every: int = 20  # steps a line of metrics.jsonl
+    devices: int = 0  # to compute on; 0: all (on CPU: one a core, at most 8)
+
+
+@dataclasses.dataclass
+class Config(Group):
+    """A whole run."""
+
+    seed: int = 0  # of initial weights, order of the reviews and dropout
+    ensemble: int = 1  # lanes of this seed and the next ones, trained side by side; their probabilities are averaged
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+
+def hparams(config: Config) -> dict[str, float]:
+    """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate``."""
+    return {path: float(value) for path, field, value in leaves(config) if field.metadata.get("traced")}
+
+
+def left_out(path: str, value: float) -> bool:
+    """Whether this value of a traced field leaves its part out of the program."""
+    if path == "optimizer.embedding_rate":
+        return value == 1
+    optional = ("optimizer.weight_decay", "optimizer.clip_norm", "optimizer.ema")
+    return value == 0 and (path in optional or path.startswith("model.dropout."))
+
+
+def check_path(path: str) -> None:
+    """Checks that a dotted path, as ``config.model.cell``, names a field of a config.
+
+    Raises:
+      ConfigError: it does not; says which part and what there is.
+    """
+    group: Any = Config()
+    parts = path.split(".")
+    for n, name in enumerate(parts[1:], start=1):
+        if not isinstance(group, Group):
+            raise ConfigError(f"{'.'.join(parts[:n])} is a value and has no field {name!r}")
+        if name not in names(group):
+            raise ConfigError(no_field(".".join(parts[:n]), name, group))
+        group = getattr(group, name)
+
+
+def from_json(text: str) -> Config:
+    """The config that ``to_json`` wrote, not yet validated.
+
+    Raises:
+      ConfigError: names an unknown or misplaced field.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ConfigError(f"a config is a JSON object, not {values!r}")
+    return fill(Config(), values, "config")
