@@ -1,11 +1,12 @@
 """Evaluates a trained run: python eval.py --workdir=DIR [--split=test] [--naive] [--text="a review"]."""
 
+import sys
 from pathlib import Path
 
 from absl import flags
 
 from lstm_jax import cli, devices
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 
 FLAGS = flags.FLAGS
 
@@ -17,20 +18,24 @@ def define() -> None:
     flags.DEFINE_string("workdir", None, "The folder of the run.", required=True)
     flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "The part of the reviews to evaluate on.")
     flags.DEFINE_string("predictions", None, "A file to write: one JSON object a review.")
-    flags.DEFINE_string("text", None, "One review to classify, in place of a part of the data.")
+    flags.DEFINE_string(
+        "text", None, "A review to classify, in place of a part of the data; -: standard input, a line each."
+    )
     flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over its words.")
     flags.DEFINE_bool("naive", False, "Also evaluate the baselines that only count words.")
+    flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF (scikit-learn).")
+    flags.DEFINE_bool("every_epoch", False, "Evaluate the weights kept of every epoch on training and test reviews.")
 
 
 def main() -> None:
-    """Classifies one review, or evaluates on a part of the reviews."""
+    """Classifies single reviews, or evaluates on a part of the reviews."""
     devices.configure()
     from lstm_jax.training import evaluation  # after the devices are set
 
-    if FLAGS.explain and FLAGS.text is None:
+    if FLAGS.explain and FLAGS.text in (None, "-"):
         raise ConfigError("--explain draws what happens over one review; give it with --text")
-    if FLAGS.text is not None and (FLAGS.predictions or FLAGS.naive):
-        raise ConfigError("--predictions and --naive evaluate a part of the reviews; leave out --text")
+    if FLAGS.text is not None and (FLAGS.predictions or FLAGS.naive or FLAGS.linear or FLAGS.every_epoch):
+        raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate many reviews; leave out --text")
     trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config))
     if FLAGS.text is not None:
         classify(trained)
@@ -39,28 +44,40 @@ def main() -> None:
 
 
 def classify(trained) -> None:
-    """Prints the class of ``--text`` and draws what ``--explain`` asks for."""
-    from lstm_jax.training import evaluation
+    """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
+    from lstm_jax.training import evaluation, inside
 
-    (probabilities,) = evaluation.classify(trained, [FLAGS.text])
-    shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
-    print(f"{trained.classes[probabilities.argmax()]} ({shares})")
+    texts = [line.strip() for line in sys.stdin if line.strip()] if FLAGS.text == "-" else [FLAGS.text]
+    if not texts:
+        raise UserError("standard input holds no review; give one a line")
+    for probabilities in evaluation.classify(trained, texts):
+        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
+        print(f"{trained.classes[probabilities.argmax()]} ({shares})")
+    if FLAGS.text != "-":
+        print(f"read as: {inside.as_read(trained, FLAGS.text)}")
     if FLAGS.explain:
-        print(f"picture: {evaluation.explain(trained, FLAGS.text)}")
+        print(f"picture: {inside.explain(trained, FLAGS.text)}")
 
 
 def test(trained) -> None:
     """Prints and writes the figures of one part of the reviews."""
+    from lstm_jax import linear
     from lstm_jax.reports import tables
     from lstm_jax.text import corpus
-    from lstm_jax.training import evaluation
+    from lstm_jax.training import epochs, evaluation
 
     corpora = corpus.prepare(trained.config.data, trained.tokenizer)
+    if FLAGS.every_epoch:
+        print(tables.epochs([row._asdict() for row in epochs.every_epoch(trained, corpora)]))
+        return
     figures = evaluation.test(trained, corpora, FLAGS.split)
-    print(tables.figures(figures, trained.classes, FLAGS.split))
-    if FLAGS.naive:
-        for name, accuracy in evaluation.baselines(corpora, FLAGS.split).items():
-            print(f"{'accuracy of ' + name:<42} {accuracy:.2%}")
+    published = trained.config.published if FLAGS.split == "test" else 0.0
+    print(tables.figures(figures, trained.classes, FLAGS.split, published))
+    baselines = evaluation.baselines(corpora, FLAGS.split) if FLAGS.naive else {}
+    if FLAGS.linear:
+        baselines[linear.NAME] = linear.accuracy(trained.config.data, FLAGS.split)
+    for name, accuracy in baselines.items():
+        print(f"{'accuracy of ' + name:<52} {accuracy:.2%}")
     if FLAGS.predictions:
         evaluation.write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
 

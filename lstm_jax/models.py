@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from lstm_jax.cells import CELLS
 from lstm_jax.config import ModelConfig
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
-from lstm_jax.layers import Layer, bidirectional, segmented, stack, unrolled
+from lstm_jax.layers import Layer, bidirectional, bptt_lstm, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
-from lstm_jax.text.tokens import UNKNOWN
-from lstm_jax.types import HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
+from lstm_jax.types import Hidden, HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
 
 
 class DropoutRates(NamedTuple):
@@ -26,11 +25,15 @@ class DropoutRates(NamedTuple):
 
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
     """The stack of recurrent layers that a config asks for."""
-    cell = CELLS[config.cell](config.hidden_size)
-    layer = unrolled(cell)
-    if config.bidirectional:
-        layer = bidirectional(layer, unrolled(cell, reverse=True))
-    layers = stack([layer] * config.layers, dropout, config.residual)
+    by_hand = config.cell == "lstm" and config.implementation != "scan"
+
+    def one(reverse: bool) -> Layer:
+        if by_hand:
+            return bptt_lstm(config.hidden_size, reverse=reverse)
+        return unrolled(CELLS[config.cell](config.hidden_size), reverse)
+
+    layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
+    layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)
     return segmented(layers, config.segment) if config.segment else layers
 
 
@@ -54,20 +57,24 @@ class TextClassifier(nn.Module):
       config: widths and kinds of the parts.
       vocabulary_size: V.
       classes: C.
+      unknown: the id that dropped words become.
       vectors: ``[V, D]`` first values of the embedding; ``None``: normal with deviation 0.1. Where the
         config does not train the embedding, it lies in the collection ``frozen`` instead of ``params``.
+      every_step: gives logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling.
     """
 
     config: ModelConfig
     vocabulary_size: int
     classes: int
+    unknown: int = 1
     vectors: HostArray | None = None
+    every_step: bool = False
 
     @nn.compact
     def __call__(
         self, tokens: Tokens, lengths: Lengths, key: RowKeys | None = None, rates: DropoutRates | None = None
     ) -> Logits:
-        """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every``; a single sigmoid unit gives (0, z).
+        """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid unit gives (0, z).
 
         Args:
           tokens: ``[T, B]``.
@@ -79,7 +86,7 @@ class TextClassifier(nn.Module):
         rates = rates if rates is not None else DropoutRates(*[jnp.zeros(())] * 4)
 
         if key is not None and dropout.words:
-            tokens = word_dropout(fold_in(key, 0), tokens, rates.words, UNKNOWN)
+            tokens = word_dropout(fold_in(key, 0), tokens, rates.words, self.unknown)
         x = jnp.take(self.embedding(), tokens, axis=0)
         if key is not None and dropout.embedding:
             x = feature_dropout(fold_in(key, 1), x, rates.embedding)
@@ -88,8 +95,7 @@ class TextClassifier(nn.Module):
         y = Recurrent(config, name="layers")(x, lengths, layers_key, rates.layers)
 
         if config.pooling != "every":
-            backward = config.hidden_size if config.bidirectional else 0
-            y = POOLINGS[config.pooling](y, lengths, backward)
+            y = self.pooled(y, lengths)
         if key is not None and dropout.pooled:
             y = feature_dropout(fold_in(key, 3), y, rates.pooled)
 
@@ -98,9 +104,19 @@ class TextClassifier(nn.Module):
         z = nn.Dense(1 if config.output == "sigmoid" else self.classes, name="output")(y)
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if config.output == "sigmoid" else z
 
+    def pooled(self, y: Outputs, lengths: Lengths) -> Hidden | Outputs:
+        """One vector a row, or of every step by itself."""
+        backward = self.config.hidden_size if self.config.bidirectional else 0
+        pool = POOLINGS[self.config.pooling]
+        if not self.every_step:
+            return pool(y, lengths, backward)
+        steps, rows, features = y.shape
+        alone = pool(y.reshape(1, steps * rows, features), jnp.ones(steps * rows, jnp.int32), backward)
+        return alone.reshape(steps, rows, -1)
+
     def embedding(self) -> jax.Array:
-        """The table ``[V, D]``."""
-        shape = (self.vocabulary_size, self.config.embedding_size)
+        """The table ``[V, D]``, or with as many rows as the config asks for."""
+        shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
         def first(key: Any) -> jax.Array:
             return 0.1 * jax.random.normal(key, shape) if self.vectors is None else jnp.asarray(self.vectors)

@@ -11,10 +11,12 @@ from lstm_jax.config.fields import (
     TrainConfig,
     VectorsConfig,
     check_path,
+    epoch_name,
     from_json,
     hparams,
     left_out,
     traced,
+    variants,
 )
 from lstm_jax.config.tree import Group, leaves, to_json
 
@@ -31,6 +33,7 @@ __all__ = [
     "TrainConfig",
     "VectorsConfig",
     "check_path",
+    "epoch_name",
     "from_json",
     "hparams",
     "leaves",
@@ -38,4 +41,5 @@ __all__ = [
     "to_json",
     "traced",
     "validate",
+    "variants",
 ]

@@ -1,10 +1,11 @@
 """What a config may hold: choices, bounds, and which fields need or exclude each other."""
 
 import dataclasses
+import logging
 import math
 from typing import Any
 
-from lstm_jax.config.fields import Config
+from lstm_jax.config.fields import Config, epoch_name
 from lstm_jax.config.tree import freeze, leaves
 from lstm_jax.errors import ConfigError
 
@@ -12,9 +13,14 @@ CHOICES = {
     "data.source": ("reviews", "imdb", "amazon_polarity", "amazon_reviews", "files"),
     "data.classes": ("", "label", "stars", "binary", "polarity"),
     "data.bad_rows": ("error", "skip"),
+    "data.validation_from": ("train", "test"),
+    "data.tokens.words": ("runs", "alphanumeric", "spaces", "keras", "treebank"),
     "data.tokens.cut": ("head", "tail", "both"),
-    "data.vectors.source": ("random", "file", "cooccurrence"),
+    "data.vectors.source": ("random", "file", "cooccurrence", "word2vec", "class_frequency"),
+    "data.vectors.missing": ("random", "zeros"),
+    "data.vectors.fit_on": ("train", "all"),
     "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    "model.implementation": ("auto", "scan", "bptt"),
     "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
     "model.output": ("softmax", "sigmoid"),
     "optimizer.name": ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"),
@@ -25,10 +31,12 @@ CHOICES = {
 BOUNDS = {
     "data.reviews": (10, math.inf),
     "data.noise": (0, 1),
+    "data.one_class_size": (-1, math.inf),
+    "data.data_ratio": (0, 0.999),
     "data.validation_fraction": (0, 0.9),
     "data.test_fraction": (0.001, 0.9),
     "data.split_block": (1, math.inf),
-    "data.tokens.vocabulary_size": (3, 2**31 - 1),
+    "data.tokens.vocabulary_size": (5, 2**31 - 1),
     "data.tokens.min_count": (1, math.inf),
     "data.tokens.max_length": (1, math.inf),
     "data.vectors.window": (1, 100),
@@ -45,6 +53,7 @@ BOUNDS = {
     "train.log_every": (1, math.inf),
     "seed": (0, 2**32 - 1),
     "ensemble": (1, 1024),
+    "published": (0, 1),
     "data.seed": (0, 2**32 - 1),
 }
 
@@ -65,35 +74,75 @@ def validate(config: Config) -> Config:
             if not (low <= value <= high and math.isfinite(value)):
                 wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
                 raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
-    _check_together(config)
+    for check in (_check_data, _check_model, _check_training):
+        check(config)
     freeze(config)
     return config
 
 
-def _check_together(config: Config) -> None:
-    """What no field can tell by itself."""
-    if config.optimizer.embedding_rate == 0:
-        raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
-    if config.optimizer.learning_rate == 0:
-        raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
+# What no field can tell by itself:
+
+
+def _check_data(config: Config) -> None:
+    if config.data.source == "reviews" and config.data.path:
+        raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
+    if config.data.source == "files" and not config.data.path:
+        raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
+    if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
+        raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
+    if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
+        logging.getLogger(__name__).info(
+            "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+        )
+
+
+def _check_model(config: Config) -> None:
+    if config.model.implementation == "bptt" and config.model.cell != "lstm":
+        raise ConfigError(
+            f"config.model.implementation is 'bptt', which is for LSTMs, and config.model.cell {config.model.cell!r}; "
+            "set implementation='scan'"
+        )
     if config.model.segment and config.model.pooling in ("last", "first_last"):
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}, which with config.model.segment would see only the "
             "segments at the ends; use mean, max or mean_max, or segment=0"
         )
-    if config.data.source == "reviews" and config.data.path:
-        raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
     if any(width < 1 for width in config.model.head):
         raise ConfigError(f"config.model.head is {config.model.head}; every width must be at least 1")
-    if config.data.source == "files" and not config.data.path:
-        raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
-    if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
-        raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
+    if config.model.embedding_rows and config.data.vectors.source != "random":
+        raise ConfigError(
+            f"config.model.embedding_rows is {config.model.embedding_rows}, but given vectors "
+            f"(config.data.vectors.source {config.data.vectors.source!r}) have a row a word; leave one of them out"
+        )
+
+
+def _check_training(config: Config) -> None:
+    if config.optimizer.embedding_rate == 0:
+        raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
+    if config.optimizer.learning_rate == 0:
+        raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
     if config.optimizer.schedule in ("one_cycle", "warmup") and config.optimizer.warmup == 0:
         raise ConfigError(
             f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "
             "set the part of all steps over which the rate rises, as 0.3"
         )
+    if config.train.keep_epochs:
+        _check_template(config)
+
+
+def _check_template(config: Config) -> None:
+    template = config.train.keep_epochs
+    if config.train.validate_every:
+        raise ConfigError("config.train.keep_epochs keeps the weights validated after each epoch; set validate_every=0")
+    try:
+        names = {epoch_name(config, epoch) for epoch in (1, 2)}
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"config.train.keep_epochs is {template!r}, which cannot be filled in ({error!r}); "
+            "it may use {epoch}, {seed}, {cell}, {hidden_size}, {learning_rate}"
+        ) from None
+    if len(names) < 2 or any("/" in name for name in names):
+        raise ConfigError(f"config.train.keep_epochs is {template!r}; it needs {{epoch}} and no slash")
 
 
 def _check_type(path: str, field: dataclasses.Field, value: Any) -> None:

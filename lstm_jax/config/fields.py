@@ -24,20 +24,30 @@ def traced(default: float) -> Any:
 class TokensConfig(Group):
     """How a review becomes token ids."""
 
+    words: str = "runs"  # what a word is: runs | alphanumeric | spaces | keras | treebank; see text/tokens.py
     lower_case: bool = True
-    vocabulary_size: int = 30_000  # padding and unknown included
+    zero_digits: bool = False  # every digit becomes 0
+    mark_urls: bool = False  # every web address becomes <url>
+    vocabulary_size: int = 30_000  # special words, as padding and unknown, included
     min_count: int = 2  # words seen less often in the training reviews are unknown
     max_length: int = 400  # words kept of a review
     cut: str = "head"  # which part a longer review keeps: head | tail | both (half of each)
+    pad_front: bool = False  # fills shorter reviews in front with padding that the network reads, as Keras unmasked
 
 
 @dataclasses.dataclass
 class VectorsConfig(Group):
-    """First values of the embedding."""
+    """First values of the embedding.
 
-    source: str = "random"  # random | file | cooccurrence (learned from the training and the unlabelled reviews)
-    path: str = ""  # of file: GloVe's text format, plain, gz or bz2
-    window: int = 5  # of cooccurrence: how many words on either side are a word's neighbours
+    ``cooccurrence`` and ``word2vec`` learn from the text of the training and the unlabelled reviews;
+    ``class_frequency`` gives a word its share of the words of each class (Glos 2021), so D is the number of classes.
+    """
+
+    source: str = "random"  # random | file | cooccurrence | word2vec | class_frequency
+    path: str = ""  # of file: GloVe's or fastText's text format, plain, gz, bz2 or zip
+    missing: str = "random"  # of file, what a word gets that it lacks: random | zeros
+    window: int = 5  # of cooccurrence and word2vec: how many words on either side are a word's neighbours
+    fit_on: str = "train"  # of class_frequency, the reviews counted: train | all (labels leak into the test reviews)
 
 
 @dataclasses.dataclass
@@ -47,6 +57,7 @@ class DataConfig(Group):
     source: str = "reviews"  # reviews | imdb | amazon_polarity | amazon_reviews | files
     path: str = ""  # a file, or a folder with train.*, test.* and perhaps validation.*; empty: the Hub
     category: str = "Video_Games"  # of amazon_reviews on the Hub
+    titles: bool = True  # of amazon_polarity and amazon_reviews: a review's title before its text
     text_column: str = ""  # of files: parquet, csv and json lines; empty: text
     label_column: str = ""  # a column of classes 0, 1, …; empty: label
     rating_column: str = ""  # a column of stars 1–5; empty: rating
@@ -54,9 +65,14 @@ class DataConfig(Group):
     bad_rows: str = "error"  # what a row without text or with an impossible label does: error | skip
     reviews: int = 20_000  # of the embedded reviews, how many are generated
     noise: float = 0.01  # of the embedded reviews, the share whose label is drawn at random
-    limit: int = 0  # at most so many training reviews, drawn by seed; 0: all
-    validation_fraction: float = 0.1  # of the training reviews, where the source brings no validation part
+    min_characters: int = 0  # shorter reviews are left out
+    one_class_size: int = 0  # reviews kept of every class, by seed; 0: all; -1: as many as the rarest class has
+    train_entries: int = 0  # at most so many training reviews, by seed; 0: all
+    eval_entries: int = 0  # so many test reviews, by seed; 0: test_fraction, or all where the source brings a test part
+    data_ratio: float = 0.0  # training reviews to training and test reviews, before both of these; 0: they decide
     test_fraction: float = 0.2  # of all reviews, where the source brings no test part
+    validation_fraction: float = 0.1  # where the source brings no validation part
+    validation_from: str = "train"  # which part gives that fraction: train | test
     split_block: int = 1  # reviews that stand together in the source and fall into the same part
     seed: int = 0  # of generating, splitting and limiting
     tokens: TokensConfig = dataclasses.field(default_factory=TokensConfig)
@@ -78,8 +94,10 @@ class ModelConfig(Group):
     """The network: embedding, recurrent layers, pooling, dense head."""
 
     embedding_size: int = 64
+    embedding_rows: int = 0  # of the table; 0: as many as there are words
     train_embedding: bool = True
     cell: str = "lstm"  # lstm | gru | rnn_tanh | rnn_relu
+    implementation: str = "auto"  # of an LSTM: scan | bptt (backward pass by hand, faster) | auto
     hidden_size: int = 64
     layers: int = 1
     bidirectional: bool = False
@@ -89,6 +107,7 @@ class ModelConfig(Group):
     head: tuple[int, ...] = ()  # widths of dense layers before the output
     output: str = "softmax"  # softmax | sigmoid (one unit, two classes)
     dropout: DropoutConfig = dataclasses.field(default_factory=DropoutConfig)
+    dropout_per_step: bool = False  # between layers a mask for every word, as in PyTorch, not one for the review
 
 
 @dataclasses.dataclass
@@ -118,6 +137,7 @@ class TrainConfig(Group):
     buckets: int = 5  # lengths that batches are padded to; each is compiled once
     steps_per_call: int = 8  # steps made in one call of the compiled program
     validate_every: int = 0  # steps; 0: at the end of each epoch
+    keep_epochs: str = ""  # name of a checkpoint kept of every epoch, as lstm_{hidden_size}_epoch_{epoch}; empty: none
     patience: int = 0  # validations without a better accuracy before the run ends; 0: never
     log_every: int = 20  # steps a line of metrics.jsonl
     devices: int = 0  # to compute on; 0: all (on CPU: one a core, at most 8)
@@ -129,15 +149,39 @@ class Config(Group):
 
     seed: int = 0  # of initial weights, order of the reviews and dropout
     ensemble: int = 1  # lanes of this seed and the next ones, trained side by side; their probabilities are averaged
+    published: float = 0.0  # accuracy on test reviews that the source of a config reports, printed beside; 0: none
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
 
+def variants(asked: str, *known: str) -> set[str]:
+    """The variants, with commas between, that the part of ``--config=FILE.py:VARIANTS`` after the colon names.
+
+    Raises:
+      ConfigError: names an unknown one.
+    """
+    names = set(asked.split(","))
+    for name in sorted(names - set(known)):
+        raise ConfigError(f"the config has no variant {name!r}; it has {', '.join(known)}")
+    return names
+
+
 def hparams(config: Config) -> dict[str, float]:
     """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate``."""
     return {path: float(value) for path, field, value in leaves(config) if field.metadata.get("traced")}
+
+
+def epoch_name(config: Config, epoch: int) -> str:
+    """The name of the checkpoint that is kept of an epoch, by the template ``train.keep_epochs``."""
+    return config.train.keep_epochs.format(
+        epoch=epoch,
+        seed=config.seed,
+        cell=config.model.cell,
+        hidden_size=config.model.hidden_size,
+        learning_rate=f"{config.optimizer.learning_rate:g}",
+    )
 
 
 def left_out(path: str, value: float) -> bool:

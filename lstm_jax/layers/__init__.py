@@ -2,8 +2,9 @@
 
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.bptt import bptt_lstm
 from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
 from lstm_jax.layers.unroll import unrolled
 
-__all__ = ["Directions", "Layer", "bidirectional", "output_size", "segmented", "stack", "unrolled"]
+__all__ = ["Directions", "Layer", "bidirectional", "bptt_lstm", "output_size", "segmented", "stack", "unrolled"]

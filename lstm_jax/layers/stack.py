@@ -9,13 +9,16 @@ from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Scalar, Sequence, State
 
 
-def stack(layers: Sized[Layer], dropout: Scalar | float = 0.0, residual: bool = False) -> Layer:
+def stack(
+    layers: Sized[Layer], dropout: Scalar | float = 0.0, residual: bool = False, dropout_per_step: bool = False
+) -> Layer:
     """Feeds each layer's outputs to the next. Parameters and states are tuples, one entry a layer.
 
     Args:
       layers: from the words upwards.
       dropout: rate between layers, applied when ``apply`` is given a key; may be a traced value.
       residual: adds a layer's input to its output from the second layer on (He et al. 2016).
+      dropout_per_step: draws a mask for every step, as cuDNN and PyTorch do, not one for the whole sequence.
     """
 
     def init(key: Key, input_size: int) -> Params:
@@ -33,7 +36,7 @@ def stack(layers: Sized[Layer], dropout: Scalar | float = 0.0, residual: bool = 
         for n, layer in enumerate(layers):
             layer_key = None if key is None else fold_in(key, 2 * n)
             if n > 0 and key is not None:
-                x = feature_dropout(fold_in(key, 2 * n + 1), x, dropout)
+                x = feature_dropout(fold_in(key, 2 * n + 1), x, dropout, per_step=dropout_per_step)
             y, end = layer.apply(params[n], x, lengths, layer_key, states[n])
             x = x + y if residual and n > 0 else y
             ends.append(end)

@@ -31,6 +31,14 @@ class Inside(NamedTuple):
     c: HostArray
 
 
+class Verdicts(NamedTuple):
+    """The probability of a class as a review is read, each ``[T]``."""
+
+    name: str  # of the class
+    so_far: HostArray  # many words to one verdict: of the review up to each word
+    by_itself: HostArray  # many to many: of each step's outputs alone
+
+
 def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0) -> Inside:
     """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does.
 
@@ -53,22 +61,19 @@ def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0) -> Inside:
     return Inside(*(np.asarray(each)[:, 0] for each in seen))
 
 
-def picture(
-    inside: Inside, words: list[str], verdict: HostArray, name: str, title: str, path: Path, most_words: int = 60
-) -> None:
+def picture(inside: Inside, words: list[str], verdicts: Verdicts, title: str, path: Path, most_words: int = 60) -> None:
     """Draws gates and cell state, unit by unit, and the class probability after each word.
 
     Args:
       inside: of T words.
       words: the T words.
-      verdict: ``[T]`` probability of the class ``name`` for the review up to each word.
-      name: of the class.
+      verdicts: of T words.
       title: says which layer and direction is drawn.
       path: a PNG.
       most_words: the last so many are drawn, since more could not be read.
     """
     inside = Inside(*(each[-most_words:] for each in inside))
-    words, verdict = words[-most_words:], verdict[-most_words:]
+    words = words[-most_words:]
     # Units that end up alike stand together: sorted by their last cell state.
     order = np.argsort(inside.c[-1])[::-1]
     drawn, axes = plots.figure(
@@ -78,9 +83,13 @@ def picture(
     for axis, (field, (label, colours, limits)) in zip(axes, PANELS.items(), strict=False):
         _panel(drawn, axis, getattr(inside, field)[:, order].T, label, colours, limits)
     last: Any = axes[-1]
-    last.plot(verdict, marker="o", markersize=4, color=plots.COLOURS["validation"])
+    style: dict[str, Any] = {"marker": "o", "markersize": 4}
+    by_itself, so_far = verdicts.by_itself[-most_words:], verdicts.so_far[-most_words:]
+    last.plot(by_itself, color=plots.COLOURS["train"], label="of this step alone", **style)
+    last.plot(so_far, color=plots.COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
-    last.set(ylim=(-0.03, 1.03), ylabel=f"p({name})")
+    last.set(ylim=(-0.03, 1.03), ylabel=f"p({verdicts.name})")
+    last.legend(frameon=False, fontsize=9, loc="upper left")
     last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
     plots.save(drawn, path)
 

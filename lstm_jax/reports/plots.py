@@ -1,11 +1,17 @@
 """Pictures of a run: loss and accuracy over steps, the confusion matrix."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 from lstm_jax.types import HostArray
 
 COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
+
+
+def progress(share: float) -> tuple[float, float, float]:
+    """A colour that darkens from the first epoch to the last."""
+    return 0.75 - 0.7 * share, 0.8 - 0.55 * share, 0.9 - 0.4 * share
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
@@ -53,6 +59,25 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
         save(drawn, folder / f"{name}.png")
+
+
+def epochs(rows: list[dict[str, Any]], path: Path) -> None:
+    """The training loss of the first lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
+    own = [r for r in rows if r["split"] == "train" and r["lane"] == 0 and r["loss"] is not None]
+    drawn, (within, over) = figure(11, 4.2, 1, 2, sharey=True)
+    last = max([math.ceil(row["epoch"]) for row in own], default=1)
+    for epoch in range(1, last + 1):
+        part = [r for r in own if epoch - 1 < r["epoch"] <= epoch]
+        shade = progress(epoch / last)
+        label = f"epoch {epoch}" if epoch in (1, last) else None
+        within.plot([r["epoch"] - epoch + 1 for r in part], [r["loss"] for r in part], color=shade, label=label)
+        over.plot([r["epoch"] for r in part], [r["loss"] for r in part], color=shade)
+    within.set(xlabel="part of the epoch", ylabel="training cross-entropy (nats)", xlim=(0, 1))
+    over.set(xlabel="epoch", xlim=(0, last))
+    within.legend(frameon=False)
+    for axis in (within, over):
+        axis.grid(alpha=0.25)
+    save(drawn, path)
 
 
 def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:

@@ -1,7 +1,9 @@
 """Tables as text for the terminal."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 
@@ -12,17 +14,72 @@ class Figures(NamedTuple):
     loss: float  # nats a review
     n: int  # reviews
     confusion: list[list[int]]  # [C, C], true class by row
+    calibration_error: float  # expected, see calibration.py
+    lanes: list[float]  # accuracy of each lane by itself
     checkpoint_step: int
 
 
-def figures(found: Figures, classes: tuple[str, ...], split: str) -> str:
+def summary(params: Any, frozen: Any) -> str:
+    """The parts of a model with the shapes and the number of their weights.
+
+    Args:
+      params: trained weights of a TextClassifier, every leaf with a leading axis L.
+      frozen: likewise those that training leaves alone.
+    """
+    parts = [("embedding", frozen, "frozen")] if frozen else []
+    parts += [("embedding", {"embedding": params["embedding"]}, "")] if "embedding" in params else []
+    for n, layer in enumerate(params["layers"]["cells"]):
+        directions = layer._asdict() if hasattr(layer, "forward") else {"": layer}
+        parts += [(f"layer {n + 1} {name}".rstrip(), weights, "") for name, weights in directions.items()]
+    parts += [(name, params[name], "") for name in sorted(params) if name not in ("embedding", "layers")]
+    rows = []
+    for name, weights, mark in parts:
+        leaves = [leaf.shape[1:] for leaf in jax.tree.leaves(weights)]
+        shapes = ", ".join("×".join(map(str, shape)) for shape in leaves)
+        kind = type(weights).__name__.removesuffix("Params") if isinstance(weights, tuple) else mark
+        rows.append((name, kind, shapes, sum(math.prod(shape) for shape in leaves)))
+    frozen_count = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(frozen))
+    total = sum(row[-1] for row in rows)
+    width = max(len(row[2]) for row in rows)
+    lines = [f"{'part':<18}{'kind':<8}{'shapes':<{width}}{'weights':>14}"]
+    lines += [f"{name:<18}{kind:<8}{shapes:<{width}}{count:>14,}" for name, kind, shapes, count in rows]
+    lines.append(f"{'all':<18}{'':<8}{'':<{width}}{total:>14,}")
+    return "\n".join(lines) + (f"\nof these {frozen_count:,} are not trained" if frozen_count else "")
+
+
+def epochs(rows: list[dict[str, Any]]) -> str:
+    """Loss and accuracy on training and test reviews after each epoch, means over the lanes."""
+    last = max(row["epoch"] for row in rows)
+    lines = []
+    for epoch in range(1, last + 1):
+        mean = {
+            (split, name): float(np.mean([r[name] for r in rows if r["epoch"] == epoch and r["split"] == split]))
+            for split in ("train", "test")
+            for name in ("loss", "accuracy")
+        }
+        lines.append(
+            f"[Epoch: {epoch:>2}/{last}]  Training Loss: {mean['train', 'loss']:.3f}  "
+            f"Testing Loss: {mean['test', 'loss']:.3f}  Training Acc: {100 * mean['train', 'accuracy']:.2f}  "
+            f"Testing Acc: {100 * mean['test', 'accuracy']:.2f}"
+        )
+    return "\n".join(lines)
+
+
+def figures(found: Figures, classes: tuple[str, ...], split: str, published: float = 0.0) -> str:
     """Accuracy and loss, precision, recall and F1 of each class, and the confusion matrix."""
     matrix = np.array(found.confusion)
     width = max(10, *(len(name) + 2 for name in classes))
     lines = [
         f"{split}: {found.n:,} reviews, weights of step {found.checkpoint_step}",
         f"{'accuracy of the network':<42} {found.accuracy:.2%}",
+        *([f"{'accuracy published':<42} {published:.2%}"] if published else []),
+        *(
+            [f"{'accuracy of each lane':<42} {', '.join(f'{a:.2%}' for a in found.lanes)}"]
+            if len(found.lanes) > 1
+            else []
+        ),
         f"{'cross-entropy':<42} {found.loss:.4f} nats",
+        f"{'expected calibration error':<42} {found.calibration_error:.2%}",
         "",
         f"{'class':<{width}}" + "".join(f"{name:>11}" for name in ("precision", "recall", "F1", "reviews")),
     ]

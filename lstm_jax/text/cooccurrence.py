@@ -5,8 +5,6 @@ decomposition: what skip-gram with negative sampling factors implicitly (Levy & 
 contexts and the square root of the singular values after Levy, Goldberg & Dagan 2015).
 """
 
-import hashlib
-import io
 import sys
 from typing import Any
 
@@ -14,24 +12,22 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import svds
 
-from lstm_jax.devices import cache_dir
 from lstm_jax.errors import UserError
-from lstm_jax.files import code_digest, digest, write_bytes
 from lstm_jax.text.batches import FlatCorpus
+from lstm_jax.text.learned import cached
 from lstm_jax.types import HostArray
 
 SMOOTHING = 0.75  # power of the neighbours' counts, which keeps rare neighbours from mattering most
-DEVIATION = 0.1  # of the finished vectors, as of random ones
 CHUNK = 4_000_000  # words counted at a time, to bound the memory
-FIRST_WORD = 2  # padding and unknown, the ids before it, have no neighbours and are nobody's
 
 
-def learn(corpus: FlatCorpus, vocabulary_size: int, size: int, window: int) -> HostArray:
+def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, window: int) -> HostArray:
     """The vectors ``[V, D]`` of a vocabulary, from the cache where the same were learned before.
 
     Args:
       corpus: whole reviews; their labels are not looked at.
       vocabulary_size: V.
+      first_word: the first id that is a word's; those before it have no neighbours and are nobody's.
       size: D, less than V.
       window: how many words on either side are a word's neighbours.
 
@@ -43,19 +39,14 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, size: int, window: int) -> H
             f"config.model.embedding_size is {size}, but {vocabulary_size} words give vectors of fewer numbers; "
             "make it smaller, or config.data.vectors.source='random'"
         )
-    content = hashlib.sha256(digest(vocabulary_size, size, window, code_digest(sys.modules[__name__])).encode())
-    for array in (corpus.tokens, corpus.offsets):
-        content.update(np.ascontiguousarray(array).data)
-    path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
-    if not path.exists():
-        vectors = factor(mutual_information(neighbours(corpus, vocabulary_size, window)), size)
-        written = io.BytesIO()
-        np.save(written, vectors)
-        write_bytes(path, written.getvalue())
-    return np.load(path, allow_pickle=False)
+
+    def count_and_factor() -> HostArray:
+        return factor(mutual_information(neighbours(corpus, vocabulary_size, first_word, window)), size)
+
+    return cached(corpus, count_and_factor, sys.modules[__name__], vocabulary_size, first_word, size, window)
 
 
-def neighbours(corpus: FlatCorpus, vocabulary_size: int, window: int) -> Any:
+def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_word: int, window: int) -> Any:
     """How often each word stands within ``window`` words of each other one: a sparse symmetric ``[V, V]``."""
     review = np.repeat(np.arange(len(corpus.offsets) - 1), np.diff(corpus.offsets))
     shape = (vocabulary_size, vocabulary_size)
@@ -65,7 +56,7 @@ def neighbours(corpus: FlatCorpus, vocabulary_size: int, window: int) -> Any:
             left = slice(start, min(start + CHUNK, len(corpus.tokens) - distance))
             right = slice(start + distance, left.stop + distance)
             a, b = corpus.tokens[left], corpus.tokens[right]
-            pair = (review[left] == review[right]) & (a >= FIRST_WORD) & (b >= FIRST_WORD)
+            pair = (review[left] == review[right]) & (a >= first_word) & (b >= first_word)
             ones = np.ones(np.count_nonzero(pair), np.float32)
             counts = counts + scipy.sparse.coo_array((ones, (a[pair], b[pair])), shape=shape).tocsr()
     return counts + counts.T
@@ -89,5 +80,4 @@ def factor(information: Any, size: int) -> HostArray:
     start = np.ones(information.shape[0], np.float32)
     u, values, _ = svds(information, k=size, v0=start, tol=1e-2)
     u = u * np.sign(u.sum(axis=0))  # the sign of a singular vector is arbitrary
-    vectors = u * np.sqrt(values)
-    return (vectors * (DEVIATION / vectors.std())).astype(np.float32)
+    return np.asarray(u * np.sqrt(values), np.float32)

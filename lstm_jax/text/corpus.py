@@ -5,13 +5,17 @@ from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from lstm_jax.config import DataConfig
+from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import sources, tokens
 from lstm_jax.text.batches import FlatCorpus
 from lstm_jax.types import HostArray
+
+LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
 
 
 class Corpora(NamedTuple):
@@ -25,31 +29,63 @@ class Corpora(NamedTuple):
     whole: FlatCorpus | None  # training and unlabelled reviews, uncut, where word vectors are learned from them
 
 
+class Selection(NamedTuple):
+    """Which rows of which split of the source make the parts of a run."""
+
+    parts: dict[str, tuple[str, HostArray]]  # part → the source's split and row numbers in it
+    rest: HostArray  # rows of the split ``train`` in no part
+
+
 def lengths(corpus: FlatCorpus) -> HostArray:
     """``[N]`` words of each review."""
     return np.diff(corpus.offsets)
 
 
 def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
-    """Loads, splits, tokenises and cuts the reviews of a config.
+    """Loads, selects, tokenises and cuts the reviews of a config.
 
-    The vocabulary is learned from the training part alone, unless a tokeniser is given.
+    The vocabulary is learned from the training part alone, unless a tokeniser is given or the word vectors are
+    counted over all reviews.
 
     Raises:
       UserError: something about the source is at fault, or a part would be empty.
     """
     datasets.disable_progress_bars()
-    learn_vectors = tokenizer is None and config.vectors.source == "cooccurrence"
+    learn_vectors = tokenizer is None and config.vectors.source in LEARNED_FROM_TEXT
     source = sources.load(config, unlabelled=learn_vectors)
-    rows = split_rows({split: len(part) for split, part in source.items() if split in sources.SPLITS}, config)
+    parts, rest = select(source, config)
+    source = datasets.DatasetDict({split: tokens.prepared(part, config.tokens) for split, part in source.items()})
     if tokenizer is None:
-        split, own = rows["train"]
-        part = source[split]
-        texts = part.data.column("text").combine_chunks().take(own)
-        chosen = hashlib.sha256(own.astype(np.int64).tobytes()).hexdigest()
-        tokenizer = tokens.learn(texts, f"{part._fingerprint} {chosen}", config.tokens)
+        counted = {"train": parts["train"]} if config.vectors.fit_on == "train" else parts
+        tokenizer = _vocabulary(source, counted, config)
     flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
     labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
+    classes = _class_count(labels, config)
+    shown = {part: shaped(take(flat[split], own), config.tokens) for part, (split, own) in parts.items()}
+    whole = None
+    if learn_vectors:
+        split, own = parts["train"]
+        unlabelled = [take(flat["train"], rest)] + [flat[name] for name in (sources.UNLABELLED,) if name in flat]
+        whole = join([take(flat[split], own), *unlabelled])
+    return Corpora(shown["train"], shown["validation"], shown["test"], tokenizer, classes, whole)
+
+
+def texts(config: DataConfig, part: str) -> tuple[list[str], HostArray]:
+    """The reviews of a part as text, before any tokenising, and their labels ``[N]``."""
+    source = sources.load(config)
+    split, own = select(source, config).parts[part]
+    rows = source[split].data.table.take(own)
+    return rows.column("text").to_pylist(), np.asarray(rows.column("label"), np.int32)
+
+
+def _vocabulary(source: Any, counted: dict[str, tuple[str, HostArray]], config: DataConfig) -> Tokenizer:
+    columns = [source[split].data.column("text").combine_chunks().take(own) for split, own in counted.values()]
+    marks = [source[split]._fingerprint for split, _ in counted.values()]
+    chosen = hashlib.sha256(b"".join(own.astype(np.int64).tobytes() for _, own in counted.values())).hexdigest()
+    return tokens.learn(pa.chunked_array(columns), " ".join([*marks, chosen]), config.tokens)
+
+
+def _class_count(labels: HostArray, config: DataConfig) -> int:
     class_map = config.classes or sources.SCHEMAS[config.source].classes
     by_label = class_map not in sources.CLASS_COUNTS
     classes = int(labels.max()) + 1 if by_label else sources.CLASS_COUNTS[class_map]
@@ -60,54 +96,97 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
         raise UserError(
             f"labels go up to {labels.max()}, but none is {missing[0]}; number the classes 0, 1, 2, … without gaps"
         )
-    parts = {
-        part: cut(take(flat[split], own), config.tokens.max_length, config.tokens.cut)
-        for part, (split, own) in rows.items()
-    }
-    whole = None
-    if learn_vectors:
-        split, own = rows["train"]
-        unlabelled = [flat[sources.UNLABELLED]] if sources.UNLABELLED in flat else []
-        whole = join([take(flat[split], own), *unlabelled])
-    return Corpora(parts["train"], parts["validation"], parts["test"], tokenizer, classes, whole)
+    return classes
 
 
-def split_rows(sizes: dict[str, int], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
+def select(source: Any, config: DataConfig) -> Selection:
+    """Leaves out short reviews, balances the classes and divides what is left, all by the config's seed."""
+    kept = {}
+    for split, part in source.items():
+        if split not in sources.SPLITS:
+            continue
+        kept[split] = np.arange(len(part))
+        if config.min_characters:
+            long = pc.greater_equal(pc.utf8_length(part.data.column("text")), config.min_characters)
+            kept[split] = np.flatnonzero(long.to_numpy())
+    if config.one_class_size:
+        labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]
+        kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
+    parts = split_rows(kept, config)
+    used = np.concatenate([own for split, own in parts.values() if split == "train"])
+    return Selection(parts, np.setdiff1d(np.arange(len(source["train"])), used))
+
+
+def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
+    """Row numbers, ascending, of ``size`` reviews of every class, or as many as the rarest class has (−1).
+
+    Raises:
+      UserError: a class has too few.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    if size == -1:
+        size = int(counts.min())
+    if counts.min() < size:
+        raise UserError(
+            f"config.data.one_class_size is {size}, but only {counts.min()} reviews are of class "
+            f"{names[counts.argmin()]}; lower it, or set -1 for as many as the rarest class has"
+        )
+    rng = np.random.default_rng([seed, 1])
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:size] for name in names]))
+
+
+def split_rows(kept: dict[str, HostArray], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
     """Which rows of which split of the source make the training, validation and test parts.
 
-    A part that the source lacks is drawn at random from ``train``, by ``config.seed``, in blocks of
-    ``config.split_block`` neighbours: where those tell of the same thing, a part drawn review by review would
-    share it with the training reviews and look easier than new reviews are.
+    A part that the source lacks is drawn at random from ``train`` (validation also from the test part), by
+    ``config.seed``, in blocks of ``config.split_block`` neighbours: where those tell of the same thing, a part
+    drawn review by review would share it with the training reviews and look easier than new reviews are.
 
     Args:
-      sizes: reviews of each split that the source has.
-      config: fractions, limit and seed.
-
-    Returns:
-      For each part the source's split and the row numbers in it.
+      kept: row numbers of each split that the source has.
+      config: fractions, entries, and seed.
     """
-    starts = np.arange(0, sizes["train"], config.split_block)
-    left = np.random.default_rng(config.seed).permutation(starts)
-    parts = {split: (split, np.arange(size)) for split, size in sizes.items()}
+    block = config.split_block
 
-    def reviews(starts: HostArray) -> HostArray:
-        rows = starts[:, None] + np.arange(config.split_block)
-        return rows[rows < sizes["train"]]
+    def shuffled(rows: HostArray, seed: Any) -> list[HostArray]:
+        starts = np.random.default_rng(seed).permutation(np.arange(0, len(rows), block))
+        return [rows[start : start + block] for start in starts]
 
-    for part, fraction in (("test", config.test_fraction), ("validation", config.validation_fraction)):
-        if part not in sizes:
-            count = round(fraction * len(left))
-            parts[part], left = ("train", reviews(left[:count])), left[count:]
-    left = reviews(left)
-    parts["train"] = ("train", left[: config.limit or None])
+    def joined(blocks: list[HostArray]) -> HostArray:
+        return np.concatenate(blocks) if blocks else np.zeros(0, int)
+
+    left = shuffled(kept["train"], config.seed)
+    parts = {split: (split, rows) for split, rows in kept.items()}
+    if "test" not in kept:
+        count = round(_test_fraction(config) * len(left))
+        if config.eval_entries and not config.data_ratio:
+            count = -(-config.eval_entries // block)
+        parts["test"], left = ("train", joined(left[:count])), left[count:]
+    elif config.eval_entries and not config.data_ratio:
+        chosen = np.concatenate(shuffled(kept["test"], [config.seed, 2]))[: config.eval_entries]
+        parts["test"] = ("test", np.sort(chosen))
+    if "validation" not in kept and config.validation_from == "test":
+        split, rows = parts["test"]
+        halves = shuffled(rows, [config.seed, 3])
+        count = round(config.validation_fraction * len(halves))
+        parts["validation"], parts["test"] = (split, joined(halves[:count])), (split, joined(halves[count:]))
+    elif "validation" not in kept:
+        count = round(config.validation_fraction * len(left))
+        parts["validation"], left = ("train", joined(left[:count])), left[count:]
+    entries = 0 if config.data_ratio else config.train_entries
+    parts["train"] = ("train", joined(left)[: entries or None])
     for part, (_, own) in parts.items():
         if len(own) == 0:
             raise UserError(
-                f"of {sizes['train']} reviews none is left for {part}; give more reviews or change "
-                f"config.data.validation_fraction ({config.validation_fraction}) and test_fraction "
-                f"({config.test_fraction})"
+                f"of {len(kept['train'])} reviews none is left for {part}; give more reviews, or change "
+                f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
+                f"({config.test_fraction}), data_ratio or the entries"
             )
     return parts
+
+
+def _test_fraction(config: DataConfig) -> float:
+    return 1 - config.data_ratio if config.data_ratio else config.test_fraction
 
 
 def flatten(dataset: datasets.Dataset) -> FlatCorpus:
@@ -145,6 +224,12 @@ def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
     return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
 
 
+def shaped(corpus: FlatCorpus, config: TokensConfig) -> FlatCorpus:
+    """Reviews as the network reads them: cut, and padded in front where the config asks for that."""
+    corpus = cut(corpus, config.max_length, config.cut)
+    return pad_front(corpus, config.max_length) if config.pad_front else corpus
+
+
 def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
     """Shortens reviews to ``length`` words.
 
@@ -159,6 +244,17 @@ def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
     if keep == "both":
         return _slices(corpus, starts, short, corpus.labels, skip_after=length // 2, skip=full - short)
     return _slices(corpus, starts + (full - short) * (keep == "tail"), short, corpus.labels)
+
+
+def pad_front(corpus: FlatCorpus, length: int) -> FlatCorpus:
+    """Reviews of exactly ``length`` words, shorter ones filled in front with padding."""
+    full = lengths(corpus)
+    last = np.cumsum(np.full(len(full), length))
+    table = np.full(len(full) * length, tokens.PADDING, np.int32)
+    table[np.repeat(last - full, full) + (np.arange(len(corpus.tokens)) - np.repeat(corpus.offsets[:-1], full))] = (
+        corpus.tokens
+    )
+    return FlatCorpus(table, np.concatenate([[0], last]), corpus.labels)
 
 
 def _slices(

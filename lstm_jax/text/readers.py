@@ -8,8 +8,9 @@ import codecs
 import csv
 import gzip
 import json
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,17 +131,22 @@ def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
       UserError: the file breaks off or is damaged.
     """
     opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
+    with opener(path) as file:
+        yield from numbered(file, str(path), keep_blank)
+
+
+def numbered(file: Iterable[bytes], name: str, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of an open file of that name; see ``lines``."""
     number = 0
     try:
-        with opener(path) as file:
-            for number, line in enumerate(file, start=1):
-                if number == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)
-                if keep_blank or line.strip():
-                    yield number, line if keep_blank else line.strip()
-    except (EOFError, zlib.error, OSError) as error:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if keep_blank or line.strip():
+                yield number, line if keep_blank else line.strip()
+    except (EOFError, zlib.error, OSError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} breaks off after line {number} ({_first_line(error)}); it is truncated or damaged, fetch it again"
+            f"{name} breaks off after line {number} ({_first_line(error)}); it is truncated or damaged, fetch it again"
         ) from error
 
 

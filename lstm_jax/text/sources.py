@@ -41,6 +41,7 @@ SCHEMAS = {
     "amazon_reviews": Schema(text=("title", "summary", "text", "reviewText"), classes="stars"),
     "files": Schema(),
 }
+TITLES = ("title", "summary")
 OLD_RATING = "overall"  # amazon_reviews before 2023
 
 HUB_NAMES = {"imdb": "stanfordnlp/imdb", "amazon_polarity": "fancyzhx/amazon_polarity"}
@@ -100,8 +101,9 @@ def load(config: DataConfig, unlabelled: bool = False) -> datasets.DatasetDict:
 
 def _schema(config: DataConfig) -> Schema:
     schema = SCHEMAS[config.source]
+    columns = schema.text if config.titles else tuple(name for name in schema.text if name not in TITLES)
     return Schema(
-        text=(config.text_column,) if config.text_column else schema.text,
+        text=(config.text_column,) if config.text_column else columns,
         label=config.label_column or schema.label,
         rating=config.rating_column or schema.rating,
         classes=config.classes or schema.classes,

@@ -6,34 +6,60 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from lstm_jax.config import TokensConfig
 from lstm_jax.devices import cache_dir
 from lstm_jax.errors import UserError
 from lstm_jax.files import code_digest, digest, write_text
+from lstm_jax.text import treebank
 
+PADDING = 0  # its id, whatever the special words are called
 SPECIAL = ("[PAD]", "[UNK]")
-PADDING, UNKNOWN = range(2)  # their ids
+KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # of keras.datasets.imdb, whose words begin at id 4
+KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # what keras.layers' text splitting drops
+
+URL = r"(?i)https?://\S+|www\.\S+|\S+\.(com|org|net|edu|gov)(/\S*)?\b"
 
 
 def _own_code() -> str:
-    return code_digest(sys.modules[__name__])
+    return code_digest(sys.modules[__name__], treebank)
 
 
 def blank(config: TokensConfig) -> Tokenizer:
-    """A word tokeniser without a vocabulary.
+    """A word tokeniser without a vocabulary. By ``config.words`` a word is
 
-    HTML line breaks become spaces, apostrophes vanish ("don't" is one word, ``dont``), every run of word
-    characters is a word and so is every run of punctuation.
+    * ``runs``: a run of word characters or of punctuation; apostrophes vanish ("don't" is one word, ``dont``);
+    * ``alphanumeric``: what stands between spaces, without all that is neither letter nor digit;
+    * ``spaces``: what stands between spaces;
+    * ``keras``: what stands between spaces or Keras's filtered characters; every review begins with <START>;
+    * ``treebank``: a Penn Treebank word of NLTK's ``NLTKWordTokenizer``.
+
+    HTML line breaks become spaces, but for ``keras``, which knows a word ``br``.
     """
-    tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[1]))
-    steps: list[Any] = [normalizers.Replace("<br />", " "), normalizers.Replace("'", "")]
-    if config.lower_case:
-        steps.append(normalizers.Lowercase())
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.words == "keras" else SPECIAL[1]))
+    tokenizer.normalizer = normalizers.Sequence(_normalising(config))
+    runs = pre_tokenizers.Whitespace()
+    tokenizer.pre_tokenizer = runs if config.words == "runs" else pre_tokenizers.WhitespaceSplit()
+    if config.words == "keras":
+        start = KERAS_SPECIAL[1]
+        tokenizer.post_processor = processors.TemplateProcessing(f"{start} $A", special_tokens=[(start, 1)])
     return tokenizer
+
+
+def _normalising(config: TokensConfig) -> list[Any]:
+    steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.words != "keras" else []
+    if config.mark_urls:
+        steps.append(normalizers.Replace(Regex(URL), "<url>"))
+    if config.zero_digits:
+        steps.append(normalizers.Replace(Regex(r"\d"), "0"))
+    if config.words == "runs":
+        steps.append(normalizers.Replace("'", ""))
+    if config.words == "alphanumeric":
+        steps.append(normalizers.Replace(Regex(r"[^\p{L}\p{N}\s]"), ""))
+    if config.words == "keras":
+        steps.append(normalizers.Replace(Regex(KERAS_FILTERS), " "))
+    return [*steps, normalizers.Lowercase()] if config.lower_case else steps
 
 
 def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
@@ -42,9 +68,9 @@ def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
     Args:
       texts: an Arrow column of reviews, training reviews only.
       fingerprint: identifies them; a vocabulary once learned is read from the cache.
-      config: size and minimum count.
+      config: what a word is, size and minimum count.
     """
-    name = digest(fingerprint, config.lower_case, config.vocabulary_size, config.min_count, _own_code())
+    name = digest(fingerprint, config.vocabulary_size, config.min_count, _how(config), _own_code())
     path = cache_dir() / "vocabularies" / f"{name}.json"
     if path.exists():
         return read(path)
@@ -52,7 +78,7 @@ def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
     trainer = trainers.WordLevelTrainer(
         vocab_size=config.vocabulary_size,
         min_frequency=config.min_count,
-        special_tokens=list(SPECIAL),
+        special_tokens=list(KERAS_SPECIAL if config.words == "keras" else SPECIAL),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_blocks(texts), trainer, length=len(texts))
@@ -63,6 +89,11 @@ def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
 def _blocks(texts: Any, size: int = 1000) -> Iterator[list[str]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size].to_pylist()
+
+
+def _how(config: TokensConfig) -> tuple[Any, ...]:
+    """What of a config decides how a text is split."""
+    return config.words, config.lower_case, config.zero_digits, config.mark_urls
 
 
 def read(path: Path) -> Tokenizer:
@@ -78,15 +109,50 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
     write_text(path, tokenizer.to_str(pretty=True))
 
 
+def unknown(tokenizer: Tokenizer) -> int:
+    """The id that words outside the vocabulary get."""
+    return int(tokenizer.get_vocab()[tokenizer.model.unk_token])
+
+
+def first_word(tokenizer: Tokenizer) -> int:
+    """The first id that is a real word's; those before it are padding, unknown and the like."""
+    return len(tokenizer.get_added_tokens_decoder())
+
+
+def words(tokenizer: Tokenizer, ids: Any) -> list[str]:
+    """The words of the given ids, special ones included."""
+    return [str(tokenizer.id_to_token(int(token))) for token in ids]
+
+
+def split(texts: list[str], config: TokensConfig) -> list[str]:
+    """Texts with a space between any two words, where the tokeniser itself could not find them."""
+    if config.words != "treebank":
+        return texts
+    clean = normalizers.Sequence(_normalising(config)).normalize_str
+    return treebank.split([clean(text) for text in texts])
+
+
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """The ids of each text; a text without any word becomes one unknown word."""
-    unknown = [UNKNOWN]
+    """The ids of each text, ``split`` before; a text without any word becomes one unknown word."""
+    none = [unknown(tokenizer)]
     tokenizer.encode_special_tokens = True  # a review that spells [PAD] holds no padding
-    return [encoding.ids or unknown for encoding in tokenizer.encode_batch_fast(texts)]
+    return [encoding.ids or none for encoding in tokenizer.encode_batch_fast(texts)]
+
+
+def prepared(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
+    """The dataset with its text ``split``, computed once and cached."""
+    if config.words != "treebank":
+        return dataset
+    return dataset.map(
+        lambda batch: {"text": split(batch["text"], config)},
+        batched=True,
+        batch_size=5000,
+        new_fingerprint=digest(dataset._fingerprint, _how(config), _own_code()),
+    )
 
 
 def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
-    """The dataset with its text as a column ``ids``, labels beside it, computed once and cached."""
+    """The dataset with its text, ``split`` before, as a column ``ids``; computed once and cached."""
     return dataset.map(
         lambda batch: {"ids": encode(tokenizer, batch["text"])},
         batched=True,

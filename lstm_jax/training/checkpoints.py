@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import orbax.checkpoint as ocp
 
 from lstm_jax.errors import UserError
-from lstm_jax.training.experiment import TrainState
+from lstm_jax.training.experiment import TrainState, evaluated_params
 from lstm_jax.types import Params
 
 KEPT = 2
 
 
-def _evaluated(checkpoint: "Checkpoint") -> dict[str, Params]:
+def _evaluated(params: Params, state: TrainState) -> dict[str, Params]:
     """All that evaluation needs, so that it can do without the rest of the state."""
-    return {"params": checkpoint.best, "frozen": checkpoint.state.frozen}
+    return {"params": params, "frozen": state.frozen}
 
 
 class Checkpoint(NamedTuple):
@@ -38,6 +38,8 @@ class Checkpoints:
             max_to_keep=KEPT, cleanup_tmp_directories=not read_only, create=not read_only, read_only=read_only
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
+        self._epochs = (workdir / "epochs").resolve()
+        self._keeper = ocp.StandardCheckpointer()
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:
         """Begins to write a checkpoint; a finished write replaces the oldest kept one."""
@@ -45,10 +47,18 @@ class Checkpoints:
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(checkpoint.state._asdict()),
-                best=ocp.args.StandardSave(_evaluated(checkpoint)),
+                best=ocp.args.StandardSave(_evaluated(checkpoint.best, checkpoint.state)),
                 notes=ocp.args.JsonSave(checkpoint.notes),
             ),
         )
+
+    def keep(self, name: str, state: TrainState) -> None:
+        """Begins to write the evaluated weights into ``epochs/NAME``, where they stay."""
+        self._keeper.save(self._epochs / name, _evaluated(evaluated_params(state), state), force=True)
+
+    def kept(self, name: str, like: Params) -> Params | None:
+        """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` where there are none of that name."""
+        return self._keeper.restore(self._epochs / name, like) if (self._epochs / name).exists() else None
 
     def restore(self, like: Checkpoint) -> Checkpoint | None:
         """The newest checkpoint that can be read, in the shapes and shardings of ``like``; damaged ones are deleted.
@@ -58,7 +68,7 @@ class Checkpoints:
         """
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(like.state._asdict()),
-            best=ocp.args.StandardRestore(_evaluated(like)),
+            best=ocp.args.StandardRestore(_evaluated(like.best, like.state)),
             notes=ocp.args.JsonRestore(),
         )
         for step, items in self._readable(args):
@@ -99,5 +109,7 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Waits for writes under way and closes the folder; raises what a write has raised."""
+        self._keeper.wait_until_finished()
+        self._keeper.close()
         self._manager.wait_until_finished()
         self._manager.close()

@@ -14,7 +14,7 @@ from lstm_jax.config import Config, leaves
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import write_text
 from lstm_jax.models import TextClassifier
-from lstm_jax.reports import gates, plots
+from lstm_jax.reports import calibration, plots
 from lstm_jax.reports.tables import Figures
 from lstm_jax.text import corpus, tokens
 from lstm_jax.text.batches import FlatCorpus, bucket_lengths, evaluation_plan
@@ -22,7 +22,7 @@ from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.workdir import read_config, write_json
+from lstm_jax.training.workdir import read_config, read_lanes, write_json
 from lstm_jax.types import Params
 
 TINY = 1e-30  # the least probability whose logarithm is taken
@@ -36,7 +36,8 @@ class Trained(NamedTuple):
     variables: Params  # of the module: params and frozen, with a leading axis L
     tokenizer: Tokenizer
     classes: tuple[str, ...]
-    step: int  # at which the weights were best; the last such step of an ensemble
+    lanes: int  # L
+    step: int  # at which the weights were best; the last such step of several lanes
     workdir: Path
 
 
@@ -58,15 +59,16 @@ def load(workdir: Path, config: Config) -> Trained:
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")
     classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
     tokenizer = tokens.read(workdir / "tokenizer.json")
-    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes))
+    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes), tokens.unknown(tokenizer))
+    lanes = len(read_lanes(workdir, config))
     checkpoints = Checkpoints(workdir, read_only=True)
-    best, notes = checkpoints.restore_best(_shapes(model, config.ensemble))
+    best, notes = checkpoints.restore_best(shapes_of(model, lanes))
     checkpoints.finish()
     step = max(lane["best_step"] for lane in notes["lanes"])
-    return Trained(config, model, best, tokenizer, classes, step, workdir)
+    return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
 
 
-def _shapes(model: TextClassifier, lanes: int) -> Params:
+def shapes_of(model: TextClassifier, lanes: int) -> Params:
     """Shapes of the module's variables for a stack of lanes, to restore them into."""
     variables = jax.eval_shape(
         lambda: model.init(jax.random.key(0), jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32))
@@ -77,46 +79,62 @@ def _shapes(model: TextClassifier, lanes: int) -> Params:
 
 
 def test(trained: Trained, corpora: corpus.Corpora, split: str) -> Figures:
-    """Accuracy, loss and confusion on a part of the reviews; writes ``eval-SPLIT.json`` and a picture."""
-    reviews = getattr(corpora, split)
-    if reviews.labels.max(initial=0) >= len(trained.classes):
-        raise UserError(
-            f"the {split} reviews have {reviews.labels.max() + 1} classes, the model has {len(trained.classes)}; "
-            "evaluate with the --config.data.classes of the training"
-        )
-    predicted, n = probabilities(trained, reviews), len(reviews.labels)
+    """Accuracy, loss and confusion on a part of the reviews; writes ``eval-SPLIT.json`` and pictures."""
+    reviews = fitting(trained, corpora, split)
+    by_lane, n = lane_probabilities(trained, reviews), len(reviews.labels)
+    predicted = by_lane.mean(axis=0)
     confusion = np.zeros((len(trained.classes),) * 2, int)
     np.add.at(confusion, (reviews.labels, predicted.argmax(axis=1)), 1)
+    bins = calibration.bins(predicted, reviews.labels)
     figures = Figures(
         accuracy=float(np.trace(confusion) / n),
         loss=float(-np.log(predicted[np.arange(n), reviews.labels].clip(TINY)).mean()),
         n=n,
         confusion=confusion.tolist(),
+        calibration_error=calibration.expected_error(bins),
+        lanes=np.mean(by_lane.argmax(axis=2) == reviews.labels, axis=1).tolist(),
         checkpoint_step=trained.step,
     )
     write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
     plots.confusion(confusion, trained.classes, trained.workdir / "plots" / f"confusion-{split}.png")
+    calibration.picture(bins, trained.workdir / "plots" / f"calibration-{split}.png")
     return figures
 
 
+def fitting(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpus:
+    """A part of the reviews, whose classes the model must know."""
+    reviews: FlatCorpus = getattr(corpora, split)
+    if reviews.labels.max(initial=0) >= len(trained.classes):
+        raise UserError(
+            f"the {split} reviews have {reviews.labels.max() + 1} classes, the model has {len(trained.classes)}; "
+            "evaluate with the --config.data.classes of the training"
+        )
+    return reviews
+
+
 def probabilities(trained: Trained, reviews: FlatCorpus) -> np.ndarray:
-    """Class probabilities ``[N, C]`` of any reviews, in their order; the mean over the lanes of an ensemble."""
-    config, mesh = trained.config.train, _mesh(trained)
-    program, state = _program(trained, mesh)
+    """Class probabilities ``[N, C]`` of any reviews, in their order; the mean over the lanes."""
+    return lane_probabilities(trained, reviews).mean(axis=0)
+
+
+def lane_probabilities(trained: Trained, reviews: FlatCorpus) -> np.ndarray:
+    """Class probabilities ``[L, N, C]`` by each lane of any reviews, in their order."""
+    config, mesh = trained.config.train, mesh_of(trained)
+    program, state = program_of(trained, mesh)
     feed = make_feed(reviews, mesh)
     buckets = bucket_lengths(corpus.lengths(reviews), config.buckets)
-    result = np.zeros((len(reviews.labels), len(trained.classes)))
+    result = np.zeros((trained.lanes, len(reviews.labels), len(trained.classes)))
     for call in evaluation_plan(corpus.lengths(reviews), buckets, config.batch_size, config.steps_per_call):
         arguments = feed_arguments(feed, call.reviews, call.length, config.steps_per_call)
-        rows = np.asarray(program.predict(state, *arguments, call.length), np.float64).mean(axis=0)
+        rows = np.asarray(program.predict(state, *arguments, call.length), np.float64)
         real = call.reviews >= 0
-        result[call.reviews[real]] = rows[: len(call.reviews)][real]
+        result[:, call.reviews[real]] = rows[:, : len(call.reviews)][:, real]
     return result
 
 
 def classify(trained: Trained, texts: list[str]) -> np.ndarray:
     """Class probabilities ``[N, C]`` of reviews given as text."""
-    return probabilities(trained, _corpus(trained, texts))
+    return probabilities(trained, corpus_of(trained, texts))
 
 
 def write_predictions(trained: Trained, reviews: FlatCorpus, path: Path) -> None:
@@ -132,51 +150,35 @@ def write_predictions(trained: Trained, reviews: FlatCorpus, path: Path) -> None
 
 
 def baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
-    """Accuracies of the counting baselines, fit on the training reviews, on the same reviews."""
-    words = corpora.tokenizer.get_vocab_size()
-    return {
-        name: counting.accuracy(fit(corpora.train, words, corpora.classes), getattr(corpora, split))
-        for name, fit in counting.METHODS.items()
-    }
+    """Accuracies of the counting baselines on a part of the reviews, fit on the training reviews.
 
-
-def explain(trained: Trained, text: str) -> Path:
-    """Draws the gates and the cell state of the first layer over the words of a review, into ``plots``.
-
-    Of an ensemble the first lane is drawn, beside the verdict of all.
-
-    Raises:
-      UserError: the network is of another kind than LSTM.
+    The last is the method of Glos as published: its counts are made over all reviews, those it is evaluated on
+    included, so their labels leak into it.
     """
-    if trained.config.model.cell != "lstm":
-        raise UserError(f"--explain draws the gates of an LSTM; this run's cell is {trained.config.model.cell!r}")
-    review = _corpus(trained, [text])
-    variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
-    table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
-    first_layer = variables["params"]["layers"]["cells"][0]
-    forward = first_layer.forward if trained.config.model.bidirectional else first_layer
-    inside = gates.look_inside(forward, table[review.tokens], trained.config.model.segment)
-    words = [str(trained.tokenizer.id_to_token(int(token))) for token in review.tokens]
-    parts = [review.tokens[: n + 1].tolist() for n in range(len(words))]
-    verdict = probabilities(trained, corpus.from_ids(parts))[:, -1]
-    path = trained.workdir / "plots" / "explain.png"
-    title = "first layer" + (", forward direction" if trained.config.model.bidirectional else "")
-    gates.picture(inside, words, verdict, trained.classes[-1], title, path)
-    return path
+    words, classes, reviews = corpora.tokenizer.get_vocab_size(), corpora.classes, getattr(corpora, split)
+    found = {
+        name: counting.accuracy(fit(corpora.train, words, classes), reviews) for name, fit in counting.METHODS.items()
+    }
+    everything = corpus.join([corpora.train, corpora.validation, corpora.test])
+    leaking = counting.class_frequencies(everything, words, classes)
+    return {**found, "class frequencies, counted on these too": counting.accuracy(leaking, reviews)}
 
 
-def _corpus(trained: Trained, texts: list[str]) -> FlatCorpus:
+def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
+    """Reviews given as text, as the network reads them."""
     config = trained.config.data.tokens
-    return corpus.cut(corpus.from_ids(tokens.encode(trained.tokenizer, texts)), config.max_length, config.cut)
+    ids = tokens.encode(trained.tokenizer, tokens.split(texts, config))
+    return corpus.shaped(corpus.from_ids(ids), config)
 
 
-def _mesh(trained: Trained) -> jax.sharding.Mesh:
-    return make_mesh(trained.config.ensemble, trained.config.train.batch_size, trained.config.train.devices)
+def mesh_of(trained: Trained) -> jax.sharding.Mesh:
+    """The mesh that a run's lanes are evaluated on."""
+    return make_mesh(trained.lanes, trained.config.train.batch_size, trained.config.train.devices)
 
 
-def _program(trained: Trained, mesh: jax.sharding.Mesh) -> tuple[Program, TrainState]:
+def program_of(trained: Trained, mesh: jax.sharding.Mesh) -> tuple[Program, TrainState]:
     """The compiled functions, and a state of all lanes that holds the best weights and nothing to train with."""
-    lanes = trained.config.ensemble
+    lanes = trained.lanes
     state = TrainState(
         step=jnp.zeros(lanes, jnp.int32),
         seed=jnp.zeros(lanes, jnp.uint32),

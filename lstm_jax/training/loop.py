@@ -7,6 +7,7 @@ which is what makes a resumed run equal to an uninterrupted one.
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -43,13 +44,22 @@ class Loop(NamedTuple):
     buckets: tuple[int, ...]
     per_epoch: int
     total_steps: int
+    epoch_name: Callable[[int], str] | None  # of the weights kept of an epoch; ``None``: none are
 
 
-def make_loop(program: Program, config: TrainConfig, train: Feed, validation: Feed, total_steps: int) -> Loop:
+def make_loop(
+    program: Program,
+    config: TrainConfig,
+    train: Feed,
+    validation: Feed,
+    total_steps: int,
+    epoch_name: Callable[[int], str] | None = None,
+) -> Loop:
     """Chooses the buckets for the given corpora."""
     of = np.concatenate([lengths(train.host), lengths(validation.host)])
     per_epoch = steps_per_epoch(len(train.host.labels), config.batch_size)
-    return Loop(program, config, train, validation, bucket_lengths(of, config.buckets), per_epoch, total_steps)
+    buckets = bucket_lengths(of, config.buckets)
+    return Loop(program, config, train, validation, buckets, per_epoch, total_steps, epoch_name)
 
 
 def run(
@@ -92,6 +102,8 @@ def run(
                 best = keep_best(jnp.asarray(improved), evaluated_params(state), best)
                 notes.step = piece.last_step
                 clock.note()
+                if loop.epoch_name:
+                    checkpoints.keep(loop.epoch_name(notes.step // loop.per_epoch), state)
                 checkpoints.save(notes.step, Checkpoint(state, best, notes.to_json()))
                 journal.send()
         journal.send()

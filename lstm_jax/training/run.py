@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax import STARTED
+from lstm_jax import STARTED, counting
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models import TextClassifier
-from lstm_jax.reports import plots
-from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors
+from lstm_jax.reports import plots, tables
+from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors, word2vec
 from lstm_jax.text.batches import steps_per_epoch
 from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import journal
@@ -29,12 +30,13 @@ from lstm_jax.training.feed import make_feed
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import Loop
 from lstm_jax.training.notes import LaneNotes, Notes
-from lstm_jax.training.workdir import Workdir, git_commit, versions, write_json
+from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
+from lstm_jax.types import HostArray
 
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, workdir: str | Path) -> dict[str, Any]:
+def train(config: Config, workdir: str | Path, lanes: list[Lane] | None = None) -> dict[str, Any]:
     """Trains the run of a config, or goes on with it, and returns its summary.
 
     A finished run is left alone. See README for the files that a workdir holds.
@@ -42,36 +44,40 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     Args:
       config: validated.
       workdir: made if need be; it must not belong to another config.
+      lanes: trained side by side; without them those that the config asks for.
 
     Raises:
       UserError: the data, the workdir or the disk is at fault.
     """
-    with Workdir(workdir, config) as place:
+    lanes = lanes or lanes_of(config)
+    with Workdir(workdir, config, lanes) as place:
         summary = place.summary()
         if summary is not None and summary["status"] != "interrupted":
             return summary
         corpora = corpus.prepare(config.data)
         log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
-        return _train(config, corpora, place)
+        return _train(config, lanes, corpora, place)
 
 
-def _train(config: Config, corpora: Corpora, place: Workdir) -> dict[str, Any]:
+def _train(config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir) -> dict[str, Any]:
     path, checkpoints = place.path, Checkpoints(place.path)
     if place.claimed:
         _check_reviews(corpora, path)
-    seeds = [config.seed + n for n in range(config.ensemble)]
-    loop, checkpoint = prepare_lanes(config, corpora, seeds, [configs.hparams(config)] * len(seeds), checkpoints)
+    loop, checkpoint = prepare_lanes(config, corpora, lanes, checkpoints)
     parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
-    log.info("%d parameters, %d steps, padded to %s words", parameters, loop.total_steps, loop.buckets)
+    log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
+    log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
     _write_data(corpora, path)
-    place.claim(config)
+    place.claim(config, lanes)
     notes, status = Notes.from_json(checkpoint.notes), "interrupted"
     if notes.step:
         log.warning("going on from step %d", notes.step)
     try:
         loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
         checkpoints.finish()
-        plots.curves(journal.read(path / "metrics.jsonl"), _best_lane(notes).best_step, path / "plots")
+        rows = journal.read(path / "metrics.jsonl")
+        plots.curves(rows, _best_lane(notes).best_step, path / "plots")
+        plots.epochs(rows, path / "plots" / "loss-epochs.png")
         status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # a write under way may end; the first error is the one to tell
@@ -84,24 +90,25 @@ def _train(config: Config, corpora: Corpora, place: Workdir) -> dict[str, Any]:
 
 
 def prepare_lanes(
-    config: Config, corpora: Corpora, seeds: list[int], hparams: list[dict[str, float]], checkpoints: Checkpoints
+    config: Config, corpora: Corpora, lanes: list[Lane], checkpoints: Checkpoints
 ) -> tuple[Loop, Checkpoint]:
     """What ``loop.run`` needs for a stack of lanes, at its last checkpoint or at step 0.
 
     Args:
-      config: of all lanes, but for what follows.
+      config: of all lanes, but for what they change.
       corpora: the reviews.
-      seeds: one a lane.
-      hparams: one set a lane, by dotted path.
+      lanes: their seeds and hyper-parameters.
       checkpoints: of the stack.
     """
+    hparams = [lane.hparams(config) for lane in lanes]
     _check_parts(config, hparams)
     total_steps = config.train.epochs * steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
-    mesh = make_mesh(len(seeds), config.train.batch_size, config.train.devices)
+    mesh = make_mesh(len(lanes), config.train.batch_size, config.train.devices)
     program = Program(experiment(config, classifier(config, corpora), total_steps, data_axis="data"), mesh)
     train_feed, validation_feed = make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
-    loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps)
-    first = fresh(program, seeds, hparams)
+    name = partial(configs.epoch_name, config) if config.train.keep_epochs else None
+    loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps, name)
+    first = fresh(program, [lane.seed for lane in lanes], hparams)
     return loop, checkpoints.restore(first) or first
 
 
@@ -118,17 +125,38 @@ def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
 
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
     """The module of a config for the vocabulary and the classes of its reviews."""
+    words, rows = corpora.tokenizer.get_vocab_size(), config.model.embedding_rows
     if config.model.output == "sigmoid" and corpora.classes != 2:
         raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
-    words, size = corpora.tokenizer.get_vocab(), config.model.embedding_size
-    given = None
-    if config.data.vectors.source == "file":
-        given, found = vectors.read(Path(config.data.vectors.path), words, size, config.seed)
-        log.info("word vectors for %d of %d words", found, len(words))
-    elif corpora.whole is not None:
-        given = cooccurrence.learn(corpora.whole, len(words), size, config.data.vectors.window)
-        log.info("word vectors learned from %d words of text", len(corpora.whole.tokens))
-    return TextClassifier(config.model, len(words), corpora.classes, given)
+    if rows and rows < words:
+        raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it to that")
+    return TextClassifier(
+        config.model, words, corpora.classes, tokens.unknown(corpora.tokenizer), first_vectors(config, corpora)
+    )
+
+
+def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
+    """The first values ``[V, D]`` of the embedding that a config asks for; ``None``: random ones."""
+    asked, size, tokenizer = config.data.vectors, config.model.embedding_size, corpora.tokenizer
+    words, first = tokenizer.get_vocab_size(), tokens.first_word(tokenizer)
+    if asked.source == "file":
+        given, found = vectors.read(Path(asked.path), tokenizer.get_vocab(), size, asked.missing, config.seed)
+        log.info("word vectors for %d of %d words; %d are out of vocabulary", found, words, words - found)
+        return given
+    if asked.source == "class_frequency":
+        if size != corpora.classes:
+            raise ConfigError(
+                f"config.model.embedding_size is {size}, but a word's frequencies in {corpora.classes} classes "
+                f"are {corpora.classes} numbers; set it to that"
+            )
+        counted = corpora.train if asked.fit_on == "train" else corpus.join([*corpora[:3]])
+        return counting.class_frequencies(counted, words, size).words.astype(np.float32)
+    if corpora.whole is None:
+        return None
+    log.info("learning word vectors from %d words of text", len(corpora.whole.tokens))
+    if asked.source == "word2vec":
+        return word2vec.learn(corpora.whole, words, first, size, asked.window, config.data.seed)
+    return cooccurrence.learn(corpora.whole, words, first, size, asked.window)
 
 
 def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -> Checkpoint:

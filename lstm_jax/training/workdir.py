@@ -6,7 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config
@@ -16,14 +16,30 @@ from lstm_jax.files import write_text
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
+class Lane(NamedTuple):
+    """A whole training run beside others in one folder."""
+
+    seed: int  # of initial weights, order of the reviews and dropout
+    changes: dict[str, float]  # traced hyper-parameters that are not the config's, by dotted path
+
+    def hparams(self, config: Config) -> dict[str, float]:
+        """All its traced hyper-parameters."""
+        return {**configs.hparams(config), **self.changes}
+
+
+def lanes_of(config: Config) -> list[Lane]:
+    """The lanes that a config asks for by itself: one, or those of an ensemble."""
+    return [Lane(config.seed + n, {}) for n in range(config.ensemble)]
+
+
 class Workdir:
     """A run's folder, held by one process at a time; a context manager."""
 
-    def __init__(self, path: str | Path, config: Config) -> None:
-        """Locks the folder for a config, making it if need be.
+    def __init__(self, path: str | Path, config: Config, lanes: list[Lane]) -> None:
+        """Locks the folder for a config and its lanes, making it if need be.
 
         Raises:
-          UserError: another process works there, or the folder belongs to another config.
+          UserError: another process works there, or the folder belongs to another config or other lanes.
         """
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -32,7 +48,7 @@ class Workdir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{self.path} is in use by another process; wait for it or use another --workdir") from None
-        self._check(config)
+        self._check(config, lanes)
 
     def __enter__(self) -> "Workdir":
         return self
@@ -45,11 +61,12 @@ class Workdir:
         """Whether a config owns the folder."""
         return (self.path / "config.json").exists()
 
-    def claim(self, config: Config) -> None:
+    def claim(self, config: Config, lanes: list[Lane]) -> None:
         """Makes the folder the config's own. Done when training can begin, so that a slip leaves no mark."""
+        write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
         write_text(self.path / "config.json", configs.to_json(config))
 
-    def _check(self, config: Config) -> None:
+    def _check(self, config: Config, lanes: list[Lane]) -> None:
         if not self.claimed:
             return
         theirs = dict((path, value) for path, _, value in configs.leaves(read_config(self.path)))
@@ -63,6 +80,8 @@ class Workdir:
                 f"{self.path} belongs to another config: {'; '.join(changed)}. "
                 "Use another --workdir, or the config of that one"
             )
+        if read_lanes(self.path, config) != lanes:
+            raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
 
     def summary(self) -> dict[str, Any] | None:
         """What an earlier command wrote about the run, if it came to an end."""
@@ -83,6 +102,14 @@ def read_config(workdir: Path) -> Config:
         return configs.from_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
+
+
+def read_lanes(workdir: Path, config: Config) -> list[Lane]:
+    """The lanes of a run with this config."""
+    file = workdir / "lanes.json"
+    if not file.exists():
+        return lanes_of(config)
+    return [Lane(**lane) for lane in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -1,0 +1,52 @@
+"""Whether a network is right as often as it says: reliability diagrams (Guo et al. 2017)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lstm_jax.reports import plots
+from lstm_jax.types import HostArray
+
+BINS = 10
+
+
+class Bins(NamedTuple):
+    """Predictions by how sure they are, each ``[BINS]``; NaN where a bin is empty."""
+
+    confidence: HostArray  # mean probability of the predicted class
+    accuracy: HostArray
+    share: HostArray  # of all predictions
+
+
+def bins(probabilities: HostArray, labels: HostArray) -> Bins:
+    """Sorts predictions ``[N, C]`` into bins of equal width between a guess, 1 / C, and certainty."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    guess = 1 / probabilities.shape[1]
+    place = np.clip(((confidence - guess) / (1 - guess) * BINS).astype(int), 0, BINS - 1)
+    counts = np.bincount(place, minlength=BINS)
+    of = np.where(counts > 0, counts, np.nan)
+    means = [np.bincount(place, weights=values, minlength=BINS) / of for values in (confidence, right)]
+    return Bins(means[0], means[1], counts / len(labels))
+
+
+def expected_error(found: Bins) -> float:
+    """The mean distance between confidence and accuracy, weighted by the bins' shares."""
+    return float(np.nansum(found.share * np.abs(found.confidence - found.accuracy)))
+
+
+def picture(found: Bins, path: Path) -> None:
+    """Draws accuracy over confidence, and below how many predictions are how sure."""
+    drawn, (above, below) = plots.figure(5.2, 5.6, 2, sharex=True, height_ratios=[3, 1])
+    there = found.share > 0
+    above.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    above.plot(found.confidence[there], found.accuracy[there], marker="o", color=plots.COLOURS["validation"])
+    above.set(ylabel="accuracy", ylim=(0, 1.02))
+    above.set_title(f"expected calibration error {expected_error(found):.1%}")
+    below.bar(found.confidence[there], found.share[there], width=0.03, color=plots.COLOURS["train"])
+    below.set(xlabel="probability of the predicted class", ylabel="share", xlim=(0, 1.02))
+    for axis in (above, below):
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axis.grid(alpha=0.25)
+    plots.save(drawn, path)
