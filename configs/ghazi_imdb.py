@@ -1,17 +1,40 @@
-"""System B"""
+"""System B: films of IMDB, by an LSTM with an output at every step.
 
+Source: M. Ghazi, "Long-Short Term Memory", Advanced Analytic Techniques, November 2022.
+
+    python train.py --config=configs/ghazi_imdb.py --workdir=runs/ghazi [--config.data.path=DIR]
+    python eval.py --workdir=runs/ghazi
+    python eval.py --workdir=runs/ghazi --every_epoch        # the paper's table of epochs
+
+Variants:
+
+* ``faithful``: embedding 100, LSTM 128, softmax after every word, Adam.
+* ``last``: the same with one output after the last word.
+* ``improved``: with the regularisation that the paper asks for (dropout, an average of the weights, one cycle of the
+  rate) and a verdict of all words instead of the last one's.
+
+Published: 85.40 % on its test reviews, the best of ten epochs.
+
+Where the paper is silent: a batch has 50 reviews, since its printed losses are a fiftieth of what such accuracies
+have; words seen fewer than five times are unknown; a review keeps its first 400 words.
+"""
+
+from configs import recipe
 from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
+    """Words without punctuation, an embedding of 100, 128 cells."""
     asked = variants(variant, "faithful", "last", "improved")
     config = Config()
     config.published = 0.8540
     config.data.source = "imdb"
-    config.data.split_block = 100
+    config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
     config.data.tokens.words = "alphanumeric"
     config.data.tokens.min_count = 5
     config.data.tokens.max_length = 400
+    if "improved" in asked:
+        return improved(config)
     config.model.embedding_size = 100
     config.model.hidden_size = 128
     config.model.pooling = "last" if "last" in asked else "every"
@@ -19,4 +42,16 @@ def get_config(variant: str = "faithful") -> Config:
     config.train.epochs = 8
     config.train.batch_size = 50
     config.train.keep_epochs = "epoch_{epoch}"
+    return config
+
+
+def improved(config: Config) -> Config:
+    """The shared recipe without what is not regularisation: one direction, random vectors."""
+    recipe.apply(config)
+    config.data.vectors.source = "random"
+    config.model.embedding_size = 100
+    config.model.bidirectional = False
+    config.optimizer.embedding_rate = 1.0
+    config.optimizer.learning_rate = 2e-3
+    config.train.epochs = 3
     return config

@@ -1,31 +1,70 @@
-"""System A: stars of Amazon video games (Glos, "LSTM Network Performance Demonstration", 2021)."""
+"""System A: stars of Amazon video-game reviews, by an LSTM on class-frequency vectors trained review by review.
 
-from lstm_jax.config import Config
+Source: M. Glos, "SFC - LSTM Network Performance Demonstration", term paper, 5 December 2021.
+
+    python train.py --config=configs/glos_amazon_stars.py --workdir=runs/glos [--config.data.path=Video_Games.json.gz]
+    python eval.py --workdir=runs/glos --naive --linear      # the baselines, on the same reviews
+    python eval.py --workdir=runs/glos --every_epoch         # every epoch's weights
+
+Variants, after a colon as in ``--config=configs/glos_amazon_stars.py:improved``:
+
+* ``faithful``: the published network and optimizer, with word vectors counted over the training reviews alone.
+* ``published``: the same with vectors counted over all reviews, as published. The labels of the reviews that it is
+  evaluated on thereby leak into its input; its figures stand beside the others only to be compared with the paper's.
+* ``improved``: what the paper's last section proposes: Adam, both directions, a richer head, vectors with meaning;
+  four seeds as an ensemble.
+
+Published: 58.22 % (64 cells, rate 1e-6, epoch 18); its naive method 61.91 %. Both leak.
+
+Where the paper is silent: weights start as everywhere here, and the best epoch is chosen on a tenth of the training
+reviews. Its rates belong to some hundred thousand reviews an epoch; a file of some ten thousand needs about a hundred
+times as much (``FASTER``) to be learned from in as many epochs.
+"""
+
+from configs import recipe
+from lstm_jax.config import Config, variants
+
+FASTER = 100.0  # our rates to the published ones
+BEST_RATE = 1e-2
 
 
 def get_config(variant: str = "faithful") -> Config:
+    """Reviews of at least 64 characters, as many of every number of stars; four fifths of them train."""
+    asked = variants(variant, "faithful", "published", "improved")
     config = Config()
+    config.published = 0.5822
     config.data.source = "amazon_reviews"
     config.data.titles = False
     config.data.min_characters = 64
     config.data.one_class_size = -1
     config.data.data_ratio = 0.8
+    if "improved" in asked:
+        return improved(config)
     config.data.tokens.words = "alphanumeric"
     config.data.tokens.vocabulary_size = 1_000_000
     config.data.tokens.min_count = 1
     config.data.tokens.max_length = 100_000
     config.data.vectors.source = "class_frequency"
+    config.data.vectors.fit_on = "all" if "published" in asked else "train"
     config.model.embedding_size = 5
     config.model.train_embedding = False
     config.model.hidden_size = 64
     config.model.pooling = "last"
     config.optimizer.name = "sgd"
-    config.optimizer.learning_rate = 1e-2
-    config.train.epochs = 3
+    config.optimizer.learning_rate = BEST_RATE
+    config.train.epochs = 8
     config.train.batch_size = 1
     config.train.steps_per_call = 16
-    config.train.log_every = 100
+    config.train.log_every = 200
     config.train.keep_epochs = "lstm_{learning_rate}_{hidden_size}_epoch_{epoch}"
-    if variant == "published":
-        config.data.vectors.fit_on = "all"
+    return config
+
+
+def improved(config: Config) -> Config:
+    """The shared recipe, on vectors learned from the films of IMDB too."""
+    recipe.apply(config)
+    config.ensemble = 4
+    config.data.vectors.more_text = "imdb"
+    config.model.dropout.words = 0.15
+    config.train.epochs = 6
     return config

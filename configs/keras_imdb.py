@@ -1,8 +1,24 @@
-"""System D: films of IMDB as Keras has them ("Understanding architecture of LSTM cell from scratch with code").
+"""System D: films of IMDB as Keras has them, by one LSTM.
+
+Source: "Understanding architecture of LSTM cell from scratch with code", with TensorFlow's Keras.
+
+    python train.py --config=configs/keras_imdb.py --workdir=runs/keras [--config.data.path=DIR]
+    python eval.py --workdir=runs/keras
+    python eval.py --workdir=runs/keras --text="a review"     # also prints its ids as words
+
+Variants:
+
+* ``faithful``: Keras's word ids (the 10,000 most frequent words, with ids from 4; 0–3 are <PAD>, <START>, <UNK>,
+  <UNUSED>), the last 1,000 words, an embedding of 88,588 rows, 100 cells, one sigmoid unit: 2,888,117 weights.
+* ``padded``: every review filled in front to 1,000 words that the network then reads, as the article does without a
+  mask. It takes five times as long.
+* ``improved``: the recipe of ``configs/imdb.py``.
+
+Published: 81.556 % on the test half; 20 s an epoch on a GPU.
 """
 
-from lstm_jax.config import Config, variants
 from configs import imdb
+from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
@@ -10,12 +26,12 @@ def get_config(variant: str = "faithful") -> Config:
     asked = variants(variant, "faithful", "padded", "improved")
     config = imdb.get_config() if "improved" in asked else faithful()
     config.published = 0.81556
-    if "padded" in asked:
-        config.data.tokens.pad_front = True
+    config.data.tokens.pad_front = "padded" in asked
     return config
 
 
 def faithful() -> Config:
+    """The article's settings."""
     config = Config()
     config.data.source = "imdb"
     config.data.validation_fraction = 0.2

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import logging
 import math
 
 import pytest
@@ -118,7 +119,17 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("seed", 2**32, "config.seed is 4294967296; it must be between 0 and 4294967295"),
         ("data.noise", 1.5, "config.data.noise is 1.5; it must be between 0 and 1"),
         ("data.test_fraction", 0.0, "config.data.test_fraction is 0.0; it must be between 0.001 and 0.9"),
-        ("data.limit", -1, "config.data.limit is -1; it must be at least 0"),
+        ("data.train_entries", -1, "config.data.train_entries is -1; it must be at least 0"),
+        ("data.one_class_size", -2, "config.data.one_class_size is -2; it must be at least -1"),
+        ("data.data_ratio", 1.0, "config.data.data_ratio is 1.0; it must be between 0 and 0.999"),
+        ("data.validation_from", "rest", "config.data.validation_from is 'rest'; it must be one of 'train', 'test'"),
+        ("data.tokens.words", "nltk", "config.data.tokens.words is 'nltk'; it must be one of 'runs', 'alphanumeric', "),
+        ("data.vectors.missing", "", "config.data.vectors.missing is ''; it must be one of 'random', 'zeros'"),
+        ("data.vectors.fit_on", "test", "config.data.vectors.fit_on is 'test'; it must be one of 'train', 'all'"),
+        ("data.vectors.more_path", "a", "config.data.vectors.more_path is set without more_text; name the source that"),
+        ("published", 86.8, "config.published is 86.8; it must be between 0 and 1"),
+        ("published", -0.1, "config.published is -0.1; it must be between 0 and 1"),
+        ("model.embedding_rows", -1, "config.model.embedding_rows is -1; it must be at least 0"),
         ("optimizer.b1", 1.0, "config.optimizer.b1 is 1.0; it must be between 0 and 0.999999"),
         ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate is 0; nothing would be learned"),
@@ -147,6 +158,109 @@ def test_bounds_are_inclusive(path):
         validate(changed(path, kind(high)))
         with pytest.raises(ConfigError, match=f"it must be between {low} and {high}"):
             validate(changed(path, kind(high + 1)))
+
+
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - {"lstm"}))
+def test_backward_pass_by_hand_is_for_lstms(cell):
+    config = changed("model.cell", cell)
+    config.model.implementation = "bptt"
+    message = rf"config\.model\.implementation is 'bptt', which is for LSTMs, and config\.model\.cell '{cell}'; set impl"
+    with pytest.raises(ConfigError, match=message):
+        validate(config)
+    for implementation in ("auto", "scan"):
+        other = changed("model.cell", cell)
+        other.model.implementation = implementation
+        validate(other)
+    validate(changed("model.implementation", "bptt"))
+
+
+@pytest.mark.parametrize("source", sorted(set(CHOICES["data.vectors.source"]) - {"random"}))
+def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
+    config = changed("model.embedding_rows", 88_588)
+    validate(configs.from_json(configs.to_json(config)))
+    config.data.vectors.source = source
+    config.data.vectors.path = "glove.txt" if source == "file" else ""
+    message = rf"config\.model\.embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have "
+    with pytest.raises(ConfigError, match=message):
+        validate(config)
+    config.model.embedding_rows = 0
+    validate(config)
+
+
+@pytest.mark.parametrize("pooling", ["last", "first_last"])
+def test_segments_are_not_pooled_at_their_ends(pooling):
+    config = changed("model.pooling", pooling)
+    config.model.segment = 50
+    with pytest.raises(ConfigError, match=rf"config\.model\.pooling is '{pooling}', which with config\.model\.segment would"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("epoch_{epoch}", "epoch_12"),
+        ("{cell}_{hidden_size}_{learning_rate}_{seed}_{epoch:03d}", "lstm_64_0.0001_7_012"),
+        ("{epoch}%", "12%"),
+    ],
+)
+def test_names_of_kept_epochs(template, name):
+    config = changed("train.keep_epochs", template)
+    config.seed, config.optimizer.learning_rate = 7, 1e-4
+    assert configs.epoch_name(validate(config), 12) == name
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{epoch", "cannot be filled in (ValueError("),
+        ("epoch}", "cannot be filled in (ValueError("),
+        ("{}", "cannot be filled in (IndexError("),
+        ("{epochs}", "cannot be filled in (KeyError('epochs')); it may use {epoch}, {seed}, {cell}, {hidden_size}, "),
+        ("{epoch.a}", "cannot be filled in (AttributeError("),
+        ("{epoch[0]}", "cannot be filled in (TypeError("),
+        ("{epoch!x}", "cannot be filled in (ValueError("),
+        ("{epoch:s}", "cannot be filled in (ValueError("),
+        ("best", "it needs {epoch} and no slash"),
+        ("{seed}_{cell}", "it needs {epoch} and no slash"),
+        ("{{epoch}}", "it needs {epoch} and no slash"),
+        ("epochs/{epoch}", "it needs {epoch} and no slash"),
+    ],
+)
+def test_template_of_kept_epochs_that_does_not_fit(template, fault):
+    with pytest.raises(ConfigError) as caught:
+        validate(changed("train.keep_epochs", template))
+    assert str(caught.value).startswith(f"config.train.keep_epochs is {template!r}")
+    assert fault in str(caught.value)
+
+
+def test_kept_epochs_are_validated_at_their_ends():
+    config = changed("train.keep_epochs", "{epoch}")
+    config.train.validate_every = 100
+    with pytest.raises(ConfigError, match=r"config\.train\.keep_epochs keeps the weights validated .*; set validate_every=0"):
+        validate(config)
+
+
+@pytest.mark.parametrize("field", ["train_entries", "eval_entries"])
+def test_unused_entries_are_told(field, caplog):
+    message = "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+    config = changed(f"data.{field}", 5)
+    with caplog.at_level(logging.INFO, "lstm_jax"):
+        validate(configs.from_json(configs.to_json(config)))
+        validate(changed("data.data_ratio", 0.5))
+        assert caplog.messages == []
+        config.data.data_ratio = 0.5
+        validate(config)
+    assert caplog.messages == [message]
+
+
+def test_variants_of_a_config_file():
+    known = ("faithful", "padded", "improved")
+    assert configs.variants("faithful", *known) == {"faithful"}
+    assert configs.variants("padded,improved,padded", *known) == {"padded", "improved"}
+    for asked, wrong in (("paded", "paded"), ("padded,x,best", "best"), ("", ""), ("padded,", ""), ("a b", "a b")):
+        with pytest.raises(ConfigError) as caught:
+            configs.variants(asked, *known)
+        assert str(caught.value) == f"the config has no variant {wrong!r}; it has faithful, padded, improved"
 
 
 def test_whole_numbers_are_floats_too():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
-from tests.helpers import assert_equal
+from tests.helpers import assert_equal, random
 
 T, B, UNKNOWN = 6, 500, 1
 KEYS = jax.random.split(jax.random.key(0), B)
@@ -39,6 +39,23 @@ def test_feature_dropout_scales_what_it_keeps_and_shares_the_mask_over_time():
     assert abs(mask.mean() - 1.0) < 4 * np.sqrt(0.25 / mask.size)
     over_time = feature_dropout(KEYS, jnp.ones((T, B, 8)), 0.2)
     assert_equal(over_time, np.broadcast_to(mask, (T, B, 8)))
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_dropout_per_step_draws_every_mask_by_itself(rate):
+    scale = np.asarray(feature_dropout(KEYS, jnp.ones((T, B, 8)), rate, per_step=True))
+    kept = scale > 0
+    np.testing.assert_allclose(scale[kept], 1 / (1 - rate), rtol=1e-5)
+    assert abs(kept.mean() - (1 - rate)) < 4 * np.sqrt(rate * (1 - rate) / kept.size)
+    correlations = np.corrcoef(kept.reshape(T, -1))[np.triu_indices(T, 1)]
+    assert np.abs(correlations).max() < 4 / np.sqrt(B * 8)
+
+
+def test_masks_per_step_depend_on_neither_neighbours_nor_bucket():
+    x = random(1, T, B, 8)
+    dropped = feature_dropout(KEYS, x, 0.5, per_step=True)
+    longer = np.concatenate([x, x])[:, 3:5]
+    assert_equal(feature_dropout(KEYS[3:5], longer, 0.5, per_step=True)[:T], dropped[:, 3:5])
 
 
 def test_folded_keys_differ_by_number_and_row():

@@ -8,15 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax import models
 from lstm_jax.cells import lstm
+from lstm_jax.cells.lstm import LSTMState
+from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
-from lstm_jax.layers import unrolled
+from lstm_jax.layers import bptt_lstm, stack, unrolled
 from lstm_jax.models import DropoutRates, TextClassifier, recurrent_layers
-from lstm_jax.text.tokens import PADDING, UNKNOWN
+from lstm_jax.pooling import POOLINGS
+from lstm_jax.text.tokens import PADDING
 from lstm_jax.training.objectives import cross_entropy
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
 
 T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
+UNKNOWN = 3
 LENGTHS, LABELS = np.array([5, 2, 4], np.int32), np.array([1, 0, 1], np.int32)
 WORDS = np.arange(T)[:, None] < LENGTHS
 TOKENS = np.where(WORDS, np.random.default_rng(0).integers(2, V, (T, B)), PADDING).astype(np.int32)
@@ -26,7 +31,9 @@ losses = jax.jit(cross_entropy)
 
 
 def model_of(vectors=None, classes: int = C, cell: str = "rnn_tanh", **fields) -> TextClassifier:
-    return TextClassifier(ModelConfig(embedding_size=D, hidden_size=H, cell=cell, **fields), V, classes, vectors)
+    return TextClassifier(
+        ModelConfig(embedding_size=D, hidden_size=H, cell=cell, **fields), V, classes, UNKNOWN, vectors
+    )
 
 
 def random_variables(model: TextClassifier):
@@ -117,9 +124,10 @@ def test_every_of_a_review_without_words_has_no_loss():
     assert np.isfinite(decisive).all()
 
 
-def test_parameters_of_the_keras_article():
-    config = ModelConfig(embedding_size=32, hidden_size=100, pooling="last", output="sigmoid")
-    model = TextClassifier(config, 88_588, 2)
+@pytest.mark.parametrize(("words", "rows"), [(88_588, 0), (10_000, 88_588)])
+def test_parameters_of_the_keras_article(words, rows):
+    config = ModelConfig(embedding_size=32, embedding_rows=rows, hidden_size=100, pooling="last", output="sigmoid")
+    model = TextClassifier(config, words, 2)
     params = jax.eval_shape(model.init, jax.random.key(0), TOKENS, LENGTHS)["params"]
     counts = {name: sum(leaf.size for leaf in jax.tree.leaves(part)) for name, part in params.items()}
     assert counts == {"embedding": 2_834_816, "layers": 53_200, "output": 101}
@@ -145,6 +153,58 @@ def test_residual_of_the_config_reaches_the_layers():
     x = random(4, T, B, D)
     y, _ = jax.jit(two.apply)((below, silent), x, LENGTHS)
     assert_close(y, jax.jit(one.apply)(below, x, LENGTHS)[0])
+
+
+def test_dropout_per_step_of_the_config_reaches_the_layers():
+    per_step = recurrent_layers(ModelConfig(hidden_size=H, layers=2, dropout_per_step=True), 0.5)
+    params, x = random_weights(per_step, D, 1), random(4, T, B, D)
+    expected, other = (stack([bptt_lstm(H)] * 2, 0.5, dropout_per_step=steps) for steps in (True, False))
+    y, wanted, unwanted = (jax.jit(each.apply)(params, x, LENGTHS, KEYS)[0] for each in (per_step, expected, other))
+    assert_equal(y, wanted)
+    assert difference(y, unwanted) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cell", "implementation", "by_hand"),
+    [("lstm", "auto", 2), ("lstm", "bptt", 2), ("lstm", "scan", 0), ("gru", "auto", 0), ("gru", "scan", 0)],
+)
+def test_which_layers_are_differentiated_by_hand(monkeypatch, cell, implementation, by_hand):
+    made = []
+    monkeypatch.setattr(models, "bptt_lstm", lambda *given, **options: made.append(bptt_lstm(*given, **options)))
+    recurrent_layers(ModelConfig(cell=cell, implementation=implementation, bidirectional=True))
+    assert len(made) == by_hand
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_both_implementations_give_the_same_logits(bidirectional):
+    scan, bptt = (
+        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional) for how in ("scan", "bptt")
+    )
+    variables = random_variables(scan)
+    expected = jax.jit(scan.apply)(variables, TOKENS, LENGTHS)
+    assert_close(jax.jit(bptt.apply)(variables, TOKENS, LENGTHS), expected)
+    assert difference(expected[0], expected[1]) > 1e-3
+
+
+# Every step by itself.
+
+
+@pytest.mark.parametrize("pooling", [*POOLINGS, "every"])
+def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
+    params, y, _ = computed(cell="lstm", bidirectional=True, pooling=pooling)
+    model = model_of(cell="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
+    logits = jax.jit(model.apply)({"params": params}, TOKENS, LENGTHS)
+    assert logits.shape == (T, B, C)
+    features = np.concatenate([y, y], axis=-1) if pooling in ("first_last", "mean_max") else y
+    assert_close(logits, dense(params, "output", features), atol=1e-5)
+
+
+def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
+    model = model_of(cell="lstm", pooling="last")
+    variables = random_variables(model)
+    every = np.asarray(jax.jit(model.clone(every_step=True).apply)(variables, TOKENS, LENGTHS))
+    assert_close(every[LENGTHS - 1, range(B)], jax.jit(model.apply)(variables, TOKENS, LENGTHS))
+    assert difference(every[0], every[1]) > 1e-2
 
 
 # The embedding.
@@ -192,6 +252,37 @@ def test_only_words_read_have_a_gradient():
 
 
 # Padding and dropout.
+
+
+def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
+    """Final states and probabilities of rows padded in front to nine words, word by word as Keras reads them.
+
+    A masked step, one of padding, leaves the state as it was.
+    """
+    (cell,), states, step = params["layers"]["cells"], [], jax.jit(lstm_step)
+    for row, length in enumerate(LENGTHS):
+        state = LSTMState(c=np.zeros(H, np.float32), h=np.zeros(H, np.float32))
+        for token in [PADDING] * (9 - length) + TOKENS[:length, row].tolist():
+            if token != PADDING or not masked:
+                state = step(cell, state, params["embedding"][token])
+        states.append(state)
+    z = dense(params, "output", np.stack([state.h for state in states]))[:, 0]
+    return states, 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize("implementation", ["scan", "bptt"])
+def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementation):
+    model = model_of(cell="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
+    variables = jax.tree.map(np.asarray, random_variables(model))
+    params = variables["params"]
+    states, probabilities = read_in_front(params, masked=True)
+    (end,) = jax.jit(recurrent_layers(model.config).apply)(
+        params["layers"]["cells"], params["embedding"][TOKENS], LENGTHS
+    )[1]
+    assert_close(end, jax.tree.map(lambda *rows: np.stack(rows), *states), atol=1e-5)
+    logits = jax.jit(model.apply)(variables, TOKENS, LENGTHS)
+    assert_close(softmax(logits)[:, 1], probabilities, atol=1e-5)
+    assert difference(read_in_front(params, masked=False)[1], probabilities) > 1e-2  # read, padding tells
 
 
 @cache

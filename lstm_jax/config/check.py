@@ -17,6 +17,7 @@ CHOICES = {
     "data.tokens.words": ("runs", "alphanumeric", "spaces", "keras", "treebank"),
     "data.tokens.cut": ("head", "tail", "both"),
     "data.vectors.source": ("random", "file", "cooccurrence", "word2vec", "class_frequency"),
+    "data.vectors.more_text": ("", "imdb", "amazon_polarity", "amazon_reviews", "files"),
     "data.vectors.missing": ("random", "zeros"),
     "data.vectors.fit_on": ("train", "all"),
     "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
@@ -90,6 +91,8 @@ def _check_data(config: Config) -> None:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
     if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
         raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
+    if config.data.vectors.more_path and not config.data.vectors.more_text:
+        raise ConfigError("config.data.vectors.more_path is set without more_text; name the source that lies there")
     if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"

@@ -46,6 +46,8 @@ class VectorsConfig(Group):
     source: str = "random"  # random | file | cooccurrence | word2vec | class_frequency
     path: str = ""  # of file: GloVe's or fastText's text format, plain, gz, bz2 or zip
     missing: str = "random"  # of file, what a word gets that it lacks: random | zeros
+    more_text: str = ""  # of cooccurrence and word2vec, a source whose reviews are read too, without labels
+    more_path: str = ""  # its data.path
     window: int = 5  # of cooccurrence and word2vec: how many words on either side are a word's neighbours
     fit_on: str = "train"  # of class_frequency, the reviews counted: train | all (labels leak into the test reviews)
 

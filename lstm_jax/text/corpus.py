@@ -65,9 +65,19 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     whole = None
     if learn_vectors:
         split, own = parts["train"]
-        unlabelled = [take(flat["train"], rest)] + [flat[name] for name in (sources.UNLABELLED,) if name in flat]
-        whole = join([take(flat[split], own), *unlabelled])
+        unlabelled = [flat[name] for name in (sources.UNLABELLED,) if name in flat]
+        whole = join([take(flat[split], own), take(flat["train"], rest), *unlabelled, *_more_text(config, tokenizer)])
     return Corpora(shown["train"], shown["validation"], shown["test"], tokenizer, classes, whole)
+
+
+def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
+    """Reviews of another source, of which word vectors are learned too; none of its test part."""
+    if not config.vectors.more_text:
+        return []
+    other = DataConfig(source=config.vectors.more_text, path=config.vectors.more_path, bad_rows=config.bad_rows)
+    found = sources.load(other, unlabelled=True)
+    parts = [tokens.prepared(found[split], config.tokens) for split in ("train", sources.UNLABELLED) if split in found]
+    return [flatten(tokens.tokenised(part, tokenizer)) for part in parts]
 
 
 def texts(config: DataConfig, part: str) -> tuple[list[str], HostArray]:

@@ -1,5 +1,6 @@
 """Words to ids and back, by the ``tokenizers`` library; tokenised reviews are cached by ``datasets``."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ SPECIAL = ("[PAD]", "[UNK]")
 KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # of keras.datasets.imdb, whose words begin at id 4
 KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # what keras.layers' text splitting drops
 
-URL = r"(?i)https?://\S+|www\.\S+|\S+\.(com|org|net|edu|gov)(/\S*)?\b"
+URL = r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
+URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # no address is without one of them
+ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
 
 def _own_code() -> str:
@@ -48,11 +51,13 @@ def blank(config: TokensConfig) -> Tokenizer:
 
 
 def _normalising(config: TokensConfig) -> list[Any]:
+    if config.words == "treebank":
+        return []  # ``split`` has done it, since it must come before the words are found
     steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.words != "keras" else []
     if config.mark_urls:
         steps.append(normalizers.Replace(Regex(URL), "<url>"))
     if config.zero_digits:
-        steps.append(normalizers.Replace(Regex(r"\d"), "0"))
+        steps.append(normalizers.Replace(Regex("[1-9]"), "0"))
     if config.words == "runs":
         steps.append(normalizers.Replace("'", ""))
     if config.words == "alphanumeric":
@@ -126,10 +131,16 @@ def words(tokenizer: Tokenizer, ids: Any) -> list[str]:
 
 def split(texts: list[str], config: TokensConfig) -> list[str]:
     """Texts with a space between any two words, where the tokeniser itself could not find them."""
-    if config.words != "treebank":
-        return texts
-    clean = normalizers.Sequence(_normalising(config)).normalize_str
-    return treebank.split([clean(text) for text in texts])
+    return treebank.split([_cleaned(text, config) for text in texts]) if config.words == "treebank" else texts
+
+
+def _cleaned(text: str, config: TokensConfig) -> str:
+    text = text.replace("<br />", " ")
+    if config.mark_urls and any(sign in text for sign in URL_SIGNS):
+        text = re.sub(URL, "<url>", text)
+    if config.zero_digits:
+        text = text.translate(ZERO_DIGITS)
+    return text.lower() if config.lower_case else text
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:

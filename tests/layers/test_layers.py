@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lstm_jax.cells import CELLS, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
-from lstm_jax.layers import Directions, Layer, bidirectional, output_size, segmented, stack, unrolled
+from lstm_jax.layers import Directions, Layer, bidirectional, bptt_lstm, output_size, segmented, stack, unrolled
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
 
 T, B, D, H = 6, 3, 3, 4
@@ -30,11 +30,13 @@ BOTH = bidirectional(unrolled(lstm(H)), unrolled(gru(H), reverse=True))
 FORWARD = {
     "lstm": unrolled(lstm(H)),
     "gru": unrolled(gru(H)),
+    "bptt": bptt_lstm(H),
     "stack": PAIR,
     "segmented": segmented(PAIR, 3),
 }
 LAYERS = FORWARD | {
     "reverse": unrolled(lstm(H), reverse=True),
+    "bptt reverse": bptt_lstm(H, reverse=True),
     "deep": stack([BOTH, BOTH], dropout=0.5, residual=True),
 }
 KEYS = jax.random.split(jax.random.key(0), B)
@@ -143,6 +145,27 @@ def test_parts_with_a_carried_state_equal_the_whole(name, lengths):
     assert_close(carried, end)
 
 
+@cache
+def slopes(name: str, half: int) -> Callable:
+    """The gradient of a scalar of a sequence read in two parts, with respect to params, x and the first state."""
+
+    def loss(params, x, start, lengths):
+        first, state = LAYERS[name].apply(params, x[:half], jnp.minimum(lengths, half), KEYS, start)
+        second, end = LAYERS[name].apply(params, x[half:], jnp.maximum(lengths - half, 0), KEYS, state)
+        return weighted_sum((jnp.concatenate([first, second]), end))
+
+    return jax.jit(jax.grad(loss, (0, 1, 2)))
+
+
+@pytest.mark.parametrize("name", ["lstm", "bptt"])
+@given(lengths=some_lengths)
+def test_gradients_through_a_carried_state_equal_those_of_the_whole(name, lengths):
+    params, start, _, gradient = made(name)
+    x = random(6, T, B, D)
+    parts = slopes(name, T // 2)(params, x, start, lengths)
+    assert_close(parts, gradient(params, x, start, lengths), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kind", CELLS)
 def test_unrolled_equals_a_loop_over_words(kind, reverse):
@@ -246,10 +269,11 @@ ROW_KEYS = jax.random.split(jax.random.key(2), ROWS)
 transparent = Layer(init=lambda key, size: (), apply=lambda params, x, lengths, key=None, state=None: (x, ()))
 
 
-@partial(jax.jit, static_argnames="layers")
-def dropped(x: jax.Array, keys: jax.Array, rate: float = 0.5, layers: int = 2) -> jax.Array:
+@partial(jax.jit, static_argnames=("layers", "per_step"))
+def dropped(x: jax.Array, keys: jax.Array, rate: float = 0.5, layers: int = 2, per_step: bool = False) -> jax.Array:
     """``x`` after ``layers - 1`` gaps between layers; the rate is traced."""
-    y, _ = stack([transparent] * layers, rate).apply(((),) * layers, x, jnp.full(x.shape[1], len(x)), keys)
+    tower = stack([transparent] * layers, rate, dropout_per_step=per_step)
+    y, _ = tower.apply(((),) * layers, x, jnp.full(x.shape[1], len(x)), keys)
     return y
 
 
@@ -279,11 +303,18 @@ def test_dropout_mask_is_shared_over_time_and_differs_between_rows():
     assert len(np.unique(kept[0], axis=0)) == B
 
 
-def test_dropout_mask_depends_on_neither_neighbours_nor_bucket():
-    kept = dropped(np.ones((T, B, 50), np.float32), KEYS)
+def test_dropout_per_step_draws_a_mask_for_every_word():
+    kept = np.asarray(dropped(np.ones((T, B, 50), np.float32), KEYS, per_step=True)) > 0
+    assert len(np.unique(kept.reshape(T * B, 50), axis=0)) == T * B
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_dropout_mask_depends_on_neither_neighbours_nor_bucket(per_step):
+    kept = dropped(np.ones((T, B, 50), np.float32), KEYS, per_step=per_step)
     for n in range(B):
         own = slice(n, n + 1)
-        assert_equal(dropped(np.ones((2 * T, 1, 50), np.float32), KEYS[own])[:T], kept[:, own])
+        longer = dropped(np.ones((2 * T, 1, 50), np.float32), KEYS[own], per_step=per_step)
+        assert_equal(longer[:T], kept[:, own])
 
 
 def test_each_gap_has_a_mask_of_its_own():

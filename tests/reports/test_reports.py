@@ -1,19 +1,152 @@
 import jax
 import numpy as np
+import pytest
 
 from lstm_jax.cells import lstm
+from lstm_jax.config import ModelConfig
 from lstm_jax.layers import segmented, unrolled
-from lstm_jax.reports import gates, tables
+from lstm_jax.models import TextClassifier
+from lstm_jax.reports import calibration, gates, plots, tables
+from lstm_jax.training.evaluation import shapes_of
+from tests.helpers import assert_close
+
+PNG = b"\x89PNG\r\n\x1a\n"
+FOUND = tables.Figures(
+    accuracy=0.7,
+    loss=0.5,
+    n=10,
+    confusion=[[3, 1], [2, 4]],
+    calibration_error=0.125,
+    lanes=[0.6, 0.8],
+    checkpoint_step=7,
+)
+
+
+def figures(found=FOUND, **options) -> list[str]:
+    return tables.figures(found, ("negative", "positive"), "test", **options).splitlines()
 
 
 def test_the_table_states_precision_recall_and_f1_of_a_case_worked_by_hand():
-    found = tables.Figures(accuracy=0.7, loss=0.5, n=10, confusion=[[3, 1], [2, 4]], checkpoint_step=7)
-    lines = tables.figures(found, ("negative", "positive"), "test").splitlines()
+    lines = figures(FOUND._replace(lanes=[0.7]))
     assert lines[0] == "test: 10 reviews, weights of step 7"
-    assert lines[1].split()[-1] == "70.00%"
-    assert lines[5].split() == ["negative", "60.00%", "75.00%", "66.67%", "4"]
-    assert lines[6].split() == ["positive", "80.00%", "66.67%", "72.73%", "6"]
-    assert lines[9].split() == ["negative", "3", "1"]
+    assert [line.split()[-1] for line in lines[1:3]] == ["70.00%", "nats"]
+    assert lines[3].split() == ["expected", "calibration", "error", "12.50%"]
+    assert lines[6].split() == ["negative", "60.00%", "75.00%", "66.67%", "4"]
+    assert lines[7].split() == ["positive", "80.00%", "66.67%", "72.73%", "6"]
+    assert lines[10].split() == ["negative", "3", "1"]
+
+
+def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lanes():
+    plain, published = figures(), figures(published=0.9123)
+    assert plain[2].split() == ["accuracy", "of", "each", "lane", "60.00%,", "80.00%"]
+    assert published[2].split() == ["accuracy", "published", "91.23%"]
+    assert published[3:] == plain[2:]
+    assert not any("lane" in line for line in figures(FOUND._replace(lanes=[0.7])))
+
+
+def summary(words: int = 10, lanes: int = 3, **fields) -> list[list[str]]:
+    """The table of a model's weights, split at spaces."""
+    shapes = shapes_of(TextClassifier(ModelConfig(**fields), words, 2), lanes)
+    return [line.split() for line in tables.summary(shapes["params"], shapes["frozen"]).splitlines()]
+
+
+def test_the_summary_counts_the_weights_of_the_keras_article():
+    assert summary(88_588, embedding_size=32, hidden_size=100, pooling="last", output="sigmoid") == [
+        ["part", "kind", "shapes", "weights"],
+        ["embedding", "88588×32", "2,834,816"],
+        ["layer", "1", "LSTM", "32×400,", "100×400,", "400", "53,200"],
+        ["output", "1,", "100×1", "101"],
+        ["all", "2,888,117"],
+    ]
+
+
+def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
+    fields = {"embedding_size": 4, "hidden_size": 3, "cell": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
+    assert summary(train_embedding=False, pooling="last", **fields) == [
+        ["part", "kind", "shapes", "weights"],
+        ["embedding", "frozen", "10×4", "40"],
+        ["layer", "1", "forward", "GRU", "4×9,", "3×9,", "9,", "3", "75"],
+        ["layer", "1", "backward", "GRU", "4×9,", "3×9,", "9,", "3", "75"],
+        ["layer", "2", "forward", "GRU", "6×9,", "3×9,", "9,", "3", "93"],
+        ["layer", "2", "backward", "GRU", "6×9,", "3×9,", "9,", "3", "93"],
+        ["head_0", "5,", "6×5", "35"],
+        ["output", "2,", "5×2", "12"],
+        ["all", "423"],
+        ["of", "these", "40", "are", "not", "trained"],
+    ]
+
+
+def test_epochs_are_means_over_the_lanes_a_line_each():
+    figures = {  # (epoch, split) → loss and accuracy of each of two lanes
+        (1, "train"): ((0.75, 0.5), (0.25, 0.75)),
+        (1, "test"): ((1.0, 0.5), (0.5, 0.625)),
+        (2, "train"): ((0.125, 1.0), (0.125, 1.0)),
+        (2, "test"): ((2.0, 0.0), (1.0, 0.5)),
+    }
+    rows = [
+        {"epoch": epoch, "lane": lane, "split": split, "loss": loss, "accuracy": accuracy}
+        for (epoch, split), lanes in figures.items()
+        for lane, (loss, accuracy) in enumerate(lanes)
+    ]
+    assert tables.epochs(rows).splitlines() == [
+        "[Epoch:  1/2]  Training Loss: 0.500  Testing Loss: 0.750  Training Acc: 62.50  Testing Acc: 56.25",
+        "[Epoch:  2/2]  Training Loss: 0.125  Testing Loss: 1.500  Training Acc: 100.00  Testing Acc: 25.00",
+    ]
+
+
+# Calibration: two classes, so that the ten bins reach from 50 % to 100 % in steps of 5 %.
+
+SURE = np.array([0.98, 0.97, 0.96, 0.99, 0.52, 0.53, 0.8125])  # probability of the class that is predicted
+PREDICTED = np.array([1, 1, 0, 0, 0, 1, 1])
+RIGHT = np.array([True, True, True, False, False, True, False])
+
+
+def test_bins_of_a_case_worked_by_hand():
+    probabilities = np.where(PREDICTED[:, None] == [0, 1], SURE[:, None], 1 - SURE[:, None])
+    found = calibration.bins(probabilities, np.where(RIGHT, PREDICTED, 1 - PREDICTED))
+    empty = np.full(10, np.nan)
+    wanted = [np.copy(empty), np.copy(empty), np.zeros(10)]
+    for place, confidence, accuracy, count in ((0, 0.525, 0.5, 2), (6, 0.8125, 0.0, 1), (9, 0.975, 0.75, 4)):
+        wanted[0][place], wanted[1][place], wanted[2][place] = confidence, accuracy, count / 7
+    assert_close(found, calibration.Bins(*wanted))
+    assert calibration.expected_error(found) == pytest.approx((2 * 0.025 + 1 * 0.8125 + 4 * 0.225) / 7)
+
+
+def test_bins_reach_from_a_guess_to_certainty():
+    certain, guess, between = np.eye(4)[2], np.full(4, 0.25), np.array([0.65, 0.15, 0.1, 0.1])
+    found = calibration.bins(np.stack([certain, guess, guess, between]), np.array([2, 0, 1, 3]))
+    assert found.share.tolist() == [0.5, 0, 0, 0, 0, 0.25, 0, 0, 0, 0.25]  # 0.65 lies 8/15 of the way up
+    assert found.accuracy[[0, 5, 9]].tolist() == [0.5, 0.0, 1.0]
+    assert calibration.expected_error(found) == pytest.approx(0.5 * 0.25 + 0.25 * 0.65)
+
+
+def test_an_honest_network_has_no_calibration_error():
+    probabilities = np.tile([0.25, 0.75], (8, 1))
+    assert calibration.expected_error(calibration.bins(probabilities, np.arange(8) % 4 > 0)) == 0
+
+
+def test_the_picture_of_the_calibration_is_drawn(tmp_path):
+    found = calibration.bins(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array([0, 1, 0]))
+    calibration.picture(found, tmp_path / "plots" / "calibration.png")
+    assert (tmp_path / "plots" / "calibration.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("losses", [[0.7, 0.5, 0.4, 0.3], [0.7], [None]], ids=["four rows", "one row", "diverged"])
+def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses):
+    rows = [
+        {"step": n + 1, "epoch": (n + 1) / 2, "split": split, "loss": loss, "accuracy": 0.5, "lane": lane}
+        for n, loss in enumerate(losses)
+        for split in ("train", "validation")
+        for lane in (0, 1)
+    ]
+    plots.epochs(rows, tmp_path / "loss-epochs.png")
+    assert (tmp_path / "loss-epochs.png").read_bytes().startswith(PNG)
+
+
+def test_epochs_darken():
+    shades = [sum(plots.progress(share)) for share in (0.1, 0.5, 1.0)]
+    assert shades == sorted(shades, reverse=True)
+    assert all(0 <= part <= 1 for share in (0.0, 1.0) for part in plots.progress(share))
 
 
 def test_what_is_seen_inside_is_what_the_layer_computes():
@@ -43,5 +176,6 @@ def test_the_picture_of_the_gates_is_drawn(tmp_path):
     params = cell.init(jax.random.key(0), 3)
     inside = gates.look_inside(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
-    gates.picture(inside, [f"word{n}" for n in range(70)], np.linspace(0, 1, 70), "positive", "first layer", path)
-    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    verdicts = gates.Verdicts("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
+    gates.picture(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
+    assert path.read_bytes().startswith(PNG)

@@ -193,6 +193,26 @@ def test_amazon_polarity(tmp_path):
     assert load(DataConfig(source="amazon_polarity", path=str(fasttext))) == [("Good: Plays well", 1)]
 
 
+def test_titles_on_request(tmp_path):
+    new = write(tmp_path / "new.jsonl", [{"rating": 4.0, "title": "Good", "text": "Plays well"}])
+    old = write(tmp_path / "old.jsonl", [{"overall": 4.0, "summary": "Good", "reviewText": "Plays well"}])
+    polarity = write(tmp_path / "polarity.parquet", [{"label": 3, "title": "Good", "content": "Plays well"}])
+    for source, path in (("amazon_reviews", new), ("amazon_reviews", old), ("amazon_polarity", polarity)):
+        assert load(DataConfig(source=source, path=str(path))) == [("Good: Plays well", 3)]
+        assert load(DataConfig(source=source, path=str(path), titles=False)) == [("Plays well", 3)]
+
+
+def test_review_of_a_title_alone(tmp_path):
+    path = write(tmp_path / "a.jsonl", [{"rating": 1, "title": "Good", "text": ""}, {"rating": 5, "text": "Fine"}])
+    config = DataConfig(source="amazon_reviews", path=str(path))
+    assert load(config) == [("Good", 0), ("Fine", 4)]
+    config.titles = False
+    with pytest.raises(UserError, match=r"a\.jsonl, line 1: has no text; mend it, or leave such rows out"):
+        load(config)
+    config.bad_rows = "skip"
+    assert load(config) == [("Fine", 4)]
+
+
 def test_embedded_reviews():
     polarity = load(DataConfig(reviews=200))
     stars = load(DataConfig(reviews=200, classes="stars"))

@@ -3,16 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_jax.config import TokensConfig
+from lstm_jax.config import CHOICES, TokensConfig
 from lstm_jax.errors import UserError
-from lstm_jax.text import tokens
+from lstm_jax.text import tokens, treebank
+from tests.reviews import SHARED_DATA
 
 PAD, UNKNOWN = 0, 1
+START, KERAS_UNKNOWN, UNUSED = 1, 2, 3
+KINDS = CHOICES["data.tokens.words"]
 
 
 def learned(texts: list[str], fingerprint: str | None = None, **options):
-    dataset = datasets.Dataset.from_dict({"text": texts})
     config = TokensConfig(**{"min_count": 1, **options})
+    dataset = datasets.Dataset.from_dict({"text": tokens.split(texts, config)})
     return tokens.learn(dataset.data.column("text"), fingerprint or repr((texts, options)), config)
 
 
@@ -22,7 +25,14 @@ def good_film():
 
 
 def words(tokenizer, text: str) -> list[str]:
-    return [tokenizer.id_to_token(n) for n in tokens.encode(tokenizer, [text])[0]]
+    return tokens.words(tokenizer, tokens.encode(tokenizer, [text])[0])
+
+
+def words_of(text: str, **options) -> list[str]:
+    """The words of a text as the vocabulary learned from it has them, without <START>."""
+    (split,) = tokens.split([text], TokensConfig(**options))
+    found = words(learned([text], **options), split)
+    return found[1:] if options["words"] == "keras" else found
 
 
 @pytest.mark.parametrize(
@@ -39,6 +49,95 @@ def words(tokenizer, text: str) -> list[str]:
 )
 def test_words_of_a_text(text, expected):
     assert words(learned([text]), text) == expected
+
+
+TEXT = "Don't visit end_of.<br />It's 10,5% – e-mail: (OK)! [映画]"
+WORDS = {
+    "runs": "dont visit end_of . its 10 , 5 % – e - mail : ( ok )! [ 映画 ]",
+    "alphanumeric": "dont visit endof its 105 email ok 映画",
+    "spaces": "don't visit end_of. it's 10,5% – e-mail: (ok)! [映画]",
+    "keras": "don't visit end of br it's 10 5 – e mail ok 映画",
+    "treebank": "do n't visit end_of . it 's 10,5 % – e-mail : ( ok ) ! [ 映画 ]",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_words(kind):
+    assert words_of(TEXT, words=kind) == WORDS[kind].split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_case_is_kept_by_every_kind(kind):
+    text = "Good GOOD good"
+    assert words_of(text, words=kind) == ["good"] * 3
+    assert words_of(text, words=kind, lower_case=False) == text.split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_digits_become_zeros(kind):
+    text = "1999 was b2b 0 x10"
+    assert words_of(text, words=kind) == text.split()
+    assert words_of(text, words=kind, zero_digits=True) == "0000 was b0b 0 x00".split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://a.b/c?d=1&e=_f",
+        "https://x.y:80/#z",
+        "www.x.org",
+        "a-shop.com",
+        "shop.org/a/b_c",
+        "x.y.net/",
+        "HTTPS://A.b/C",
+        "WWW.X.com",
+    ],
+)
+def test_every_address_becomes_the_same_word(kind, address):
+    text = f"see {address} now"
+    marked = words_of(text, words=kind, mark_urls=True)
+    assert [word.strip("<>") for word in marked] == ["see", "url", "now"]
+    assert marked[1] == "<url>" or kind not in ("spaces", "treebank")  # the others may drop the brackets
+    assert marked[1] not in words_of(text, words=kind)
+
+
+@pytest.mark.parametrize("kind", ["spaces", "treebank"])
+def test_what_is_no_address(kind):
+    text = "the company.community http www com not.a.link end.then u.s.a"
+    assert words_of(text, words=kind, mark_urls=True) == text.split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_ids(kind, tmp_path):
+    special = ["<PAD>", "<START>", "<UNK>", "<UNUSED>"] if kind == "keras" else ["[PAD]", "[UNK]"]
+    tokenizer = learned(["one two two", "three three three"], words=kind)
+    tokens.write(tokenizer, tmp_path / "tokenizer.json")
+    for known in (tokenizer, tokens.read(tmp_path / "tokenizer.json")):
+        assert tokens.words(known, range(known.get_vocab_size())) == [*special, "three", "two", "one"]
+        assert tokens.first_word(known) == len(special)
+        assert tokens.unknown(known) == known.token_to_id("<UNK>" if kind == "keras" else "[UNK]")
+        assert words(known, "one four")[-2:] == ["one", special[tokens.unknown(known)]]
+
+
+def test_layout_of_keras():
+    texts = ["the film was good", "the film", "the end <br /> was"]
+    tokenizer = learned(texts, words="keras", vocabulary_size=7)
+    vocabulary = {"<PAD>": PAD, "<START>": START, "<UNK>": KERAS_UNKNOWN, "<UNUSED>": UNUSED}
+    assert tokenizer.get_vocab().keys() - vocabulary == {"the", "film", "was"}
+    assert tokenizer.get_vocab() == {**vocabulary, "the": 4, "film": 5, "was": 6}
+    ids = tokens.encode(tokenizer, ["The GOOD film!", "", "was <PAD> <START>"])
+    assert ids == [[START, 4, KERAS_UNKNOWN, 5], [START], [START, 6, KERAS_UNKNOWN, KERAS_UNKNOWN]]
+    assert tokens.words(tokenizer, ids[0]) == ["<START>", "the", "<UNK>", "film"]
+
+
+@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real reviews are not there")
+def test_keras_vocabulary_of_real_reviews():
+    """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
+    imdb = datasets.Dataset.from_parquet(str(SHARED_DATA / "imdb" / "train.parquet"))
+    tokenizer = tokens.learn(imdb.data.column("text"), "real", TokensConfig(words="keras", vocabulary_size=10_000))
+    assert tokenizer.get_vocab_size() == 10_000
+    assert tokens.words(tokenizer, range(4, 14)) == "the and a of to is br in it i".split()
 
 
 def test_case_is_kept_on_request():
@@ -74,11 +173,30 @@ def test_a_text_cannot_spell_the_special_words(good_film, tmp_path):
         assert tokens.encode(tokenizer, ["[PAD][UNK]"]) == [[UNKNOWN] * 5]  # [ pad ][ unk ]
 
 
+@pytest.mark.parametrize("lower_case", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
+    special = (*tokens.SPECIAL, *tokens.KERAS_SPECIAL)
+    for texts in (["good film"], ["good film", *special * 3]):
+        tokenizer = learned(texts, words=kind, lower_case=lower_case)
+        own = tokens.KERAS_SPECIAL if kind == "keras" else tokens.SPECIAL
+        assert tokens.words(tokenizer, range(len(own))) == list(own)
+        assert sorted(tokenizer.get_vocab().values()) == list(range(tokenizer.get_vocab_size()))
+        for ids in tokens.encode(tokenizer, tokens.split(list(special), TokensConfig(words=kind))):
+            without_start = ids[1:] if kind == "keras" else ids
+            assert {n for n in without_start if n < len(own)} <= {tokens.unknown(tokenizer)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @given(texts=st.lists(st.text(), min_size=1, max_size=50))
-def test_any_text_has_words(good_film, texts):
-    for ids in tokens.encode(good_film, texts):
+def test_any_text_has_words(kind, texts):
+    config = TokensConfig(words=kind, zero_digits=True, mark_urls=True)
+    tokenizer = learned(["good film"], words=kind)
+    for ids in tokens.encode(tokenizer, tokens.split(texts, config)):
         assert ids
         assert PAD not in ids
+        assert (ids[0] == START) == (kind == "keras" or ids[0] == UNKNOWN)
+        assert START not in ids[1:] or kind != "keras"
 
 
 def test_long_text():
@@ -91,6 +209,16 @@ def test_learned_vocabulary_is_read_from_the_cache(monkeypatch):
     assert learned(["other words"], "cached once").to_str() == first.to_str()
     with pytest.raises(TypeError):  # another vocabulary is learned, which needs the function taken away
         learned(["good film"], "cached once", vocabulary_size=3)
+
+
+def test_vocabularies_of_other_words_are_cached_apart():
+    changes = [{"words": kind} for kind in KINDS]
+    changes += [{"zero_digits": True}, {"mark_urls": True}, {"lower_case": False}, {"min_count": 2}]
+    text = "Don't say 12<br />at_all x.com"
+    for _ in range(2):
+        found = [learned([text], "one name for all", **change).get_vocab() for change in changes]
+        assert found == [learned([text], f"a name for {change}", **change).get_vocab() for change in changes]
+    assert len({tuple(sorted(vocabulary)) for vocabulary in found}) == len(changes)
 
 
 def test_written_and_read(tmp_path):
@@ -123,3 +251,23 @@ def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
 
     tokens.tokenised(datasets.load_from_disk(tmp_path), learned(["other words"]))
     assert len(encoded) == 2
+
+
+def test_treebank_words_are_found_once(tmp_path, monkeypatch):
+    datasets.Dataset.from_dict({"text": ["It's 10.", "Good<br />film"], "label": [1, 0]}).save_to_disk(tmp_path)
+    asked = []
+    split = treebank.split
+    monkeypatch.setattr(treebank, "split", lambda texts: (asked.append(texts), split(texts))[1])
+
+    def prepared(**options) -> datasets.Dataset:
+        return tokens.prepared(datasets.load_from_disk(tmp_path), TokensConfig(**options))
+
+    for _ in range(2):
+        assert prepared(words="treebank")["text"][:] == ["it 's 10 .", "good film"]
+    assert asked == [["it's 10.", "good film"]]
+    assert prepared(words="treebank", zero_digits=True)["text"][:] == ["it 's 00 .", "good film"]
+    assert prepared(words="treebank", lower_case=False)["text"][:] == ["It 's 10 .", "Good film"]
+    assert len(asked) == 3
+    for kind in set(KINDS) - {"treebank"}:
+        assert prepared(words=kind)["text"][:] == ["It's 10.", "Good<br />film"]
+    assert len(asked) == 3

@@ -9,6 +9,7 @@ from lstm_jax.text.batches import gather
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.objectives import cross_entropy
 from lstm_jax.training.optimizers import OPTIMIZERS, optimizer, schedule
+from tests.helpers import assert_close, assert_equal, difference
 from tests.training.tiny import CLASSES, STEPS, WORDS, hparams, tiny_config, toy_corpus
 
 
@@ -43,6 +44,27 @@ def test_a_step_of_sgd_is_the_gradient_of_the_mean_loss():
     np.testing.assert_allclose(metrics.loss, 6 * loss, rtol=1e-5)
     assert metrics.reviews == 6
     assert metrics.tokens == batch.lengths.sum()
+
+
+def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
+    stepped = []
+    for implementation in ("scan", "bptt"):
+        config = tiny_config(
+            model__implementation=implementation,
+            model__layers=2,
+            model__bidirectional=True,
+            model__dropout__layers=0.3,
+            optimizer__name="sgd",
+            optimizer__learning_rate=0.5,
+        )
+        _, run = make(config)
+        state = run.init(3, scalars(hparams(config)))
+        stepped.append((state.params, *jax.jit(run.step)(state, batch_of([0, 1, 2, 3, 4, 5, -1, -1]))))
+    (before, scan, metrics), (_, bptt, other_metrics) = stepped
+    assert_equal(stepped[1][0], before)
+    assert_close(bptt.params, scan.params)
+    assert_close(other_metrics, metrics)
+    assert all(difference(*pair) > 1e-4 for pair in zip(*map(jax.tree.leaves, (before, scan.params)), strict=True))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -17,6 +17,7 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.text import corpus
 from lstm_jax.training import evaluation, run
 from lstm_jax.training.checkpoints import Checkpoints
+from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
 ROOT = Path(__file__).parents[2]
@@ -144,9 +145,9 @@ def test_a_single_unit_needs_two_classes(tmp_path):
 
 def test_lanes_that_leave_out_different_parts_are_refused(tmp_path):
     config = tiny_config(optimizer__clip_norm=1.0)
-    lanes = [configs.hparams(config), configs.hparams(config) | {"optimizer.clip_norm": 0.0}]
+    lanes = [Lane(0, {}), Lane(1, {"optimizer.clip_norm": 0.0})]
     with pytest.raises(ConfigError, match=r"a lane has optimizer\.clip_norm = 0\.0 and the config has 1\.0"):
-        run.prepare_lanes(config, corpus.prepare(config.data), [0, 1], lanes, Checkpoints(tmp_path))
+        run.prepare_lanes(config, corpus.prepare(config.data), lanes, Checkpoints(tmp_path))
 
 
 def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):

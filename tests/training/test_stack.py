@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lstm_jax import config as configs
 from lstm_jax.text import corpus
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.notes import Notes
+from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
 CONFIG = tiny_config(train__patience=1, optimizer__name="sgd", optimizer__learning_rate=0.5, train__epochs=3)
@@ -19,8 +19,8 @@ SEEDS = (0, 0, 1)
 def train(folder, seeds, rates):
     folder.mkdir()
     checkpoints = Checkpoints(folder)
-    hparams = [configs.hparams(CONFIG) | {"optimizer.learning_rate": rate} for rate in rates]
-    loop, checkpoint = run.prepare_lanes(CONFIG, corpus.prepare(CONFIG.data), list(seeds), hparams, checkpoints)
+    lanes = [Lane(seed, {"optimizer.learning_rate": rate}) for seed, rate in zip(seeds, rates, strict=True)]
+    loop, checkpoint = run.prepare_lanes(CONFIG, corpus.prepare(CONFIG.data), lanes, checkpoints)
     notes = Notes.from_json(checkpoint.notes)
     loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, folder)
     checkpoints.finish()

@@ -1,0 +1,19 @@
+"""Table 2 of system A: test accuracy over epochs by the learning rate.
+
+    python compare.py --config=configs/studies/glos_rates.py[:FILE] --workdir=runs/glos_rates
+
+FILE is ``Video_Games.json.gz``; without it the reviews come from the Hub. The rates are the published ones times
+100; see ``configs/glos_amazon_stars.py``.
+"""
+
+from configs import glos_amazon_stars
+from lstm_jax.studies.grid import Grid
+
+
+def get_config(path: str = "") -> Grid:
+    """Seven rates for 64 cells, under the published protocol, whose vectors are counted over all reviews."""
+    base = glos_amazon_stars.get_config("published")
+    base.data.path = path
+    base.train.epochs = 3
+    rates = (1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 5e-6, 1e-6)
+    return Grid(base, "optimizer.learning_rate", tuple(glos_amazon_stars.FASTER * rate for rate in rates), seeds=2)

@@ -1,0 +1,51 @@
+"""The runs of a study, each in a folder of its own, never made twice."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lstm_jax.config import Config, validate
+from lstm_jax.reports.tables import Figures
+from lstm_jax.text import corpus
+from lstm_jax.training import epochs, evaluation, run
+from lstm_jax.training.epochs import EpochFigures
+from lstm_jax.training.workdir import Lane
+
+log = logging.getLogger(__name__)
+
+
+class Arm(NamedTuple):
+    """Lanes of one config, trained in one folder."""
+
+    name: str  # of the folder
+    config: Config
+    lanes: tuple[Lane, ...] = ()  # none: those that the config asks for
+
+
+def train(arm: Arm, workdir: Path) -> dict[str, Any]:
+    """Trains an arm, or goes on with it; its summary. A lane that diverges is no failure of a study."""
+    log.info("%s", arm.name)
+    return run.train(validate(arm.config), workdir / arm.name, list(arm.lanes) or None)
+
+
+def tested(arm: Arm, workdir: Path) -> Figures:
+    """Its figures on the test reviews, read where they are written already."""
+    file = workdir / arm.name / "eval-test.json"
+    if not file.exists():
+        trained, corpora = _loaded(arm, workdir)
+        evaluation.test(trained, corpora, "test")
+    return Figures(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def by_epoch(arm: Arm, workdir: Path) -> list[EpochFigures]:
+    """Its figures after each epoch, read where they are written already."""
+    file = workdir / arm.name / "epochs.json"
+    if not file.exists():
+        epochs.every_epoch(*_loaded(arm, workdir))
+    return [EpochFigures(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def _loaded(arm: Arm, workdir: Path) -> tuple[evaluation.Trained, corpus.Corpora]:
+    trained = evaluation.load(workdir / arm.name, arm.config)
+    return trained, corpus.prepare(arm.config.data, trained.tokenizer)

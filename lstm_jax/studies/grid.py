@@ -1,0 +1,118 @@
+"""One field of a config over several values: test accuracy after each epoch, as a table and a picture."""
+
+import copy
+import csv
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstm_jax import config as configs
+from lstm_jax.config import Config
+from lstm_jax.errors import ConfigError
+from lstm_jax.files import write_text
+from lstm_jax.reports import plots
+from lstm_jax.studies import arms
+from lstm_jax.studies.arms import Arm
+from lstm_jax.training.epochs import EpochFigures
+from lstm_jax.training.workdir import Lane
+
+
+@dataclasses.dataclass
+class Grid:
+    """A study of one field.
+
+    Where the field is a traced hyper-parameter, all values and seeds are lanes of one program; otherwise each
+    value is compiled by itself and its seeds are lanes.
+    """
+
+    base: Config
+    field: str  # dotted path
+    values: tuple[Any, ...]
+    seeds: int = 1  # from the base's seed on
+
+    def arms(self) -> list[Arm]:
+        """The stacks of lanes to be trained.
+
+        Raises:
+          ConfigError: there is no such field, or no value.
+        """
+        configs.check_path(f"config.{self.field}")
+        if not self.values:
+            raise ConfigError(f"the study of {self.field} has no values")
+        seeds = range(self.base.seed, self.base.seed + self.seeds)
+        if self.field in configs.hparams(self.base):
+            lanes = tuple(Lane(seed, {self.field: float(value)}) for value in self.values for seed in seeds)
+            return [Arm(self.field, copy.deepcopy(self.base), lanes)]
+        own = tuple(Lane(seed, {}) for seed in seeds)
+        return [Arm(f"{self.field}={value}", _changed(self.base, self.field, value), own) for value in self.values]
+
+    def run(self, workdir: Path) -> str:
+        """Trains what is not trained yet and returns the table; writes it, ``runs.csv`` and a picture."""
+        stacks = self.arms()
+        for arm in stacks:
+            arms.train(arm, workdir)
+        found = {value: [] for value in self.values}  # type: dict[Any, list[EpochFigures]]
+        for n, arm in enumerate(stacks):
+            for row in arms.by_epoch(arm, workdir):
+                value = self.values[n] if len(stacks) > 1 else self.values[row.lane // self.seeds]
+                found[value].append(row)
+        table = self.table(found)
+        write_text(workdir / "table.md", table)
+        write_text(workdir / "runs.csv", self._csv(found))
+        self._picture(found, workdir / "accuracy.png")
+        return table
+
+    def table(self, found: dict[Any, list[EpochFigures]]) -> str:
+        """Markdown: epochs down, values across, test accuracy as mean ± standard deviation over the seeds."""
+        name = self.field.split(".")[-1].replace("_", " ")
+        last = max(row.epoch for rows in found.values() for row in rows)
+        lines = ["| " + " | ".join([name, *map(str, self.values)]) + " |", "|" + "---|" * (len(self.values) + 1)]
+        for epoch in range(1, last + 1):
+            cells = [_cell([r.accuracy for r in _of(rows, "test", epoch)]) for rows in found.values()]
+            lines.append("| " + " | ".join([f"epoch {epoch}", *cells]) + " |")
+        return "\n".join(lines) + "\n"
+
+    def _csv(self, found: dict[Any, list[EpochFigures]]) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([self.field, "seed", "epoch", "split", "loss", "accuracy"])
+        for value, rows in found.items():
+            for row in rows:
+                seed = self.base.seed + row.lane % self.seeds
+                writer.writerow([value, seed, row.epoch, row.split, row.loss, row.accuracy])
+        return text.getvalue()
+
+    def _picture(self, found: dict[Any, list[EpochFigures]], path: Path) -> None:
+        drawn, axes = plots.figure(7, 4.2)
+        for n, (value, rows) in enumerate(found.items()):
+            epochs = sorted({row.epoch for row in rows})
+            means = [np.mean([r.accuracy for r in _of(rows, "test", epoch)]) for epoch in epochs]
+            axes.plot(epochs, means, marker="o", color=plots.progress((n + 1) / len(found)), label=str(value))
+        axes.set(xlabel="epoch", ylabel="accuracy on test reviews")
+        axes.set_xticks(epochs)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, title=self.field, loc="center left", bbox_to_anchor=(1, 0.5))
+        plots.save(drawn, path)
+
+
+def _of(rows: list[EpochFigures], split: str, epoch: int) -> list[EpochFigures]:
+    return [row for row in rows if row.split == split and row.epoch == epoch]
+
+
+def _cell(accuracies: list[float]) -> str:
+    mean = f"{100 * np.mean(accuracies):.2f}"
+    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f}" if len(accuracies) > 1 else mean
+
+
+def _changed(base: Config, path: str, value: Any) -> Config:
+    config: Any = copy.deepcopy(base)
+    *groups, name = path.split(".")
+    owner = config
+    for group in groups:
+        owner = getattr(owner, group)
+    setattr(owner, name, value)
+    return config

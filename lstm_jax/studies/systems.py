@@ -1,0 +1,104 @@
+"""The published systems, as published and improved: one table of what they reach here."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lstm_jax import linear
+from lstm_jax.config import Config
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_text
+from lstm_jax.studies import arms
+from lstm_jax.studies.arms import Arm
+from lstm_jax.text import corpus
+from lstm_jax.training import evaluation
+from lstm_jax.training.workdir import Lane, write_json
+
+SEEDS = 3  # of a system whose epoch takes less than
+SHORT = 60.0  # seconds
+
+
+@dataclasses.dataclass
+class System:
+    """One config under several variants; see the files of ``configs``."""
+
+    letter: str
+    name: str  # of its config, and of its folders
+    data: str  # in words, for the table
+    variants: dict[str, Config]  # column → config
+    baselines: bool = False  # whether the counting and the linear baselines are of interest
+
+
+@dataclasses.dataclass
+class Result:
+    """What a variant of a system reached on test reviews."""
+
+    accuracies: list[float]  # one a seed
+    epoch_seconds: float  # the median over the seeds, validation included and compiling aside
+    parameters: int
+
+
+@dataclasses.dataclass
+class Systems:
+    """The study of all systems. Every run lies in a folder of its own, and a finished one is not made again."""
+
+    systems: tuple[System, ...]
+
+    def run(self, workdir: Path) -> str:
+        """Trains and tests what is not yet, and returns the table in Markdown; also written as ``table.md``."""
+        lines = [
+            "| system | data | variant | published | test accuracy here | weights | seconds an epoch |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for system in self.systems:
+            for variant, config in system.variants.items():
+                result = self._result(system, variant, config, workdir)
+                published = f"{config.published:.2%}" if config.published else "–"
+                lines.append(
+                    f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} "
+                    f"| {_accuracy(result.accuracies)} | {result.parameters:,} | {result.epoch_seconds:.1f} |"
+                )
+                if system.baselines:
+                    for name, accuracy in self._baselines(system, variant, config, workdir).items():
+                        lines.append(f"| | | {variant}: {name} | | {accuracy:.2%} | | |")
+                write_text(workdir / "table.md", "\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
+
+    def _result(self, system: System, variant: str, config: Config, workdir: Path) -> Result:
+        accuracies: list[float] = []
+        seconds: list[float] = []
+        parameters = 0
+        for seed in range(config.seed, config.seed + SEEDS):
+            arm = _arm(system, variant, config, seed)
+            summary = arms.train(arm, workdir)
+            if summary["status"] == "diverged":
+                raise UserError(f"{workdir / arm.name} diverged; lower its config.optimizer.learning_rate")
+            accuracies.append(arms.tested(arm, workdir).accuracy)
+            seconds.append(summary["train_seconds"] / summary["epochs"])
+            parameters = summary["parameters"]
+            if seconds[0] >= SHORT:
+                break
+        return Result(accuracies, float(np.median(seconds)), parameters)
+
+    def _baselines(self, system: System, variant: str, config: Config, workdir: Path) -> dict[str, float]:
+        file = workdir / f"{_arm(system, variant, config, config.seed).name}" / "baselines.json"
+        if not file.exists():
+            trained = evaluation.load(file.parent, config)
+            corpora = corpus.prepare(config.data, trained.tokenizer)
+            found = evaluation.baselines(corpora, "test")
+            write_json(file, {**found, linear.NAME: linear.accuracy(config.data, "test")})
+        return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _arm(system: System, variant: str, config: Config, seed: int) -> Arm:
+    lanes = tuple(Lane(seed + n, {}) for n in range(config.ensemble))
+    return Arm(f"{system.name}/{variant}/seed{seed}", config, lanes)
+
+
+def _accuracy(accuracies: list[float]) -> str:
+    mean = f"{100 * np.mean(accuracies):.2f}"
+    if len(accuracies) == 1:
+        return f"{mean} %"
+    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f} %"

@@ -1,0 +1,90 @@
+"""How fast reviews become a corpus: a generated fastText file, read, cleaned, tokenised and flattened."""
+
+import bz2
+import logging
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from lstm_jax.config import DataConfig
+from lstm_jax.text import corpus, sources, tokens
+
+log = logging.getLogger(__name__)
+
+WORDS = 2_000_000  # that the generator knows, drawn by Zipf's law
+EXPONENT = 1.05
+MEAN_LENGTH, DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
+LETTERS = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
+CHUNK = 20_000  # reviews generated at a time
+
+
+def write_reviews(path: Path, count: int, seed: int = 0) -> None:
+    """Writes ``count`` reviews of random words in fastText's format, compressed by bz2.
+
+    Words follow Zipf's law; some begin with a capital, end in punctuation, or are numbers or web addresses.
+    """
+    rng = np.random.default_rng(seed)
+    known = _words(rng)
+    ranks = np.arange(1, WORDS + 1, dtype=np.float64) ** -EXPONENT
+    below = np.cumsum(ranks / ranks.sum())
+    part = path.with_name(f".{path.name}.part")
+    with bz2.open(part, "wb", compresslevel=1) as file:
+        for start in range(0, count, CHUNK):
+            size = min(CHUNK, count - start)
+            lengths = np.clip(rng.normal(MEAN_LENGTH, DEVIATION, size), 8, 240).astype(int)
+            drawn = known[np.searchsorted(below, rng.random(lengths.sum()))]
+            ends = np.cumsum(lengths)
+            labels = rng.integers(1, 3, size)
+            lines = [
+                f"__label__{label} {' '.join(drawn[end - length : end])}\n"
+                for label, end, length in zip(labels, ends, lengths, strict=True)
+            ]
+            file.write("".join(lines).encode())
+    part.replace(path)
+
+
+def _words(rng: np.random.Generator) -> Any:
+    lengths = rng.integers(2, 11, WORDS)
+    text = "".join(LETTERS[rng.integers(0, len(LETTERS), lengths.sum())])
+    ends = np.cumsum(lengths)
+    kinds = rng.choice(6, WORDS, p=[0.76, 0.08, 0.08, 0.04, 0.035, 0.005])
+    words = []
+    for kind, end, length in zip(kinds, ends, lengths, strict=True):
+        word = text[end - length : end]
+        shaped = (word, word + ".", word + ",", word.capitalize(), f"{length * 37}", f"http://www.{word}.com/x")[kind]
+        words.append(shaped)
+    return np.array(words, object)
+
+
+def measure(path: Path, config: DataConfig) -> list[tuple[str, float]]:
+    """Seconds of each stage from the file to flat arrays, each stage begun with nothing of it cached."""
+    datasets.disable_progress_bars()
+    stages = []
+
+    def timed(name: str, stage: Any) -> Any:
+        start = time.perf_counter()
+        result = stage()
+        stages.append((name, time.perf_counter() - start))
+        return result
+
+    loaded = timed("reading", lambda: sources.load(config)["train"])
+    split = timed("cleaning and finding words", lambda: tokens.prepared(loaded, config.tokens))
+    texts = split.data.column("text")
+    tokenizer = timed("vocabulary", lambda: tokens.learn(texts, split._fingerprint, config.tokens))
+    ids = timed("words to ids", lambda: tokens.tokenised(split, tokenizer))
+    flat = timed("corpus", lambda: corpus.shaped(corpus.flatten(ids), config.tokens))
+    log.info("%d reviews, %d words", len(flat.labels), len(flat.tokens))
+    return stages
+
+
+def table(stages: list[tuple[str, float]], count: int) -> str:
+    """The stages, their sum, reviews a second, and the process's peak memory."""
+    total = sum(seconds for _, seconds in stages)
+    lines = [f"{name:<28}{seconds:>9.1f} s{count / seconds:>14,.0f} reviews/s" for name, seconds in stages]
+    lines.append(f"{'all':<28}{total:>9.1f} s{count / total:>14,.0f} reviews/s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return "\n".join([*lines, f"{'peak memory':<28}{peak:>9.2f} GiB"])
