@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from lstm_jax.config import DataConfig
 
+ROOT = Path(__file__).parents[1]
+
 # Real reviews, which are no part of the repository; tests that read them are skipped without them.
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -3,9 +3,11 @@
 import bz2
 import errno
 import importlib
+import io
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,10 +23,11 @@ import orbax.checkpoint as ocp
 import pytest
 from absl import app, flags
 
-from lstm_jax import cli, devices
-from lstm_jax.config import validate
+from lstm_jax import cli, devices, linear
+from lstm_jax.config import from_json, validate
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.training import run
+from lstm_jax.text import corpus
+from lstm_jax.training import evaluation, run
 from lstm_jax.training.journal import Journal
 from tests.reviews import ROWS, write
 
@@ -231,7 +234,7 @@ def test_success(command):
         ("a.csv", b"", "{path} is empty; give a file that holds reviews"),
         ("a.csv", b"text,label\n,1\n", "{path}, line 2: has no text; mend it, or leave such rows out by --config."),
         ("a.csv", b"text,sentiment\na,1\n", "{path}, line 2: no column 'label' among 'text', 'sentiment'; mend it"),
-        ("a.csv", b"text,label\nonly,0\n", "of 1 reviews none is left for test; give more reviews or change"),
+        ("a.csv", b"text,label\nonly,0\n", "of 1 reviews none is left for test; give more reviews, or change"),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": \n', "{path}, line 2: is not valid JSON (Expecting value "),
         ("a.jsonl", b'{"text": "\xff", "label": 1}\n', "{path}, line 1: is not valid UTF-8 at byte 10; mend it, or"),
         ("a.jsonl.gz", b"\x1f\x8b\x08\0", "{path} breaks off after line 0 (Compressed file ended before the end-of-s"),
@@ -367,6 +370,103 @@ def test_nothing_to_evaluate(command, tmp_path, unfinished):
     ended = command("eval", f"--workdir={unfinished}", "--split=dev")
     assert ended.code == 2
     assert ended.error.startswith("flag --split=dev: value should be one of <train|validation|test>")
+
+
+TEXTS = ("the screen is not bad .", "what a xylographic plot . all of the above is sarcasm .")
+
+
+def test_text(command, trained):
+    ended = command("eval", f"--workdir={trained}", f"--text={TEXTS[1].upper()}")
+    assert ended.code == 0
+    verdict, read = ended.out.splitlines()
+    assert read == "read as: what a [UNK] plot . all of the above is sarcasm ."
+    name, (negative, positive) = verdict.split()[0], re.findall(r"(\d+\.\d)%", verdict)
+    assert verdict == f"{name} (negative {negative}%, positive {positive}%)"
+    assert name == ("positive" if float(positive) > 50 else "negative")
+    assert float(negative) + float(positive) == pytest.approx(100, abs=0.11)
+
+
+def test_texts_of_standard_input(command, trained, monkeypatch):
+    alone = [command("eval", f"--workdir={trained}", f"--text={text}").out.splitlines()[0] for text in TEXTS]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  \n  {TEXTS[1]}"))
+    ended = command("eval", f"--workdir={trained}", "--text=-")
+    assert (ended.code, ended.out.splitlines()) == (0, alone)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
+    ended = command("eval", f"--workdir={trained}", "--text=-")
+    assert (ended.code, ended.error) == (1, "standard input holds no review; give one a line")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--explain"], "--explain draws what happens over one review; give it with --text"),
+        (["--explain", "--text=-"], "--explain draws what happens over one review; give it with --text"),
+        *(
+            (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate many reviews; ")
+            for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch")
+        ),
+    ],
+)
+def test_flags_that_do_not_go_together(command, trained, arguments, message):
+    ended = command("eval", f"--workdir={trained}", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.error.startswith(message)
+
+
+def table(out: str) -> dict[str, str]:
+    """The figures printed a line each."""
+    return dict(re.findall(r"^(accuracy .*?)  +(\S+)$", out, re.MULTILINE))
+
+
+def test_evaluation_beside_what_was_published_and_all_baselines(command, trained, tmp_path):
+    pytest.importorskip("sklearn")
+    path = shutil.copytree(trained, tmp_path / "run")
+    (path / "config.json").write_text(
+        (path / "config.json").read_text().replace('"published": 0.0', '"published": 0.9')
+    )
+    config = from_json((path / "config.json").read_text())
+    corpora = corpus.prepare(config.data)
+    for split in ("test", "validation"):
+        ended = command("eval", f"--workdir={path}", f"--split={split}", "--naive", "--linear")
+        assert ended.code == 0, ended.err
+        figures = json.loads((path / f"eval-{split}.json").read_text())
+        expected = {"accuracy of the network": figures["accuracy"]}
+        if split == "test":
+            expected["accuracy published"] = 0.9
+        baselines = evaluation.baselines(corpora, split) | {linear.NAME: linear.accuracy(config.data, split)}
+        assert "class frequencies, counted on these too" in baselines
+        expected |= {f"accuracy of {name}": accuracy for name, accuracy in baselines.items()}
+        assert table(ended.out) == {name: f"{accuracy:.2%}" for name, accuracy in expected.items()}
+        assert figures["lanes"] == [figures["accuracy"]]
+        assert f"{'expected calibration error':<42} {figures['calibration_error']:.2%}" in ended.out.splitlines()
+
+
+def test_linear_without_scikit_learn(command, trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    ended = command("eval", f"--workdir={trained}", "--linear")
+    assert ended.code == 1
+    assert ended.error == "--linear needs scikit-learn; pip install 'scikit-learn>=1.5', or leave it out"
+
+
+def test_every_epoch(command, trained, tmp_path):
+    ended = command("eval", f"--workdir={trained}", "--every_epoch")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.error == (
+        f"the run in {trained} kept no weights of its epochs; train with --config.train.keep_epochs=epoch_{{epoch}}"
+    )
+    ended = command("train", f"--workdir={tmp_path}", *TINY, "--config.train.keep_epochs=epoch_{epoch}")
+    assert ended.code == 0, ended.err
+    assert_same_weights(trained, tmp_path)
+    ended = command("eval", f"--workdir={tmp_path}", "--every_epoch")
+    assert ended.code == 0, ended.err
+    rows = json.loads((tmp_path / "epochs.json").read_text())
+    of = {(row["epoch"], row["split"]): row for row in rows}
+    assert ended.out.splitlines() == [
+        f"[Epoch: {epoch:>2}/2]  Training Loss: {of[epoch, 'train']['loss']:.3f}  "
+        f"Testing Loss: {of[epoch, 'test']['loss']:.3f}  Training Acc: {100 * of[epoch, 'train']['accuracy']:.2f}  "
+        f"Testing Acc: {100 * of[epoch, 'test']['accuracy']:.2f}"
+        for epoch in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize("name", ["train", "eval"])

@@ -164,7 +164,7 @@ def test_bounds_are_inclusive(path):
 def test_backward_pass_by_hand_is_for_lstms(cell):
     config = changed("model.cell", cell)
     config.model.implementation = "bptt"
-    message = rf"config\.model\.implementation is 'bptt', which is for LSTMs, and config\.model\.cell '{cell}'; set impl"
+    message = rf"config\.model\.implementation is 'bptt', which is for LSTMs, and config\.model\.cell '{cell}'; "
     with pytest.raises(ConfigError, match=message):
         validate(config)
     for implementation in ("auto", "scan"):
@@ -180,7 +180,7 @@ def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
     validate(configs.from_json(configs.to_json(config)))
     config.data.vectors.source = source
     config.data.vectors.path = "glove.txt" if source == "file" else ""
-    message = rf"config\.model\.embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have "
+    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have a row"
     with pytest.raises(ConfigError, match=message):
         validate(config)
     config.model.embedding_rows = 0
@@ -191,7 +191,7 @@ def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
 def test_segments_are_not_pooled_at_their_ends(pooling):
     config = changed("model.pooling", pooling)
     config.model.segment = 50
-    with pytest.raises(ConfigError, match=rf"config\.model\.pooling is '{pooling}', which with config\.model\.segment would"):
+    with pytest.raises(ConfigError, match=rf"pooling is '{pooling}', which with config\.model\.segment would see only"):
         validate(config)
 
 
@@ -236,7 +236,7 @@ def test_template_of_kept_epochs_that_does_not_fit(template, fault):
 def test_kept_epochs_are_validated_at_their_ends():
     config = changed("train.keep_epochs", "{epoch}")
     config.train.validate_every = 100
-    with pytest.raises(ConfigError, match=r"config\.train\.keep_epochs keeps the weights validated .*; set validate_every=0"):
+    with pytest.raises(ConfigError, match=r"keep_epochs keeps the weights validated after each epoch; set val"):
         validate(config)
 
 

@@ -139,7 +139,7 @@ def _check_template(config: Config) -> None:
         raise ConfigError("config.train.keep_epochs keeps the weights validated after each epoch; set validate_every=0")
     try:
         names = {epoch_name(config, epoch) for epoch in (1, 2)}
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"config.train.keep_epochs is {template!r}, which cannot be filled in ({error!r}); "
             "it may use {epoch}, {seed}, {cell}, {hidden_size}, {learning_rate}"

@@ -27,7 +27,7 @@ class TokensConfig(Group):
     words: str = "runs"  # what a word is: runs | alphanumeric | spaces | keras | treebank; see text/tokens.py
     lower_case: bool = True
     zero_digits: bool = False  # every digit becomes 0
-    mark_urls: bool = False  # every web address becomes <url>
+    mark_urls: bool = False  # every web address becomes <url>, or url where words have no brackets
     vocabulary_size: int = 30_000  # special words, as padding and unknown, included
     min_count: int = 2  # words seen less often in the training reviews are unknown
     max_length: int = 400  # words kept of a review
@@ -59,7 +59,7 @@ class DataConfig(Group):
     source: str = "reviews"  # reviews | imdb | amazon_polarity | amazon_reviews | files
     path: str = ""  # a file, or a folder with train.*, test.* and perhaps validation.*; empty: the Hub
     category: str = "Video_Games"  # of amazon_reviews on the Hub
-    titles: bool = True  # of amazon_polarity and amazon_reviews: a review's title before its text
+    titles: bool = True  # of amazon_polarity and amazon_reviews: the column of titles before the text
     text_column: str = ""  # of files: parquet, csv and json lines; empty: text
     label_column: str = ""  # a column of classes 0, 1, …; empty: label
     rating_column: str = ""  # a column of stars 1–5; empty: rating
@@ -71,7 +71,7 @@ class DataConfig(Group):
     one_class_size: int = 0  # reviews kept of every class, by seed; 0: all; -1: as many as the rarest class has
     train_entries: int = 0  # at most so many training reviews, by seed; 0: all
     eval_entries: int = 0  # so many test reviews, by seed; 0: test_fraction, or all where the source brings a test part
-    data_ratio: float = 0.0  # training reviews to training and test reviews, before both of these; 0: they decide
+    data_ratio: float = 0.0  # training to all reviews where the source brings no test part; before the entries
     test_fraction: float = 0.2  # of all reviews, where the source brings no test part
     validation_fraction: float = 0.1  # where the source brings no validation part
     validation_from: str = "train"  # which part gives that fraction: train | test

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import datasets
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import sources, tokens
 from lstm_jax.text.batches import FlatCorpus
+from lstm_jax.text.selection import select
 from lstm_jax.types import HostArray
 
 LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
@@ -27,13 +27,6 @@ class Corpora(NamedTuple):
     tokenizer: Tokenizer
     classes: int  # C
     whole: FlatCorpus | None  # training and unlabelled reviews, uncut, where word vectors are learned from them
-
-
-class Selection(NamedTuple):
-    """Which rows of which split of the source make the parts of a run."""
-
-    parts: dict[str, tuple[str, HostArray]]  # part → the source's split and row numbers in it
-    rest: HostArray  # rows of the split ``train`` in no part
 
 
 def lengths(corpus: FlatCorpus) -> HostArray:
@@ -56,7 +49,8 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     parts, rest = select(source, config)
     source = datasets.DatasetDict({split: tokens.prepared(part, config.tokens) for split, part in source.items()})
     if tokenizer is None:
-        counted = {"train": parts["train"]} if config.vectors.fit_on == "train" else parts
+        leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
+        counted = parts if leaking else {"train": parts["train"]}
         tokenizer = _vocabulary(source, counted, config)
     flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
     labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
@@ -107,96 +101,6 @@ def _class_count(labels: HostArray, config: DataConfig) -> int:
             f"labels go up to {labels.max()}, but none is {missing[0]}; number the classes 0, 1, 2, … without gaps"
         )
     return classes
-
-
-def select(source: Any, config: DataConfig) -> Selection:
-    """Leaves out short reviews, balances the classes and divides what is left, all by the config's seed."""
-    kept = {}
-    for split, part in source.items():
-        if split not in sources.SPLITS:
-            continue
-        kept[split] = np.arange(len(part))
-        if config.min_characters:
-            long = pc.greater_equal(pc.utf8_length(part.data.column("text")), config.min_characters)
-            kept[split] = np.flatnonzero(long.to_numpy())
-    if config.one_class_size:
-        labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]
-        kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
-    parts = split_rows(kept, config)
-    used = np.concatenate([own for split, own in parts.values() if split == "train"])
-    return Selection(parts, np.setdiff1d(np.arange(len(source["train"])), used))
-
-
-def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
-    """Row numbers, ascending, of ``size`` reviews of every class, or as many as the rarest class has (−1).
-
-    Raises:
-      UserError: a class has too few.
-    """
-    names, counts = np.unique(labels, return_counts=True)
-    if size == -1:
-        size = int(counts.min())
-    if counts.min() < size:
-        raise UserError(
-            f"config.data.one_class_size is {size}, but only {counts.min()} reviews are of class "
-            f"{names[counts.argmin()]}; lower it, or set -1 for as many as the rarest class has"
-        )
-    rng = np.random.default_rng([seed, 1])
-    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:size] for name in names]))
-
-
-def split_rows(kept: dict[str, HostArray], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
-    """Which rows of which split of the source make the training, validation and test parts.
-
-    A part that the source lacks is drawn at random from ``train`` (validation also from the test part), by
-    ``config.seed``, in blocks of ``config.split_block`` neighbours: where those tell of the same thing, a part
-    drawn review by review would share it with the training reviews and look easier than new reviews are.
-
-    Args:
-      kept: row numbers of each split that the source has.
-      config: fractions, entries, and seed.
-    """
-    block = config.split_block
-
-    def shuffled(rows: HostArray, seed: Any) -> list[HostArray]:
-        starts = np.random.default_rng(seed).permutation(np.arange(0, len(rows), block))
-        return [rows[start : start + block] for start in starts]
-
-    def joined(blocks: list[HostArray]) -> HostArray:
-        return np.concatenate(blocks) if blocks else np.zeros(0, int)
-
-    left = shuffled(kept["train"], config.seed)
-    parts = {split: (split, rows) for split, rows in kept.items()}
-    if "test" not in kept:
-        count = round(_test_fraction(config) * len(left))
-        if config.eval_entries and not config.data_ratio:
-            count = -(-config.eval_entries // block)
-        parts["test"], left = ("train", joined(left[:count])), left[count:]
-    elif config.eval_entries and not config.data_ratio:
-        chosen = np.concatenate(shuffled(kept["test"], [config.seed, 2]))[: config.eval_entries]
-        parts["test"] = ("test", np.sort(chosen))
-    if "validation" not in kept and config.validation_from == "test":
-        split, rows = parts["test"]
-        halves = shuffled(rows, [config.seed, 3])
-        count = round(config.validation_fraction * len(halves))
-        parts["validation"], parts["test"] = (split, joined(halves[:count])), (split, joined(halves[count:]))
-    elif "validation" not in kept:
-        count = round(config.validation_fraction * len(left))
-        parts["validation"], left = ("train", joined(left[:count])), left[count:]
-    entries = 0 if config.data_ratio else config.train_entries
-    parts["train"] = ("train", joined(left)[: entries or None])
-    for part, (_, own) in parts.items():
-        if len(own) == 0:
-            raise UserError(
-                f"of {len(kept['train'])} reviews none is left for {part}; give more reviews, or change "
-                f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
-                f"({config.test_fraction}), data_ratio or the entries"
-            )
-    return parts
-
-
-def _test_fraction(config: DataConfig) -> float:
-    return 1 - config.data_ratio if config.data_ratio else config.test_fraction
 
 
 def flatten(dataset: datasets.Dataset) -> FlatCorpus:

@@ -20,7 +20,7 @@ SPECIAL = ("[PAD]", "[UNK]")
 KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # of keras.datasets.imdb, whose words begin at id 4
 KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # what keras.layers' text splitting drops
 
-URL = r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
+URL = r"(?i)(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
 URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # no address is without one of them
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
@@ -54,8 +54,10 @@ def _normalising(config: TokensConfig) -> list[Any]:
     if config.words == "treebank":
         return []  # ``split`` has done it, since it must come before the words are found
     steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.words != "keras" else []
+    if config.lower_case:
+        steps.append(normalizers.Lowercase())
     if config.mark_urls:
-        steps.append(normalizers.Replace(Regex(URL), "<url>"))
+        steps.append(normalizers.Replace(Regex(URL), "<url>" if config.words == "spaces" else "url"))
     if config.zero_digits:
         steps.append(normalizers.Replace(Regex("[1-9]"), "0"))
     if config.words == "runs":
@@ -64,7 +66,9 @@ def _normalising(config: TokensConfig) -> list[Any]:
         steps.append(normalizers.Replace(Regex(r"[^\p{L}\p{N}\s]"), ""))
     if config.words == "keras":
         steps.append(normalizers.Replace(Regex(KERAS_FILTERS), " "))
-    return [*steps, normalizers.Lowercase()] if config.lower_case else steps
+    if config.words == "spaces":  # elsewhere no word has brackets
+        steps += [normalizers.Replace(special, special.lower()) for special in SPECIAL]
+    return steps
 
 
 def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
@@ -136,11 +140,11 @@ def split(texts: list[str], config: TokensConfig) -> list[str]:
 
 def _cleaned(text: str, config: TokensConfig) -> str:
     text = text.replace("<br />", " ")
-    if config.mark_urls and any(sign in text for sign in URL_SIGNS):
+    lower = text.lower()
+    text = lower if config.lower_case else text
+    if config.mark_urls and any(sign in lower for sign in URL_SIGNS):
         text = re.sub(URL, "<url>", text)
-    if config.zero_digits:
-        text = text.translate(ZERO_DIGITS)
-    return text.lower() if config.lower_case else text
+    return text.translate(ZERO_DIGITS) if config.zero_digits else text
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:

@@ -1,9 +1,10 @@
 """Penn Treebank words by NLTK, fast: a piece of text between spaces is tokenised once and remembered.
 
 NLTK's ``word_tokenize`` finds sentences and tokenises each with ``NLTKWordTokenizer``, whose rules look no
-further than the spaces around a piece but for one: a period is split off only at the end of a sentence. Here a
-sentence ends wherever a space follows a period, as in NLTK's sentence splitter without a model of
-abbreviations. So the pieces can be tokenised apart, and all new pieces of many reviews in one call.
+further than the spaces around a piece, but for a period, which is split off only at the end of a sentence, and
+some quotes that begin or end one. Here a sentence ends wherever a space follows a period, as in NLTK's sentence
+splitter without a model of abbreviations, and quotes are treated alike everywhere. So the pieces can be tokenised
+apart, and all new pieces of many reviews in one call.
 """
 
 import re
@@ -30,7 +31,7 @@ def split(texts: list[str]) -> list[str]:
     if len(_known) > MOST_REMEMBERED:
         _known.clear()
     pieces = [text.replace(BORDER, " ").split() for text in texts]
-    new = list({piece for own in pieces for piece in own if piece not in _known})
+    new = list(dict.fromkeys(piece for own in pieces for piece in own if piece not in _known))
     for start in range(0, len(new), CALL):
         _learn(new[start : start + CALL])
     return [" ".join([_known[piece] for piece in own]).replace(_URL, "<url>") for own in pieces]
@@ -38,7 +39,7 @@ def split(texts: list[str]) -> list[str]:
 
 def _learn(pieces: list[str]) -> None:
     ended = (_PERIOD.sub(r"\1 \2\3", piece) for piece in pieces)
-    words = NLTKWordTokenizer().tokenize(f" {BORDER} ".join(ended))
-    tokenised = " ".join(words).split(BORDER)
+    words = NLTKWordTokenizer().tokenize(f" {BORDER} ".join([BORDER, *ended, BORDER]))
+    tokenised = " ".join(words).split(BORDER)[2:-2]
     for piece, own in zip(pieces, tokenised, strict=True):
         _known[piece] = own.strip()

@@ -1,5 +1,6 @@
 """Given word vectors, read from the text format of GloVe, fastText and word2vec."""
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,7 +63,7 @@ def _zip_lines(path: Path, size: int) -> Iterator[tuple[int, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
-            fitting = [name for name in names if f"{size}d" in name] if len(names) > 1 else names
+            fitting = [name for name in names if re.search(rf"(?<!\d){size}d", name)] if len(names) > 1 else names
             if len(fitting) != 1:
                 raise UserError(f"{path} holds {', '.join(names) or 'no file'}; unpack it and give the file itself")
             with archive.open(fitting[0]) as file:

@@ -27,8 +27,10 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, 
       seed: of first vectors and draws. One thread learns, so that the same seed gives the same vectors.
 
     Raises:
-      UserError: gensim is not installed.
+      UserError: gensim is not installed, or no word is known.
     """
+    if not np.any(corpus.tokens >= first_word):
+        raise UserError("word vectors cannot be learned: the reviews hold no word of the vocabulary")
 
     def train() -> HostArray:
         try:

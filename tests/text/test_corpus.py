@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models
 
 from lstm_jax.config import DataConfig, TokensConfig, VectorsConfig
 from lstm_jax.errors import UserError
-from lstm_jax.text import corpus, sources, tokens
+from lstm_jax.text import corpus, selection, sources, tokens
 from lstm_jax.text.batches import FlatCorpus
 from tests.helpers import assert_equal
 from tests.reviews import ROWS, files, write
@@ -145,7 +145,7 @@ def test_parts_that_the_source_has_are_kept(tmp_path):
 def test_rows_of_any_split(size, validation, test, seed):
     config = DataConfig(validation_fraction=validation, test_fraction=test, seed=seed)
     try:
-        rows = corpus.split_rows({"train": np.arange(size)}, config)
+        rows = selection.split_rows({"train": np.arange(size)}, config)
     except UserError:
         left = size - round(test * size)
         assert 0 in (round(test * size), round(validation * left), left - round(validation * left))
@@ -173,20 +173,21 @@ some_rows = st.lists(st.integers(0, 200), min_size=30, max_size=120, unique=True
     ),
 )
 def test_rows_of_any_selection(kept, config):
-    parts = corpus.split_rows(kept, config)
+    parts = selection.split_rows(kept, config)
     assert set(parts) == set(PARTS)
     assert parts["train"][0] == "train"
     assert parts["test"][0] == ("test" if "test" in kept else "train")
     drawn_from = parts["test"][0] if config.validation_from == "test" else "train"
     assert parts["validation"][0] == ("validation" if "validation" in kept else drawn_from)
-    entries = not config.data_ratio and (config.train_entries or config.eval_entries)
+    by_entries = "test" in kept or not config.data_ratio
+    entries = by_entries and (config.train_entries or config.eval_entries)
     for source, rows in kept.items():
         used = np.concatenate([own for split, own in parts.values() if split == source])
         assert len(set(used)) == len(used)
         assert set(used) == set(rows) or (entries and set(used) < set(rows))
-    if config.train_entries and not config.data_ratio:
+    if config.train_entries and by_entries:
         assert 1 <= len(parts["train"][1]) <= config.train_entries
-    again = corpus.split_rows(kept, config)
+    again = selection.split_rows(kept, config)
     for part, (_, rows) in parts.items():
         np.testing.assert_array_equal(again[part][1], rows)
 
@@ -194,53 +195,54 @@ def test_rows_of_any_selection(kept, config):
 def test_balanced_rows():
     labels = np.array([0] * 30 + [1] * 12 + [2] * 20)[np.random.default_rng(0).permutation(62)]
     for size, expected in ((10, 10), (12, 12), (-1, 12)):
-        rows = corpus.balanced(labels, size, seed=0)
+        rows = selection.balanced(labels, size, seed=0)
         assert np.bincount(labels[rows]).tolist() == [expected] * 3
         assert rows.tolist() == sorted(set(rows.tolist()))
-    np.testing.assert_array_equal(corpus.balanced(labels, 10, seed=0), corpus.balanced(labels, 10, seed=0))
-    assert set(corpus.balanced(labels, 10, seed=0)) != set(corpus.balanced(labels, 10, seed=1))
+    np.testing.assert_array_equal(selection.balanced(labels, 10, seed=0), selection.balanced(labels, 10, seed=0))
+    assert set(selection.balanced(labels, 10, seed=0)) != set(selection.balanced(labels, 10, seed=1))
     message = r"config\.data\.one_class_size is 13, but only 12 reviews are of class 1; lower it, or set -1"
     with pytest.raises(UserError, match=message):
-        corpus.balanced(labels, 13, seed=0)
+        selection.balanced(labels, 13, seed=0)
 
 
-def selected(path, **options) -> tuple[corpus.Selection, list[str]]:
+def selected(path, **options) -> tuple[selection.Selection, list[str]]:
     """The selection of a config, and the texts of the split ``train``."""
     config = files(path, **options)
     source = sources.load(config)
-    selection = corpus.select(source, config)
-    for part, (split, rows) in selection.parts.items():
+    chosen = selection.select(source, config)
+    for part, (split, rows) in chosen.parts.items():
         texts, labels = corpus.texts(config, part)
         assert texts == [source[split][int(row)]["text"] for row in rows]
         assert labels.tolist() == [source[split][int(row)]["label"] for row in rows]
-    own = [rows for split, rows in selection.parts.values() if split == "train"]
-    assert sorted(np.concatenate([*own, selection.rest])) == list(range(len(source["train"])))
-    return selection, source["train"]["text"][:]
+    own = [rows for split, rows in chosen.parts.values() if split == "train"]
+    assert sorted(np.concatenate([*own, chosen.rest])) == list(range(len(source["train"])))
+    return chosen, source["train"]["text"][:]
 
 
 def test_short_reviews_are_left_out(tmp_path):
     rows = [{"text": letter * n, "label": n % 2} for letter in "aü😀" for n in range(1, 31)]
     write(tmp_path / "train.jsonl", rows)
     write(tmp_path / "test.jsonl", rows)
-    selection, texts = selected(tmp_path, min_characters=11)
-    used = np.concatenate([selection.parts["train"][1], selection.parts["validation"][1]])
+    chosen, texts = selected(tmp_path, min_characters=11)
+    used = np.concatenate([chosen.parts["train"][1], chosen.parts["validation"][1]])
     assert sorted(used) == [n for n, text in enumerate(texts) if len(text) >= 11]
-    assert sorted(selection.rest) == [n for n, text in enumerate(texts) if len(text) < 11]
-    assert selection.parts["test"][1].tolist() == sorted(used)
+    assert sorted(chosen.rest) == [n for n, text in enumerate(texts) if len(text) < 11]
+    assert chosen.parts["test"][1].tolist() == sorted(used)
     with pytest.raises(UserError, match="of 0 reviews none is left for "):
         selected(tmp_path, min_characters=31)
 
 
 def test_classes_are_balanced_after_short_reviews_are_left_out(tmp_path):
     rows = [{"text": f"{n:02} of a long text", "label": n % 3} for n in range(60)]
-    rows += [{"text": f"{n}", "label": 2} for n in range(30)] + [{"text": f"{n} more of it", "label": 0} for n in range(9)]
+    rows += [{"text": f"{n}", "label": 2} for n in range(30)]
+    rows += [{"text": f"{n} more of it", "label": 0} for n in range(9)]
     path = write(tmp_path / "a.csv", rows)
     for size, expected in ((-1, 20), (20, 20), (15, 15)):
-        selection, texts = selected(path, min_characters=10, one_class_size=size)
-        used = np.concatenate([rows for _, rows in selection.parts.values()])
+        chosen, texts = selected(path, min_characters=10, one_class_size=size)
+        used = np.concatenate([rows for _, rows in chosen.parts.values()])
         assert np.bincount([rows[n]["label"] for n in used]).tolist() == [expected] * 3
         assert min(len(texts[n]) for n in used) >= 10
-        assert len(selection.rest) == len(rows) - 3 * expected
+        assert len(chosen.rest) == len(rows) - 3 * expected
     with pytest.raises(UserError, match=r"one_class_size is 21, but only 20 reviews are of class 1; lower it"):
         selected(path, min_characters=10, one_class_size=21)
 
@@ -421,7 +423,7 @@ def straddling(parts: dict[str, tuple[str, np.ndarray]], block: int) -> list[tup
 @pytest.mark.parametrize("block", [1, 7, 10])
 def test_neighbours_of_a_block_fall_into_one_part(block):
     config = DataConfig(split_block=block, validation_fraction=0.2, test_fraction=0.25)
-    parts = corpus.split_rows({"train": np.arange(400)}, config)
+    parts = selection.split_rows({"train": np.arange(400)}, config)
     assert sorted(np.concatenate([rows for _, rows in parts.values()])) == list(range(400))
     assert straddling(parts, block) == []
     assert abs(len(parts["test"][1]) - 100) <= block
@@ -438,13 +440,13 @@ def test_blocks_hold_together_whatever_the_sizes_of_the_parts(options, validatio
     for seed in range(10):
         config = DataConfig(split_block=10, validation_from=validation_from, seed=seed, **options)
         config.validation_fraction = 0.4
-        assert straddling(corpus.split_rows(kept, config), 10) == []
+        assert straddling(selection.split_rows(kept, config), 10) == []
 
 
-def test_eval_entries_are_whole_blocks():
+def test_eval_entries_are_exact_whatever_the_blocks():
     for entries in (30, 35, 39):
-        rows = corpus.split_rows({"train": np.arange(400)}, DataConfig(split_block=10, eval_entries=entries))["test"][1]
-        assert entries <= len(rows) < entries + 10
+        parts = selection.split_rows({"train": np.arange(400)}, DataConfig(split_block=10, eval_entries=entries))
+        assert len(parts["test"][1]) == entries
 
 
 @pytest.mark.parametrize("options", [{"min_characters": 5}, {"one_class_size": -1}, {"one_class_size": 60}], ids=str)

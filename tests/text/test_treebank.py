@@ -74,7 +74,7 @@ texts_of_fragments = st.lists(st.tuples(st.sampled_from(FRAGMENTS), st.sampled_f
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(texts_of_fragments.filter(plain_ends), min_size=1, max_size=5))
 def test_words_are_those_of_nltk(texts):
     assert [text.split() for text in treebank.split(texts)] == [by_nltk(text) for text in texts]
@@ -85,13 +85,6 @@ def test_words_are_those_of_nltk(texts):
 def test_words_of_any_text_are_those_of_nltk(texts):
     expected = [by_nltk(text.replace(treebank.BORDER, " ")) for text in texts]
     assert [text.split() for text in treebank.split(texts)] == expected
-
-
-@pytest.mark.parametrize("text", ["''b is", '""b is', "he said 'that's it's'"])
-def test_ends_of_a_sentence(text):
-    assert treebank.split([text])[0].split() == by_nltk(text)
-    after = f"One. {text}"
-    assert treebank.split([after])[0].split() == by_nltk(after)
 
 
 @pytest.mark.parametrize("piece", ["''b", '""b', '""', "it's'", "end."])
@@ -113,10 +106,9 @@ def test_pieces_are_found_again_whatever_the_call(monkeypatch, call):
 
 
 def test_a_piece_is_tokenised_once(monkeypatch):
-    first = treebank.split(["it's good. It's"])
+    assert treebank.split(["it's good. It's fine."]) == ["it 's good . It 's fine ."]
     monkeypatch.setattr(treebank, "NLTKWordTokenizer", None)
-    assert treebank.split(["it's good. It's"]) == first
-    assert treebank.split(["good. it's"]) == ["good . it 's"]
+    assert treebank.split(["It's good.", "it's fine. it's good."]) == ["It 's good .", "it 's fine . it 's good ."]
     with pytest.raises(TypeError):  # a new piece needs the tokeniser taken away
         treebank.split(["it's new"])
 

@@ -55,7 +55,7 @@ def test_a_run_writes_what_the_readme_promises(finished):
     assert summary["epochs"] == 2.0
     assert json.loads((workdir / "summary.json").read_text()) == summary
     assert configs.from_json((workdir / "config.json").read_text()) == tiny_config()
-    for name in ("loss", "accuracy"):
+    for name in ("loss", "accuracy", "loss-epochs"):
         assert (workdir / "plots" / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert list((workdir / "tensorboard").glob("events*"))
     rows = timeless(workdir)
@@ -148,6 +148,78 @@ def test_lanes_that_leave_out_different_parts_are_refused(tmp_path):
     lanes = [Lane(0, {}), Lane(1, {"optimizer.clip_norm": 0.0})]
     with pytest.raises(ConfigError, match=r"a lane has optimizer\.clip_norm = 0\.0 and the config has 1\.0"):
         run.prepare_lanes(config, corpus.prepare(config.data), lanes, Checkpoints(tmp_path))
+
+
+def test_a_lane_refuses_a_field_that_is_no_hyper_parameter(tmp_path):
+    config = tiny_config()
+    for path in ("optimizer.learning_rat", "model.hidden_size"):
+        with pytest.raises(ConfigError, match=path):
+            run.train(config, tmp_path, [Lane(0, {}), Lane(0, {path: 3.0})])
+
+
+RATES = (5e-3, 0.02)
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory):
+    """The tiny run beside one that learns faster."""
+    workdir = tmp_path_factory.mktemp("lanes")
+    asked = [Lane(0, {}), Lane(0, {"optimizer.learning_rate": RATES[1]})]
+    return workdir, asked, run.train(tiny_config(), workdir, asked)
+
+
+def test_lanes_of_other_hyper_parameters_equal_their_solo_runs(finished, lanes, tmp_path):
+    workdir, _, summary = lanes
+    faster = run.train(tiny_config(optimizer__learning_rate=RATES[1]), tmp_path)
+    test = corpus.prepare(tiny_config().data).test
+    together = evaluation.lane_probabilities(evaluation.load(workdir, tiny_config()), test)
+    solos = ((*finished, RATES[0]), (tmp_path, faster, RATES[1]))
+    for n, (solo, solo_summary, rate) in enumerate(solos):
+        own = [row for row in timeless(workdir) if row["lane"] == n]
+        alone = timeless(solo)
+        assert [(row["step"], row["split"]) for row in own] == [(row["step"], row["split"]) for row in alone]
+        for name in ("loss", "accuracy"):
+            np.testing.assert_allclose([row[name] for row in own], [row[name] for row in alone], rtol=1e-5)
+        assert summary["lanes"][n] == solo_summary["lanes"][0]
+        config = tiny_config(optimizer__learning_rate=rate)
+        np.testing.assert_allclose(
+            together[n], evaluation.probabilities(evaluation.load(solo, config), test), atol=1e-5
+        )
+    losses = [[row["loss"] for row in timeless(workdir) if row["lane"] == n] for n in (0, 1)]
+    assert min(abs(a - b) for a, b in zip(*losses, strict=True)) > 1e-4
+
+
+def test_a_workdir_keeps_to_its_lanes(lanes):
+    workdir, asked, summary = lanes
+    assert json.loads((workdir / "lanes.json").read_text()) == [lane._asdict() for lane in asked]
+    before = (workdir / "metrics.jsonl").read_bytes()
+    for others in (None, asked[:1], asked[::-1], [asked[0], Lane(1, asked[1].changes)], [asked[0]] * 2):
+        with pytest.raises(UserError, match="holds other lanes than are asked for; use another --workdir"):
+            run.train(tiny_config(), workdir, others)
+    assert run.train(tiny_config(), workdir, asked) == summary
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_workdir_that_is_refused_is_let_go(finished):
+    workdir, summary = finished
+    with pytest.raises(UserError, match="belongs to another config: seed is 0 there and 1 here") as refusal:
+        run.train(tiny_config(seed=1), workdir)
+    assert run.train(tiny_config(), workdir) == summary  # while somebody still holds the error
+    del refusal
+
+
+def test_a_workdir_without_a_list_of_lanes_holds_those_of_its_config(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "lanes.json").unlink()
+    assert run.train(tiny_config(), tmp_path) == finished[1]
+    with pytest.raises(UserError, match="holds other lanes"):
+        run.train(tiny_config(), tmp_path, [Lane(1, {})])
+
+
+def test_a_table_of_fewer_rows_than_words_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.model\.embedding_rows is 5, but there are \d+ words"):
+        run.train(tiny_config(model__embedding_rows=5), tmp_path)
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):

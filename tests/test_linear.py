@@ -1,0 +1,51 @@
+"""The linear baseline: it counts pairs of words, learns from the training part alone, and says what it needs."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from lstm_jax import linear
+from lstm_jax.errors import UserError
+from lstm_jax.text import corpus
+from tests.reviews import files, write
+
+PAIRS = {0: "dog bites man", 1: "man bites dog"}  # the same words
+
+
+def reviews(labels, seed: int) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    return [{"text": f"{PAIRS[label]} on page {rng.integers(5)}", "label": int(label)} for label in labels]
+
+
+@pytest.fixture
+def config(tmp_path):
+    write(tmp_path / "train.jsonl", reviews(np.arange(60) % 2, 0))
+    write(tmp_path / "test.jsonl", reviews(np.arange(20) % 2, 1))
+    return files(tmp_path)
+
+
+def test_order_of_words_is_learned_from_pairs(config):
+    pytest.importorskip("sklearn")
+    assert linear.accuracy(config, "train") == linear.accuracy(config, "validation") == 1
+    assert linear.accuracy(config, "test") == 1
+
+
+def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
+    pytest.importorskip("sklearn")
+    asked, texts = [], corpus.texts
+
+    def turned(config, part):
+        asked.append(part)
+        found, labels = texts(config, part)
+        return found, 1 - labels if part == "test" else labels
+
+    monkeypatch.setattr(corpus, "texts", turned)
+    assert linear.accuracy(config, "test") == 0
+    assert asked == ["train", "test"]
+
+
+def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    with pytest.raises(UserError, match=r"^--linear needs scikit-learn; pip install 'scikit-learn>=1\.5', or leave it"):
+        linear.accuracy(config, "test")
