@@ -1,17 +1,22 @@
 # make train: creates the environment, trains the default config on the embedded reviews and evaluates it.
+# make systems: trains and tests the published systems and prints their table; DATA=DIR reads files instead of the Hub.
 # make test:  creates the environment with all that the tests need, and runs them.
 
 PYTHON ?= python3
 BIN := .venv/bin
 WORKDIR ?= runs/default
+DATA ?=
 
 PIN := --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: train test check pin clean
+.PHONY: train systems test check pin clean
 
 train: .venv/installed
 	$(BIN)/python train.py --config=configs/default.py --workdir=$(WORKDIR)
 	$(BIN)/python eval.py --workdir=$(WORKDIR) --naive
+
+systems: .venv/installed-test
+	$(BIN)/python compare.py --config=configs/studies/systems.py:$(DATA) --workdir=runs/systems
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

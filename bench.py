@@ -1,5 +1,6 @@
 """Benchmarks: python bench.py --suite=text --workdir=DIR."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -20,9 +21,7 @@ def define() -> None:
 def main() -> None:
     """Generates what is missing, measures, prints."""
     devices.configure()
-    import os
-
-    import datasets
+    import datasets  # seconds to import
 
     from configs import floydhub_amazon
     from lstm_jax.studies import text_speed
@@ -37,7 +36,7 @@ def main() -> None:
         datasets.config.HF_DATASETS_CACHE = Path(nothing_cached) / "datasets"
         config = floydhub_amazon.get_config()
         config.data.path = str(file)
-        print(text_speed.table(text_speed.measure(file, config.data), FLAGS.reviews))
+        print(text_speed.table(text_speed.measure(config.data), FLAGS.reviews))
 
 
 if __name__ == "__main__":

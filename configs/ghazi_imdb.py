@@ -31,7 +31,8 @@ def get_config(variant: str = "faithful") -> Config:
     config.data.source = "imdb"
     config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
     config.data.tokens.words = "alphanumeric"
-    config.data.tokens.min_count = 5
+    config.data.tokens.vocabulary_size = 5_000
+    config.data.tokens.drop_unknown = True
     config.data.tokens.max_length = 400
     if "improved" in asked:
         return improved(config)

@@ -30,6 +30,7 @@ class TokensConfig(Group):
     mark_urls: bool = False  # every web address becomes <url>, or url where words have no brackets
     vocabulary_size: int = 30_000  # special words, as padding and unknown, included
     min_count: int = 2  # words seen less often in the training reviews are unknown
+    drop_unknown: bool = False  # words outside the vocabulary vanish; otherwise they stand as unknown
     max_length: int = 400  # words kept of a review
     cut: str = "head"  # which part a longer review keeps: head | tail | both (half of each)
     pad_front: bool = False  # fills shorter reviews in front with padding that the network reads, as Keras unmasked

@@ -60,7 +60,7 @@ def _words(rng: np.random.Generator) -> Any:
     return np.array(words, object)
 
 
-def measure(path: Path, config: DataConfig) -> list[tuple[str, float]]:
+def measure(config: DataConfig) -> list[tuple[str, float]]:
     """Seconds of each stage from the file to flat arrays, each stage begun with nothing of it cached."""
     datasets.disable_progress_bars()
     stages = []
@@ -76,7 +76,7 @@ def measure(path: Path, config: DataConfig) -> list[tuple[str, float]]:
     texts = split.data.column("text")
     tokenizer = timed("vocabulary", lambda: tokens.learn(texts, split._fingerprint, config.tokens))
     ids = timed("words to ids", lambda: tokens.tokenised(split, tokenizer))
-    flat = timed("corpus", lambda: corpus.shaped(corpus.flatten(ids), config.tokens))
+    flat = timed("corpus", lambda: corpus.shaped(corpus.flatten(ids), config.tokens, tokens.unknown(tokenizer)))
     log.info("%d reviews, %d words", len(flat.labels), len(flat.tokens))
     return stages
 

@@ -55,7 +55,10 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
     labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
     classes = _class_count(labels, config)
-    shown = {part: shaped(take(flat[split], own), config.tokens) for part, (split, own) in parts.items()}
+    shown = {
+        part: shaped(take(flat[split], own), config.tokens, tokens.unknown(tokenizer))
+        for part, (split, own) in parts.items()
+    }
     whole = None
     if learn_vectors:
         split, own = parts["train"]
@@ -138,10 +141,20 @@ def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
     return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
 
 
-def shaped(corpus: FlatCorpus, config: TokensConfig) -> FlatCorpus:
-    """Reviews as the network reads them: cut, and padded in front where the config asks for that."""
+def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
+    """Reviews as the network reads them: without unknown words or padded in front where asked, and cut."""
+    if config.drop_unknown:
+        corpus = without(corpus, unknown)
     corpus = cut(corpus, config.max_length, config.cut)
     return pad_front(corpus, config.max_length) if config.pad_front else corpus
+
+
+def without(corpus: FlatCorpus, word: int) -> FlatCorpus:
+    """Reviews without one word; a review that holds nothing else keeps it once."""
+    kept = corpus.tokens != word
+    counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)
+    kept[corpus.offsets[:-1][counts == 0]] = True
+    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(np.maximum(counts, 1))]), corpus.labels)
 
 
 def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:

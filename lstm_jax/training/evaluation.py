@@ -168,7 +168,7 @@ def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
     """Reviews given as text, as the network reads them."""
     config = trained.config.data.tokens
     ids = tokens.encode(trained.tokenizer, tokens.split(texts, config))
-    return corpus.shaped(corpus.from_ids(ids), config)
+    return corpus.shaped(corpus.from_ids(ids), config, tokens.unknown(trained.tokenizer))
 
 
 def mesh_of(trained: Trained) -> jax.sharding.Mesh:

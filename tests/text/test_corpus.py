@@ -473,7 +473,7 @@ def test_padding_in_front(ids, more):
 @given(short_reviews, st.integers(1, 12), st.sampled_from(["head", "tail", "both"]), st.booleans())
 def test_reviews_as_the_network_reads_them(ids, length, cut, pad_front):
     flat = corpus.from_ids(ids)
-    shaped = corpus.shaped(flat, TokensConfig(max_length=length, cut=cut, pad_front=pad_front))
+    shaped = corpus.shaped(flat, TokensConfig(max_length=length, cut=cut, pad_front=pad_front), UNKNOWN)
     short = unpack(corpus.cut(flat, length, cut))
     assert unpack(shaped) == [[tokens.PADDING] * (length - len(review)) * pad_front + review for review in short]
 
@@ -518,3 +518,11 @@ def test_text_of_another_source_to_learn_word_vectors_from(numbered, tmp_path):
     for part in PARTS:
         assert_equal(getattr(corpora, part), getattr(alone, part))
     assert corpus.prepare(files(numbered, vectors=VectorsConfig(more_text="files", more_path="x"))).whole is None
+
+
+def test_unknown_words_vanish_where_asked():
+    flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
+    assert unpack(corpus.without(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
+    shaped = corpus.shaped(flat, TokensConfig(drop_unknown=True, max_length=1), UNKNOWN)
+    assert unpack(shaped) == [[5], [1], [7], [1]]
+    assert unpack(corpus.shaped(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

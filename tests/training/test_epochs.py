@@ -147,7 +147,7 @@ def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monk
 
 def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, monkeypatch):
     """Orbax writes in the background and raises what went wrong at the next write, or when it is waited for."""
-    config, begun = tiny_config(train__keep_epochs="epoch_{epoch}"), []
+    config, begun = tiny_config(model__cell="rnn_tanh", train__keep_epochs="epoch_{epoch}"), []
 
     def wait(_):
         if begun:
@@ -168,7 +168,9 @@ def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, mon
 
 
 def test_figures_of_a_lane_that_diverged_are_json(tmp_path):
-    config = tiny_config(optimizer__name="sgd", train__epochs=1, train__keep_epochs="epoch_{epoch}")
+    config = tiny_config(
+        model__cell="rnn_tanh", optimizer__name="sgd", train__epochs=1, train__keep_epochs="epoch_{epoch}"
+    )
     run.train(config, tmp_path, [Lane(0, {}), Lane(0, {"optimizer.learning_rate": 3e38})])
     run_ = evaluation.load(tmp_path, config)
     rows = epochs.every_epoch(run_, corpus.prepare(config.data, run_.tokenizer))

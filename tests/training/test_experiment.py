@@ -52,7 +52,6 @@ def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
         config = tiny_config(
             model__implementation=implementation,
             model__layers=2,
-            model__bidirectional=True,
             model__dropout__layers=0.3,
             optimizer__name="sgd",
             optimizer__learning_rate=0.5,

@@ -1,0 +1,56 @@
+"""The table of systems: seeds, baselines, and that what is written is not made again."""
+
+import json
+
+import pytest
+
+from lstm_jax import linear
+from lstm_jax.config import Config
+from lstm_jax.studies import arms, systems
+from lstm_jax.studies.systems import System, Systems
+
+
+def tiny(ensemble: int = 1) -> Config:
+    config = Config()
+    config.ensemble = ensemble
+    config.published = 0.5
+    config.data.reviews = 300
+    config.model.hidden_size = config.model.embedding_size = 4
+    config.train.epochs, config.train.batch_size, config.train.buckets = 1, 32, 1
+    return config
+
+
+def study() -> Systems:
+    return Systems((System("Z", "tiny", "generated", {"faithful": tiny(), "improved": tiny(2)}, baselines=True),))
+
+
+def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
+    table = study().run(tmp_path)
+    lines = table.splitlines()
+    assert lines[2].startswith("| Z `tiny` | generated | faithful | 50.00% | ")
+    accuracies = [
+        json.loads((tmp_path / "tiny" / "faithful" / f"seed{seed}" / "eval-test.json").read_text())["accuracy"]
+        for seed in range(systems.SEEDS)
+    ]
+    assert f"| {100 * sum(accuracies) / 3:.2f} ± " in lines[2]
+    assert [line.split("|")[3].strip() for line in lines[3:7]] == [
+        "faithful: class frequencies (Glos 2021)",
+        "faithful: naive Bayes",
+        "faithful: class frequencies, counted on these too",
+        f"faithful: {linear.NAME}",
+    ]
+    lanes = json.loads((tmp_path / "tiny" / "improved" / "seed1" / "lanes.json").read_text())
+    assert [lane["seed"] for lane in lanes] == [1, 2]
+    assert (tmp_path / "table.md").read_text() == table
+
+    monkeypatch.setattr(arms.run, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(arms.evaluation, "test", lambda *_: pytest.fail("tested again"))
+    monkeypatch.setattr(linear, "accuracy", lambda *_: pytest.fail("fit again"))
+    assert study().run(tmp_path) == table
+
+
+def test_a_long_system_has_one_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "SHORT", 0.0)
+    table = Systems((System("Z", "tiny", "generated", {"faithful": tiny()}),)).run(tmp_path)
+    assert "±" not in table
+    assert [folder.name for folder in (tmp_path / "tiny" / "faithful").iterdir()] == ["seed0"]
