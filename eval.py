@@ -36,6 +36,8 @@ def main() -> None:
         raise ConfigError("--explain draws what happens over one review; give it with --text")
     if FLAGS.text is not None and (FLAGS.predictions or FLAGS.naive or FLAGS.linear or FLAGS.every_epoch):
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate many reviews; leave out --text")
+    if FLAGS.every_epoch and (FLAGS.predictions or FLAGS.naive or FLAGS.linear):
+        raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
     trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config))
     if FLAGS.text is not None:
         classify(trained)

@@ -16,7 +16,7 @@ CHOICES = {
     "data.validation_from": ("train", "test"),
     "data.tokens.words": ("runs", "alphanumeric", "spaces", "keras", "treebank"),
     "data.tokens.cut": ("head", "tail", "both"),
-    "data.vectors.source": ("random", "file", "cooccurrence", "word2vec", "class_frequency"),
+    "data.vectors.source": ("random", "file", "cooccurrence", "word2vec", "language_model", "class_frequency"),
     "data.vectors.more_text": ("", "imdb", "amazon_polarity", "amazon_reviews", "files"),
     "data.vectors.missing": ("random", "zeros"),
     "data.vectors.fit_on": ("train", "all"),
@@ -41,6 +41,8 @@ BOUNDS = {
     "data.tokens.min_count": (1, math.inf),
     "data.tokens.max_length": (1, math.inf),
     "data.vectors.window": (1, 100),
+    "data.vectors.epochs": (1, 1000),
+    "data.vectors.samples": (1, math.inf),
     "model.embedding_size": (1, math.inf),
     "model.hidden_size": (1, math.inf),
     "model.layers": (1, math.inf),
@@ -109,6 +111,11 @@ def _check_model(config: Config) -> None:
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}, which with config.model.segment would see only the "
             "segments at the ends; use mean, max or mean_max, or segment=0"
+        )
+    if config.model.segment and config.model.dropout_per_step:
+        raise ConfigError(
+            "config.model.dropout_per_step draws a mask for every word, but with config.model.segment all segments "
+            "share their masks; leave one of them out"
         )
     if any(width < 1 for width in config.model.head):
         raise ConfigError(f"config.model.head is {config.model.head}; every width must be at least 1")

@@ -53,7 +53,9 @@ def epochs(rows: list[dict[str, Any]]) -> str:
     lines = []
     for epoch in range(1, last + 1):
         mean = {
-            (split, name): float(np.mean([r[name] for r in rows if r["epoch"] == epoch and r["split"] == split]))
+            (split, name): float(
+                np.mean([_number(r[name]) for r in rows if r["epoch"] == epoch and r["split"] == split])
+            )
             for split in ("train", "test")
             for name in ("loss", "accuracy")
         }
@@ -63,6 +65,10 @@ def epochs(rows: list[dict[str, Any]]) -> str:
             f"Testing Acc: {100 * mean['test', 'accuracy']:.2f}"
         )
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def figures(found: Figures, classes: tuple[str, ...], split: str, published: float = 0.0) -> str:

@@ -42,7 +42,11 @@ class Checkpoints:
         self._keeper = ocp.StandardCheckpointer()
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:
-        """Begins to write a checkpoint; a finished write replaces the oldest kept one."""
+        """Begins to write a checkpoint; a finished write replaces the oldest kept one.
+
+        The weights that ``keep`` writes must be there first, since a run does not go back behind a checkpoint.
+        """
+        self._keeper.wait_until_finished()
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -57,8 +61,18 @@ class Checkpoints:
         self._keeper.save(self._epochs / name, _evaluated(evaluated_params(state), state), force=True)
 
     def kept(self, name: str, like: Params) -> Params | None:
-        """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` where there are none of that name."""
-        return self._keeper.restore(self._epochs / name, like) if (self._epochs / name).exists() else None
+        """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` where there are none of that name.
+
+        Raises:
+          UserError: they cannot be read.
+        """
+        if not (self._epochs / name).exists():
+            return None
+        try:
+            return self._keeper.restore(self._epochs / name, like)
+        except Exception as error:  # damage shows as many kinds of exception
+            reason = textwrap.shorten(str(error) or type(error).__name__, 200)
+            raise UserError(f"{self._epochs / name} is damaged ({reason}); delete it, or restore a copy") from error
 
     def restore(self, like: Checkpoint) -> Checkpoint | None:
         """The newest checkpoint that can be read, in the shapes and shardings of ``like``; damaged ones are deleted.
@@ -109,7 +123,9 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Waits for writes under way and closes the folder; raises what a write has raised."""
-        self._keeper.wait_until_finished()
-        self._keeper.close()
-        self._manager.wait_until_finished()
-        self._manager.close()
+        try:
+            self._keeper.wait_until_finished()
+            self._keeper.close()
+        finally:
+            self._manager.wait_until_finished()
+            self._manager.close()

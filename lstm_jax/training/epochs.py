@@ -22,7 +22,7 @@ class EpochFigures(NamedTuple):
     epoch: int
     lane: int
     split: str
-    loss: float  # nats a review; NaN from the epoch on in which the lane diverged
+    loss: float | None  # nats a review; None where it is not finite
     accuracy: float
 
 
@@ -40,14 +40,15 @@ def every_epoch(trained: Trained, corpora: corpus.Corpora) -> list[EpochFigures]
     for epoch in range(1, config.epochs + 1):
         kept = checkpoints.kept(epoch_name(trained.config, epoch), shapes) if config.keep_epochs else None
         if kept is None:
-            break
+            continue
         own = jax.device_put(kept, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane")))
         state = state._replace(params=own["params"], frozen=own["frozen"])
         for split, feed in feeds.items():
             buckets = bucket_lengths(corpus.lengths(feed.host), config.buckets)
             sums = loop.evaluate(program, feed, buckets, config, state)
             for lane, (loss, correct, reviews, _) in enumerate(np.stack(sums, axis=-1)):
-                rows.append(EpochFigures(epoch, lane, split, loss / reviews, correct / reviews))
+                mean = float(loss / reviews) if np.isfinite(loss) else None
+                rows.append(EpochFigures(epoch, lane, split, mean, float(correct / reviews)))
     checkpoints.finish()
     if not rows:
         raise UserError(

@@ -48,7 +48,11 @@ class Workdir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{self.path} is in use by another process; wait for it or use another --workdir") from None
-        self._check(config, lanes)
+        try:
+            self._check(config, lanes)
+        except BaseException:
+            self._lock.close()
+            raise
 
     def __enter__(self) -> "Workdir":
         return self
