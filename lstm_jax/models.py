@@ -11,7 +11,7 @@ from lstm_jax.config import ModelConfig
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
 from lstm_jax.layers import Layer, bidirectional, bptt_lstm, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
-from lstm_jax.types import Hidden, HostArray, Key, Lengths, Logits, Outputs, Params, RowKeys, Scalar, Sequence, Tokens
+from lstm_jax.types import Hidden, HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
 
 
 class DropoutRates(NamedTuple):
@@ -23,8 +23,8 @@ class DropoutRates(NamedTuple):
     pooled: Scalar
 
 
-def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0, only_first: bool = False) -> Layer:
-    """The stack of recurrent layers that a config asks for, or its first layer alone."""
+def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
+    """The stack of recurrent layers that a config asks for."""
     by_hand = config.cell == "lstm" and config.implementation != "scan"
 
     def one(reverse: bool) -> Layer:
@@ -33,7 +33,7 @@ def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0, only_fi
         return unrolled(CELLS[config.cell](config.hidden_size), reverse)
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
-    layers = layer if only_first else stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)
+    layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)
     return segmented(layers, config.segment) if config.segment else layers
 
 
@@ -41,17 +41,11 @@ class Recurrent(nn.Module):
     """A stack of Layers as a Flax module: parameters from ``layer.init``, forward pass by ``layer.apply``."""
 
     config: ModelConfig
-    first: Params | None = None  # values that the first layer begins with
 
     @nn.compact
     def __call__(self, x: Sequence, lengths: Lengths, key: RowKeys | None, dropout: Scalar | float) -> Outputs:
         layer = recurrent_layers(self.config, dropout)
-
-        def init(key: Key) -> Params:
-            drawn = layer.init(key, x.shape[-1])
-            return drawn if self.first is None else (jax.tree.map(jnp.asarray, self.first), *drawn[1:])
-
-        params = self.param("cells", init)
+        params = self.param("cells", lambda init_key: layer.init(init_key, x.shape[-1]))
         y, _ = layer.apply(params, x, lengths, key)
         return y
 
@@ -66,7 +60,6 @@ class TextClassifier(nn.Module):
       unknown: the id that dropped words become.
       vectors: ``[V, D]`` first values of the embedding; ``None``: normal with deviation 0.1. Where the
         config does not train the embedding, it lies in the collection ``frozen`` instead of ``params``.
-      first_layer: values that the first layer begins with.
       every_step: gives logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling.
     """
 
@@ -75,7 +68,6 @@ class TextClassifier(nn.Module):
     classes: int
     unknown: int = 1
     vectors: HostArray | None = None
-    first_layer: Params | None = None
     every_step: bool = False
 
     @nn.compact
@@ -100,7 +92,7 @@ class TextClassifier(nn.Module):
             x = feature_dropout(fold_in(key, 1), x, rates.embedding)
 
         layers_key = None if key is None or not dropout.layers else fold_in(key, 2)
-        y = Recurrent(config, self.first_layer, name="layers")(x, lengths, layers_key, rates.layers)
+        y = Recurrent(config, name="layers")(x, lengths, layers_key, rates.layers)
 
         if config.pooling != "every":
             y = self.pooled(y, lengths)

@@ -41,21 +41,15 @@ class VectorsConfig(Group):
     """First values of the embedding.
 
     ``cooccurrence`` and ``word2vec`` learn from the text of the training and the unlabelled reviews;
-    ``language_model`` does so too, from the vectors of ``cooccurrence`` on, and gives the first layer its values as
-    well; ``class_frequency`` gives a word its share of the words of each class (Glos 2021), so D is the number of
-    classes.
+    ``class_frequency`` gives a word its share of the words of each class (Glos 2021), so D is the number of classes.
     """
 
-    source: str = "random"  # random | file | cooccurrence | word2vec | language_model | class_frequency
+    source: str = "random"  # random | file | cooccurrence | word2vec | class_frequency
     path: str = ""  # of file: GloVe's or fastText's text format, plain, gz, bz2 or zip
     missing: str = "random"  # of file, what a word gets that it lacks: random | zeros
-    epochs: int = 1  # of language_model
-    samples: int = 1000  # of language_model: words a step that compete with the true one
-    more_text: str = ""  # of those that learn from text, a source whose reviews are read too, without labels
+    more_text: str = ""  # of those two, a source whose reviews are read too, without labels
     more_path: str = ""  # its data.path
-    window: int = (
-        5  # of cooccurrence, language_model and word2vec: how many words on either side are a word's neighbours
-    )
+    window: int = 5  # of those two: how many words on either side are a word's neighbours
     fit_on: str = "train"  # of class_frequency, the reviews counted: train | all (labels leak into the test reviews)
 
 

@@ -15,7 +15,7 @@ from lstm_jax.text.batches import FlatCorpus
 from lstm_jax.text.selection import select
 from lstm_jax.types import HostArray
 
-LEARNED_FROM_TEXT = ("cooccurrence", "word2vec", "language_model")  # sources of word vectors
+LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
 
 
 class Corpora(NamedTuple):
@@ -194,14 +194,6 @@ def _slices(
     if skip_after:
         positions += np.where(within >= skip_after, np.repeat(skip, counts), 0)
     return FlatCorpus(corpus.tokens[positions], offsets, np.asarray(labels, np.int32))
-
-
-def content_digest(corpus: FlatCorpus) -> str:
-    """Tells apart corpora of other words; labels do not matter."""
-    content = hashlib.sha256()
-    for array in (corpus.tokens, corpus.offsets):
-        content.update(np.ascontiguousarray(array).data)
-    return content.hexdigest()[:16]
 
 
 def fingerprint(corpora: Corpora) -> str:

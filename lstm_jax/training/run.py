@@ -22,7 +22,7 @@ from lstm_jax.reports import plots, tables
 from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors, word2vec
 from lstm_jax.text.batches import steps_per_epoch
 from lstm_jax.text.corpus import Corpora
-from lstm_jax.training import journal, pretraining
+from lstm_jax.training import journal
 from lstm_jax.training import loop as loops
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
@@ -133,11 +133,9 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
         raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
     if rows and rows < words:
         raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it to that")
-    given, layer = first_vectors(config, corpora), None
-    if config.data.vectors.source == "language_model" and given is not None and corpora.whole is not None:
-        mesh = make_mesh(1, config.train.batch_size, config.train.devices)
-        given, layer = pretraining.learn(config, corpora.whole, given, mesh)
-    return TextClassifier(config.model, words, corpora.classes, tokens.unknown(corpora.tokenizer), given, layer)
+    return TextClassifier(
+        config.model, words, corpora.classes, tokens.unknown(corpora.tokenizer), first_vectors(config, corpora)
+    )
 
 
 def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:

@@ -174,7 +174,7 @@ def test_figures_of_a_lane_that_diverged_are_json(tmp_path):
     run.train(config, tmp_path, [Lane(0, {}), Lane(0, {"optimizer.learning_rate": 3e38})])
     run_ = evaluation.load(tmp_path, config)
     rows = epochs.every_epoch(run_, corpus.prepare(config.data, run_.tokenizer))
-    assert [np.isfinite(row.loss) for row in rows] == [True, False] * 2
+    assert [row.loss is not None for row in rows] == [True, False] * 2
 
     def refuse(name):
         pytest.fail(f"JSON knows no {name}")
