@@ -96,6 +96,7 @@ class DropoutConfig(Group):
 class ModelConfig(Group):
     """The network: embedding, recurrent layers, pooling, dense head."""
 
+    start_from: str = ""  # a run's folder whose embedding and layers this one begins with; empty: fresh ones
     embedding_size: int = 64
     embedding_rows: int = 0  # of the table; 0: as many as there are words
     train_embedding: bool = True

@@ -22,7 +22,7 @@ from lstm_jax.reports import plots, tables
 from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors, word2vec
 from lstm_jax.text.batches import steps_per_epoch
 from lstm_jax.text.corpus import Corpora
-from lstm_jax.training import journal
+from lstm_jax.training import journal, transfer
 from lstm_jax.training import loop as loops
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
@@ -109,7 +109,11 @@ def prepare_lanes(
     name = partial(configs.epoch_name, config) if config.train.keep_epochs else None
     loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps, name)
     first = fresh(program, [lane.seed for lane in lanes], hparams)
-    return loop, checkpoints.restore(first) or first
+    restored = checkpoints.restore(first)
+    if restored is None and config.model.start_from:
+        state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from))
+        first = first._replace(state=state, best=jax.tree.map(jnp.copy, evaluated_params(state)))
+    return loop, restored or first
 
 
 def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:

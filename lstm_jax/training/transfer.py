@@ -1,0 +1,78 @@
+"""A run that begins with another run's weights: fine-tuning on other reviews or classes."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from tokenizers import Tokenizer
+
+from lstm_jax.config import validate
+from lstm_jax.errors import ConfigError
+from lstm_jax.training import evaluation
+from lstm_jax.training.experiment import TrainState
+from lstm_jax.training.workdir import read_config
+from lstm_jax.types import HostArray, Params
+
+LAST = ("output",)  # parts of the module that always begin anew, since the classes may be others
+
+
+def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
+    """Puts the best weights of the run in ``workdir`` into a new state; its lanes are handed out in turn.
+
+    Words are found by name. A word that the other run does not know keeps its own first vector, mapped into
+    that run's space by the least-squares map of the words they share (Mikolov et al. 2013).
+
+    Args:
+      state: of all lanes, at step 0.
+      tokenizer: of the new run.
+      workdir: of a finished run whose embedding and layers have the same sizes.
+
+    Raises:
+      ConfigError: a part has other sizes there.
+      UserError: there is no such run.
+    """
+    other = evaluation.load(workdir, validate(read_config(workdir)))
+    lanes = state.seed.shape[0]
+    given = jax.tree.map(lambda leaf: np.asarray(leaf)[np.arange(lanes) % other.lanes], other.variables)
+    words = {word: row for word, row in tokenizer.get_vocab().items()}
+    shared = [(row, theirs) for word, row in words.items() if (theirs := other.tokenizer.token_to_id(word)) is not None]
+
+    def moved(own: Params, theirs: Params) -> Params:
+        parts = dict(own)
+        for name in own:
+            if name in LAST:
+                continue
+            if name == "embedding":
+                parts[name] = _embedding(np.asarray(own[name]), theirs.get(name), shared, workdir)
+                continue
+            if jax.tree.map(np.shape, own[name]) != jax.tree.map(np.shape, theirs.get(name)):
+                raise ConfigError(
+                    f"config.model.start_from is {str(workdir)!r}, whose {name} are of other kinds or sizes; "
+                    "set config.model as it is there"
+                )
+            parts[name] = theirs[name]
+        return parts
+
+    def placed(new: Params, old: Params) -> Params:
+        return jax.tree.map(lambda a, b: jax.device_put(np.asarray(a, b.dtype), b.sharding), new, old)
+
+    both = {**given["frozen"], **given["params"]}
+    params = placed(moved(state.params, both), state.params)
+    frozen = placed(moved(state.frozen, both), state.frozen) if state.frozen else state.frozen
+    average = jax.tree.map(lambda leaf: leaf.copy(), params) if state.average != () else ()
+    return state._replace(params=params, frozen=frozen, average=average)
+
+
+def _embedding(own: HostArray, theirs: HostArray | None, shared: list[tuple[int, int]], workdir: Path) -> HostArray:
+    if theirs is None or own.shape[2] != theirs.shape[2] or not shared:
+        raise ConfigError(
+            f"config.model.start_from is {str(workdir)!r}, whose words have vectors of another size or are all other "
+            "words; set config.model.embedding_size and config.data.tokens as they are there"
+        )
+    rows, others = np.array(shared).T
+    result = np.empty_like(own)
+    for lane in range(len(own)):
+        across, *_ = np.linalg.lstsq(own[lane, rows], theirs[lane, others], rcond=None)
+        result[lane] = own[lane] @ across
+        result[lane, rows] = theirs[lane, others]
+    return result
