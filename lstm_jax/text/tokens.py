@@ -1,12 +1,15 @@
 """Words to ids and back, by the ``tokenizers`` library; tokenised reviews are cached by ``datasets``."""
 
+import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import pyarrow as pa
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from lstm_jax.config import TokensConfig
@@ -41,7 +44,8 @@ def blank(config: TokensConfig) -> Tokenizer:
     HTML line breaks become spaces, but for ``keras``, which knows a word ``br``.
     """
     tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.words == "keras" else SPECIAL[1]))
-    tokenizer.normalizer = normalizers.Sequence(_normalising(config))
+    if config.words != "treebank":  # whose texts ``split`` has cleaned, since that comes before words are found
+        tokenizer.normalizer = normalizers.Sequence(_normalising(config))
     runs = pre_tokenizers.Whitespace()
     tokenizer.pre_tokenizer = runs if config.words == "runs" else pre_tokenizers.WhitespaceSplit()
     if config.words == "keras":
@@ -51,8 +55,6 @@ def blank(config: TokensConfig) -> Tokenizer:
 
 
 def _normalising(config: TokensConfig) -> list[Any]:
-    if config.words == "treebank":
-        return []  # ``split`` has done it, since it must come before the words are found
     steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.words != "keras" else []
     if config.lower_case:
         steps.append(normalizers.Lowercase())
@@ -149,9 +151,16 @@ def _cleaned(text: str, config: TokensConfig) -> str:
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     """The ids of each text, ``split`` before; a text without any word becomes one unknown word."""
-    none = [unknown(tokenizer)]
+    return _encoder(tokenizer)(texts)
+
+
+def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
+    other = unknown(tokenizer)
+    if tokenizer.normalizer is None:  # words are found already, and a dictionary is faster than a tokeniser
+        known = tokenizer.get_vocab()
+        return lambda texts: [[known.get(word, other) for word in text.split()] or [other] for text in texts]
     tokenizer.encode_special_tokens = True  # a review that spells [PAD] holds no padding
-    return [encoding.ids or none for encoding in tokenizer.encode_batch_fast(texts)]
+    return lambda texts: [encoding.ids or [other] for encoding in tokenizer.encode_batch_fast(texts)]
 
 
 def prepared(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
@@ -168,8 +177,16 @@ def prepared(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Datase
 
 def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
     """The dataset with its text, ``split`` before, as a column ``ids``; computed once and cached."""
-    return dataset.map(
-        lambda batch: {"ids": encode(tokenizer, batch["text"])},
+    encoder = _encoder(tokenizer)
+
+    def ids_of(batch: pa.Table) -> pa.Table:
+        ids = encoder(batch.column("text").to_pylist())
+        offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
+        flat = np.fromiter(itertools.chain.from_iterable(ids), np.int32, offsets[-1])
+        return pa.table({"label": batch.column("label"), "ids": pa.LargeListArray.from_arrays(offsets, flat)})
+
+    made = dataset.with_format("arrow").map(
+        ids_of,
         batched=True,
         batch_size=2000,
         remove_columns="text",
@@ -178,3 +195,4 @@ def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Datas
         ),
         new_fingerprint=digest(dataset._fingerprint, tokenizer.to_str(), _own_code()),
     )
+    return made.with_format(None)
