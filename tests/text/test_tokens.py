@@ -1,4 +1,6 @@
 import datasets
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,8 +240,10 @@ def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path)
     tokenizer = learned(["good bad film"])
     encoded = []
-    encode = tokens.encode
-    monkeypatch.setattr(tokens, "encode", lambda tokenizer, texts: (encoded.append(texts), encode(tokenizer, texts))[1])
+    encoder = tokens._encoder
+    monkeypatch.setattr(
+        tokens, "_encoder", lambda tokenizer: lambda texts: (encoded.append(texts), encoder(tokenizer)(texts))[1]
+    )
 
     for _ in range(2):
         dataset = tokens.tokenised(datasets.load_from_disk(tmp_path), tokenizer)
@@ -271,3 +275,12 @@ def test_treebank_words_are_found_once(tmp_path, monkeypatch):
     for kind in set(KINDS) - {"treebank"}:
         assert prepared(words=kind)["text"][:] == ["It's 10.", "Good<br />film"]
     assert len(asked) == 3
+
+
+def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
+    config = TokensConfig(words="treebank", min_count=2)
+    texts = tokens.split(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
+    tokenizer = tokens.learn(pa.array(texts), "by dictionary", config)
+    by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]
+    assert tokens.encode(tokenizer, texts) == by_library
+    assert {UNKNOWN, tokenizer.token_to_id("good")} < set(np.concatenate(by_library))
