@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -151,6 +152,8 @@ def _log_plainly() -> None:
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.NOTSET)  # the flag has given it a level of its own
     if not verbose:
+        # Orbax leaves one behind when the disk is full, and Python tells of it after our line of error.
+        warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
         threading.excepthook = lambda _: None
         sys.unraisablehook = lambda _: None
         sys.excepthook = lambda *_: None  # _guarded has said what ended the main thread

@@ -89,7 +89,7 @@ def picture(inside: Inside, words: list[str], verdicts: Verdicts, title: str, pa
     last.plot(so_far, color=plots.COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
     last.set(ylim=(-0.03, 1.03), ylabel=f"p({verdicts.name})")
-    last.legend(frameon=False, fontsize=9, loc="upper left")
+    last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
     plots.save(drawn, path)
 
