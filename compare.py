@@ -21,7 +21,7 @@ def define() -> None:
 def main() -> None:
     """Trains what is not trained yet and prints the table."""
     devices.configure()
-    study = FLAGS.config
+    study = cli.loaded(FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
     print(study.run(Path(FLAGS.workdir)))

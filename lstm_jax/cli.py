@@ -38,17 +38,27 @@ def define_config_of_workdir() -> Any:
     return config_flags.DEFINE_config_dataclass("config", found, "The run's own config, changed where it is given.")
 
 
-def checked(config: Any) -> Config:
-    """The value of a config flag, validated and frozen.
+def loaded(config: Any) -> Any:
+    """The value of a config flag.
 
     Raises:
-      ConfigError: a field is wrong, or the file's get_config() returns something else.
+      ConfigError: the file cannot be loaded.
     """
     if type(config).__name__ == "_ErrorConfig":  # ml_collections keeps a file's failure to load until it is used
         try:
             config.seed  # noqa: B018
         except OSError as error:
             raise ConfigError(f"the config file cannot be loaded: {error.__cause__ or error}") from error
+    return config
+
+
+def checked(config: Any) -> Config:
+    """The value of a config flag, validated and frozen.
+
+    Raises:
+      ConfigError: a field is wrong, or the file's get_config() returns something else.
+    """
+    config = loaded(config)
     if not isinstance(config, Config):
         raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
     return validate(config)

@@ -49,9 +49,9 @@ def summary(params: Any, frozen: Any) -> str:
 
 def epochs(rows: list[dict[str, Any]]) -> str:
     """Loss and accuracy on training and test reviews after each epoch, means over the lanes."""
-    last = max(row["epoch"] for row in rows)
+    there = sorted({row["epoch"] for row in rows})
     lines = []
-    for epoch in range(1, last + 1):
+    for epoch in there:
         mean = {
             (split, name): float(
                 np.mean([_number(r[name]) for r in rows if r["epoch"] == epoch and r["split"] == split])
@@ -60,11 +60,17 @@ def epochs(rows: list[dict[str, Any]]) -> str:
             for name in ("loss", "accuracy")
         }
         lines.append(
-            f"[Epoch: {epoch:>2}/{last}]  Training Loss: {mean['train', 'loss']:.3f}  "
+            f"[Epoch: {epoch:>2}/{there[-1]}]  Training Loss: {mean['train', 'loss']:.3f}  "
             f"Testing Loss: {mean['test', 'loss']:.3f}  Training Acc: {100 * mean['train', 'accuracy']:.2f}  "
             f"Testing Acc: {100 * mean['test', 'accuracy']:.2f}"
         )
     return "\n".join(lines)
+
+
+def mean_and_deviation(accuracies: list[float]) -> str:
+    """Accuracies of several seeds in percent, as ``86.21 ± 0.13``; the deviation is the sample's."""
+    mean = f"{100 * np.mean(accuracies):.2f}"
+    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f}" if len(accuracies) > 1 else mean
 
 
 def _number(value: float | None) -> float:

@@ -13,7 +13,7 @@ from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import write_text
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
 from lstm_jax.training.epochs import EpochFigures
@@ -54,7 +54,7 @@ class Grid:
         stacks = self.arms()
         for arm in stacks:
             arms.train(arm, workdir)
-        found = {value: [] for value in self.values}  # type: dict[Any, list[EpochFigures]]
+        found: dict[Any, list[EpochFigures]] = {value: [] for value in self.values}
         for n, arm in enumerate(stacks):
             for row in arms.by_epoch(arm, workdir):
                 value = self.values[n] if len(stacks) > 1 else self.values[row.lane // self.seeds]
@@ -68,10 +68,12 @@ class Grid:
     def table(self, found: dict[Any, list[EpochFigures]]) -> str:
         """Markdown: epochs down, values across, test accuracy as mean ± standard deviation over the seeds."""
         name = self.field.split(".")[-1].replace("_", " ")
-        last = max(row.epoch for rows in found.values() for row in rows)
+        epochs = sorted({row.epoch for rows in found.values() for row in rows})
         lines = ["| " + " | ".join([name, *map(str, self.values)]) + " |", "|" + "---|" * (len(self.values) + 1)]
-        for epoch in range(1, last + 1):
-            cells = [_cell([r.accuracy for r in _of(rows, "test", epoch)]) for rows in found.values()]
+        for epoch in epochs:
+            cells = [
+                tables.mean_and_deviation([r.accuracy for r in _of(rows, "test", epoch)]) for rows in found.values()
+            ]
             lines.append("| " + " | ".join([f"epoch {epoch}", *cells]) + " |")
         return "\n".join(lines) + "\n"
 
@@ -101,11 +103,6 @@ class Grid:
 
 def _of(rows: list[EpochFigures], split: str, epoch: int) -> list[EpochFigures]:
     return [row for row in rows if row.split == split and row.epoch == epoch]
-
-
-def _cell(accuracies: list[float]) -> str:
-    mean = f"{100 * np.mean(accuracies):.2f}"
-    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f}" if len(accuracies) > 1 else mean
 
 
 def _changed(base: Config, path: str, value: Any) -> Config:

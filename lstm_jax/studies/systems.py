@@ -10,6 +10,7 @@ from lstm_jax import linear
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
+from lstm_jax.reports import tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
 from lstm_jax.text import corpus
@@ -56,13 +57,14 @@ class Systems:
             for variant, config in system.variants.items():
                 result = self._result(system, variant, config, workdir)
                 published = f"{config.published:.2%}" if config.published else "–"
+                accuracy = f"{tables.mean_and_deviation(result.accuracies)} %"
                 lines.append(
                     f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} "
-                    f"| {_accuracy(result.accuracies)} | {result.parameters:,} | {result.epoch_seconds:.1f} |"
+                    f"| {accuracy} | {result.parameters:,} | {result.epoch_seconds:.1f} |"
                 )
                 if system.baselines:
-                    for name, accuracy in self._baselines(system, variant, config, workdir).items():
-                        lines.append(f"| | | {variant}: {name} | | {accuracy:.2%} | | |")
+                    for name, share in self._baselines(system, variant, config, workdir).items():
+                        lines.append(f"| | | {variant}: {name} | | {share:.2%} | | |")
                 write_text(workdir / "table.md", "\n".join(lines) + "\n")
         return "\n".join(lines) + "\n"
 
@@ -95,10 +97,3 @@ class Systems:
 def _arm(system: System, variant: str, config: Config, seed: int) -> Arm:
     lanes = tuple(Lane(seed + n, {}) for n in range(config.ensemble))
     return Arm(f"{system.name}/{variant}/seed{seed}", config, lanes)
-
-
-def _accuracy(accuracies: list[float]) -> str:
-    mean = f"{100 * np.mean(accuracies):.2f}"
-    if len(accuracies) == 1:
-        return f"{mean} %"
-    return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f} %"

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -24,7 +25,7 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
       module: the code of ``learn``, part of what identifies them.
       *settings: all else that decides them.
     """
-    content = hashlib.sha256(digest(settings, code_digest(module)).encode())
+    content = hashlib.sha256(digest(settings, code_digest(module, sys.modules[__name__])).encode())
     for array in (corpus.tokens, corpus.offsets):
         content.update(np.ascontiguousarray(array).data)
     path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"

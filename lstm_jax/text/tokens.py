@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import numpy as np
@@ -122,7 +122,7 @@ def write(tokenizer: Tokenizer, path: Path) -> None:
 
 def unknown(tokenizer: Tokenizer) -> int:
     """The id that words outside the vocabulary get."""
-    return int(tokenizer.get_vocab()[tokenizer.model.unk_token])
+    return cast(int, tokenizer.token_to_id(tokenizer.model.unk_token))
 
 
 def first_word(tokenizer: Tokenizer) -> int:

@@ -34,8 +34,8 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
     other = evaluation.load(workdir, validate(read_config(workdir)))
     lanes = state.seed.shape[0]
     given = jax.tree.map(lambda leaf: np.asarray(leaf)[np.arange(lanes) % other.lanes], other.variables)
-    words = {word: row for word, row in tokenizer.get_vocab().items()}
-    shared = [(row, theirs) for word, row in words.items() if (theirs := other.tokenizer.token_to_id(word)) is not None]
+    known = other.tokenizer.get_vocab()
+    shared = [(row, known[word]) for word, row in tokenizer.get_vocab().items() if word in known]
 
     def moved(own: Params, theirs: Params) -> Params:
         parts = dict(own)
