@@ -29,6 +29,13 @@ def feature_dropout(keys: RowKeys, x: jax.Array, rate: Scalar | float, per_step:
 
 def word_dropout(keys: RowKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:
     """Puts ``replacement`` for words of ``tokens[T, B]`` with probability ``rate``, each on its own."""
-    steps = tokens.shape[0]
-    drop = jax.vmap(lambda key: jax.random.bernoulli(key, rate, (steps,)), out_axes=1)(keys)
-    return jnp.where(drop, replacement, tokens)
+    return jnp.where(_dropped_words(keys, tokens.shape[0], rate), replacement, tokens)
+
+
+def kept_words(keys: RowKeys, steps: int, rate: Scalar | float) -> jax.Array:
+    """A mask ``[T, B]``: 0 for words dropped with probability ``rate``, ``1 / (1 - rate)`` for the others."""
+    return ~_dropped_words(keys, steps, rate) / (1.0 - rate)
+
+
+def _dropped_words(keys: RowKeys, steps: int, rate: Scalar | float) -> jax.Array:
+    return jax.vmap(lambda key: jax.random.bernoulli(key, rate, (steps,)), out_axes=1)(keys)

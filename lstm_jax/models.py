@@ -1,4 +1,4 @@
-"""The Flax module: embedding, recurrent layers, pooling, dense head."""
+"""The Flax module: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
 
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
 from lstm_jax.layers import Layer, bidirectional, bptt_lstm, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
 from lstm_jax.types import Hidden, HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
+from lstm_jax.wide import WideLinear
 
 
 class DropoutRates(NamedTuple):
@@ -21,6 +22,7 @@ class DropoutRates(NamedTuple):
     embedding: Scalar
     layers: Scalar
     pooled: Scalar
+    wide: Scalar
 
 
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
@@ -83,11 +85,12 @@ class TextClassifier(nn.Module):
           rates: needed with ``key``.
         """
         config, dropout = self.config, self.config.dropout
-        rates = rates if rates is not None else DropoutRates(*[jnp.zeros(())] * 4)
+        rates = rates if rates is not None else DropoutRates(*[jnp.zeros(())] * len(DropoutRates._fields))
 
+        read = tokens
         if key is not None and dropout.words:
-            tokens = word_dropout(fold_in(key, 0), tokens, rates.words, self.unknown)
-        x = jnp.take(self.embedding(), tokens, axis=0)
+            read = word_dropout(fold_in(key, 0), tokens, rates.words, self.unknown)
+        x = jnp.take(self.embedding(), read, axis=0)
         if key is not None and dropout.embedding:
             x = feature_dropout(fold_in(key, 1), x, rates.embedding)
 
@@ -101,7 +104,13 @@ class TextClassifier(nn.Module):
 
         for n, width in enumerate(config.head):
             y = nn.relu(nn.Dense(width, name=f"head_{n}")(y))
-        z = nn.Dense(1 if config.output == "sigmoid" else self.classes, name="output")(y)
+        outputs = 1 if config.output == "sigmoid" else self.classes
+        z = nn.Dense(outputs, name="output")(y)
+        if config.wide:
+            every_step = self.every_step or config.pooling == "every"
+            wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step, name="wide")
+            wide_key = None if key is None or not dropout.wide else fold_in(key, 4)
+            z = z + wide(tokens, lengths, wide_key, rates.wide)
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if config.output == "sigmoid" else z
 
     def pooled(self, y: Outputs, lengths: Lengths) -> Hidden | Outputs:

@@ -18,6 +18,7 @@ from lstm_jax.models import DropoutRates, TextClassifier, recurrent_layers
 from lstm_jax.pooling import POOLINGS
 from lstm_jax.text.tokens import PADDING
 from lstm_jax.training.objectives import cross_entropy
+from lstm_jax.wide import WideLinear
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
 
 T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
@@ -288,7 +289,7 @@ def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementatio
 @cache
 def dropping():
     """A model with dropout at every place: its variables and its compiled forward pass."""
-    model = model_of(layers=2, pooling="mean_max", dropout=DropoutConfig(0.5, 0.5, 0.5, 0.5))
+    model = model_of(layers=2, pooling="mean_max", wide=32, dropout=DropoutConfig(*[0.5] * len(PLACES)))
     return random_variables(model), jax.jit(model.apply)
 
 
@@ -302,7 +303,7 @@ def test_bucket_and_padding_change_nothing():
 
 def test_dropout_is_off_without_a_key_and_at_rate_zero():
     variables, apply = dropping()
-    plain = model_of(layers=2, pooling="mean_max")
+    plain = model_of(layers=2, pooling="mean_max", wide=32)
     expected = jax.jit(plain.apply)(variables, TOKENS, LENGTHS, KEYS, rates(**dict.fromkeys(PLACES, 0.5)))
     assert_close(apply(variables, TOKENS, LENGTHS), expected)
     assert_close(apply(variables, TOKENS, LENGTHS, KEYS, rates()), expected)
@@ -318,5 +319,21 @@ def test_each_place_of_dropout_has_a_rate_of_its_own(place):
 def test_dropped_words_are_read_as_unknown():
     variables, apply = dropping()
     dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
-    unknown = apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS)
-    assert_close(dropped, unknown)
+    assert difference(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS)) > 0.1, (
+        "the linear part reads on"
+    )
+    variables["params"]["wide"] = jax.tree.map(jnp.zeros_like, variables["params"]["wide"])
+    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
+    assert_close(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS))
+
+
+@pytest.mark.parametrize("fields", [{}, {"pooling": "every"}, {"output": "sigmoid", "classes": 2}])
+def test_the_linear_part_is_added_to_the_logits(fields):
+    model = model_of(wide=32, **fields)
+    variables = random_variables(model)
+    beside = {"params": {**variables["params"], "wide": jax.tree.map(jnp.zeros_like, variables["params"]["wide"])}}
+    linear = WideLinear(32, V, 1 if "output" in fields else C, UNKNOWN, every_step="pooling" in fields)
+    alone = linear.apply({"params": variables["params"]["wide"]}, TOKENS, LENGTHS, None, 0.0)
+    both, network = (np.asarray(model.apply(v, TOKENS, LENGTHS)) for v in (variables, beside))
+    assert_close((both - network)[..., -alone.shape[-1] :], alone, atol=1e-5)
+    assert difference(alone, 0 * alone) > 0.1

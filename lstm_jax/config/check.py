@@ -44,7 +44,7 @@ BOUNDS = {
     "model.embedding_size": (1, math.inf),
     "model.hidden_size": (1, math.inf),
     "model.layers": (1, math.inf),
-    **{f"model.dropout.{place}": (0, 0.99) for place in ("words", "embedding", "layers", "pooled")},
+    **{f"model.dropout.{place}": (0, 0.99) for place in ("words", "embedding", "layers", "pooled", "wide")},
     **{f"optimizer.{decay}": (0, 0.999999) for decay in ("momentum", "b1", "b2", "ema")},
     "optimizer.warmup": (0, 0.99),
     "train.epochs": (1, math.inf),

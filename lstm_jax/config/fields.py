@@ -90,11 +90,12 @@ class DropoutConfig(Group):
     embedding: float = traced(0.0)  # a feature of the embedding, for the whole review
     layers: float = traced(0.0)  # a feature between two layers, for the whole review
     pooled: float = traced(0.0)  # a feature of the pooled vector
+    wide: float = traced(0.0)  # a word or a pair that the linear part counts
 
 
 @dataclasses.dataclass
 class ModelConfig(Group):
-    """The network: embedding, recurrent layers, pooling, dense head."""
+    """The network: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
 
     start_from: str = ""  # a run's folder whose embedding and layers this one begins with; empty: fresh ones
     embedding_size: int = 64
@@ -109,6 +110,7 @@ class ModelConfig(Group):
     segment: int = 0  # words that the layers read before they start afresh; 0: the whole review
     pooling: str = "max"  # last | first_last | mean | max | mean_max | every
     head: tuple[int, ...] = ()  # widths of dense layers before the output
+    wide: int = 0  # rows for pairs of words in a linear part beside the network; 0: no such part
     output: str = "softmax"  # softmax | sigmoid (one unit, two classes)
     dropout: DropoutConfig = dataclasses.field(default_factory=DropoutConfig)
     dropout_per_step: bool = False  # between layers a mask for every word, as in PyTorch, not one for the review

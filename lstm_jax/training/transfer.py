@@ -13,7 +13,7 @@ from lstm_jax.training.experiment import TrainState
 from lstm_jax.training.workdir import read_config
 from lstm_jax.types import HostArray, Params
 
-LAST = ("output",)  # parts of the module that always begin anew, since the classes may be others
+AFRESH = ("output", "wide")  # parts of the module that always begin anew, since the classes may be others
 
 
 def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
@@ -40,7 +40,7 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
     def moved(own: Params, theirs: Params) -> Params:
         parts = dict(own)
         for name in own:
-            if name in LAST:
+            if name in AFRESH:
                 continue
             if name == "embedding":
                 parts[name] = _embedding(np.asarray(own[name]), theirs.get(name), shared, workdir)
