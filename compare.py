@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from lstm_jax import cli, devices
 from lstm_jax.errors import ConfigError
@@ -13,7 +12,7 @@ FLAGS = flags.FLAGS
 
 def define() -> None:
     """The flags of this command."""
-    config_flags.DEFINE_config_file("config", None, "A file whose get_config() returns a study.")
+    cli.define_study()
     flags.mark_flag_as_required("config")
     flags.DEFINE_string("workdir", None, "The folder of the study; the same command goes on there.", required=True)
 

@@ -49,7 +49,7 @@ def classify(trained) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
     from lstm_jax.training import evaluation, inside
 
-    texts = [line.strip() for line in sys.stdin if line.strip()] if FLAGS.text == "-" else [FLAGS.text]
+    texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
     if not texts:
         raise UserError("standard input holds no review; give one a line")
     for probabilities in evaluation.classify(trained, texts):
@@ -75,7 +75,10 @@ def test(trained) -> None:
     figures = evaluation.test(trained, corpora, FLAGS.split)
     published = trained.config.published if FLAGS.split == "test" else 0.0
     print(tables.figures(figures, trained.classes, FLAGS.split, published))
-    baselines = evaluation.baselines(corpora, FLAGS.split) if FLAGS.naive else {}
+    baselines = {}
+    if FLAGS.naive:
+        baselines = evaluation.baselines(corpora, FLAGS.split)
+        baselines |= evaluation.leaking_baseline(trained.config.data, FLAGS.split)
     if FLAGS.linear:
         baselines[linear.NAME] = linear.accuracy(trained.config.data, FLAGS.split)
     for name, accuracy in baselines.items():

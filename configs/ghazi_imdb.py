@@ -10,13 +10,16 @@ Variants:
 
 * ``faithful``: embedding 100, LSTM 128, softmax after every word, Adam.
 * ``last``: the same with one output after the last word.
-* ``improved``: with the regularisation that the paper asks for (dropout, an average of the weights, one cycle of the
-  rate) and a verdict of all words instead of the last one's.
+* ``improved``: with the regularisation that the paper names as its way on (dropout, an average of the weights, one
+  cycle of the rate), and with a verdict on all words instead of the last one's.
 
-Published: 85.40 % on its test reviews, the best of ten epochs.
+Published: 85.40 % on its test reviews, the best of the epochs that it prints, chosen there on the test reviews.
 
 Where the paper is silent: a batch has 50 reviews, since its printed losses are a fiftieth of what such accuracies
-have; words seen fewer than five times are unknown; a review keeps its first 400 words.
+have; Adam's rate is 1e-3, its usual one; rare words, which are dropped, are all but the 5,000 most frequent (among
+two numbers this one validated best; see BUILD_NOTES.md); a review keeps its first 400 words; the loss is the mean
+over all words, and the last word's output is the verdict. Its table is headed by ten epochs and has eight; so do
+we. A tenth of the training reviews validates and chooses the epoch.
 """
 
 from configs import recipe
@@ -47,12 +50,11 @@ def get_config(variant: str = "faithful") -> Config:
 
 
 def improved(config: Config) -> Config:
-    """The shared recipe without what is not regularisation: one direction, random vectors."""
-    recipe.apply(config)
-    config.data.vectors.source = "random"
+    """The regularisation and the pooling of the shared recipe alone; the network stays one LSTM over whole reviews."""
+    recipe.regularise(config)
     config.model.embedding_size = 100
-    config.model.bidirectional = False
-    config.optimizer.embedding_rate = 1.0
+    config.model.hidden_size = 128
+    config.model.pooling = "mean_max"
     config.optimizer.learning_rate = 2e-3
-    config.train.epochs = 3
+    config.train.epochs = 4
     return config

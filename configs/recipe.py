@@ -17,15 +17,20 @@ def apply(config: Config) -> Config:
     config.model.segment = 50
     config.model.pooling = "mean_max"
     config.model.wide = 2**18
-    config.model.dropout.words = 0.2
-    config.model.dropout.embedding = 0.5
-    config.model.dropout.pooled = 0.5
     config.model.dropout.wide = 0.5
     config.optimizer.learning_rate = 4e-3
     config.optimizer.embedding_rate = 0.15
+    config.train.epochs = 4
+    return regularise(config)
+
+
+def regularise(config: Config) -> Config:
+    """Dropout, one cycle of the rate, clipping, and an average of the weights."""
+    config.model.dropout.words = 0.2
+    config.model.dropout.embedding = 0.5
+    config.model.dropout.pooled = 0.5
     config.optimizer.schedule = "one_cycle"
     config.optimizer.warmup = 0.3
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema = 0.999
-    config.train.epochs = 4
     return config

@@ -25,17 +25,40 @@ DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 def define_config(default: str) -> Any:
     """The flag ``--config=configs/NAME.py``, and ``--config.group.field=value`` for any field."""
+    _check_fields()
     help_text = "A file whose get_config() returns a Config. Any field: --config.group.field=value."
     return config_flags.DEFINE_config_file("config", default, help_text)
 
 
 def define_config_of_workdir() -> Any:
     """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
+    _check_fields()
     finder = flags.FlagValues()
     flags.DEFINE_string("workdir", None, "", flag_values=finder)
     finder(sys.argv, known_only=True)
     found = read_config(Path(finder["workdir"].value)) if finder["workdir"].value else Config()
     return config_flags.DEFINE_config_dataclass("config", found, "The run's own config, changed where it is given.")
+
+
+def define_study() -> Any:
+    """The flag ``--config=configs/studies/NAME.py``; a study's fields are set in its file alone.
+
+    Raises:
+      ConfigError: one is given beside it.
+    """
+    for name in _fields_given():
+        raise ConfigError(f"--{name}: the fields of a study are set in its file; copy that and change it there")
+    return config_flags.DEFINE_config_file("config", None, "A file whose get_config() returns a study.")
+
+
+def _check_fields() -> None:
+    for name in _fields_given():
+        configs.check_path(name)
+
+
+def _fields_given() -> list[str]:
+    given = [argument.lstrip("-").partition("=")[0] for argument in sys.argv[1:] if argument.startswith("-")]
+    return [name for name in given if name.startswith("config.")]
 
 
 def loaded(config: Any) -> Any:
@@ -81,10 +104,6 @@ def run(define: Callable[[], None], main: Callable[[], None]) -> None:
 
 
 def _parse(define: Callable[[], None]) -> None:
-    for argument in sys.argv[1:]:
-        name = argument.lstrip("-").partition("=")[0]
-        if argument.startswith("-") and name.startswith("config."):
-            configs.check_path(name)
     app.define_help_flags()
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):

@@ -33,7 +33,12 @@ def naive_bayes(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> WordS
     return WordScores(np.log(counts / counts.sum(axis=0)), np.log(np.maximum(prior, 1e-30)))
 
 
-METHODS = {"class frequencies (Glos 2021)": class_frequencies, "naive Bayes": naive_bayes}
+def majority(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> WordScores:
+    """No word counts: the class that most reviews have."""
+    return WordScores(np.zeros((vocabulary_size, classes)), np.bincount(corpus.labels, minlength=classes) * 1.0)
+
+
+METHODS = {"majority": majority, "class frequencies (Glos 2021)": class_frequencies, "naive Bayes": naive_bayes}
 
 
 def predictions(scores: WordScores, corpus: FlatCorpus) -> HostArray:

@@ -62,7 +62,8 @@ class TextClassifier(nn.Module):
       unknown: the id that dropped words become.
       vectors: ``[V, D]`` first values of the embedding; ``None``: normal with deviation 0.1. Where the
         config does not train the embedding, it lies in the collection ``frozen`` instead of ``params``.
-      every_step: gives logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling.
+      every_step: gives logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling; a linear
+        part adds those of the words so far.
     """
 
     config: ModelConfig

@@ -15,13 +15,14 @@ from lstm_jax.types import Lengths, Logits, RowKeys, Scalar, Tokens
 class WideLinear(nn.Module):
     """Logits as sums over the words and pairs of neighbours that a review has, divided by the root of their number.
 
-    Each counts once. Neither unknown words nor pairs with one count. All weights begin at 0.
+    Each counts once. Special words, whose ids go up to that of unknown words, do not count, nor do pairs with one. All
+    weights begin at 0.
 
     Attributes:
       pair_rows: M, rows of the table of pairs.
       vocabulary_size: V, rows of the table of words.
       outputs: C, logits.
-      unknown: the id of unknown words.
+      unknown: the id of unknown words; words have greater ones.
       every_step: gives the logits of the words read so far, after every word.
     """
 
@@ -44,10 +45,10 @@ class WideLinear(nn.Module):
         words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
         pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
         before = jnp.concatenate([jnp.full_like(tokens[:1], self.unknown), tokens[:-1]])
-        known = (jnp.arange(len(tokens))[:, None] < lengths[None]) & (tokens != self.unknown)
+        known = (jnp.arange(len(tokens))[:, None] < lengths[None]) & (tokens > self.unknown)
         total, number = jnp.zeros(()), jnp.zeros(())
         for n, (table, rows, there) in enumerate(
-            [(words, tokens, known), (pairs, hashed(before, tokens, self.pair_rows), known & (before != self.unknown))]
+            [(words, tokens, known), (pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown))]
         ):
             counted = first_of_each(rows, there).astype(jnp.float32)
             number = number + counted

@@ -433,8 +433,8 @@ def test_evaluation_beside_what_was_published_and_all_baselines(command, trained
         expected = {"accuracy of the network": figures["accuracy"]}
         if split == "test":
             expected["accuracy published"] = 0.9
-        baselines = evaluation.baselines(corpora, split) | {linear.NAME: linear.accuracy(config.data, split)}
-        assert "class frequencies, counted on these too" in baselines
+        baselines = evaluation.baselines(corpora, split) | evaluation.leaking_baseline(config.data, split)
+        baselines |= {linear.NAME: linear.accuracy(config.data, split)}
         expected |= {f"accuracy of {name}": accuracy for name, accuracy in baselines.items()}
         assert table(ended.out) == {name: f"{accuracy:.2%}" for name, accuracy in expected.items()}
         assert figures["lanes"] == [figures["accuracy"]]
@@ -598,3 +598,41 @@ def test_errors_of_the_command_itself(tmp_path):
     assert ended == (1, "", ended.err)
     assert ended.error.startswith(f"{path} breaks off after line ")
     assert ended.err.count("\n") == 1
+
+
+STUDY = """
+from lstm_jax.config import Config
+from lstm_jax.studies.grid import Grid
+
+def get_config(kind):
+    config = Config()
+    config.data.reviews = 200
+    config.model.hidden_size = config.model.embedding_size = 4
+    config.train.epochs, config.train.batch_size, config.train.buckets = 1, 32, 1
+    config.train.keep_epochs = "epoch_{epoch}"
+    return Grid(config, "optimizer.learning_rate", (0.1, 0.01), seeds=1) if kind == "grid" else config
+"""
+
+
+def test_compare_prints_the_table_of_a_study(command, tmp_path):
+    (tmp_path / "study.py").write_text(STUDY)
+    ended = command("compare", f"--config={tmp_path / 'study.py'}:grid", f"--workdir={tmp_path / 'w'}")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "w" / "table.md").read_text().strip() in ended.out
+    assert "| learning rate | 0.1 | 0.01 |" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=FILE:config"], "get_config() of the config file returned a Config, not a study"),
+        (["--config=FILE:grid", "--config.seeds=1"], "--config.seeds: the fields of a study are set in its file; "),
+        (["--config=nothing.py"], "the config file cannot be loaded: "),
+    ],
+)
+def test_a_study_that_cannot_be_started(command, tmp_path, arguments, message):
+    (tmp_path / "study.py").write_text(STUDY)
+    given = [argument.replace("FILE", str(tmp_path / "study.py")) for argument in arguments]
+    ended = command("compare", *given, f"--workdir={tmp_path / 'w'}")
+    assert ended.code == 2
+    assert message in ended.error

@@ -187,11 +187,11 @@ def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
     validate(config)
 
 
-@pytest.mark.parametrize("pooling", ["last", "first_last"])
+@pytest.mark.parametrize("pooling", ["last", "first_last", "every"])
 def test_segments_are_not_pooled_at_their_ends(pooling):
     config = changed("model.pooling", pooling)
     config.model.segment = 50
-    with pytest.raises(ConfigError, match=rf"pooling is '{pooling}', which with config\.model\.segment would see only"):
+    with pytest.raises(ConfigError, match=rf"pooling is '{pooling}', whose verdict with config\.model\.segment would"):
         validate(config)
 
 
@@ -254,9 +254,12 @@ def test_unused_entries_are_told(field, caplog):
 
 
 def test_variants_of_a_config_file():
-    known = ("faithful", "padded", "improved")
+    known, beside = ("faithful", "padded", "improved"), ("small",)
     assert configs.variants("faithful", *known) == {"faithful"}
-    assert configs.variants("padded,improved,padded", *known) == {"padded", "improved"}
+    assert configs.variants("small,improved,small", *known, beside=beside) == {"small", "improved"}
+    assert configs.variants("small", *known, beside=beside) == {"small", "faithful"}
+    with pytest.raises(ConfigError, match="the config's variants improved and padded exclude each other"):
+        configs.variants("padded,improved", *known)
     for asked, wrong in (("paded", "paded"), ("padded,x,best", "best"), ("", ""), ("padded,", ""), ("a b", "a b")):
         with pytest.raises(ConfigError) as caught:
             configs.variants(asked, *known)

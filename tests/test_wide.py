@@ -29,8 +29,8 @@ def reviews() -> tuple[HostArray, HostArray, dict]:
 def by_hand(variables: dict, words: list[int]) -> HostArray:
     """The logits of one review."""
     table, pairs = (np.asarray(variables["params"][name]) for name in ("words", "pairs"))
-    known = {word for word in words if word != UNKNOWN}
-    beside = [pair for pair in itertools.pairwise(words) if UNKNOWN not in pair]
+    known = {word for word in words if word > UNKNOWN}
+    beside = [pair for pair in itertools.pairwise(words) if min(pair) > UNKNOWN]
     rows = {int(hashed(jnp.array(first), jnp.array(second), M)) for first, second in beside}
     total = sum((table[word] for word in known), np.zeros(C)) + sum((pairs[row] for row in rows), np.zeros(C))
     return total / np.sqrt(max(len(known) + len(rows), 1))

@@ -2,7 +2,7 @@
 
     python compare.py --config=configs/studies/glos_cells.py[:FILE] --workdir=runs/glos_cells
 
-FILE is ``Video_Games.json.gz``; without it the reviews come from the Hub.
+FILE is ``Video_Games.json.gz``; without it all reviews of the Hub are taken, one after the other, for days.
 """
 
 from configs import glos_amazon_stars

@@ -2,8 +2,8 @@
 
     python compare.py --config=configs/studies/glos_rates.py[:FILE] --workdir=runs/glos_rates
 
-FILE is ``Video_Games.json.gz``; without it the reviews come from the Hub. The rates are the published ones times
-100; see ``configs/glos_amazon_stars.py``.
+FILE is ``Video_Games.json.gz``; without it all reviews of the Hub are taken, one after the other, for days. The rates
+are the published ones times 100; see ``configs/glos_amazon_stars.py``.
 """
 
 from configs import glos_amazon_stars
@@ -15,5 +15,6 @@ def get_config(path: str = "") -> Grid:
     base = glos_amazon_stars.get_config("published")
     base.data.path = path
     base.train.epochs = 3
+    base.train.keep_epochs = "lstm_{hidden_size}_epoch_{epoch}"  # of lanes of all rates
     rates = (1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 5e-6, 1e-6)
     return Grid(base, "optimizer.learning_rate", tuple(glos_amazon_stars.FASTER * rate for rate in rates), seeds=2)

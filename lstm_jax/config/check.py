@@ -105,10 +105,10 @@ def _check_model(config: Config) -> None:
             f"config.model.implementation is 'bptt', which is for LSTMs, and config.model.cell {config.model.cell!r}; "
             "set implementation='scan'"
         )
-    if config.model.segment and config.model.pooling in ("last", "first_last"):
+    if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
         raise ConfigError(
-            f"config.model.pooling is {config.model.pooling!r}, which with config.model.segment would see only the "
-            "segments at the ends; use mean, max or mean_max, or segment=0"
+            f"config.model.pooling is {config.model.pooling!r}, whose verdict with config.model.segment would rest on "
+            "the segments at the ends alone; use mean, max or mean_max, or segment=0"
         )
     if config.model.segment and config.model.dropout_per_step:
         raise ConfigError(

@@ -47,9 +47,9 @@ class VectorsConfig(Group):
     source: str = "random"  # random | file | cooccurrence | word2vec | class_frequency
     path: str = ""  # of file: GloVe's or fastText's text format, plain, gz, bz2 or zip
     missing: str = "random"  # of file, what a word gets that it lacks: random | zeros
-    more_text: str = ""  # of those two, a source whose reviews are read too, without labels
+    more_text: str = ""  # of cooccurrence and word2vec, a source whose reviews are read too, without labels
     more_path: str = ""  # its data.path
-    window: int = 5  # of those two: how many words on either side are a word's neighbours
+    window: int = 5  # of cooccurrence and word2vec: how many words on either side are a word's neighbours
     fit_on: str = "train"  # of class_frequency, the reviews counted: train | all (labels leak into the test reviews)
 
 
@@ -68,8 +68,9 @@ class DataConfig(Group):
     bad_rows: str = "error"  # what a row without text or with an impossible label does: error | skip
     reviews: int = 20_000  # of the embedded reviews, how many are generated
     noise: float = 0.01  # of the embedded reviews, the share whose label is drawn at random
-    min_characters: int = 0  # shorter reviews are left out
-    one_class_size: int = 0  # reviews kept of every class, by seed; 0: all; -1: as many as the rarest class has
+    min_characters: int = 0  # shorter reviews, titles aside, are left out
+    one_class_size: int = 0  # reviews kept of every class but of a test part that the source brings; 0: all; -1: as
+    # many as the rarest class has
     train_entries: int = 0  # at most so many training reviews, by seed; 0: all
     eval_entries: int = 0  # so many test reviews, by seed; 0: test_fraction, or all where the source brings a test part
     data_ratio: float = 0.0  # training to all reviews where the source brings no test part; before the entries
@@ -162,16 +163,24 @@ class Config(Group):
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
 
-def variants(asked: str, *known: str) -> set[str]:
+def variants(asked: str, *kinds: str, beside: tuple[str, ...] = ()) -> set[str]:
     """The variants, with commas between, that the part of ``--config=FILE.py:VARIANTS`` after the colon names.
 
+    Args:
+      asked: that part.
+      *kinds: of which a config is one; the first where none is named.
+      beside: which may be joined to any of them.
+
     Raises:
-      ConfigError: names an unknown one.
+      ConfigError: names an unknown one, or two that exclude each other.
     """
     names = set(asked.split(","))
-    for name in sorted(names - set(known)):
-        raise ConfigError(f"the config has no variant {name!r}; it has {', '.join(known)}")
-    return names
+    for name in sorted(names - {*kinds, *beside}):
+        raise ConfigError(f"the config has no variant {name!r}; it has {', '.join((*kinds, *beside))}")
+    chosen = sorted(names & set(kinds))
+    if len(chosen) > 1:
+        raise ConfigError(f"the config's variants {' and '.join(chosen)} exclude each other; name one of them")
+    return names if chosen else {kinds[0], *names}
 
 
 def hparams(config: Config) -> dict[str, float]:

@@ -61,9 +61,9 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
         save(drawn, folder / f"{name}.png")
 
 
-def epochs(rows: list[dict[str, Any]], path: Path) -> None:
-    """The training loss of the first lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
-    own = [r for r in rows if r["split"] == "train" and r["lane"] == 0 and r["loss"] is not None]
+def epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
+    """The training loss of a lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
+    own = [r for r in rows if r["split"] == "train" and r["lane"] == lane and r["loss"] is not None]
     drawn, (within, over) = figure(11, 4.2, 1, 2, sharey=True)
     last = max([math.ceil(row["epoch"]) for row in own], default=1)
     for epoch in range(1, last + 1):

@@ -16,6 +16,7 @@ from lstm_jax.files import write_text
 from lstm_jax.reports import plots, tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
+from lstm_jax.training import journal
 from lstm_jax.training.epochs import EpochFigures
 from lstm_jax.training.workdir import Lane
 
@@ -50,15 +51,21 @@ class Grid:
         return [Arm(f"{self.field}={value}", _changed(self.base, self.field, value), own) for value in self.values]
 
     def run(self, workdir: Path) -> str:
-        """Trains what is not trained yet and returns the table; writes it, ``runs.csv`` and a picture."""
+        """Trains what is not trained yet and returns the table; writes it, ``runs.csv`` and pictures.
+
+        These are the accuracy over epochs by value, and for each value the training loss of its first seed.
+        """
         stacks = self.arms()
         for arm in stacks:
             arms.train(arm, workdir)
         found: dict[Any, list[EpochFigures]] = {value: [] for value in self.values}
         for n, arm in enumerate(stacks):
+            own = self.values[n : n + 1] if len(stacks) > 1 else self.values
             for row in arms.by_epoch(arm, workdir):
-                value = self.values[n] if len(stacks) > 1 else self.values[row.lane // self.seeds]
-                found[value].append(row)
+                found[own[row.lane // self.seeds]].append(row)
+            losses = journal.read(workdir / arm.name / "metrics.jsonl")
+            for k, value in enumerate(own):
+                plots.epochs(losses, workdir / f"loss-{value}.png", lane=k * self.seeds)
         table = self.table(found)
         write_text(workdir / "table.md", table)
         write_text(workdir / "runs.csv", self._csv(found))

@@ -26,7 +26,7 @@ def select(source: Any, config: DataConfig) -> Selection:
             continue
         kept[split] = np.arange(len(part))
         if config.min_characters:
-            long = pc.greater_equal(pc.utf8_length(part.data.column("text")), config.min_characters)
+            long = pc.greater_equal(part.data.column("characters"), config.min_characters)
             kept[split] = np.flatnonzero(long.to_numpy())
     if config.one_class_size:
         labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]

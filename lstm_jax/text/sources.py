@@ -67,7 +67,7 @@ def class_of(rating: int, classes: str) -> int | None:
 
 
 def load(config: DataConfig, unlabelled: bool = False) -> datasets.DatasetDict:
-    """The reviews of a source, with the columns ``text`` and ``label`` (int), cached by ``datasets``.
+    """The reviews of a source, cached by ``datasets``: ``text``, ``label`` (int) and ``characters`` (without titles).
 
     Args:
       config: names the source.
@@ -112,7 +112,8 @@ def _schema(config: DataConfig) -> Schema:
 
 def _dataset(rows: Callable[..., Iterable[Row]], arguments: dict, schema: Schema, config: DataConfig) -> Any:
     """A dataset of the examples among ``rows(**arguments)``; the arguments identify it in the cache."""
-    features = datasets.Features({"text": datasets.Value("large_string"), "label": datasets.Value("int32")})
+    integer = datasets.Value("int32")
+    features = datasets.Features({"text": datasets.Value("large_string"), "label": integer, "characters": integer})
     try:
         return datasets.Dataset.from_generator(
             _examples,
@@ -142,13 +143,14 @@ def _examples(
         fault = row.fault
         if not fault:
             try:
-                text, label = _text(row.fields, schema), _label(row.fields, schema)
+                text, characters = _text(row.fields, schema)
+                label = _label(row.fields, schema)
             except ValueError as error:
                 fault = str(error)
             else:
                 if label is not None:
                     kept += 1
-                    yield {"text": text, "label": label}
+                    yield {"text": text, "label": label, "characters": characters}
                 continue
         if bad_rows == "error":
             raise UserError(f"{row.place}: {fault}; mend it, or leave such rows out by --config.data.bad_rows=skip")
@@ -159,7 +161,8 @@ def _examples(
         raise UserError(f"no review up to {place} has a usable label; see config.data.classes")
 
 
-def _text(fields: dict[str, Any], schema: Schema) -> str:
+def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, int]:
+    """The text of a row, and its characters without those of a title."""
     present = [fields[column] for column in schema.text if fields.get(column)]
     if not present or not all(isinstance(part, str) for part in present) or not any(part.strip() for part in present):
         if not any(column in fields for column in schema.text):
@@ -170,7 +173,8 @@ def _text(fields: dict[str, Any], schema: Schema) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"holds half a character (a lone surrogate) at character {error.start}") from None
-    return text
+    titles = sum(len(fields[column]) + len(": ") for column in schema.text if column in TITLES and fields.get(column))
+    return text, max(len(text) - titles, 0)
 
 
 def _label(fields: dict[str, Any], schema: Schema) -> int | None:

@@ -189,7 +189,7 @@ def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Datas
         ids_of,
         batched=True,
         batch_size=2000,
-        remove_columns="text",
+        remove_columns=["text", "characters"],
         features=datasets.Features(
             {"label": dataset.features["label"], "ids": datasets.LargeList(datasets.Value("int32"))}
         ),

@@ -68,6 +68,8 @@ def test_a_study_is_made_once(field, values, tmp_path, monkeypatch):
         f"{m:.2f}" for m in means
     ]
     assert (tmp_path / "accuracy.png").stat().st_size > 5_000
+    pictures = [(tmp_path / f"loss-{value}.png").read_bytes() for value in values]
+    assert pictures[0] != pictures[1], "each value's own losses"
 
     monkeypatch.setattr(arms.run, "_train", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(arms.epochs, "every_epoch", lambda *_: pytest.fail("evaluated again"))

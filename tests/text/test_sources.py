@@ -132,9 +132,22 @@ def test_unlabelled_reviews_are_loaded_where_they_are_asked_for(tmp_path):
     write(tmp_path / "train.csv", [{"text": "a", "label": 1}, {"text": "b", "label": 0}])
     write(tmp_path / "unsupervised.csv", [{"text": "c"}, {"text": "d"}])
     both = sources.load(files(tmp_path), unlabelled=True)
-    assert both["unsupervised"].to_list() == [{"text": "c", "label": -1}, {"text": "d", "label": -1}]
-    assert both["train"].to_list() == [{"text": "a", "label": 1}, {"text": "b", "label": 0}]
+    found = {split: [(row["text"], row["label"]) for row in part.to_list()] for split, part in both.items()}
+    assert found == {"unsupervised": [("c", -1), ("d", -1)], "train": [("a", 1), ("b", 0)]}
     assert set(sources.load(files(tmp_path))) == {"train"}
+
+
+@pytest.mark.parametrize("titles", [False, True])
+def test_the_characters_of_a_review_are_counted_without_its_title(tmp_path, titles):
+    rows = [{"overall": 5, "reviewText": "abc"}, {"overall": 1, "reviewText": "déjà vu", "summary": "no more"}]
+    write(tmp_path / "train.json", rows)
+    if titles:
+        write(tmp_path / "train-more.json", [{"overall": 3, "summary": "only a title"}])
+    config = DataConfig(source="amazon_reviews", path=str(tmp_path), titles=titles)
+    found = [(row["text"], row["characters"]) for row in sources.load(config)["train"].to_list()]
+    assert ("abc", 3) in found
+    assert ("no more: déjà vu" if titles else "déjà vu", 7) in found
+    assert not titles or ("only a title", 0) in found
 
 
 def test_folder_without_training_reviews(tmp_path):

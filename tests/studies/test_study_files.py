@@ -1,0 +1,40 @@
+"""The studies in configs/studies: every run that they ask for has a valid config."""
+
+import pytest
+
+from configs.studies import glos_cells, glos_rates, systems
+from lstm_jax.config import validate
+from lstm_jax.errors import ConfigError
+from lstm_jax.studies.systems import _arm
+
+
+@pytest.mark.parametrize("module", [glos_cells, glos_rates])
+@pytest.mark.parametrize("path", ["", "Video_Games.json.gz"])
+def test_the_tables_of_system_a(module, path):
+    stacks = module.get_config(path).arms()
+    assert sum(len(arm.lanes) for arm in stacks) == 2 * {glos_cells: 5, glos_rates: 7}[module]
+    for arm in stacks:
+        config = validate(arm.config)
+        assert config.data.path == path
+        assert config.data.vectors.fit_on == "all", "the published protocol"
+        assert "learning_rate" not in config.train.keep_epochs or len(stacks) > 1, "one name for lanes of all rates"
+
+
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_the_table_of_systems(at_hand, tmp_path):
+    folder = str(tmp_path) if at_hand else ""
+    study = systems.get_config(folder)
+    assert [system.letter for system in study.systems] == list("ABCDE")
+    for system in study.systems:
+        assert next(iter(system.variants)).startswith("faithful")
+        assert any(variant.startswith("improved") for variant in system.variants)
+        for variant, config in system.variants.items():
+            config = validate(_arm(system, variant, config, 0).config)
+            assert config.data.path.startswith(folder)
+            assert bool(config.data.path) == at_hand
+            assert bool(config.data.vectors.more_path) == (at_hand and bool(config.data.vectors.more_text))
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match="is no folder; name one after the colon"):
+        systems.get_config(str(tmp_path / "nothing"))
