@@ -1,6 +1,6 @@
 """The typed configuration, its validation and its JSON form."""
 
-from lstm_jax.config.check import BOUNDS, CHOICES, validate
+from lstm_jax.config.check import BOUNDS, CHOICES, LEARNED_FROM_TEXT, validate
 from lstm_jax.config.fields import (
     Config,
     DataConfig,
@@ -23,6 +23,7 @@ from lstm_jax.config.tree import Group, leaves, to_json
 __all__ = [
     "BOUNDS",
     "CHOICES",
+    "LEARNED_FROM_TEXT",
     "Config",
     "DataConfig",
     "DropoutConfig",

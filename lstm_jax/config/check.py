@@ -5,7 +5,7 @@ import logging
 import math
 from typing import Any
 
-from lstm_jax.config.fields import Config, epoch_name
+from lstm_jax.config.fields import Config, DataConfig, epoch_name
 from lstm_jax.config.tree import freeze, leaves
 from lstm_jax.errors import ConfigError
 
@@ -27,6 +27,8 @@ CHOICES = {
     "optimizer.name": ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"),
     "optimizer.schedule": ("constant", "cosine", "one_cycle", "warmup"),
 }
+
+LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
 
 # Inclusive bounds; every other number may be anything from 0 up.
 BOUNDS = {
@@ -91,11 +93,30 @@ def _check_data(config: Config) -> None:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
     if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
         raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
-    if config.data.vectors.more_path and not config.data.vectors.more_text:
-        raise ConfigError("config.data.vectors.more_path is set without more_text; name the source that lies there")
+    _check_more_text(config.data)
     if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+        )
+
+
+def _check_more_text(data: DataConfig) -> None:
+    asked = data.vectors
+    if asked.more_path and not asked.more_text:
+        raise ConfigError("config.data.vectors.more_path is set without more_text; name the source that lies there")
+    if not asked.more_text:
+        return
+    if asked.source not in LEARNED_FROM_TEXT:
+        raise ConfigError(
+            f"config.data.vectors.more_text is {asked.more_text!r}, but vectors from {asked.source!r} are not learned "
+            f"from text; set config.data.vectors.source to {' or '.join(map(repr, LEARNED_FROM_TEXT))}"
+        )
+    if asked.more_text == "files" and not asked.more_path:
+        raise ConfigError("config.data.vectors.more_text is 'files' but more_path is empty; give a file or a folder")
+    if (asked.more_text, asked.more_path) == (data.source, data.path):
+        raise ConfigError(
+            f"config.data.vectors.more_text is {asked.more_text!r}, the reviews of the run itself, whose text is read "
+            "anyway but for what tests; name another source, or leave it out"
         )
 
 

@@ -36,7 +36,7 @@ class Verdicts(NamedTuple):
 
     name: str  # of the class
     so_far: HostArray  # many words to one verdict: of the review up to each word
-    by_itself: HostArray  # many to many: of each step's outputs alone
+    by_itself: HostArray  # many to many: of each step's outputs, where backward ones have read what follows
 
 
 def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0) -> Inside:
@@ -85,7 +85,7 @@ def picture(inside: Inside, words: list[str], verdicts: Verdicts, title: str, pa
     last: Any = axes[-1]
     style: dict[str, Any] = {"marker": "o", "markersize": 4}
     by_itself, so_far = verdicts.by_itself[-most_words:], verdicts.so_far[-most_words:]
-    last.plot(by_itself, color=plots.COLOURS["train"], label="of this step alone", **style)
+    last.plot(by_itself, color=plots.COLOURS["train"], label="of this step's outputs", **style)
     last.plot(so_far, color=plots.COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
     last.set(ylim=(-0.03, 1.03), ylabel=f"p({verdicts.name})")

@@ -32,20 +32,28 @@ def train(arm: Arm, workdir: Path) -> dict[str, Any]:
 def tested(arm: Arm, workdir: Path) -> Figures:
     """Its figures on the test reviews, read where they are written already."""
     file = workdir / arm.name / "eval-test.json"
-    if not file.exists():
-        trained, corpora = _loaded(arm, workdir)
+    if not _newer(file, workdir / arm.name):
+        trained, corpora = loaded(arm, workdir)
         evaluation.test(trained, corpora, "test")
     return Figures(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def by_epoch(arm: Arm, workdir: Path) -> list[EpochFigures]:
-    """Its figures after each epoch, read where they are written already."""
+    """Its figures after each epoch, read where they are written already; none where no epoch came to its end."""
     file = workdir / arm.name / "epochs.json"
-    if not file.exists():
-        epochs.every_epoch(*_loaded(arm, workdir))
+    if not (workdir / arm.name / "epochs").is_dir():
+        return []
+    if not _newer(file, workdir / arm.name):
+        epochs.every_epoch(*loaded(arm, workdir))
     return [EpochFigures(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
 
 
-def _loaded(arm: Arm, workdir: Path) -> tuple[evaluation.Trained, corpus.Corpora]:
+def _newer(file: Path, run_folder: Path) -> bool:
+    """Whether a file was written after the run's end, and not by an evaluation while it was interrupted."""
+    return file.exists() and file.stat().st_mtime_ns >= (run_folder / "summary.json").stat().st_mtime_ns
+
+
+def loaded(arm: Arm, workdir: Path) -> tuple[evaluation.Trained, corpus.Corpora]:
+    """Its best weights and its reviews."""
     trained = evaluation.load(workdir / arm.name, arm.config)
     return trained, corpus.prepare(arm.config.data, trained.tokenizer)

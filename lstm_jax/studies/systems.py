@@ -13,7 +13,6 @@ from lstm_jax.files import write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
-from lstm_jax.text import corpus
 from lstm_jax.training import evaluation
 from lstm_jax.training.workdir import Lane, write_json
 
@@ -90,10 +89,10 @@ class Systems:
         return Result(accuracies, float(np.median(seconds)), parameters, facts["reviews"])
 
     def _baselines(self, system: System, variant: str, config: Config, workdir: Path) -> dict[str, float]:
-        file = workdir / f"{_arm(system, variant, config, 0).name}" / "baselines.json"
+        arm = _arm(system, variant, config, 0)
+        file = workdir / arm.name / "baselines.json"
         if not file.exists():
-            trained = evaluation.load(file.parent, config)
-            corpora = corpus.prepare(config.data, trained.tokenizer)
+            _, corpora = arms.loaded(arm, workdir)
             found = evaluation.baselines(corpora, "test") | {linear.NAME: linear.accuracy(config.data, "test")}
             write_json(file, found | (evaluation.leaking_baseline(config.data, "test") if system.leaking else {}))
         return json.loads(file.read_text(encoding="utf-8"))

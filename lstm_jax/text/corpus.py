@@ -5,17 +5,14 @@ from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
-import pyarrow as pa
 from tokenizers import Tokenizer
 
-from lstm_jax.config import DataConfig, TokensConfig
+from lstm_jax.config import LEARNED_FROM_TEXT, DataConfig, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import sources, tokens
 from lstm_jax.text.batches import FlatCorpus
-from lstm_jax.text.selection import select
+from lstm_jax.text.selection import Parts, select
 from lstm_jax.types import HostArray
-
-LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
 
 
 class Corpora(NamedTuple):
@@ -47,6 +44,8 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     learn_vectors = tokenizer is None and config.vectors.source in LEARNED_FROM_TEXT
     source = sources.load(config, unlabelled=learn_vectors)
     parts, rest = select(source, config)
+    if not learn_vectors:
+        source, parts = _used(source, parts)
     source = datasets.DatasetDict({split: tokens.prepared(part, config.tokens) for split, part in source.items()})
     if tokenizer is None:
         leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
@@ -67,12 +66,24 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
     return Corpora(shown["train"], shown["validation"], shown["test"], tokenizer, classes, whole)
 
 
+def _used(source: Any, parts: Parts) -> tuple[Any, Parts]:
+    """The rows of the source that are in a part, so that nothing is done to the others."""
+    rows = {split: np.sort(np.concatenate([own for name, own in parts.values() if name == split])) for split in source}
+    used = {split: source[split].select(own) for split, own in rows.items()}
+    return used, {part: (split, np.searchsorted(rows[split], own)) for part, (split, own) in parts.items()}
+
+
 def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
-    """Reviews of another source, of which word vectors are learned too; none of its test part."""
-    if not config.vectors.more_text:
+    """Reviews of another source, of which word vectors are learned too; none of the test part that it may bring."""
+    asked = config.vectors
+    if not asked.more_text:
         return []
-    other = DataConfig(source=config.vectors.more_text, path=config.vectors.more_path, bad_rows=config.bad_rows)
-    found = sources.load(other, unlabelled=True)
+    other = DataConfig(asked.more_text, asked.more_path, config.category, config.titles, bad_rows=config.bad_rows)
+    try:
+        found = sources.load(other, unlabelled=True)
+    except UserError as error:
+        where = "of config.data.vectors.more_text; its path is --config.data.vectors.more_path"
+        raise UserError(f"{error} ({where})") from None
     parts = [tokens.prepared(found[split], config.tokens) for split in ("train", sources.UNLABELLED) if split in found]
     return [flatten(tokens.tokenised(part, tokenizer)) for part in parts]
 
@@ -85,11 +96,10 @@ def texts(config: DataConfig, part: str) -> tuple[list[str], HostArray]:
     return rows.column("text").to_pylist(), np.asarray(rows.column("label"), np.int32)
 
 
-def _vocabulary(source: Any, counted: dict[str, tuple[str, HostArray]], config: DataConfig) -> Tokenizer:
-    columns = [source[split].data.column("text").combine_chunks().take(own) for split, own in counted.values()]
-    marks = [source[split]._fingerprint for split, _ in counted.values()]
-    chosen = hashlib.sha256(b"".join(own.astype(np.int64).tobytes() for _, own in counted.values())).hexdigest()
-    return tokens.learn(pa.chunked_array(columns), " ".join([*marks, chosen]), config.tokens)
+def _vocabulary(source: Any, counted: Parts, config: DataConfig) -> Tokenizer:
+    chosen = [source[split].select(np.sort(own)) for split, own in counted.values()]
+    blocks = (batch["text"] for part in chosen for batch in part.iter(batch_size=1000))
+    return tokens.learn(blocks, " ".join(part._fingerprint for part in chosen), config.tokens)
 
 
 def _class_count(labels: HostArray, config: DataConfig) -> int:

@@ -10,11 +10,16 @@ from lstm_jax.errors import UserError
 from lstm_jax.text import sources
 from lstm_jax.types import HostArray
 
+Parts = dict[str, tuple[str, HostArray]]  # part → the source's split and row numbers in it
+
+
+Blocks = list[HostArray] | HostArray  # row numbers by block; an array [N, 1] where every block is one review
+
 
 class Selection(NamedTuple):
     """Which rows of which split of the source make the parts of a run."""
 
-    parts: dict[str, tuple[str, HostArray]]  # part → the source's split and row numbers in it
+    parts: Parts
     rest: HostArray  # rows of the split ``train`` in no part
 
 
@@ -54,7 +59,7 @@ def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:size] for name in names]))
 
 
-def split_rows(kept: dict[str, HostArray], config: DataConfig) -> dict[str, tuple[str, HostArray]]:
+def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Parts:
     """Which rows of which split of the source make the training, validation and test parts.
 
     A part that the source lacks is drawn at random from ``train`` (validation also from the test part), by
@@ -67,17 +72,19 @@ def split_rows(kept: dict[str, HostArray], config: DataConfig) -> dict[str, tupl
     """
     block = config.split_block
 
-    def shuffled(rows: HostArray, seed: Any) -> list[HostArray]:
+    def shuffled(rows: HostArray, seed: Any) -> Blocks:
         rows = np.sort(rows)
+        if block == 1:
+            return np.random.default_rng(seed).permutation(rows)[:, None]
         blocks = np.split(rows, np.flatnonzero(np.diff(rows // block)) + 1)
         return [blocks[n] for n in np.random.default_rng(seed).permutation(len(blocks))]
 
     left = shuffled(kept["train"], config.seed)
     parts = {split: (split, rows) for split, rows in kept.items()}
     train_entries, eval_entries = config.train_entries, config.eval_entries
+    if config.data_ratio:
+        train_entries = eval_entries = 0
     if "test" not in kept:
-        if config.data_ratio:
-            train_entries = eval_entries = 0
         fraction = 1 - config.data_ratio if config.data_ratio else config.test_fraction
         drawn, left = _draw(left, fraction, eval_entries)
         parts["test"] = ("train", drawn)
@@ -102,7 +109,7 @@ def split_rows(kept: dict[str, HostArray], config: DataConfig) -> dict[str, tupl
     return parts
 
 
-def _draw(blocks: list[HostArray], fraction: float, entries: int = 0) -> tuple[HostArray, list[HostArray]]:
+def _draw(blocks: Blocks, fraction: float, entries: int = 0) -> tuple[HostArray, Blocks]:
     """The rows of the first blocks, so many entries or else that fraction of the blocks, and the other blocks."""
     count = round(fraction * len(blocks))
     if entries:
@@ -110,5 +117,7 @@ def _draw(blocks: list[HostArray], fraction: float, entries: int = 0) -> tuple[H
     return _joined(blocks[:count])[: entries or None], blocks[count:]
 
 
-def _joined(blocks: list[HostArray]) -> HostArray:
+def _joined(blocks: Blocks) -> HostArray:
+    if isinstance(blocks, np.ndarray):
+        return blocks.reshape(-1)
     return np.concatenate(blocks) if blocks else np.zeros(0, int)

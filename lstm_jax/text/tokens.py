@@ -3,7 +3,7 @@
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,11 +73,11 @@ def _normalising(config: TokensConfig) -> list[Any]:
     return steps
 
 
-def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
+def learn(texts: Iterable[list[str]], fingerprint: str, config: TokensConfig) -> Tokenizer:
     """The vocabulary of the given reviews: the most frequent words that occur often enough.
 
     Args:
-      texts: an Arrow column of reviews, training reviews only.
+      texts: reviews in blocks, training reviews only.
       fingerprint: identifies them; a vocabulary once learned is read from the cache.
       config: what a word is, size and minimum count.
     """
@@ -92,14 +92,9 @@ def learn(texts: Any, fingerprint: str, config: TokensConfig) -> Tokenizer:
         special_tokens=list(KERAS_SPECIAL if config.words == "keras" else SPECIAL),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_blocks(texts), trainer, length=len(texts))
+    tokenizer.train_from_iterator(texts, trainer)
     write(tokenizer, path)
     return tokenizer
-
-
-def _blocks(texts: Any, size: int = 1000) -> Iterator[list[str]]:
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size].to_pylist()
 
 
 def _how(config: TokensConfig) -> tuple[Any, ...]:
@@ -189,7 +184,7 @@ def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Datas
         ids_of,
         batched=True,
         batch_size=2000,
-        remove_columns=["text", "characters"],
+        remove_columns=[name for name in dataset.column_names if name != "label"],
         features=datasets.Features(
             {"label": dataset.features["label"], "ids": datasets.LargeList(datasets.Value("int32"))}
         ),

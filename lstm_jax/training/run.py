@@ -111,7 +111,7 @@ def prepare_lanes(
     first = fresh(program, [lane.seed for lane in lanes], hparams)
     restored = checkpoints.restore(first)
     if restored is None and config.model.start_from:
-        state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from))
+        state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from), config.model.cell)
         first = first._replace(state=state, best=jax.tree.map(jnp.copy, evaluated_params(state)))
     return loop, restored or first
 

@@ -7,17 +7,17 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lstm_jax.config import validate
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training import evaluation
 from lstm_jax.training.experiment import TrainState
 from lstm_jax.training.workdir import read_config
 from lstm_jax.types import HostArray, Params
 
-AFRESH = ("output", "wide")  # parts of the module that always begin anew, since the classes may be others
+GIVEN = ("embedding", "layers")  # parts of the module; the others begin anew, since the classes may be others
 
 
-def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
-    """Puts the best weights of the run in ``workdir`` into a new state; its lanes are handed out in turn.
+def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> TrainState:
+    """Puts embedding and layers of the run in ``workdir`` into a new state; its lanes are handed out in turn.
 
     Words are found by name. A word that the other run does not know keeps its own first vector, mapped into
     that run's space by the least-squares map of the words they share (Mikolov et al. 2013).
@@ -25,13 +25,21 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
     Args:
       state: of all lanes, at step 0.
       tokenizer: of the new run.
-      workdir: of a finished run whose embedding and layers have the same sizes.
+      workdir: of a finished run whose embedding and layers have the same sizes and cells.
+      cell: of the new run.
 
     Raises:
-      ConfigError: a part has other sizes there.
-      UserError: there is no such run.
+      ConfigError: there is no such run, or a part has other cells or sizes there.
     """
-    other = evaluation.load(workdir, validate(read_config(workdir)))
+    try:
+        other = evaluation.load(workdir, validate(read_config(workdir)))
+    except UserError as error:
+        raise ConfigError(f"config.model.start_from is {str(workdir)!r}, which cannot be begun with: {error}") from None
+    if other.config.model.cell != cell:
+        raise ConfigError(
+            f"config.model.start_from is {str(workdir)!r}, whose cell is {other.config.model.cell!r}, and "
+            f"config.model.cell {cell!r}; set config.model as it is there"
+        )
     lanes = state.seed.shape[0]
     given = jax.tree.map(lambda leaf: np.asarray(leaf)[np.arange(lanes) % other.lanes], other.variables)
     known = other.tokenizer.get_vocab()
@@ -40,7 +48,7 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path) -> TrainState:
     def moved(own: Params, theirs: Params) -> Params:
         parts = dict(own)
         for name in own:
-            if name in AFRESH:
+            if name not in GIVEN:
                 continue
             if name == "embedding":
                 parts[name] = _embedding(np.asarray(own[name]), theirs.get(name), shared, workdir)

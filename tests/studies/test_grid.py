@@ -8,7 +8,7 @@ import pytest
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
 from lstm_jax.studies import arms
-from lstm_jax.studies.grid import Grid
+from lstm_jax.studies.grid import Grid, Outcome
 from lstm_jax.training.epochs import EpochFigures
 from lstm_jax.training.workdir import Lane
 
@@ -37,7 +37,11 @@ def test_a_static_field_is_a_stack_a_value():
 
 @pytest.mark.parametrize(
     ("field", "values", "message"),
-    [("model.hiden_size", (2,), "did you mean 'hidden_size'"), ("model.hidden_size", (), "has no values")],
+    [
+        ("model.hiden_size", (2,), "did you mean 'hidden_size'"),
+        ("model.hidden_size", (), "has no values"),
+        ("optimizer.learning_rate", (0.1, -1.0), r"config\.optimizer\.learning_rate is -1\.0; it must be at least 0"),
+    ],
 )
 def test_a_bad_grid_is_told(field, values, message):
     with pytest.raises(ConfigError, match=message):
@@ -46,11 +50,36 @@ def test_a_bad_grid_is_told(field, values, message):
 
 def test_the_table_has_means_and_deviations():
     found = {
-        0.1: [EpochFigures(1, lane, "test", 1.0, accuracy) for lane, accuracy in enumerate((0.5, 0.6))],
-        0.2: [EpochFigures(1, lane, split, 1.0, 0.25) for lane in (2, 3) for split in ("test", "train")],
+        0.1: Outcome(
+            [EpochFigures(1, lane, "test", 1.0, accuracy) for lane, accuracy in enumerate((0.5, 0.6))], {1: 2}
+        ),
+        0.2: Outcome([EpochFigures(1, lane, split, 1.0, 0.25) for lane in (2, 3) for split in ("test", "train")], {}),
+        0.3: Outcome([], {0: 1, 1: 1}),
     }
-    table = Grid(base(), "optimizer.learning_rate", (0.1, 0.2), seeds=2).table(found)
-    assert table == "| learning rate | 0.1 | 0.2 |\n|---|---|---|\n| epoch 1 | 55.00 ± 7.07 | 25.00 ± 0.00 |\n"
+    found[0.1].rows.append(EpochFigures(2, 0, "test", 1.0, 0.7))
+    found[0.2].rows.extend(EpochFigures(2, lane, "test", 1.0, 0.3) for lane in (2, 3))
+    table = Grid(base(), "optimizer.learning_rate", (0.1, 0.2, 0.3), seeds=2).table(found)
+    assert table.splitlines()[2:] == [
+        "| epoch 1 | 55.00 ± 7.07 | 25.00 ± 0.00 | diverged |",
+        "| epoch 2 | 70.00 (1 of 2 diverged) | 30.00 ± 0.00 | diverged |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("optimizer.learning_rate", (1e38, 0.01)), ("model.hidden_size", (2, 3))]
+)
+def test_what_diverges_is_told_and_the_rest_goes_on(field, values, tmp_path):
+    config = base()
+    if field == "model.hidden_size":
+        config.optimizer.learning_rate = 1e38
+    table = Grid(config, field, values, seeds=1).run(tmp_path)
+    first, second = (line.split("|")[2:4] for line in table.splitlines()[2:])
+    assert [first[0].strip(), second[0].strip()] == ["diverged"] * 2
+    assert (first[1].strip() == "diverged") == (field == "model.hidden_size")
+    with (tmp_path / "runs.csv").open() as file:
+        lost = [(float(row[field]), row["epoch"]) for row in csv.DictReader(file) if row["status"] == "diverged"]
+    assert lost == [(value, "1") for value in values[: 2 if field == "model.hidden_size" else 1]]
+    assert Grid(config, field, values, seeds=1).run(tmp_path) == table
 
 
 @pytest.mark.parametrize(("field", "values"), [("optimizer.learning_rate", (0.1, 0.01)), ("model.hidden_size", (2, 3))])

@@ -45,7 +45,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     folders = (tmp_path / "tiny" / "improved").glob("seed*/lanes.json")
     lanes = {file.parent.name: [lane["seed"] for lane in json.loads(file.read_text())] for file in folders}
     assert lanes == {"seed0": [0, 1], "seed2": [2, 3], "seed4": [4, 5]}, "no two repetitions share a seed"
-    assert lines[2].split("|")[6:8] == [" 216 ", " 60 "], "reviews trained on and tested on"
+    assert lines[2].split("|")[6:8] == [" 167 ", " 46 "], "reviews trained on and tested on"
     assert (tmp_path / "table.md").read_text() == table
 
     monkeypatch.setattr(arms.run, "_train", lambda *_: pytest.fail("trained again"))

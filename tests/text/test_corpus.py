@@ -179,7 +179,7 @@ def test_rows_of_any_selection(kept, config):
     assert parts["test"][0] == ("test" if "test" in kept else "train")
     drawn_from = parts["test"][0] if config.validation_from == "test" else "train"
     assert parts["validation"][0] == ("validation" if "validation" in kept else drawn_from)
-    by_entries = "test" in kept or not config.data_ratio
+    by_entries = not config.data_ratio
     entries = by_entries and (config.train_entries or config.eval_entries)
     for source, rows in kept.items():
         used = np.concatenate([own for split, own in parts.values() if split == source])
@@ -517,7 +517,9 @@ def test_text_of_another_source_to_learn_word_vectors_from(numbered, tmp_path):
     assert words(corpora, "whole") == words(alone, "whole") + more
     for part in PARTS:
         assert_equal(getattr(corpora, part), getattr(alone, part))
-    assert corpus.prepare(files(numbered, vectors=VectorsConfig(more_text="files", more_path="x"))).whole is None
+    missing = VectorsConfig("cooccurrence", more_text="files", more_path="nothing")
+    with pytest.raises(UserError, match=r"nothing does not exist; .*--config\.data\.vectors\.more_path"):
+        corpus.prepare(files(numbered, vectors=missing))
 
 
 def test_unknown_words_vanish_where_asked():

@@ -1,6 +1,5 @@
 import datasets
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ KINDS = CHOICES["data.tokens.words"]
 def learned(texts: list[str], fingerprint: str | None = None, **options):
     config = TokensConfig(**{"min_count": 1, **options})
     dataset = datasets.Dataset.from_dict({"text": tokens.split(texts, config)})
-    return tokens.learn(dataset.data.column("text"), fingerprint or repr((texts, options)), config)
+    return tokens.learn([dataset.data.column("text").to_pylist()], fingerprint or repr((texts, options)), config)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +136,9 @@ def test_layout_of_keras():
 def test_keras_vocabulary_of_real_reviews():
     """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
     imdb = datasets.Dataset.from_parquet(str(SHARED_DATA / "imdb" / "train.parquet"))
-    tokenizer = tokens.learn(imdb.data.column("text"), "real", TokensConfig(words="keras", vocabulary_size=10_000))
+    tokenizer = tokens.learn(
+        [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
+    )
     assert tokenizer.get_vocab_size() == 10_000
     assert tokens.words(tokenizer, range(4, 14)) == ["the", "and", "a", "of", "to", "is", "br", "in", "it", "i"]
 
@@ -280,7 +281,7 @@ def test_treebank_words_are_found_once(tmp_path, monkeypatch):
 def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
     config = TokensConfig(words="treebank", min_count=2)
     texts = tokens.split(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
-    tokenizer = tokens.learn(pa.array(texts), "by dictionary", config)
+    tokenizer = tokens.learn([texts], "by dictionary", config)
     by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]
     assert tokens.encode(tokenizer, texts) == by_library
     assert {UNKNOWN, tokenizer.token_to_id("good")} < set(np.concatenate(by_library))

@@ -70,5 +70,5 @@ def test_sentences_hold_all_words_of_a_review(monkeypatch):
 
 
 def test_reviews_without_any_known_word():
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="the reviews hold no word of the vocabulary"):
         word2vec.learn(corpus.from_ids([[UNKNOWN, UNKNOWN], [UNKNOWN]]), **SETTINGS)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.errors import ConfigError
 from lstm_jax.text import corpus
 from lstm_jax.training import evaluation, run, transfer
 from lstm_jax.training.checkpoints import Checkpoints
@@ -63,7 +63,11 @@ def test_unknown_words_go_the_way_of_the_known_ones():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"model__hidden_size": 9}, "whose layers are of other kinds"), ({"model__embedding_size": 9}, "another size")],
+    [
+        ({"model__hidden_size": 9}, "whose layers are of other kinds"),
+        ({"model__embedding_size": 9}, "another size"),
+        ({"model__cell": "gru"}, "whose cell is 'lstm', and config.model.cell 'gru'"),
+    ],
 )
 def test_other_sizes_are_told(before, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
@@ -72,7 +76,7 @@ def test_other_sizes_are_told(before, changes, message, tmp_path):
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"holds no config\.json"):
+    with pytest.raises(ConfigError, match=r"which cannot be begun with: .* holds no config\.json"):
         run.train(tiny_config(model__start_from=str(tmp_path / "nothing")), tmp_path / "new")
 
 
