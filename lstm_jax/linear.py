@@ -22,7 +22,7 @@ def accuracy(config: DataConfig, split: str) -> float:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
     except ImportError:
-        raise UserError("--linear needs scikit-learn; pip install 'scikit-learn>=1.5', or leave it out") from None
+        raise UserError(f"{NAME} needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it") from None
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     model = make_pipeline(features, LogisticRegression(C=STRENGTH, max_iter=300))
     train_texts, train_labels = corpus.texts(config, "train")

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,8 +15,8 @@ from lstm_jax.config import DataConfig
 
 ROOT = Path(__file__).parents[1]
 
-# Real reviews, which are no part of the repository; tests that read them are skipped without them.
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+# A folder of real reviews, which are no part of the repository; tests that read them are skipped without it.
+REAL_DATA = Path(os.environ.get("LSTM_JAX_TEST_DATA") or "no folder named")
 
 # Texts that formats trip over: delimiters, quotes, apostrophes, HTML, characters beyond ASCII and beyond 16 bits.
 ROWS = [

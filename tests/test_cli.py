@@ -445,7 +445,9 @@ def test_linear_without_scikit_learn(command, trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     ended = command("eval", f"--workdir={trained}", "--linear")
     assert ended.code == 1
-    assert ended.error == "--linear needs scikit-learn; pip install 'scikit-learn>=1.5', or leave it out"
+    assert ended.error == (
+        "logistic regression on TF-IDF needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it"
+    )
 
 
 def test_every_epoch(command, trained, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from lstm_jax.config import DataConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import readers, sources
-from tests.reviews import FORMATS, ROWS, SHARED_DATA, files, write
+from tests.reviews import FORMATS, REAL_DATA, ROWS, files, write
 
 
 def load(config: DataConfig, split: str = "train") -> list[tuple[str, int]]:
@@ -235,19 +235,19 @@ def test_embedded_reviews():
     assert load(DataConfig(reviews=100)) == polarity[: len(load(DataConfig(reviews=100)))]
 
 
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real reviews are not there")
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 class TestRealReviews:
     def test_video_games(self):
-        reviews = load(DataConfig(source="amazon_reviews", path=str(SHARED_DATA / "Video_Games.json.gz")))
+        reviews = load(DataConfig(source="amazon_reviews", path=str(REAL_DATA / "Video_Games.json.gz")))
         assert len(reviews) == 31_920
         assert {label for _, label in reviews} == set(range(5))
 
     def test_fasttext(self):
-        reviews = load(DataConfig(source="amazon_polarity", path=str(SHARED_DATA / "train.ft.txt.bz2")))
+        reviews = load(DataConfig(source="amazon_polarity", path=str(REAL_DATA / "train.ft.txt.bz2")))
         assert len(reviews) == 5259
         assert 0.4 < sum(label for _, label in reviews) / 5259 < 0.6
 
     def test_imdb(self):
-        loaded = sources.load(DataConfig(source="imdb", path=str(SHARED_DATA / "imdb")))
+        loaded = sources.load(DataConfig(source="imdb", path=str(REAL_DATA / "imdb")))
         assert {split: len(part) for split, part in loaded.items()} == {"train": 25_000, "test": 5000}
         assert sum(loaded["train"]["label"]) == 12_500

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lstm_jax.config import CHOICES, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.text import tokens, treebank
-from tests.reviews import SHARED_DATA
+from tests.reviews import REAL_DATA
 
 PAD, UNKNOWN = 0, 1
 START, KERAS_UNKNOWN, UNUSED = 1, 2, 3
@@ -132,10 +132,10 @@ def test_layout_of_keras():
     assert tokens.words(tokenizer, ids[0]) == ["<START>", "the", "<UNK>", "film"]
 
 
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real reviews are not there")
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 def test_keras_vocabulary_of_real_reviews():
     """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
-    imdb = datasets.Dataset.from_parquet(str(SHARED_DATA / "imdb" / "train.parquet"))
+    imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))
     tokenizer = tokens.learn(
         [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
     )

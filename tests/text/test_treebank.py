@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
 from lstm_jax.text import treebank
-from tests.reviews import SHARED_DATA
+from tests.reviews import REAL_DATA
 
 # What the tokeniser's rules are about, in pieces that texts are put together of.
 FRAGMENTS = """
@@ -136,9 +136,9 @@ def test_border_in_a_text():
     ]
 
 
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real reviews are not there")
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 def test_real_reviews():
-    with bz2.open(SHARED_DATA / "train.ft.txt.bz2", "rt", encoding="utf-8") as file:
+    with bz2.open(REAL_DATA / "train.ft.txt.bz2", "rt", encoding="utf-8") as file:
         texts = [line.partition(" ")[2] for line in file][::3]
     assert len(texts) == 1753
     assert [text.split() for text in treebank.split(texts)] == [by_nltk(text) for text in texts]

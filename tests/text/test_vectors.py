@@ -7,7 +7,7 @@ import pytest
 
 from lstm_jax.errors import UserError
 from lstm_jax.text import vectors
-from tests.reviews import SHARED_DATA
+from tests.reviews import REAL_DATA
 
 IDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "film": 3, "rare": 4}
 LINES = "other 9 9\ngood 0.5 -1\nfilm 2 1e-3\nmore 8 8\n"
@@ -157,9 +157,9 @@ def test_damaged_zip(tmp_path):
         vectors.read(path, IDS, 2, "zeros", seed=0)
 
 
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real vectors are not there")
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real vectors are not there")
 def test_glove():
-    path = SHARED_DATA / "glove.6B.100d.partial.txt.gz"
+    path = REAL_DATA / "glove.6B.100d.partial.txt.gz"
     table, found = vectors.read(path, {**IDS, "the": 5}, 100, "random", seed=0)
     assert found >= 3
     np.testing.assert_allclose(table[5, :4], [-0.038194, -0.24487, 0.72812, -0.39961], rtol=1e-6)
