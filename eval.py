@@ -49,8 +49,9 @@ def classify(trained) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
     from lstm_jax.training import evaluation, inside
 
+    # A blank line is classified too, so that verdicts and lines stand side by side.
     texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
-    if not texts:
+    if not any(texts):
         raise UserError("standard input holds no review; give one a line")
     for probabilities in evaluation.classify(trained, texts):
         shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))

@@ -388,9 +388,11 @@ def test_text(command, trained):
 
 def test_texts_of_standard_input(command, trained, monkeypatch):
     alone = [command("eval", f"--workdir={trained}", f"--text={text}").out.splitlines()[0] for text in TEXTS]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  \n  {TEXTS[1]}"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  {TEXTS[1]}"))
     ended = command("eval", f"--workdir={trained}", "--text=-")
-    assert (ended.code, ended.out.splitlines()) == (0, alone)
+    first, blank, second = ended.out.splitlines()
+    assert (ended.code, [first, second]) == (0, alone)
+    assert re.fullmatch(r"(nega|posi)tive \(negative [\d.]+%, positive [\d.]+%\)", blank)
     monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
     ended = command("eval", f"--workdir={trained}", "--text=-")
     assert (ended.code, ended.error) == (1, "standard input holds no review; give one a line")

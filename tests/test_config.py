@@ -7,7 +7,7 @@ import pytest
 
 from lstm_jax import config as configs
 from lstm_jax.cells import CELLS
-from lstm_jax.config import BOUNDS, CHOICES, Config, validate
+from lstm_jax.config import BOUNDS, CHOICES, Config, VectorsConfig, validate
 from lstm_jax.errors import ConfigError
 from lstm_jax.pooling import POOLINGS
 from lstm_jax.text.sources import CLASS_COUNTS, SCHEMAS
@@ -278,3 +278,29 @@ def test_validated_config_is_frozen():
     assert validate(config) is config
     assert configs.from_json(configs.to_json(config)).model.dropout.words == 0
     Config().seed = 3  # another config is free
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (
+            {"source": "random", "more_text": "imdb"},
+            "vectors from 'random' are not learned from text",
+        ),
+        (
+            {"source": "class_frequency", "more_text": "imdb"},
+            "are not learned from text",
+        ),
+        ({"source": "cooccurrence", "more_text": "files"}, "more_text is 'files' but more_path is empty; give a file"),
+        ({"source": "word2vec", "more_text": "imdb", "more_path": "films"}, "the reviews of the run itself"),
+    ],
+)
+def test_text_to_learn_vectors_from_too(vectors, message):
+    config = changed("data.source", "imdb")
+    config.data.path = "films"
+    config.data.vectors = VectorsConfig(**vectors)
+    with pytest.raises(ConfigError) as caught:
+        validate(config)
+    assert message in str(caught.value)
+    config.data.vectors = VectorsConfig("cooccurrence", more_text="files", more_path="games.csv")
+    validate(config)

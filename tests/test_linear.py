@@ -47,5 +47,5 @@ def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
 
 def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
-    with pytest.raises(UserError, match=r"^--linear needs scikit-learn; pip install 'scikit-learn>=1\.5', or leave it"):
+    with pytest.raises(UserError, match=r"TF-IDF needs scikit-learn; pip install 'scikit-learn>=1\.5', or do without"):
         linear.accuracy(config, "test")
