@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import datasets
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
@@ -616,6 +617,20 @@ def get_config(kind):
     config.train.keep_epochs = "epoch_{epoch}"
     return Grid(config, "optimizer.learning_rate", (0.1, 0.01), seeds=1) if kind == "grid" else config
 """
+
+
+def test_bench_measures_the_text_pipeline(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_jax.studies.text_speed.WORDS", 20_000)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
+    ended = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")
+    assert ended.code == 0, ended.err
+    names = [line.split("  ")[0] for line in ended.out.splitlines()]
+    assert names[0] == "reading"
+    assert names[-2:] == ["all", "peak memory"]
+    again = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")
+    assert [file.name for file in tmp_path.iterdir()] == ["generated-1000.ft.txt.bz2"]
+    assert again.code == 0
+    assert command("bench", "--suite=speed", f"--workdir={tmp_path}").code == 2
 
 
 def test_compare_prints_the_table_of_a_study(command, tmp_path):
