@@ -3,7 +3,7 @@
     python compare.py --config=configs/studies/glos_rates.py[:FILE] --workdir=runs/glos_rates
 
 FILE is ``Video_Games.json.gz``; without it all reviews of the Hub are taken, one after the other, for days. The rates
-are the published ones times 100; see ``configs/glos_amazon_stars.py``.
+are the published ones times ``FASTER`` of ``configs/glos_amazon_stars.py``.
 """
 
 from configs import glos_amazon_stars
