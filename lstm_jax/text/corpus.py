@@ -68,8 +68,11 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
 
 def _used(source: Any, parts: Parts) -> tuple[Any, Parts]:
     """The rows of the source that are in a part, so that nothing is done to the others."""
-    rows = {split: np.sort(np.concatenate([own for name, own in parts.values() if name == split])) for split in source}
-    used = {split: source[split].select(own) for split, own in rows.items()}
+    rows, used = {}, {}
+    for split, dataset in source.items():
+        rows[split] = np.sort(np.concatenate([own for name, own in parts.values() if name == split]))
+        everything = len(rows[split]) == len(dataset)  # then it keeps its fingerprint, and so its place in the cache
+        used[split] = dataset if everything else dataset.select(rows[split])
     return used, {part: (split, np.searchsorted(rows[split], own)) for part, (split, own) in parts.items()}
 
 
