@@ -13,5 +13,6 @@ def get_config(path: str = "") -> Grid:
     """The published cells, at one rate, under the published protocol, whose vectors are counted over all reviews."""
     base = glos_amazon_stars.get_config("published")
     base.data.path = path
+    base.optimizer.learning_rate = glos_amazon_stars.FASTER * 5e-5
     base.train.epochs = 3
     return Grid(base, "model.hidden_size", (1, 16, 32, 64, 96), seeds=2)

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lstm_jax.types import HostArray
 
 COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
@@ -64,6 +66,9 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
 def epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
     """The training loss of a lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
     own = [r for r in rows if r["split"] == "train" and r["lane"] == lane and r["loss"] is not None]
+    # A row of few steps, as stands at an epoch's ends, is noise beside the others.
+    steps = np.diff([r["step"] for r in own], prepend=0)
+    own = [row for row, count in zip(own, steps, strict=True) if count > np.median(steps) / 2]
     drawn, (within, over) = figure(11, 4.2, 1, 2, sharey=True)
     last = max([math.ceil(row["epoch"]) for row in own], default=1)
     for epoch in range(1, last + 1):
