@@ -11,7 +11,7 @@ Variants:
 * ``faithful``: Keras's word ids (the 10,000 most frequent words, with ids from 4; 0–3 are <PAD>, <START>, <UNK>,
   <UNUSED>), the last 1,000 words, an embedding of 88,588 rows, 100 cells, one sigmoid unit: 2,888,117 weights.
 * ``padded``: every review filled in front to 1,000 words that the network then reads, as the article does without a
-  mask.
+  mask; 51.5 s an epoch on two CPU cores, against 16.1 s in buckets.
 * ``improved``: the recipe of ``configs/imdb.py``: both directions over segments of 50 words, vectors learned from text,
   all words' outputs pooled, a linear part over words and pairs beside the network, regularised.
 
