@@ -42,7 +42,24 @@ def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
 
     monkeypatch.setattr(corpus, "texts", turned)
     assert linear.accuracy(config, "test") == 0
-    assert asked == ["train", "test"]
+    assert asked == ["train", "validation", "test"]
+
+
+def test_the_strength_that_validates_best_is_taken(config, monkeypatch):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LogisticRegression
+
+    scored, score = [], LogisticRegression.score
+
+    def counted(model, features, labels):
+        if features.shape[0] == len(corpus.texts(config, "validation")[1]):
+            return {0.3: 0.1, 1.0: 0.9, 3.0: 0.2, 10.0: 0.3}[model.C]
+        scored.append(model.C)
+        return score(model, features, labels)
+
+    monkeypatch.setattr(LogisticRegression, "score", counted)
+    linear.accuracy(config, "test")
+    assert scored == [1.0]
 
 
 def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
