@@ -47,8 +47,8 @@ def get_config(variant: str = "faithful") -> Config:
     config.data.data_ratio = 0.8
     if "improved" in asked:
         improved(config)
-        config.model.wide = 0 if "deep" in asked else config.model.wide
-        config.model.dropout.wide = 0.0 if "deep" in asked else config.model.dropout.wide
+        if "deep" in asked:
+            config.model.wide, config.model.dropout.wide = 0, 0.0
         return config
     config.data.tokens.words = "alphanumeric"
     config.data.tokens.vocabulary_size = 1_000_000
