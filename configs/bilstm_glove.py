@@ -22,6 +22,9 @@ To either may be joined, by a comma:
 
 Published: 86.8 % on its test half, the best of five epochs, 250 s an epoch on a GPU. Its reviews are not named.
 
+Here: 89.9 %, improved 89.8 % on 5,000 reviews of IMDB's test half (one seed; 5 epochs of 74 s on 2 CPU cores, improved
+4 of 102 s).
+
 Where we differ: the article chooses the epoch on its test half, we on a tenth of the training reviews; it counts its
 vocabulary on all reviews, we on the training ones; its halves are those of its file, ours drawn at random; its <br />
 stays a word, ours is taken out. Where it is garbled: outputs joined are those of the first and the last word,
