@@ -38,7 +38,7 @@ def main() -> None:
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate many reviews; leave out --text")
     if FLAGS.every_epoch and (FLAGS.predictions or FLAGS.naive or FLAGS.linear):
         raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
-    trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config))
+    trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config, trains=False))
     if FLAGS.text is not None:
         classify(trained)
     else:

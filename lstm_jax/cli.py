@@ -75,8 +75,8 @@ def loaded(config: Any) -> Any:
     return config
 
 
-def checked(config: Any) -> Config:
-    """The value of a config flag, validated and frozen.
+def checked(config: Any, trains: bool = True) -> Config:
+    """The value of a config flag, validated and frozen; ``trains``: whether its optimizer is needed.
 
     Raises:
       ConfigError: a field is wrong, or the file's get_config() returns something else.
@@ -84,7 +84,7 @@ def checked(config: Any) -> Config:
     config = loaded(config)
     if not isinstance(config, Config):
         raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
-    return validate(config)
+    return validate(config, trains)
 
 
 def run(define: Callable[[], None], main: Callable[[], None]) -> None:

@@ -1,9 +1,29 @@
 """Files written whole or not at all, and what identifies the code that a cached file was made by."""
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO
+
+from lstm_jax.errors import UserError
+
+
+def hold(folder: Path) -> TextIO:
+    """Locks a folder for this process, making it if need be; closing the file that it returns lets go.
+
+    Raises:
+      UserError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise UserError(f"{folder} is in use by another process; wait for it or use another --workdir") from None
+    return lock
 
 
 def write_bytes(file: Path, content: bytes) -> None:

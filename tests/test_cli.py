@@ -387,6 +387,18 @@ def test_text(command, trained):
     assert float(negative) + float(positive) == pytest.approx(100, abs=0.11)
 
 
+def test_a_run_is_evaluated_without_the_file_that_registers_its_optimizer(command, trained, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "run")
+    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    config["optimizer"]["name"] = "one's own"
+    (workdir / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ended = command("eval", f"--workdir={workdir}", "--text=the screen is good")
+    assert ended.code == 0
+    refused = command("train", f"--workdir={workdir}", "--config.optimizer.name=unknown")
+    assert refused.code == 2
+    assert "config.optimizer.name is 'unknown'; it must be one of 'sgd'" in refused.err
+
+
 def test_texts_of_standard_input(command, trained, monkeypatch):
     alone = [command("eval", f"--workdir={trained}", f"--text={text}").out.splitlines()[0] for text in TEXTS]
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  {TEXTS[1]}"))

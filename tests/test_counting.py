@@ -5,7 +5,7 @@ from lstm_jax import counting
 from lstm_jax.config import Config, TokensConfig, VectorsConfig
 from lstm_jax.errors import ConfigError
 from lstm_jax.text import corpus
-from lstm_jax.training import run
+from lstm_jax.training import network
 from tests.reviews import files, write
 
 GOOD, BAD, FILM, UNSEEN = 2, 3, 4, 5
@@ -83,7 +83,7 @@ def word_vectors(tmp_path):
         config.data = files(tmp_path, tokens=TokensConfig(min_count=1), vectors=asked)
         config.model.embedding_size = size
         corpora = corpus.prepare(config.data)
-        table = run.first_vectors(config, corpora)
+        table = network.first_vectors(config, corpora)
         assert table.dtype == np.float32
         return {word: table[n].tolist() for word, n in corpora.tokenizer.get_vocab().items()}
 

@@ -2,6 +2,7 @@
 
 from lstm_jax.config.check import BOUNDS, CHOICES, LEARNED_FROM_TEXT, validate
 from lstm_jax.config.fields import (
+    OWN,
     Config,
     DataConfig,
     DropoutConfig,
@@ -10,6 +11,7 @@ from lstm_jax.config.fields import (
     TokensConfig,
     TrainConfig,
     VectorsConfig,
+    change,
     check_path,
     epoch_name,
     from_json,
@@ -24,6 +26,7 @@ __all__ = [
     "BOUNDS",
     "CHOICES",
     "LEARNED_FROM_TEXT",
+    "OWN",
     "Config",
     "DataConfig",
     "DropoutConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "TokensConfig",
     "TrainConfig",
     "VectorsConfig",
+    "change",
     "check_path",
     "epoch_name",
     "from_json",

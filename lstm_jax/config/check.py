@@ -3,13 +3,15 @@
 import dataclasses
 import logging
 import math
+from collections.abc import Collection
 from typing import Any
 
-from lstm_jax.config.fields import Config, DataConfig, epoch_name
+from lstm_jax.config.fields import OWN, Config, DataConfig, epoch_name
 from lstm_jax.config.tree import freeze, leaves
 from lstm_jax.errors import ConfigError
+from lstm_jax.optimizers import NAMES, OPTIMIZERS
 
-CHOICES = {
+CHOICES: dict[str, Collection[str]] = {
     "data.source": ("reviews", "imdb", "amazon_polarity", "amazon_reviews", "files"),
     "data.classes": ("", "label", "stars", "binary", "polarity"),
     "data.bad_rows": ("error", "skip"),
@@ -24,11 +26,14 @@ CHOICES = {
     "model.implementation": ("auto", "scan", "bptt"),
     "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
     "model.output": ("softmax", "sigmoid"),
-    "optimizer.name": ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"),
+    "optimizer.name": OPTIMIZERS,  # those registered later too
+    "train.lane_map": ("auto", "map", "vmap"),
     "optimizer.schedule": ("constant", "cosine", "one_cycle", "warmup"),
 }
 
 LEARNED_FROM_TEXT = ("cooccurrence", "word2vec")  # sources of word vectors
+
+OWN_DEFAULT = tuple(f"optimizer.{name}" for name in NAMES)  # fields that may be -1
 
 # Inclusive bounds; every other number may be anything from 0 up.
 BOUNDS = {
@@ -47,7 +52,7 @@ BOUNDS = {
     "model.hidden_size": (1, math.inf),
     "model.layers": (1, math.inf),
     **{f"model.dropout.{place}": (0, 0.99) for place in ("words", "embedding", "layers", "pooled", "wide")},
-    **{f"optimizer.{decay}": (0, 0.999999) for decay in ("momentum", "b1", "b2", "ema")},
+    **{f"optimizer.{decay}": (0, 0.999999) for decay in ("momentum", "b1", "b2", "b3", "ema")},
     "optimizer.warmup": (0, 0.99),
     "train.epochs": (1, math.inf),
     "train.batch_size": (1, math.inf),
@@ -61,26 +66,39 @@ BOUNDS = {
 }
 
 
-def validate(config: Config) -> Config:
+def validate(config: Config, trains: bool = True) -> Config:
     """Checks every field's type and range, then freezes and returns the config.
+
+    Args:
+      config: changed only by being frozen.
+      trains: whether its optimizer is needed; one of one's own is registered by the file that trains with it.
 
     Raises:
       ConfigError: names the field, its value and what it may be.
     """
     for path, field, value in leaves(config):
         _check_type(path, field, value)
-        if path in CHOICES and value not in CHOICES[path]:
+        if path in CHOICES and value not in CHOICES[path] and (trains or path != "optimizer.name"):
             options = ", ".join(repr(choice) for choice in CHOICES[path])
             raise ConfigError(f"config.{path} is {value!r}; it must be one of {options}")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            low, high = BOUNDS.get(path, (0, math.inf))
-            if not (low <= value <= high and math.isfinite(value)):
-                wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
-                raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
+            _check_bounds(path, value)
     for check in (_check_data, _check_model, _check_training):
         check(config)
+    if trains:
+        _check_optimizer(config)
     freeze(config)
     return config
+
+
+def _check_bounds(path: str, value: float) -> None:
+    low, high = BOUNDS.get(path, (0, math.inf))
+    own = path in OWN_DEFAULT
+    if not (low <= value <= high and math.isfinite(value)) and not (own and value == OWN):
+        wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+        raise ConfigError(
+            f"config.{path} is {value}; it must be {wanted}{', or -1 for the own default of the optimizer' * own}"
+        )
 
 
 # What no field can tell by itself:
@@ -145,11 +163,32 @@ def _check_model(config: Config) -> None:
         )
 
 
-def _check_training(config: Config) -> None:
-    if config.optimizer.embedding_rate == 0:
+def _check_optimizer(config: Config) -> None:
+    asked = config.optimizer
+    own = OPTIMIZERS[asked.name].hparams
+    for name in NAMES:
+        value = getattr(asked, name)
+        if value != OWN and name not in own and name != "weight_decay":
+            raise ConfigError(
+                f"config.optimizer.{name} is {value}, but {asked.name!r} has no such hyper-parameter; "
+                f"it has {', '.join(('learning_rate', *own))}. Set it to -1"
+            )
+    if asked.embedding_rate == 0:
         raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
-    if config.optimizer.learning_rate == 0:
+    if asked.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
+    if asked.name.startswith("schedule_free"):
+        for field, wanted in (("ema", 0), ("embedding_rate", 1)):
+            if getattr(asked, field) != wanted:
+                raise ConfigError(
+                    f"config.optimizer.{field} is {getattr(asked, field)}, but {asked.name!r} keeps an average of the "
+                    f"weights of its own; set it to {wanted}"
+                )
+        if asked.b1 == 0:
+            raise ConfigError(f"config.optimizer.b1 is {asked.b1}, by which {asked.name!r} divides; set it above 0")
+
+
+def _check_training(config: Config) -> None:
     if config.optimizer.schedule in ("one_cycle", "warmup") and config.optimizer.warmup == 0:
         raise ConfigError(
             f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "
@@ -161,8 +200,10 @@ def _check_training(config: Config) -> None:
 
 def _check_template(config: Config) -> None:
     template = config.train.keep_epochs
-    if config.train.validate_every:
-        raise ConfigError("config.train.keep_epochs keeps the weights validated after each epoch; set validate_every=0")
+    if config.train.validate_every or config.train.steps:
+        raise ConfigError(
+            "config.train.keep_epochs keeps the weights validated after each epoch; set validate_every=0 and steps=0"
+        )
     try:
         names = {epoch_name(config, epoch) for epoch in (1, 2)}
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:

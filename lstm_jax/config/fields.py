@@ -13,6 +13,9 @@ from typing import Any
 
 from lstm_jax.config.tree import Group, fill, leaves, names, no_field
 from lstm_jax.errors import ConfigError
+from lstm_jax.optimizers import NAMES, OPTIMIZERS
+
+OWN = -1.0  # in place of a hyper-parameter: the optimizer's own default
 
 
 def traced(default: float) -> Any:
@@ -121,14 +124,18 @@ class ModelConfig(Group):
 class OptimizerConfig(Group):
     """The optimizer, its schedule and what is done to gradients and weights around it."""
 
-    name: str = "adam"  # sgd | momentum | nesterov | adam | adamw | rmsprop
+    name: str = "adam"  # of those in optimizers/table.py, or registered
     learning_rate: float = traced(1e-3)  # the peak of the schedule
-    momentum: float = traced(0.9)  # of momentum, nesterov
-    b1: float = traced(0.9)  # of adam, adamw: decay of the first moment
-    b2: float = traced(0.999)  # of adam, adamw, rmsprop: decay of the second moment
-    eps: float = traced(1e-8)
+    # Those that the optimizer has; -1 is its own default. See optimizers/table.py.
+    momentum: float = traced(OWN)
+    b1: float = traced(OWN)  # decay of the first moment
+    b2: float = traced(OWN)  # decay of the second moment
+    b3: float = traced(OWN)  # of adan and ademamix
+    eps: float = traced(OWN)
+    alpha: float = traced(OWN)  # of ademamix: the weight of its slow average; of cocob
+    gamma: float = traced(OWN)  # of sophia: what its estimate of curvature is multiplied by
+    weight_decay: float = traced(OWN)  # of matrices; where the optimizer has none of its own, into the gradient
     embedding_rate: float = traced(1.0)  # factor of the rate for the embedding; below 1, given vectors change slowly
-    weight_decay: float = traced(0.0)  # of matrices; into the gradient, for adamw onto the weights
     clip_norm: float = traced(0.0)  # of all gradients together
     ema: float = traced(0.0)  # decay of an average of the weights, which is what is evaluated
     schedule: str = "constant"  # constant | cosine | one_cycle | warmup
@@ -140,6 +147,7 @@ class TrainConfig(Group):
     """The loop."""
 
     epochs: int = 5
+    steps: int = 0  # of the run, whatever the epochs; 0: as many as the epochs have
     batch_size: int = 64
     buckets: int = 5  # lengths that batches are padded to; each is compiled once
     steps_per_call: int = 8  # steps made in one call of the compiled program
@@ -148,6 +156,7 @@ class TrainConfig(Group):
     patience: int = 0  # validations without a better accuracy before the run ends; 0: never
     log_every: int = 20  # steps a line of metrics.jsonl
     devices: int = 0  # to compute on; 0: all (on CPU: one a core, at most 8)
+    lane_map: str = "auto"  # how lanes share a device: map (in turn) | vmap (at once) | auto (map on CPUs)
 
 
 @dataclasses.dataclass
@@ -184,8 +193,19 @@ def variants(asked: str, *kinds: str, beside: tuple[str, ...] = ()) -> set[str]:
 
 
 def hparams(config: Config) -> dict[str, float]:
-    """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate``."""
-    return {path: float(value) for path, field, value in leaves(config) if field.metadata.get("traced")}
+    """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate``.
+
+    Those of an optimizer are there if it has them, with its own default where the config leaves it that.
+    """
+    found = {path: float(value) for path, field, value in leaves(config) if field.metadata.get("traced")}
+    own = OPTIMIZERS[config.optimizer.name].hparams
+    for name in NAMES:
+        path = f"optimizer.{name}"
+        if name not in own and name != "weight_decay":
+            del found[path]
+        elif found[path] == OWN:
+            found[path] = own.get(name, 0.0)
+    return found
 
 
 def epoch_name(config: Config, epoch: int) -> str:
@@ -199,12 +219,13 @@ def epoch_name(config: Config, epoch: int) -> str:
     )
 
 
-def left_out(path: str, value: float) -> bool:
+def left_out(config: Config, path: str, value: float) -> bool:
     """Whether this value of a traced field leaves its part out of the program."""
     if path == "optimizer.embedding_rate":
         return value == 1
-    optional = ("optimizer.weight_decay", "optimizer.clip_norm", "optimizer.ema")
-    return value == 0 and (path in optional or path.startswith("model.dropout."))
+    if path == "optimizer.weight_decay":
+        return value == 0 and "weight_decay" not in OPTIMIZERS[config.optimizer.name].hparams
+    return value == 0 and (path in ("optimizer.clip_norm", "optimizer.ema") or path.startswith("model.dropout."))
 
 
 def check_path(path: str) -> None:
@@ -221,6 +242,15 @@ def check_path(path: str) -> None:
         if name not in names(group):
             raise ConfigError(no_field(".".join(parts[:n]), name, group))
         group = getattr(group, name)
+
+
+def change(config: Config, path: str, value: Any) -> None:
+    """Sets the field of a dotted path, as ``model.hidden_size``, in a config that is not frozen yet."""
+    *groups, name = path.split(".")
+    owner: Any = config
+    for group in groups:
+        owner = getattr(owner, group)
+    setattr(owner, name, value)
 
 
 def from_json(text: str) -> Config:

@@ -200,4 +200,4 @@ def program_of(trained: Trained, mesh: jax.sharding.Mesh) -> tuple[Program, Trai
     )
     over_lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
     run = experiment(trained.config, trained.model, total_steps=1, data_axis="data")
-    return Program(run, mesh), jax.device_put(state, over_lanes)
+    return Program(run, mesh, trained.config.train.lane_map), jax.device_put(state, over_lanes)

@@ -4,28 +4,34 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 LOG_SECONDS = 10  # between two lines of progress in a log file
+Follow = Callable[[int, int], None]  # called with the steps made and those of the whole run
 COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "words/s", "seconds")
 
 
 class Journal:
     """The records of a stack of lanes; a context manager."""
 
-    def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int) -> None:
-        """Opens the records, dropping what lies after ``step``, the one that the run goes on from."""
+    def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int, follow: Follow | None = None) -> None:
+        """Opens the records, dropping what lies after ``step``, the one that the run goes on from.
+
+        With ``follow``, nothing is shown but what that shows, and there are no TensorBoard events.
+        """
         self.path = workdir / "metrics.jsonl"
         _drop_after(self.path, step)
         self._file = self.path.open("a", encoding="utf-8")
         self._folders = [workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "") for n in range(lanes)]
         self._boards: list[Any] = []
         self._unsent: list[dict[str, Any]] = []
-        self._first = step + 1
-        self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=None)
+        self._first, self._follow = step + 1, follow
+        hidden = True if follow else None  # None: where there is no terminal
+        self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=hidden)
         self._start, self._total, self._began, self._spoke = step, total_steps, time.monotonic(), time.monotonic()
         self._headed = False
 
@@ -47,6 +53,9 @@ class Journal:
 
     def send(self) -> None:
         """Passes the rows so far on to TensorBoard; called at every validation."""
+        if self._follow:
+            self._unsent.clear()
+            return
         from tensorboardX import SummaryWriter  # seconds to import, which the first step need not wait for
 
         self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
@@ -58,6 +67,9 @@ class Journal:
 
     def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
         """Moves the bar to ``step``; where there is no terminal, a line now and then takes its place."""
+        if self._follow:
+            self._follow(step, self._total)
+            return
         state = f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} words/s"
         if not self._bar.disable:
             self._bar.set_postfix_str(state, refresh=False)
@@ -69,6 +81,8 @@ class Journal:
 
     def table_row(self, *values: float) -> None:
         """Prints a row under ``COLUMNS``."""
+        if self._follow:
+            return
         if not self._headed:
             self._headed = True
             self._say("  ".join(f"{name:>10}" for name in COLUMNS))

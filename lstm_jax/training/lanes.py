@@ -1,8 +1,8 @@
 """Lanes: whole training runs side by side in one compiled program.
 
 A mesh has two axes. Lanes spread over ``lane`` first; devices that remain share each batch over ``data``.
-Inside a device lanes run by ``lax.map`` on CPU, where a lane's weights then stay in cache, and by ``vmap``
-on accelerators, where more lanes fill wider units.
+Inside a device lanes run one after the other by ``lax.map``, where a lane's weights stay in cache, or at once by
+``vmap``, where more lanes fill wider units. Unless one is asked for, CPUs take the first and accelerators the second.
 """
 
 import time
@@ -43,19 +43,27 @@ class Program:
     the functions take a Batch with the same leading axes, gathered on the host; then ``corpus`` is ``None``.
     """
 
-    def __init__(self, experiment: Experiment, mesh: Mesh) -> None:
-        """Maps an experiment, whose data axis must be ``data``, over the lanes of a mesh."""
+    def __init__(self, experiment: Experiment, mesh: Mesh, lane_map: str = "auto") -> None:
+        """Maps an experiment, whose data axis must be ``data``, over the lanes of a mesh.
+
+        Args:
+          experiment: the functions of one lane.
+          mesh: as ``make_mesh`` gives.
+          lane_map: how lanes share a device: map | vmap | auto.
+        """
         # Inner jits are traced once for a shape; without them each loop below would trace its step twice.
         step, evaluate = jax.jit(experiment.step), jax.jit(experiment.evaluate)
         self._experiment, self._mesh = experiment._replace(step=step, evaluate=evaluate), mesh
-        self._over_lanes = _over_lanes(mesh)
+        self._over_lanes = _over_lanes(mesh, lane_map)
         self._known: dict[Any, Any] = {}
         self.compile_seconds = 0.0  # spent so far on tracing and compiling
 
     def init(self, seeds: HostArray, hparams: HParams) -> TrainState:
         """Step 0 of lanes with the given ``seeds[L]`` and hyper-parameters ``[L]``."""
-        arguments = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
-        return self._call("init", self._over_lanes(self._experiment.init), (LANES, LANES), LANES, arguments)
+        own, hparams = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
+        variables = self._call("weights", self._over_lanes(self._experiment.weights), (LANES,), LANES, (own,))
+        begin = self._over_lanes(self._experiment.begin)
+        return self._call("begin", begin, (LANES, LANES, LANES), LANES, (own, hparams, variables))
 
     def train(
         self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, count: int, length: int
@@ -93,6 +101,14 @@ class Program:
         specs = _feed_specs(reviews, None)
         arguments = (state, corpus, self._place(specs, reviews))
         return self._call(("predict", length), run, (LANES, EVERYWHERE, specs), P("lane", None, "data"), arguments)
+
+    def peak_bytes(self) -> int:
+        """The most memory that a compiled function takes on a device: what it is given, gives back and holds."""
+        sizes = [compiled.memory_analysis() for compiled in self._known.values()]
+        return max(
+            each.argument_size_in_bytes + each.output_size_in_bytes + each.temp_size_in_bytes - each.alias_size_in_bytes
+            for each in sizes
+        )
 
     def _place(self, specs: Any, tree: Any) -> Any:
         """Puts a tree on the mesh; one spec serves all leaves of its part of the tree."""
@@ -150,8 +166,9 @@ def _predict_lane(experiment: Experiment, corpus: Any, length: int, feed: Any, s
     return jax.lax.map(lambda k: experiment.predict(state, _step_batch(corpus, feed, k, length)), steps)
 
 
-def _over_lanes(mesh: Mesh) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
+def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    if lane_map == "auto":
+        lane_map = "map" if mesh.devices.flat[0].platform == "cpu" else "vmap"
 
     def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         def mapped(*arguments: Any) -> Any:
@@ -159,7 +176,7 @@ def _over_lanes(mesh: Mesh) -> Callable[[Callable[..., Any]], Callable[..., Any]
             if count == 1:  # spares a copy of the state into and out of the loop
                 single = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
                 return jax.tree.map(lambda leaf: leaf[None], single)
-            if on_cpu:
+            if lane_map == "map":
                 return jax.lax.map(lambda each: function(*each), arguments)
             return jax.vmap(function)(*arguments)
 

@@ -21,9 +21,9 @@ from lstm_jax.config import TrainConfig
 from lstm_jax.text.batches import bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.text.corpus import lengths
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
-from lstm_jax.training.experiment import TrainState, evaluated_params
+from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
 from lstm_jax.training.feed import Feed, feed_arguments
-from lstm_jax.training.journal import Journal
+from lstm_jax.training.journal import Follow, Journal
 from lstm_jax.training.lanes import Program
 from lstm_jax.training.metrics import Metrics
 from lstm_jax.training.notes import Notes
@@ -63,7 +63,13 @@ def make_loop(
 
 
 def run(
-    loop: Loop, state: TrainState, best: Params, notes: Notes, checkpoints: Checkpoints, workdir: Path
+    loop: Loop,
+    state: TrainState,
+    best: Params,
+    notes: Notes,
+    checkpoints: Checkpoints,
+    workdir: Path,
+    follow: Follow | None = None,
 ) -> tuple[TrainState, Params, Notes]:
     """Trains every lane from ``notes.step`` until the last step, its early stop or its divergence.
 
@@ -74,11 +80,12 @@ def run(
       notes: changed as the run goes.
       checkpoints: written after every validation.
       workdir: where the journal lies.
+      follow: shows the progress in place of the journal.
     """
     config, clock = loop.config, Clock(loop.program, notes)
     plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, [lane.seed for lane in notes.lanes])
     every = config.validate_every or loop.per_epoch
-    with Journal(workdir, len(notes.lanes), notes.step, loop.total_steps) as journal:
+    with Journal(workdir, len(notes.lanes), notes.step, loop.total_steps, follow) as journal:
         record = Record(journal, notes, clock, config.log_every, loop.per_epoch)
         flying: tuple[Piece, Metrics] | None = None
         first = True
@@ -87,7 +94,7 @@ def run(
                 break
             corpus, feed = feed_arguments(loop.train, piece.reviews, piece.length, config.steps_per_call)
             state, metrics = loop.program.train(state, corpus, feed, piece.reviews.shape[1], piece.length)
-            if first:
+            if first and not follow:
                 jax.block_until_ready(metrics)
                 log.info("first steps done %.1f s after the start", time.perf_counter() - STARTED)
                 first = False
@@ -97,7 +104,7 @@ def run(
             if piece.validate:
                 record.training(*flying)
                 flying = None
-                metrics = evaluate(loop.program, loop.validation, loop.buckets, config, state)
+                metrics = evaluate(loop.program, loop.validation, loop.buckets, config, to_evaluate(state))
                 improved = record.validation(metrics, piece.last_step, config.patience)
                 best = keep_best(jnp.asarray(improved), evaluated_params(state), best)
                 notes.step = piece.last_step

@@ -13,13 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax import STARTED, counting
+from lstm_jax import STARTED
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.models import TextClassifier
 from lstm_jax.reports import plots, tables
-from lstm_jax.text import cooccurrence, corpus, sources, tokens, vectors, word2vec
+from lstm_jax.text import corpus, sources, tokens
 from lstm_jax.text.batches import steps_per_epoch
 from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import journal, transfer
@@ -27,16 +26,24 @@ from lstm_jax.training import loop as loops
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import make_feed
+from lstm_jax.training.journal import Follow
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import Loop
+from lstm_jax.training.network import classifier
 from lstm_jax.training.notes import LaneNotes, Notes
+from lstm_jax.training.optimizers import optimizer
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
-from lstm_jax.types import HostArray
 
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, workdir: str | Path, lanes: list[Lane] | None = None) -> dict[str, Any]:
+def train(
+    config: Config,
+    workdir: str | Path,
+    lanes: list[Lane] | None = None,
+    corpora: Corpora | None = None,
+    follow: Follow | None = None,
+) -> dict[str, Any]:
     """Trains the run of a config, or goes on with it, and returns its summary.
 
     A finished run is left alone. See README for the files that a workdir holds.
@@ -45,6 +52,8 @@ def train(config: Config, workdir: str | Path, lanes: list[Lane] | None = None) 
       config: validated.
       workdir: made if need be; it must not belong to another config.
       lanes: trained side by side; without them those that the config asks for.
+      corpora: its reviews, where they are prepared already.
+      follow: shows the progress; then the run itself prints and draws nothing.
 
     Raises:
       UserError: the data, the workdir or the disk is at fault.
@@ -54,30 +63,36 @@ def train(config: Config, workdir: str | Path, lanes: list[Lane] | None = None) 
         summary = place.summary()
         if summary is not None and summary["status"] != "interrupted":
             return summary
-        corpora = corpus.prepare(config.data)
-        log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
-        return _train(config, lanes, corpora, place)
+        if corpora is None:
+            corpora = corpus.prepare(config.data)
+            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
+        return _train(config, lanes, corpora, place, follow)
 
 
-def _train(config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir) -> dict[str, Any]:
+def _train(
+    config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir, follow: Follow | None
+) -> dict[str, Any]:
     path, checkpoints = place.path, Checkpoints(place.path)
     if place.claimed:
         _check_reviews(corpora, path)
-    loop, checkpoint = prepare_lanes(config, corpora, lanes, checkpoints)
+    loop, first = assemble(config, corpora, lanes)
+    checkpoint = checkpoints.restore(first) or begin(config, corpora, first)
     parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
-    log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
-    log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
+    if not follow:
+        log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
+        log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
     _write_data(corpora, path)
     place.claim(config, lanes)
     notes, status = Notes.from_json(checkpoint.notes), "interrupted"
-    if notes.step:
+    if notes.step and not follow:
         log.warning("going on from step %d", notes.step)
     try:
-        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path)
+        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path, follow)
         checkpoints.finish()
-        rows = journal.read(path / "metrics.jsonl")
-        plots.curves(rows, _best_lane(notes).best_step, path / "plots")
-        plots.epochs(rows, path / "plots" / "loss-epochs.png")
+        if not follow:
+            rows = journal.read(path / "metrics.jsonl")
+            plots.curves(rows, _best_lane(notes).best_step, path / "plots")
+            plots.epochs(rows, path / "plots" / "loss-epochs.png")
         status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # a write under way may end; the first error is the one to tell
@@ -89,31 +104,44 @@ def _train(config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir) 
     return summary
 
 
-def prepare_lanes(
-    config: Config, corpora: Corpora, lanes: list[Lane], checkpoints: Checkpoints
-) -> tuple[Loop, Checkpoint]:
-    """What ``loop.run`` needs for a stack of lanes, at its last checkpoint or at step 0.
+def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> tuple[Loop, Checkpoint]:
+    """What ``loop.run`` needs for a stack of lanes, at step 0.
 
     Args:
       config: of all lanes, but for what they change.
       corpora: the reviews.
       lanes: their seeds and hyper-parameters.
-      checkpoints: of the stack.
     """
     hparams = [lane.hparams(config) for lane in lanes]
     _check_parts(config, hparams)
-    total_steps = config.train.epochs * steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
+    total_steps = total_steps_of(config, corpora)
     mesh = make_mesh(len(lanes), config.train.batch_size, config.train.devices)
-    program = Program(experiment(config, classifier(config, corpora), total_steps, data_axis="data"), mesh)
+    functions = experiment(config, classifier(config, corpora), total_steps, data_axis="data")
+    program = Program(functions, mesh, config.train.lane_map)
     train_feed, validation_feed = make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
     name = partial(configs.epoch_name, config) if config.train.keep_epochs else None
     loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps, name)
-    first = fresh(program, [lane.seed for lane in lanes], hparams)
-    restored = checkpoints.restore(first)
-    if restored is None and config.model.start_from:
-        state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from), config.model.cell)
-        first = first._replace(state=state, best=jax.tree.map(jnp.copy, evaluated_params(state)))
-    return loop, restored or first
+    return loop, fresh(program, [lane.seed for lane in lanes], hparams)
+
+
+def total_steps_of(config: Config, corpora: Corpora) -> int:
+    """The steps of a run."""
+    per_epoch = steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
+    return config.train.steps or config.train.epochs * per_epoch
+
+
+def begin(config: Config, corpora: Corpora, first: Checkpoint) -> Checkpoint:
+    """Step 0 with the weights of another run where the config asks for them."""
+    if not config.model.start_from:
+        return first
+    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from), config.model.cell)
+    # Some optimizers remember the weights that they began with.
+    anew = jax.vmap(lambda hparams, params: optimizer(config.optimizer, hparams, total_steps=1).init(params))
+    opt_state = jax.tree.map(
+        lambda new, old: jax.device_put(new, old.sharding), anew(state.hparams, state.params), state.opt_state
+    )
+    state = state._replace(opt_state=opt_state)
+    return first._replace(state=state, best=jax.tree.map(jnp.copy, evaluated_params(state)))
 
 
 def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
@@ -122,48 +150,12 @@ def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
         raise ConfigError(f"a lane changes {path!r}, which is no traced hyper-parameter; those are {', '.join(known)}")
     for lane in hparams:
         for path, shared in configs.hparams(config).items():
-            left_out = configs.left_out(path, shared)
-            if left_out != configs.left_out(path, lane[path]):
+            left_out = configs.left_out(config, path, shared)
+            if left_out != configs.left_out(config, path, lane[path]):
                 raise ConfigError(
                     f"a lane has {path} = {lane[path]} and the config has {shared}: one of them leaves that part out "
                     "of the program, so they cannot share it; give all lanes a value that does not"
                 )
-
-
-def classifier(config: Config, corpora: Corpora) -> TextClassifier:
-    """The module of a config for the vocabulary and the classes of its reviews."""
-    words, rows = corpora.tokenizer.get_vocab_size(), config.model.embedding_rows
-    if config.model.output == "sigmoid" and corpora.classes != 2:
-        raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
-    if rows and rows < words:
-        raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it to that")
-    return TextClassifier(
-        config.model, words, corpora.classes, tokens.unknown(corpora.tokenizer), first_vectors(config, corpora)
-    )
-
-
-def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
-    """The first values ``[V, D]`` of the embedding that a config asks for; ``None``: random ones."""
-    asked, size, tokenizer = config.data.vectors, config.model.embedding_size, corpora.tokenizer
-    words, first = tokenizer.get_vocab_size(), tokens.first_word(tokenizer)
-    if asked.source == "file":
-        given, found = vectors.read(Path(asked.path), tokenizer.get_vocab(), size, asked.missing, config.seed)
-        log.info("word vectors for %d of %d words; %d are out of vocabulary", found, words, words - found)
-        return given
-    if asked.source == "class_frequency":
-        if size != corpora.classes:
-            raise ConfigError(
-                f"config.model.embedding_size is {size}, but a word's frequencies in {corpora.classes} classes "
-                f"are {corpora.classes} numbers; set it to that"
-            )
-        counted = corpora.train if asked.fit_on == "train" else corpus.join([*corpora[:3]])
-        return counting.class_frequencies(counted, words, size).words.astype(np.float32)
-    if corpora.whole is None:
-        return None
-    log.info("learning word vectors from %d words of text", len(corpora.whole.tokens))
-    if asked.source == "word2vec":
-        return word2vec.learn(corpora.whole, words, first, size, asked.window, config.data.seed)
-    return cooccurrence.learn(corpora.whole, words, first, size, asked.window)
 
 
 def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -> Checkpoint:

@@ -32,7 +32,7 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> 
       ConfigError: there is no such run, or a part has other cells or sizes there.
     """
     try:
-        other = evaluation.load(workdir, validate(read_config(workdir)))
+        other = evaluation.load(workdir, validate(read_config(workdir), trains=False))
     except UserError as error:
         raise ConfigError(f"config.model.start_from is {str(workdir)!r}, which cannot be begun with: {error}") from None
     if other.config.model.cell != cell:

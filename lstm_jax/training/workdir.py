@@ -1,6 +1,5 @@
 """The folder of a run: whose it is, whether it is finished, and the files that tell what was run."""
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
-from lstm_jax.files import write_text
+from lstm_jax.files import hold, write_text
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
@@ -42,12 +41,7 @@ class Workdir:
           UserError: another process works there, or the folder belongs to another config or other lanes.
         """
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{self.path} is in use by another process; wait for it or use another --workdir") from None
+        self._lock = hold(self.path)
         try:
             self._check(config, lanes)
         except BaseException:

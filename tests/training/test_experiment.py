@@ -8,7 +8,7 @@ from lstm_jax.models import TextClassifier
 from lstm_jax.text.batches import gather
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.objectives import cross_entropy
-from lstm_jax.training.optimizers import OPTIMIZERS, optimizer, schedule
+from lstm_jax.training.optimizers import optimizer, schedule
 from tests.helpers import assert_close, assert_equal, difference
 from tests.training.tiny import CLASSES, STEPS, WORDS, hparams, tiny_config, toy_corpus
 
@@ -66,62 +66,6 @@ def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
     assert all(difference(*pair) > 1e-4 for pair in zip(*map(jax.tree.leaves, (before, scan.params)), strict=True))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_second_step_recompiles_nothing_and_the_loss_falls(name):
-    rate = 0.3 if name in ("sgd", "momentum", "nesterov") else 0.02
-    config = tiny_config(
-        optimizer__name=name,
-        optimizer__learning_rate=rate,
-        optimizer__weight_decay=1e-4,
-        optimizer__clip_norm=1.0,
-        optimizer__ema=0.9,
-        model__dropout__embedding=0.0,
-    )
-    _, run = make(config)
-    traces = []
-
-    @jax.jit
-    def step(state, batch):
-        traces.append(1)
-        return run.step(state, batch)
-
-    state, losses = run.init(0, scalars(hparams(config))), []
-    for _ in range(STEPS):
-        state, metrics = step(state, batch_of())
-        losses.append(float(metrics.loss))
-    assert len(traces) == 1
-    assert losses[-1] < 0.8 * losses[0]
-
-
-REFERENCES = {
-    "sgd": lambda: optax.sgd(0.1),
-    "momentum": lambda: optax.sgd(0.1, momentum=0.9),
-    "nesterov": lambda: optax.sgd(0.1, momentum=0.9, nesterov=True),
-    "adam": lambda: optax.adam(0.1, 0.9, 0.999, 1e-8),
-    "adamw": lambda: optax.adamw(0.1, 0.9, 0.999, 1e-8, weight_decay=0.0),
-    "rmsprop": lambda: optax.rmsprop(0.1, 0.999, 1e-8),
-}
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_traced_hyper_parameters_give_the_updates_of_static_ones(name):
-    config = tiny_config(optimizer__name=name, optimizer__learning_rate=0.1)
-    params = {"w": jnp.linspace(-1.0, 1.0, 6).reshape(2, 3), "b": jnp.ones(3)}
-
-    @jax.jit
-    def ours(values, gradient, state):
-        return optimizer(config.optimizer, values, STEPS).update(gradient, state, params)
-
-    values = scalars(hparams(config))
-    state, reference = optimizer(config.optimizer, values, STEPS).init(params), REFERENCES[name]()
-    theirs = reference.init(params)
-    for n in range(3):
-        gradient = jax.tree.map(lambda p, n=n: jnp.cos(p + n), params)
-        updates, state = ours(values, gradient, state)
-        wanted, theirs = reference.update(gradient, theirs, params)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-7), updates, wanted)
-
-
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_weight_decay_shrinks_matrices_and_leaves_biases(name):
     config = tiny_config(optimizer__name=name, optimizer__learning_rate=0.1, optimizer__weight_decay=0.5)
@@ -145,7 +89,7 @@ def test_clipping_bounds_the_norm_of_all_gradients_together():
     [
         ("constant", 0.0, {0: 1.0, 99: 1.0}),
         ("cosine", 0.0, {0: 1.0, 50: 0.5, 100: 0.0}),
-        ("cosine", 0.2, {0: 0.0, 10: 0.5, 20: 1.0, 60: 0.5, 100: 0.0}),
+        ("cosine", 0.2, {0: 0.05, 10: 0.525, 20: 1.0, 60: 0.5, 100: 0.0}),
         ("warmup", 0.1, {0: 0.1, 9: 1.0, 99: 1.0}),
         ("one_cycle", 0.3, {30: 1.0}),
     ],

@@ -16,7 +16,6 @@ from lstm_jax import config as configs
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.text import corpus
 from lstm_jax.training import evaluation, run
-from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
@@ -143,11 +142,11 @@ def test_a_single_unit_needs_two_classes(tmp_path):
     assert not (tmp_path / "config.json").exists()  # the folder is still free for the mended config
 
 
-def test_lanes_that_leave_out_different_parts_are_refused(tmp_path):
+def test_lanes_that_leave_out_different_parts_are_refused():
     config = tiny_config(optimizer__clip_norm=1.0)
     lanes = [Lane(0, {}), Lane(1, {"optimizer.clip_norm": 0.0})]
     with pytest.raises(ConfigError, match=r"a lane has optimizer\.clip_norm = 0\.0 and the config has 1\.0"):
-        run.prepare_lanes(config, corpus.prepare(config.data), lanes, Checkpoints(tmp_path))
+        run.assemble(config, corpus.prepare(config.data), lanes)
 
 
 def test_a_lane_refuses_a_field_that_is_no_hyper_parameter(tmp_path):

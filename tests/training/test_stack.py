@@ -20,7 +20,7 @@ def train(folder, seeds, rates):
     folder.mkdir()
     checkpoints = Checkpoints(folder)
     lanes = [Lane(seed, {"optimizer.learning_rate": rate}) for seed, rate in zip(seeds, rates, strict=True)]
-    loop, checkpoint = run.prepare_lanes(CONFIG, corpus.prepare(CONFIG.data), lanes, checkpoints)
+    loop, checkpoint = run.assemble(CONFIG, corpus.prepare(CONFIG.data), lanes)
     notes = Notes.from_json(checkpoint.notes)
     loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, folder)
     checkpoints.finish()

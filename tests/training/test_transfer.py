@@ -7,7 +7,6 @@ import pytest
 from lstm_jax.errors import ConfigError
 from lstm_jax.text import corpus
 from lstm_jax.training import evaluation, run, transfer
-from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import tiny_config
 
@@ -20,13 +19,11 @@ def before(tmp_path_factory):
     return path
 
 
-def state_of(config, lanes, tmp_path):
+def state_of(config, lanes):
     """The state that a run begins with, and its vocabulary."""
     corpora = corpus.prepare(config.data)
-    checkpoints = Checkpoints(tmp_path)
-    _, checkpoint = run.prepare_lanes(config, corpora, lanes, checkpoints)
-    checkpoints.finish()
-    return checkpoint, corpora.tokenizer
+    _, first = run.assemble(config, corpora, lanes)
+    return run.begin(config, corpora, first), corpora.tokenizer
 
 
 @pytest.mark.parametrize("train_embedding", [True, False])
@@ -34,7 +31,7 @@ def test_layers_and_words_are_the_other_runs_and_the_head_is_new(before, train_e
     config = tiny_config(
         data__classes="stars", data__seed=5, model__start_from=str(before), model__train_embedding=train_embedding
     )
-    checkpoint, tokenizer = state_of(config, [Lane(0, {}), Lane(1, {}), Lane(2, {})], tmp_path)
+    checkpoint, tokenizer = state_of(config, [Lane(0, {}), Lane(1, {}), Lane(2, {})])
     state, other = checkpoint.state, evaluation.load(before, tiny_config(ensemble=2, train__epochs=1))
     turns = [0, 1, 0]
     theirs = other.variables["params"]
@@ -86,3 +83,12 @@ def test_an_interrupted_run_goes_on_from_its_own_weights(before, tmp_path, monke
     (tmp_path / "summary.json").unlink()
     monkeypatch.setattr(transfer, "begin", lambda *_: pytest.fail("began again"))
     assert run.train(config, tmp_path)["status"] == "done"
+
+
+def test_an_optimizer_that_remembers_where_it_began_does_so_from_the_given_weights(before):
+    config = tiny_config(data__seed=5, model__start_from=str(before), optimizer__name="madgrad")
+    checkpoint, _ = state_of(config, [Lane(0, {}), Lane(1, {})])
+    state = checkpoint.state
+    remembers = lambda node: hasattr(node, "x0")
+    (own,) = filter(remembers, jax.tree.leaves(state.opt_state, is_leaf=remembers))
+    jax.tree.map(np.testing.assert_array_equal, own.x0, state.params)

@@ -1,0 +1,24 @@
+"""Which parameters an optimizer treats in its own way, as masks over the parameters of a TextClassifier."""
+
+from typing import Any
+
+import jax
+
+
+def matrices(params: Any) -> Any:
+    """Everything but biases and other vectors."""
+    return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def embedding(params: Any) -> Any:
+    """The embedding, whose rate may differ (Howard & Ruder 2018, discriminative rates)."""
+    return {name: jax.tree.map(lambda _, own=name == "embedding": own, part) for name, part in params.items()}
+
+
+def hidden_matrices(params: Any) -> Any:
+    """The kernels of recurrent and dense layers, without embedding, linear part and output."""
+    outside = ("embedding", "wide", "output")
+    return {
+        name: jax.tree.map(lambda p, inside=name not in outside: inside and p.ndim == 2, part)
+        for name, part in params.items()
+    }
