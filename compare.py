@@ -15,6 +15,7 @@ def define() -> None:
     cli.define_study()
     flags.mark_flag_as_required("config")
     flags.DEFINE_string("workdir", None, "The folder of the study; the same command goes on there.", required=True)
+    flags.DEFINE_boolean("extend", False, "Also try rates beyond those whose best one was the lowest or the highest.")
 
 
 def main() -> None:
@@ -23,7 +24,11 @@ def main() -> None:
     study = cli.loaded(FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
-    print(study.run(Path(FLAGS.workdir)))
+    from lstm_jax.studies.comparison import Comparison  # after the devices are set
+
+    if FLAGS.extend and not isinstance(study, Comparison):
+        raise ConfigError("--extend is for comparisons of optimizers; this study has the values that its file names")
+    print(study.run(Path(FLAGS.workdir), *([True] if FLAGS.extend else [])))
 
 
 if __name__ == "__main__":

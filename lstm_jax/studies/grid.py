@@ -137,10 +137,6 @@ def _of(rows: list[EpochFigures], split: str, epoch: int) -> list[EpochFigures]:
 
 
 def _changed(base: Config, path: str, value: Any) -> Config:
-    config: Any = copy.deepcopy(base)
-    *groups, name = path.split(".")
-    owner = config
-    for group in groups:
-        owner = getattr(owner, group)
-    setattr(owner, name, value)
+    config = copy.deepcopy(base)
+    configs.change(config, path, value)
     return config

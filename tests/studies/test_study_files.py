@@ -2,9 +2,10 @@
 
 import pytest
 
-from configs.studies import glos_cells, glos_rates, systems
+from configs.studies import glos_cells, glos_rates, imdb, quick, systems
 from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError
+from lstm_jax.studies import statistics
 from lstm_jax.studies.systems import _arm
 
 
@@ -38,3 +39,14 @@ def test_the_table_of_systems(at_hand, tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="is no folder; name one after the colon"):
         systems.get_config(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("module", "least"), [(quick, 6), (imdb, 12)])
+def test_comparisons_of_optimizers(module, least):
+    study = module.get_config()
+    study.check()
+    count = len(study.optimizers)
+    assert count >= least
+    assert (study.search.points, study.seeds) == (7, 3)
+    assert statistics.can_tell(study.fresh_seeds, count * (count - 1) // 2)
+    assert all(task.target for task in study.tasks.values())

@@ -1,0 +1,1 @@
+"""What a comparison of optimizers is reported as: tables, pictures, files of figures, one page."""

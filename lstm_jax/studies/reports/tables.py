@@ -1,0 +1,169 @@
+"""The tables of a comparison, as Markdown and as LaTeX; the page makes its own from the same cells."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from lstm_jax.studies.results import Entry, Result
+from lstm_jax.studies.search import rate_of
+from lstm_jax.studies.statistics import Pair
+
+LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
+
+
+class Cell(NamedTuple):
+    """What a reader sees and what a column is sorted by."""
+
+    text: str
+    value: float | str = ""
+
+
+class Table(NamedTuple):
+    """A table whatever the format."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+
+
+def ranking(result: Result) -> Table:
+    """A row an optimizer, the best on test reviews first."""
+    columns = ["optimizer", "rate", "validation", "test accuracy", "win/tie/loss"]
+    if result.target:
+        columns += [f"steps to {result.target:.2%}", "seconds to it"]
+    columns += ["ms a step", "rates within 1 point", "diverged"]
+    seeds, search = len(result.entries[0].fresh), len(result.entries[0].best.runs)
+    caption = (
+        f"{result.task}: test accuracy of the chosen settings, mean and 95 % bootstrap interval of {seeds} fresh "
+        f"seeds; validation accuracy is that of the search, mean of {search} seeds"
+    )
+    return Table(caption, tuple(columns), [_ranked(entry, result) for entry in result.entries])
+
+
+def _ranked(entry: Entry, result: Result) -> list[Cell]:
+    test, record = entry.test, result.record(entry.optimizer)
+    told = any(pair.verdict for pair in result.pairs)
+    cells = [
+        Cell(entry.name, entry.optimizer),
+        Cell(f"{entry.rate:g}" + ("", " ↑", " ↓")[entry.edge], entry.rate),
+        Cell(f"{entry.best.accuracy:.2%}", entry.best.accuracy),
+        Cell(f"{test.mean:.2%} [{100 * test.low:.2f}, {100 * test.high:.2f}]", test.mean),
+        Cell("/".join(map(str, record)) if told else "–", record[0] - record[2] if told else 0.0),
+    ]
+    if result.target:
+        cells += [_to_target(entry, entry.steps, ",.0f"), _to_target(entry, entry.seconds, ",.1f")]
+    rates, _ = entry.by_rate()
+    width = entry.width() if len(rates) > 1 else math.nan
+    cells += [
+        Cell(f"{entry.step_ms:.2f}", entry.step_ms),
+        Cell(f"× {width:.3g}" if math.isfinite(width) else "–", width if math.isfinite(width) else 0.0),
+        Cell(f"{entry.diverged} of {len(entry.fresh)}" if entry.diverged else "–", entry.diverged),
+    ]
+    return cells
+
+
+def _to_target(entry: Entry, costs: list[float], form: str) -> Cell:
+    """The median over the seeds, and how many reached it where not all did."""
+    median = float(np.median(costs))
+    text = format(median, form) if math.isfinite(median) else "never" if not entry.reached else "–"
+    some = f" ({entry.reached} of {len(costs)})" if 0 < entry.reached < len(costs) else ""
+    return Cell(text + some, median if math.isfinite(median) else 1e30)
+
+
+def verdicts(result: Result) -> Table:
+    """Each optimizer against each: W where the row's is better on test reviews, L where it is worse, = a tie."""
+    names = [entry.optimizer for entry in result.entries]
+    found = {(pair.first, pair.second): pair.verdict for pair in result.pairs}
+    mirrored = {"win": "loss", "loss": "win"}
+    rows = []
+    for n, name in enumerate(names):
+        cells = [Cell(f"{n + 1} {name}", n)]
+        for other in names:
+            verdict = found.get((name, other), mirrored.get(found.get((other, name), ""), found.get((other, name), "")))
+            cells.append(Cell("" if other == name else LETTERS[verdict]))
+        rows.append(cells)
+    caption = "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs, 5 %"
+    return Table(caption, ("", *(str(n + 1) for n in range(len(names)))), rows)
+
+
+def pairs(result: Result) -> Table:
+    """All comparisons with their figures."""
+    columns = ("optimizer", "against", "difference (points)", "p, Wilcoxon", "p, bootstrap", "verdict")
+    return Table(
+        f"{result.task}: paired differences of test accuracy, p-values after Holm",
+        columns,
+        [
+            [
+                Cell(pair.first, pair.first),
+                Cell(pair.second, pair.second),
+                Cell(_difference(pair), pair.difference.mean),
+                Cell(f"{pair.wilcoxon:.3g}", pair.wilcoxon),
+                Cell(f"{pair.bootstrap:.3g}", pair.bootstrap),
+                Cell(pair.verdict or "–", pair.verdict),
+            ]
+            for pair in result.pairs
+        ],
+    )
+
+
+def _difference(pair: Pair) -> str:
+    mean, low, high = (100 * value for value in pair.difference)
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def tried(result: Result) -> Table:
+    """All settings of the search."""
+    columns = ("optimizer", "setting", "validation", "seeds", "diverged")
+    rows = [
+        [
+            Cell(entry.optimizer, entry.optimizer),
+            Cell(", ".join(f"{name} {value:g}" for name, value in each.setting), rate_of(each.setting)),
+            Cell(f"{each.accuracy:.2%}", each.accuracy),
+            Cell(str(len(each.runs)), len(each.runs)),
+            Cell(str(each.diverged or "–"), each.diverged),
+        ]
+        for entry in result.entries
+        for each in entry.tried
+    ]
+    return Table(f"{result.task}: what the search tried", columns, rows)
+
+
+def markdown(table: Table) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(table.columns)} |", "|" + "---|" * len(table.columns)]
+    lines += [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: Table) -> str:
+    """A LaTeX table for the package booktabs."""
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{_escaped(table.caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"\toprule",
+        " & ".join(map(_escaped, table.columns)) + r" \\",
+        r"\midrule",
+        *(" & ".join(_escaped(cell.text) for cell in row) + r" \\" for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+ESCAPED = {letter: rf"\{letter}" for letter in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "×": r"$\times$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "·": r"$\cdot$",
+}
+
+
+def _escaped(text: str) -> str:
+    return "".join(ESCAPED.get(letter, letter) for letter in text)

@@ -1,0 +1,138 @@
+"""Which settings of an optimizer a study tries: grids and quasi-random points, as many for every optimizer."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+from scipy.stats import qmc
+
+from lstm_jax.errors import ConfigError
+from lstm_jax.optimizers import Range, Space
+
+KINDS = ("grid", "halton", "sobol")
+DIGITS = 4  # significant ones of every value, so that a table shows what was run
+RATE = "learning_rate"
+
+Setting = tuple[tuple[str, float], ...]  # hyper-parameters and their values
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """How settings are taken from a search space.
+
+    ``grid`` takes ``points`` values of every range and all combinations; ``halton`` and ``sobol`` (scipy, scrambled)
+    take ``points`` settings that fill the space evenly, whatever its dimensions (Bergstra & Bengio 2012 for why).
+    """
+
+    points: int = 7
+    kind: str = "grid"  # grid | halton | sobol
+    seed: int = 0  # of the scrambling
+
+    def settings(self, space: Space, lower: int = 0, upper: int = 0) -> list[Setting]:
+        """The settings, and those by which the range of rates was extended ``lower`` and ``upper`` times.
+
+        Raises:
+          ConfigError: the space, or the search, makes no sense.
+        """
+        check(self, space)
+        found = self._within(space, 0)
+        for n in range(1, lower + 1):
+            found += self._within(self._beyond(space, n, -1), -n)
+        for n in range(1, upper + 1):
+            found += self._within(self._beyond(space, n, 1), n)
+        return found
+
+    def at_edge(self, best: Setting, tried: list[Setting]) -> int:
+        """−1 or 1 where the best rate is the lowest or the highest that was tried, or near it; otherwise 0."""
+        rates = sorted({rate_of(setting) for setting in tried})
+        if len(rates) < 2:
+            return 0
+        margin = 1 if self.kind == "grid" else math.ceil(len(rates) / 10)
+        if rate_of(best) in rates[:margin]:
+            return -1
+        return 1 if rate_of(best) in rates[-margin:] else 0
+
+    def _within(self, space: Space, part: int) -> list[Setting]:
+        if self.kind == "grid":
+            names, values = list(space), [self._spaced(where) for where in space.values()]
+            return [tuple(zip(names, each, strict=True)) for each in itertools.product(*values)]
+        count = self.points if part == 0 else self._added
+        rng = np.random.default_rng([self.seed, part % 2**32])
+        if self.kind == "halton":
+            unit = qmc.Halton(len(space), rng=rng).random(count)
+        else:  # which come in powers of two
+            unit = qmc.Sobol(len(space), rng=rng).random(2 ** math.ceil(math.log2(count)))[:count]
+        return [
+            tuple((name, _at(where, float(x))) for (name, where), x in zip(space.items(), row, strict=True))
+            for row in unit
+        ]
+
+    @property
+    def _added(self) -> int:
+        """Points of one extension."""
+        return 2 if self.kind == "grid" else max(2, round(self.points / 3))
+
+    def _spaced(self, where: Range | tuple[float, ...]) -> list[float]:
+        if isinstance(where, Range):
+            return [_at(where, x) for x in (np.linspace(0, 1, self.points) if self.points > 1 else (0.5,))]
+        return [float(value) for value in where]
+
+    def _beyond(self, space: Space, n: int, side: int) -> Space:
+        """The part of the rates that the n-th extension to one side adds."""
+        rates = space[RATE]
+        if not isinstance(rates, Range):
+            raise ConfigError("only a range of rates can be extended; this study lists its rates, add to that list")
+        width = math.log(rates.high / rates.low)
+        if self.kind == "grid":
+            step = width / max(self.points - 1, 1)
+            start = step * (1 + self._added * (n - 1))
+            steps = [start + step * k for k in range(self._added)]
+            anchor = rates.high if side > 0 else rates.low
+            return {**space, RATE: tuple(_rounded(anchor * math.exp(side * each)) for each in steps)}
+        start, end = width / 3 * (n - 1), width / 3 * n
+        if side > 0:
+            return {**space, RATE: Range(rates.high * math.exp(start), rates.high * math.exp(end))}
+        return {**space, RATE: Range(rates.low * math.exp(-end), rates.low * math.exp(-start))}
+
+
+def rate_of(setting: Setting) -> float:
+    """The learning rate of a setting."""
+    return dict(setting)[RATE]
+
+
+def check(search: Search, space: Space) -> None:
+    """Refuses a search or a space that makes no sense.
+
+    Raises:
+      ConfigError: says which.
+    """
+    if search.kind not in KINDS:
+        raise ConfigError(f"the search's kind is {search.kind!r}; it must be one of {', '.join(KINDS)}")
+    if search.points < 1:
+        raise ConfigError(f"the search has {search.points} points; it needs at least 1")
+    if RATE not in space:
+        raise ConfigError(f"the search space holds {', '.join(space) or 'nothing'}; it needs a learning_rate")
+    for name, where in space.items():
+        if not isinstance(where, Range) and (not isinstance(where, tuple) or not where):
+            raise ConfigError(f"the search space of {name} is {where!r}; give a Range or a tuple of values, not empty")
+        values = where[:2] if isinstance(where, Range) else where
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+            raise ConfigError(f"the search space of {name} is {where!r}; its values must be finite numbers")
+        if isinstance(where, Range) and not where.low < where.high:
+            raise ConfigError(f"the search space of {name} reaches from {where.low} to {where.high}; it is empty")
+        if min(values) <= 0 and (name == RATE or (isinstance(where, Range) and where.log)):
+            raise ConfigError(f"the search space of {name} holds {min(values)}; it must be above 0")
+
+
+def _at(where: Range | tuple[float, ...], x: float) -> float:
+    """The value a share ``x`` in [0, 1] of the way."""
+    if not isinstance(where, Range):
+        return float(where[min(int(x * len(where)), len(where) - 1)])
+    if where.log:
+        return _rounded(math.exp((1 - x) * math.log(where.low) + x * math.log(where.high)))
+    return _rounded((1 - x) * where.low + x * where.high)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

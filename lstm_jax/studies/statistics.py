@@ -1,0 +1,214 @@
+"""What can be said about optimizers from a few paired runs of each.
+
+All functions are pure; samples of two optimizers are paired by seed, since lanes of a seed share their initial weights
+and the order of their reviews.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from lstm_jax.types import HostArray
+
+Figures = Sequence[float] | HostArray
+RESAMPLES = 9_999
+CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+
+
+class Interval(NamedTuple):
+    """A mean and where it may lie."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_interval(values: Figures, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """The mean and its bootstrap-t interval (Efron & Tibshirani 1993, section 12.5).
+
+    The percentile interval of ten values is too narrow: it holds the mean in some 90 % of cases where it says 95 %.
+    Where resamples of equal values are too many, as of less than four, it is Student's interval.
+
+    Args:
+      values: independent figures; of a single one, or of equal ones, the interval is a point.
+      confidence: of the interval.
+      seed: of the resampling.
+    """
+    sample = np.asarray(values, np.float64)
+    mean = float(sample.mean())
+    if len(sample) < 2 or np.ptp(sample) == 0:
+        return Interval(mean, mean, mean)
+    ends = ((1 + confidence) / 2, (1 - confidence) / 2)
+    above, below = np.quantile(_pivots(sample, seed)[1], ends, method="closest_observation")
+    if not (math.isfinite(above) and math.isfinite(below)):
+        above, below = stats.t.ppf(ends, len(sample) - 1)
+    error = float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    return Interval(mean, mean - float(above) * error, mean - float(below) * error)
+
+
+def _pivots(sample: HostArray, seed: int) -> tuple[float, HostArray]:
+    """The sample's t statistic against 0, and that of resamples against the sample's mean."""
+    count, mean = len(sample), sample.mean()
+    drawn = sample[np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))]
+    errors = drawn.std(axis=1, ddof=1) / math.sqrt(count)
+    shifts = drawn.mean(axis=1) - mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pivots = np.where(errors > 0, shifts / errors, np.where(shifts == 0, 0.0, np.sign(shifts) * np.inf))
+    return float(mean / (sample.std(ddof=1) / math.sqrt(count))), pivots
+
+
+def bootstrap_p(differences: Figures, seed: int = 0) -> float:
+    """Two-sided p-value of the paired bootstrap-t test that the mean difference is 0; 1 where all are 0."""
+    sample = np.asarray(differences, np.float64)
+    if not sample.any():
+        return 1.0
+    if len(sample) < 2 or np.ptp(sample) == 0:
+        return 1.0 if len(sample) < 2 else 1 / (RESAMPLES + 1)
+    observed, pivots = _pivots(sample, seed)
+    return float((1 + np.sum(np.abs(pivots) >= abs(observed))) / (RESAMPLES + 1))
+
+
+def wilcoxon_p(differences: Figures) -> float:
+    """Two-sided exact p-value of Wilcoxon's signed-rank test, zeros ranked and then dropped (Pratt 1959).
+
+    scipy's is exact with ties for few pairs only. Here the null distribution of the rank sum is counted, by adding
+    one rank after the other, in halves since tied ranks may be such.
+    """
+    ranks, positive = _ranks(differences)
+    if not len(ranks):
+        return 1.0
+    ways = np.zeros(ranks.sum() + 1)
+    ways[0] = 1.0
+    for rank in ranks:
+        added = 0.5 * ways
+        added[rank:] += 0.5 * ways[: len(ways) - rank]
+        ways = added
+    sums = np.arange(len(ways))
+    far = np.abs(2 * sums - ranks.sum()) >= abs(2 * ranks[positive].sum() - ranks.sum())
+    return min(1.0, float(ways[far].sum()))
+
+
+def _ranks(differences: Figures) -> tuple[HostArray, HostArray]:
+    """Twice the ranks of what is not zero, as integers, and which of it is positive.
+
+    Differences of shares are rounded first, so that rounding errors break no ties.
+    """
+    sample = np.round(np.asarray(differences, np.float64), 12)
+    ranks = np.round(2 * stats.rankdata(np.abs(sample))).astype(int)
+    return ranks[sample != 0], sample[sample != 0] > 0
+
+
+def least_wilcoxon_p(pairs: int) -> float:
+    """The smallest p-value that so many pairs can give: all differences of one sign."""
+    return min(1.0, 2.0 ** (1 - pairs))
+
+
+def pairs_needed(comparisons: int, alpha: float = ALPHA) -> int:
+    """How many pairs Wilcoxon's test needs to find a difference among so many comparisons by Holm's correction."""
+    return max(1, math.ceil(1 + math.log2(comparisons / alpha)))
+
+
+def holm(p_values: Figures) -> list[float]:
+    """Holm's step-down adjustment (1979): p-values that hold for all comparisons together, in the given order."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, n in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * float(p_values[n])))
+        adjusted[n] = largest
+    return adjusted
+
+
+class Pair(NamedTuple):
+    """Two optimizers on the same seeds."""
+
+    first: str
+    second: str
+    difference: Interval  # first − second
+    wilcoxon: float  # p-values, corrected by Holm over all comparisons
+    bootstrap: float
+    verdict: str  # win | tie | loss of the first; "" where the study is too small to tell
+
+
+def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
+    """Every pair of optimizers, the verdict by Wilcoxon's test under Holm's correction over all pairs.
+
+    Args:
+      samples: optimizer → figures, those of one seed at the same place; larger is better.
+      alpha: probability of a false verdict among all, if no optimizers differ.
+    """
+    names = list(samples)
+    pairs = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
+    if not pairs:
+        return []
+    differences = [np.subtract(samples[a], samples[b]) for a, b in pairs]
+    wilcoxon = holm([wilcoxon_p(each) for each in differences])
+    bootstrap = holm([bootstrap_p(each) for each in differences])
+    tells = can_tell(len(differences[0]), len(pairs), alpha)
+    rows = []
+    for (a, b), each, w, p in zip(pairs, differences, wilcoxon, bootstrap, strict=True):
+        verdict = _verdict(each) if w < alpha else "tie"
+        rows.append(Pair(a, b, bootstrap_interval(each), w, p, verdict if tells else ""))
+    return rows
+
+
+def _verdict(differences: HostArray) -> str:
+    """Who is better by the ranks; a tie where the mean says the opposite, as after a single failure."""
+    ranks, positive = _ranks(differences)
+    lead = ranks[positive].sum() - ranks[~positive].sum()
+    if lead * differences.mean() <= 0:
+        return "tie"
+    return "win" if lead > 0 else "loss"
+
+
+def can_tell(pairs: int, comparisons: int, alpha: float = ALPHA) -> bool:
+    """Whether so many pairs could give any verdict at all among so many comparisons."""
+    return comparisons * least_wilcoxon_p(pairs) < alpha
+
+
+def expected_best(scores: Figures) -> list[float]:
+    """The expected best of 1, 2, … N trials drawn from N without replacement (Dodge et al. 2019, unbiased form)."""
+    ordered, count = np.sort(np.asarray(scores, np.float64)), len(scores)
+    found = []
+    for k in range(1, count + 1):
+        ways = math.comb(count, k)
+        found.append(sum(float(v) * (math.comb(n, k - 1) / ways) for n, v in enumerate(ordered)))
+    return found
+
+
+def performance_profile(costs: Mapping[str, Figures], ratios: HostArray) -> dict[str, HostArray]:
+    """The share of instances that an optimizer solves within a ratio of the cheapest (Dolan & Moré 2002).
+
+    Args:
+      costs: optimizer → steps or seconds to the target, an instance each, in the same order; infinite if never.
+      ratios: where the profile is evaluated, from 1 up.
+    """
+    table = np.array(list(costs.values()), np.float64)
+    best = table.min(axis=0)
+    with np.errstate(invalid="ignore"):
+        relative = np.where(np.isfinite(table), table / best, np.inf)
+    return {name: np.mean(row[None, :] <= ratios[:, None], axis=1) for name, row in zip(costs, relative, strict=True)}
+
+
+def width_near_best(rates: Figures, scores: Figures, within: float = 0.01) -> float:
+    """The factor between the ends of the range of rates around the best whose score is less than ``within`` below it.
+
+    Scores between two rates are taken to lie on a line over the logarithm of the rate; the range ends with the rates.
+    """
+    order = np.argsort(rates)
+    x, y = np.log(np.asarray(rates, np.float64)[order]), np.asarray(scores, np.float64)[order]
+    best = int(np.argmax(y))
+    level, ends = y[best] - within, []
+    for side in (-1, 1):
+        n = best
+        while 0 <= n + side < len(x) and y[n + side] >= level:
+            n += side
+        end = x[n]
+        if 0 <= n + side < len(x):
+            share = (y[n] - level) / (y[n] - y[n + side])
+            end = x[n] + share * (x[n + side] - x[n])
+        ends.append(end)
+    return float(np.exp(ends[1] - ends[0]))

@@ -1,0 +1,79 @@
+"""What a study trains: a setting of an optimizer on a task with a seed, known by the content of what defines it."""
+
+from typing import NamedTuple
+
+from lstm_jax import config as configs
+from lstm_jax import optimizers
+from lstm_jax.config import Config, validate
+from lstm_jax.errors import ConfigError
+from lstm_jax.files import digest
+from lstm_jax.optimizers import NAMES, OPTIMIZERS
+from lstm_jax.studies.search import RATE, Setting
+from lstm_jax.training.workdir import Lane
+
+SEARCH, FRESH = "search", "fresh"  # the two stages: choosing a setting, and comparing the chosen ones
+
+
+class Trial(NamedTuple):
+    """One training run of a study: a lane."""
+
+    task: str
+    stage: str
+    optimizer: str
+    setting: Setting
+    seed: int
+
+    @property
+    def lane(self) -> Lane:
+        """The run as a lane of ``config_of``'s config."""
+        return Lane(self.seed, {path_of(name): value for name, value in self.setting})
+
+
+def path_of(name: str) -> str:
+    """The dotted path of a hyper-parameter of a search space: the optimizer's by its name, others by their path."""
+    return f"optimizer.{name}" if name in (RATE, *NAMES) or "." not in name else name
+
+
+def config_of(task: Config, optimizer: str, setting: Setting) -> Config:
+    """The config under which ``train.py`` makes the run of a setting; its seed is the task's.
+
+    An optimizer whose rate must not fall keeps of the task's schedule the warm-up alone.
+
+    Raises:
+      ConfigError: the setting has a hyper-parameter that the optimizer or the config does not know.
+    """
+    config = configs.from_json(configs.to_json(task))
+    config.optimizer.name = optimizer
+    for name in NAMES:
+        setattr(config.optimizer, name, configs.OWN)
+    if OPTIMIZERS[optimizer].flat and config.optimizer.schedule != "constant":
+        config.optimizer.schedule = "warmup" if config.optimizer.warmup else "constant"
+    known = list(configs.hparams(config))
+    for name, value in setting:
+        path = path_of(name)
+        if path not in known:
+            raise ConfigError(
+                f"the search space of {optimizer!r} holds {name!r}, which is no hyper-parameter of it; those are "
+                f"{', '.join((RATE, *OPTIMIZERS[optimizer].hparams))}, and by their path "
+                f"{', '.join(path for path in known if path.startswith('model.'))}"
+            )
+        configs.change(config, path, value)
+    return validate(config)
+
+
+def parts_of(config: Config) -> tuple[bool, ...]:
+    """Which optional parts of the program a config leaves out; lanes of one program agree in it."""
+    return tuple(configs.left_out(config, path, value) for path, value in configs.hparams(config).items())
+
+
+def key(task: Config, trial: Trial, fingerprint: str) -> str:
+    """What tells runs apart: config, hyper-parameters, seed, reviews, the code of the optimizer.
+
+    Where the reviews lie and how they are computed on do not.
+    """
+    frozen = config_of(task, trial.optimizer, trial.setting)
+    config = configs.from_json(configs.to_json(frozen))
+    config.data.path, config.published, config.seed, config.ensemble = "", 0.0, 0, 1
+    config.train.devices, config.train.lane_map = 0, "auto"
+    hparams = sorted(configs.hparams(frozen).items())
+    return digest(configs.to_json(config), hparams, trial.seed, fingerprint, optimizers.identity(trial.optimizer))

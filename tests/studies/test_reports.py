@@ -1,0 +1,134 @@
+import csv
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+import urllib.parse
+
+import pytest
+from PIL import Image
+
+from lstm_jax.studies.reports import tables, write
+from tests.studies.invented import invented
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NAMES = ("adam", "sgd", "my_<b>adam", "lion")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("reports")
+    result, rows = invented()
+    write.everything([result], rows, place)
+    return place
+
+
+def test_the_ranking_is_by_test_accuracy(folder):
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ") and "%" in line and "[" in line]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(NAMES)
+    means = [float(re.search(r"\| ([\d.]+)% \[", line).group(1)) for line in lines]
+    assert means == sorted(means, reverse=True)
+    assert lines[0].split(" | ")[4] == "3/0/0"
+    assert "- The best rate of adam, 0.001, is the highest of those tried" in text
+
+
+def test_verdicts_mirror_each_other():
+    result, _ = invented()
+    table = tables.verdicts(result)
+    letters = [[cell.text for cell in row[1:]] for row in table.rows]
+    turned = {"W": "L", "L": "W", "=": "=", "": ""}
+    assert all(letters[a][b] == turned[letters[b][a]] for a in range(4) for b in range(4))
+    assert letters[0] == ["", "W", "W", "W"]
+
+
+def test_a_study_of_few_seeds_prints_no_verdict():
+    result, _ = invented(seeds=3)
+    assert "The study is too small to tell optimizers apart: with 3 paired runs each" in result.notes()[0]
+    assert {cell.text for row in tables.verdicts(result).rows for cell in row[1:]} == {"", "·"}
+    assert {row[4].text for row in tables.ranking(result).rows} == {"–"}
+
+
+def test_latex_escapes_what_it_must(folder):
+    text = (folder / "table.tex").read_text(encoding="utf-8")
+    assert r"my\_<b>adam" in text
+    assert r"\toprule" in text
+    assert not re.search(r"(?<!\\)[%_&#](?! )", text.replace(" & ", ""))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 5
+    assert {line.count(" & ") for line in rows} == {9}
+
+
+def test_runs_csv_counts_steps_only_where_the_target_was_reached():
+    _, rows = invented(target=0.9)
+    table = list(csv.DictReader(io.StringIO(write.runs(rows, ["learning_rate"]))))
+    assert {row["steps_to_target"] == "" for row in table} == {True, False}
+    for row in table:
+        assert (row["steps_to_target"] == "") == (row["seconds_to_target"] == "")
+        if row["steps_to_target"]:
+            assert float(row["seconds_to_target"]) == pytest.approx(int(row["steps_to_target"]) * 2e-3)
+
+
+def test_two_tasks_have_pictures_each_and_one_profile(tmp_path):
+    results, rows = zip(*(invented(task) for task in ("first", "second")), strict=True)
+    write.everything(list(results), [row for each in rows for row in each], tmp_path)
+    pictures = {file.name for file in (tmp_path / "plots").iterdir()}
+    kinds = ("test-accuracy", "learning-curves", "rate-sensitivity", "budget")
+    assert pictures == {f"{task}-{kind}.png" for task in ("first", "second") for kind in kinds} | {"profile.png"}
+    for file in (tmp_path / "plots").iterdir():
+        with Image.open(file) as picture:
+            assert min(picture.size) > 200
+
+
+# What the browser finds in a page that holds the report in a frame as wide as a phone.
+PROBE = """<!doctype html><html><body><iframe id="frame" style="width:400px;height:800px;border:0"></iframe><script>
+const found = {};
+const frame = document.getElementById("frame");
+frame.addEventListener("load", () => {
+  const inside = frame.contentWindow, page = inside.document;
+  const order = () => [...page.querySelector("table.ranking").tBodies[0].rows].map(row => row.cells[0].textContent);
+  const head = name => [...page.querySelectorAll("table.ranking th button")].find(each => each.textContent === name);
+  found.width = page.documentElement.scrollWidth;
+  found.at_first = order();
+  head("rate").click(); found.by_rate = order();
+  head("rate").click(); found.by_rate_down = order();
+  head("optimizer").click(); found.by_name = order();
+  found.sorted = page.querySelectorAll("[aria-sort]").length;
+  found.pictures = [...page.images].map(image => image.naturalWidth > 200);
+  found.requests = inside.performance.getEntriesByType("resource").map(each => each.name)
+                         .filter(name => !name.startsWith("data:"));
+  document.title = encodeURIComponent(JSON.stringify(found));
+});
+frame.srcdoc = REPORT;
+</script></body></html>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_the_page_works_in_a_browser_without_a_network(folder, tmp_path):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    page = tmp_path / "probe.html"
+    page.write_text(PROBE.replace("REPORT", json.dumps(text).replace("</", "<\\/")), encoding="utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+    flags += " --disable-component-update --enable-logging=stderr --log-level=0 --virtual-time-budget=5000 --dump-dom"
+    command = [BROWSER, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    title = re.search("<title>(.*?)</title>", done.stdout)
+    assert title, done.stderr
+    found = json.loads(urllib.parse.unquote(html.unescape(title.group(1))))
+    assert found["width"] <= 400
+    assert found["at_first"] == list(NAMES)
+    assert found["by_rate"] == ["lion", "adam", "my_<b>adam", "sgd"]
+    assert found["by_rate_down"] == ["sgd", "adam", "my_<b>adam", "lion"]
+    assert found["by_name"] == sorted(NAMES)
+    assert found["sorted"] == 1
+    assert found["pictures"] == [True] * 5
+    assert found["requests"] == []
+    assert "CONSOLE" not in done.stderr
+
+
+def test_the_page_names_no_address(folder):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    assert "<b>adam" not in re.sub(r"<p><b>|<title>.*?</title>", "", text)

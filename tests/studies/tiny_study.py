@@ -1,0 +1,24 @@
+"""A comparison small enough to be made many times, as a study file."""
+
+from lstm_jax.config import Config
+from lstm_jax.studies.comparison import Comparison, Search, Task
+
+
+def tiny_task(target: float = 0.5) -> Task:
+    """24 steps on 170 embedded reviews."""
+    config = Config()
+    config.data.reviews = 300
+    config.data.validation_fraction = 0.2
+    config.model.hidden_size = config.model.embedding_size = 8
+    config.model.dropout.embedding = 0.2
+    config.train.batch_size = 16
+    config.train.steps = 24
+    config.train.validate_every = 8
+    config.train.buckets = 1
+    config.train.log_every = 4
+    return Task(config, target)
+
+
+def get_config() -> Comparison:
+    """Two optimizers, three rates, two seeds, then three fresh ones."""
+    return Comparison({"tiny": tiny_task()}, ("sgd", "adam"), search=Search(points=3), seeds=2, fresh_seeds=3, lanes=4)
