@@ -13,7 +13,7 @@ import pytest
 from lstm_jax.config import epoch_name, from_json, to_json, validate
 from lstm_jax.errors import UserError
 from lstm_jax.text import corpus
-from lstm_jax.training import epochs, evaluation, run
+from lstm_jax.training import epochs, evaluation, loop, run
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.journal import Journal
 from lstm_jax.training.workdir import Lane
@@ -167,12 +167,16 @@ def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, mon
     assert folders(tmp_path) == ["epoch_1", "epoch_2"]
 
 
-def test_figures_of_a_lane_that_diverged_are_json(tmp_path):
-    config = tiny_config(
-        model__cell="rnn_tanh", optimizer__name="sgd", train__epochs=1, train__keep_epochs="epoch_{epoch}"
-    )
-    run.train(config, tmp_path, [Lane(0, {}), Lane(0, {"optimizer.learning_rate": 3e38})])
-    run_ = evaluation.load(tmp_path, config)
+def test_a_loss_that_is_not_finite_is_null_in_json(tmp_path, monkeypatch):
+    config = tiny_config(model__cell="rnn_tanh", train__epochs=1, train__keep_epochs="epoch_{epoch}")
+    run.train(config, tmp_path, [Lane(0, {}), Lane(1, {})])
+    run_, evaluate = evaluation.load(tmp_path, config), loop.evaluate
+
+    def overflowing(*arguments):
+        sums = evaluate(*arguments)
+        return sums._replace(loss=np.array([sums.loss[0], np.inf]))
+
+    monkeypatch.setattr(loop, "evaluate", overflowing)
     rows = epochs.every_epoch(run_, corpus.prepare(config.data, run_.tokenizer))
     assert [row.loss is not None for row in rows] == [True, False] * 2
 
