@@ -119,11 +119,19 @@ class Result(NamedTuple):
     entries: list[Entry]
     pairs: list[Pair]
 
+    def verdict(self, optimizer: str, other: str) -> str:
+        """win | tie | loss of an optimizer against another; nothing where the study cannot tell."""
+        mirrored = {"win": "loss", "loss": "win", "tie": "tie", "": ""}
+        for pair in self.pairs:
+            if (pair.first, pair.second) == (optimizer, other):
+                return pair.verdict
+            if (pair.first, pair.second) == (other, optimizer):
+                return mirrored[pair.verdict]
+        return ""
+
     def record(self, optimizer: str) -> tuple[int, int, int]:
         """Wins, ties and losses of an optimizer against the others."""
-        own = [pair.verdict for pair in self.pairs if pair.first == optimizer]
-        mirrored = {"win": "loss", "loss": "win", "tie": "tie", "": ""}
-        own += [mirrored[pair.verdict] for pair in self.pairs if pair.second == optimizer]
+        own = [self.verdict(optimizer, entry.optimizer) for entry in self.entries]
         return own.count("win"), own.count("tie"), own.count("loss")
 
     def notes(self) -> list[str]:

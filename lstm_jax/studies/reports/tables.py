@@ -74,15 +74,10 @@ def _to_target(entry: Entry, costs: list[float], form: str) -> Cell:
 def verdicts(result: Result) -> Table:
     """Each optimizer against each: W where the row's is better on test reviews, L where it is worse, = a tie."""
     names = [entry.optimizer for entry in result.entries]
-    found = {(pair.first, pair.second): pair.verdict for pair in result.pairs}
-    mirrored = {"win": "loss", "loss": "win"}
     rows = []
     for n, name in enumerate(names):
-        cells = [Cell(f"{n + 1} {name}", n)]
-        for other in names:
-            verdict = found.get((name, other), mirrored.get(found.get((other, name), ""), found.get((other, name), "")))
-            cells.append(Cell("" if other == name else LETTERS[verdict]))
-        rows.append(cells)
+        letters = [Cell("" if other == name else LETTERS[result.verdict(name, other)]) for other in names]
+        rows.append([Cell(f"{n + 1} {name}", n), *letters])
     caption = "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs, 5 %"
     return Table(caption, ("", *(str(n + 1) for n in range(len(names)))), rows)
 
