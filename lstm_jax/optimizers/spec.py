@@ -39,7 +39,11 @@ class Optimizer(NamedTuple):
     @property
     def space(self) -> Space:
         """The default search space: the rate alone, 1.5 decades to either side of the recommended one."""
-        return {"learning_rate": Range(self.rate / HALF_WIDTH, self.rate * HALF_WIDTH)}
+        return self.rates(1 / HALF_WIDTH, HALF_WIDTH)
+
+    def rates(self, lowest: float, highest: float) -> Space:
+        """A search space of the rate alone, from ``lowest`` to ``highest`` times the recommended one."""
+        return {"learning_rate": Range(self.rate * lowest, self.rate * highest)}
 
 
 OPTIMIZERS: dict[str, Optimizer] = {}
