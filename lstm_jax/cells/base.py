@@ -37,6 +37,9 @@ def input_kernel(key: Key, input_size: int, hidden_size: int, gates: int) -> jax
 
 def recurrent_kernel(key: Key, hidden_size: int, gates: int) -> jax.Array:
     """Orthogonal blocks ``[H, gates * H]``, so that no gate's state shrinks or grows at first (Saxe et al. 2014)."""
-    init = jax.nn.initializers.orthogonal()
-    blocks = [init(k, (hidden_size, hidden_size), jnp.float32) for k in jax.random.split(key, gates)]
-    return jnp.concatenate(blocks, axis=1)
+    # One matrix after the other even under vmap: up to jaxlib 0.11.1 a batched decomposition on two CPU devices at once
+    # may wait for ever, since each waits for threads that the other holds.
+    init = jax.custom_batching.sequential_vmap(
+        lambda k: jax.nn.initializers.orthogonal()(k, (hidden_size, hidden_size), jnp.float32)
+    )
+    return jnp.concatenate([init(k) for k in jax.random.split(key, gates)], axis=1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -12,6 +13,8 @@ from lstm_jax.devices import cache_dir
 from lstm_jax.files import code_digest, digest, write_bytes
 from lstm_jax.text.batches import FlatCorpus
 from lstm_jax.types import HostArray
+
+log = logging.getLogger(__name__)
 
 DEVIATION = 0.1  # of learned vectors, as of random ones
 
@@ -30,6 +33,7 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
         content.update(np.ascontiguousarray(array).data)
     path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
     if not path.exists():
+        log.info("learning word vectors from %d words of text", len(corpus.tokens))
         vectors = learn()
         written = io.BytesIO()
         np.save(written, (vectors * (DEVIATION / vectors.std())).astype(np.float32))

@@ -49,7 +49,6 @@ def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
         return counting.class_frequencies(counted, words, size).words.astype(np.float32)
     if corpora.whole is None:
         return None
-    log.info("learning word vectors from %d words of text", len(corpora.whole.tokens))
     if asked.source == "word2vec":
         return word2vec.learn(corpora.whole, words, first, size, asked.window, config.data.seed)
     return cooccurrence.learn(corpora.whole, words, first, size, asked.window)

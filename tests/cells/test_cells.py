@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from lstm_jax.cells import CELLS, gru, lstm, rnn
+from lstm_jax.cells.base import recurrent_kernel
 from lstm_jax.cells.lstm import LSTMState, gates
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
@@ -92,6 +93,16 @@ def test_recurrent_blocks_are_orthogonal_and_distinct(kind):
         np.testing.assert_allclose(kernel.T @ kernel, np.eye(UNITS), atol=1e-5)
     for first, second in pairwise(kernels):
         assert difference(first, second) > 0.1
+
+
+def test_lanes_decompose_one_matrix_after_the_other():
+    keys = jax.random.split(jax.random.key(0), 5)
+    kernels = jax.jit(jax.vmap(lambda key: recurrent_kernel(key, 6, 4)))
+    calls = [line for line in kernels.lower(keys).as_text().splitlines() if "geqrf" in line and "custom_call" in line]
+    assert calls
+    assert all('num_batch_dims = "0"' in call for call in calls)  # a batch of them may wait for ever on two devices
+    for key, kernel in zip(keys, kernels(keys), strict=True):
+        assert_equal(kernel, recurrent_kernel(key, 6, 4))
 
 
 def test_rectified_units_start_from_the_identity():
