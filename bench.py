@@ -1,4 +1,4 @@
-"""Benchmarks: python bench.py --suite=text --workdir=DIR."""
+"""Benchmarks: python bench.py --suite=NAME --workdir=DIR."""
 
 import os
 import tempfile
@@ -9,25 +9,46 @@ from absl import flags
 from lstm_jax import cli, devices
 
 FLAGS = flags.FLAGS
+SUITES = {
+    "text": "text, a generated file of reviews to a corpus",
+    "lanes": "lanes, many runs at once against one after the other",
+}
 
 
 def define() -> None:
     """The flags of this command."""
-    flags.DEFINE_enum("suite", None, ["text"], "text: a generated file of reviews to a corpus.", required=True)
+    flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {'; '.join(SUITES.values())}.", required=True)
     flags.DEFINE_integer("reviews", 800_000, "Of the suite text, how many reviews.", lower_bound=1000)
-    flags.DEFINE_string("workdir", None, "Where generated files are kept.", required=True)
+    flags.DEFINE_string("workdir", None, "Where generated files and pictures are kept.", required=True)
 
 
 def main() -> None:
-    """Generates what is missing, measures, prints."""
+    """Measures and prints."""
     devices.configure()
+    place = Path(FLAGS.workdir)
+    place.mkdir(parents=True, exist_ok=True)
+    print({"text": text, "lanes": lanes}[FLAGS.suite](place))
+
+
+def lanes(place: Path) -> str:
+    """The network of the quick study, in lanes and one run after the other."""
+    from configs.studies import quick
+    from lstm_jax.config import validate
+    from lstm_jax.studies import lane_speed
+
+    (task,) = quick.get_config().tasks.values()
+    found = lane_speed.measure(validate(task.config), place)
+    lane_speed.picture(found, place / "lanes.png")
+    return lane_speed.table(found)
+
+
+def text(place: Path) -> str:
+    """Generates reviews where they are missing, and makes a corpus of them."""
     import datasets  # seconds to import
 
     from configs import floydhub_amazon
     from lstm_jax.studies import text_speed
 
-    place = Path(FLAGS.workdir)
-    place.mkdir(parents=True, exist_ok=True)
     file = place / f"generated-{FLAGS.reviews}.ft.txt.bz2"
     if not file.exists():
         text_speed.write_reviews(file, FLAGS.reviews)
@@ -36,7 +57,7 @@ def main() -> None:
         datasets.config.HF_DATASETS_CACHE = Path(nothing_cached) / "datasets"
         config = floydhub_amazon.get_config("small")  # whatever the number of reviews
         config.data.path = str(file)
-        print(text_speed.table(text_speed.measure(config.data), FLAGS.reviews))
+        return text_speed.table(text_speed.measure(config.data), FLAGS.reviews)
 
 
 if __name__ == "__main__":
