@@ -19,7 +19,7 @@ systems: .venv/installed-test
 	$(BIN)/python compare.py --config=configs/studies/systems.py:$(DATA) --workdir=runs/systems
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
