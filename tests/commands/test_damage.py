@@ -1,0 +1,127 @@
+"""Damaged files and a full disk: nothing is lost, and the same command goes on."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lstm_jax.training.journal import Journal
+from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents, subprocess_command
+
+pytestmark = WARNINGS
+
+
+@pytest.mark.parametrize("name", ["train", "eval"])
+def test_damaged_config(command, unfinished, name):
+    (unfinished / "config.json").write_text('{"seed": ')
+    ended = command(name, f"--workdir={unfinished}", *(TINY if name == "train" else ()))
+    assert ended.code == 1
+    assert ended.error.startswith(f"{unfinished / 'config.json'} is not valid JSON (")
+
+
+def damage(checkpoint: Path, how: str) -> None:
+    for file in sorted(file for file in checkpoint.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        of_arrays = file.parent.name == "d"
+        if how == "cut off":
+            file.write_bytes(content[: len(content) // 2])
+        elif how == "arrays lost" and of_arrays:
+            file.unlink()
+        elif how == "a bit flipped" and of_arrays:
+            middle = len(content) // 2
+            file.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        elif how == "notes empty" and "notes" in file.parts:
+            file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["cut off", "arrays lost", "a bit flipped", "notes empty"])
+def test_damaged_checkpoint(command, trained, unfinished, how):
+    damage(unfinished / "checkpoints" / "12", how)
+    text = command("eval", f"--workdir={unfinished}", "--text=the screen is bright")
+    assert text.code == 0
+    assert text.out.startswith(("positive (", "negative ("))
+
+    ended = command("train", f"--workdir={unfinished}", *TINY)
+    assert ended.code == 0
+    assert f"checkpoint {unfinished / 'checkpoints' / '12'} is damaged (" in ended.err
+    assert "); trying the one before it\n" in ended.err
+    assert "going on from step 6\n" in ended.err
+    assert "Traceback" not in ended.err
+    assert "error: " not in ended.err
+    assert_same_weights(trained, unfinished)
+
+
+def test_all_checkpoints_damaged(command, unfinished):
+    for step in (6, 12):
+        damage(unfinished / "checkpoints" / str(step), "cut off")
+    before = contents(unfinished)
+    for name in ("train", "eval"):
+        ended = command(name, f"--workdir={unfinished}", *(TINY if name == "train" else ()))
+        assert ended.code == 1
+        folder = unfinished / "checkpoints"
+        assert ended.error == f"every checkpoint in {folder} is damaged; use a new --workdir or restore a copy"
+    assert {name: text for name, text in contents(unfinished).items() if "tensorboard" not in name} == {
+        name: text for name, text in before.items() if "tensorboard" not in name
+    }
+
+
+def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
+    """The disk fills after the first checkpoint; with room again, the run ends as if nothing had been."""
+
+    def full(journal, row):
+        if row["step"] > 6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_row(journal, row)
+
+    write_row = Journal.write
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "write", full)
+        ended = command("train", f"--workdir={tmp_path}", *TINY)
+    assert ended.code == 1
+    assert ended.error.startswith(
+        "No space left on device; what was written before is kept, mend this and run the same"
+    )
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
+    assert_same_weights(trained, tmp_path, step=6)
+
+    ended = command("train", f"--workdir={tmp_path}", *TINY)
+    assert ended.code == 0
+    assert "going on from step 6" in ended.err
+    assert_same_weights(trained, tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that makes a folder with a disk of so many KiB, or changes how many they are."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(kibibytes: int) -> Path:
+        option = f"{'remount,' if folder.is_mount() else ''}size={kibibytes}k"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip("a small disk can be mounted only with the right to")
+        return folder
+
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount command")
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_disk_really_full(command, trained, small_disk):
+    arguments = (f"--workdir={small_disk(280) / 'run'}", *TINY)
+    ended = subprocess_command("train", *arguments)
+    assert ended.code == 1
+    assert ended.error.startswith("No space left on device")
+    assert_same_weights(trained, small_disk(280) / "run", step=6)
+
+    small_disk(20_000)
+    ended = command("train", *arguments)
+    assert ended.code == 0
+    assert_same_weights(trained, small_disk(20_000) / "run")

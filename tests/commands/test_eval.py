@@ -1,0 +1,125 @@
+"""The command eval: texts, figures beside all baselines, every epoch."""
+
+import io
+import json
+import re
+import shutil
+import sys
+
+import pytest
+
+from lstm_jax import linear
+from lstm_jax.config import from_json
+from lstm_jax.text import corpus
+from lstm_jax.training import evaluation
+from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
+
+pytestmark = WARNINGS
+
+TEXTS = ("the screen is not bad .", "what a xylographic plot . all of the above is sarcasm .")
+
+
+def test_nothing_to_evaluate(command, tmp_path, unfinished):
+    ended = command("eval", f"--workdir={tmp_path / 'nowhere'}")
+    assert ended.code == 1
+    assert ended.error.startswith(f"{tmp_path / 'nowhere'} holds no config.json, so it is no run's folder; train first")
+    shutil.rmtree(unfinished / "checkpoints")
+    ended = command("eval", f"--workdir={unfinished}")
+    assert ended.code == 1
+    assert ended.error == f"{unfinished / 'checkpoints'} holds no checkpoint; train first, with the same --workdir"
+    ended = command("eval", f"--workdir={unfinished}", "--split=dev")
+    assert ended.code == 2
+    assert ended.error.startswith("flag --split=dev: value should be one of <train|validation|test>")
+
+
+def test_text(command, trained):
+    ended = command("eval", f"--workdir={trained}", f"--text={TEXTS[1].upper()}")
+    assert ended.code == 0
+    verdict, read = ended.out.splitlines()
+    assert read == "read as: what a [UNK] plot . all of the above is sarcasm ."
+    name, (negative, positive) = verdict.split()[0], re.findall(r"(\d+\.\d)%", verdict)
+    assert verdict == f"{name} (negative {negative}%, positive {positive}%)"
+    assert name == ("positive" if float(positive) > 50 else "negative")
+    assert float(negative) + float(positive) == pytest.approx(100, abs=0.11)
+
+
+def test_a_run_is_evaluated_without_the_file_that_registers_its_optimizer(command, trained, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "run")
+    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    config["optimizer"]["name"] = "one's own"
+    (workdir / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ended = command("eval", f"--workdir={workdir}", "--text=the screen is good")
+    assert ended.code == 0
+    refused = command("train", f"--workdir={workdir}", "--config.optimizer.name=unknown")
+    assert refused.code == 2
+    assert "config.optimizer.name is 'unknown'; it must be one of 'sgd'" in refused.err
+
+
+def test_texts_of_standard_input(command, trained, monkeypatch):
+    alone = [command("eval", f"--workdir={trained}", f"--text={text}").out.splitlines()[0] for text in TEXTS]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  {TEXTS[1]}"))
+    ended = command("eval", f"--workdir={trained}", "--text=-")
+    first, blank, second = ended.out.splitlines()
+    assert (ended.code, [first, second]) == (0, alone)
+    assert re.fullmatch(r"(nega|posi)tive \(negative [\d.]+%, positive [\d.]+%\)", blank)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
+    ended = command("eval", f"--workdir={trained}", "--text=-")
+    assert (ended.code, ended.error) == (1, "standard input holds no review; give one a line")
+
+
+def table(out: str) -> dict[str, str]:
+    """The figures printed a line each."""
+    return dict(re.findall(r"^(accuracy .*?)  +(\S+)$", out, re.MULTILINE))
+
+
+def test_evaluation_beside_what_was_published_and_all_baselines(command, trained, tmp_path):
+    pytest.importorskip("sklearn")
+    path = shutil.copytree(trained, tmp_path / "run")
+    (path / "config.json").write_text(
+        (path / "config.json").read_text().replace('"published": 0.0', '"published": 0.9')
+    )
+    config = from_json((path / "config.json").read_text())
+    corpora = corpus.prepare(config.data)
+    for split in ("test", "validation"):
+        ended = command("eval", f"--workdir={path}", f"--split={split}", "--naive", "--linear")
+        assert ended.code == 0, ended.err
+        figures = json.loads((path / f"eval-{split}.json").read_text())
+        expected = {"accuracy of the network": figures["accuracy"]}
+        if split == "test":
+            expected["accuracy published"] = 0.9
+        baselines = evaluation.baselines(corpora, split) | evaluation.leaking_baseline(config.data, split)
+        baselines |= {linear.NAME: linear.accuracy(config.data, split)}
+        expected |= {f"accuracy of {name}": accuracy for name, accuracy in baselines.items()}
+        assert table(ended.out) == {name: f"{accuracy:.2%}" for name, accuracy in expected.items()}
+        assert figures["lanes"] == [figures["accuracy"]]
+        assert f"{'expected calibration error':<42} {figures['calibration_error']:.2%}" in ended.out.splitlines()
+
+
+def test_linear_without_scikit_learn(command, trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    ended = command("eval", f"--workdir={trained}", "--linear")
+    assert ended.code == 1
+    assert ended.error == (
+        "logistic regression on TF-IDF needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it"
+    )
+
+
+def test_every_epoch(command, trained, tmp_path):
+    ended = command("eval", f"--workdir={trained}", "--every_epoch")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.error == (
+        f"the run in {trained} kept no weights of its epochs; train with --config.train.keep_epochs=epoch_{{epoch}}"
+    )
+    ended = command("train", f"--workdir={tmp_path}", *TINY, "--config.train.keep_epochs=epoch_{epoch}")
+    assert ended.code == 0, ended.err
+    assert_same_weights(trained, tmp_path)
+    ended = command("eval", f"--workdir={tmp_path}", "--every_epoch")
+    assert ended.code == 0, ended.err
+    rows = json.loads((tmp_path / "epochs.json").read_text())
+    of = {(row["epoch"], row["split"]): row for row in rows}
+    assert ended.out.splitlines() == [
+        f"[Epoch: {epoch:>2}/2]  Training Loss: {of[epoch, 'train']['loss']:.3f}  "
+        f"Testing Loss: {of[epoch, 'test']['loss']:.3f}  Training Acc: {100 * of[epoch, 'train']['accuracy']:.2f}  "
+        f"Testing Acc: {100 * of[epoch, 'test']['accuracy']:.2f}"
+        for epoch in (1, 2)
+    ]

@@ -1,0 +1,89 @@
+"""A command ends with the right exit code; a failure is one clear line, with a traceback only on request."""
+
+import bz2
+import errno
+import logging
+import os
+import threading
+
+import pytest
+
+from lstm_jax.errors import ConfigError, UserError
+from tests.commands.helpers import WARNINGS, subprocess_command
+
+pytestmark = WARNINGS
+
+KEPT = "what was written before is kept, mend this and run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (UserError("two\nlines"), 1, "two lines"),
+        (ConfigError("no such thing"), 2, "no such thing"),
+        (KeyboardInterrupt(), 1, "interrupted; a training goes on from its last checkpoint with the same command"),
+        (ValueError("odd"), 1, "ValueError: odd; --verbosity=1 shows where"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file"),
+            1,
+            f"No space left on device (a/file); {KEPT}",
+        ),
+        (
+            ValueError("RESOURCE_EXHAUSTED: Failed to write 5 bytes to file: No space left on device [source.cc:1]"),
+            1,
+            f"No space left on device; {KEPT}",
+        ),
+    ],
+)
+def test_failure_is_one_line(command, raised, code, line):
+    def main():
+        raise raised
+
+    ended = command("train", "--workdir=x", main=main)
+    assert (ended.code, ended.err) == (code, f"error: {line}\n")
+
+
+def test_failures_beside_the_main_thread_are_quiet(command):
+    def main():
+        logging.getLogger("another.package").error("background noise")
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        raise ValueError("odd") from OSError(errno.EIO, "Input/output error")
+
+    ended = command("train", "--workdir=x", main=main)
+    assert ended.error.startswith("Input/output error; what was written before is kept")
+    assert ended.err.count("\n") == 1
+
+
+def test_traceback_on_request(command):
+    def main():
+        raise ValueError("odd")
+
+    ended = command("train", "--workdir=x", "--verbosity=1", main=main)
+    assert ended.code == 1
+    assert "Traceback (most recent call last)" in ended.err
+    assert ended.err.endswith("error: ValueError: odd; --verbosity=1 shows where\n")
+
+
+def test_success(command):
+    assert command("train", "--workdir=x", main=lambda: print("done")) == (0, "done\n", "")
+
+
+def test_errors_of_the_command_itself(tmp_path):
+    """What the other tests see in this process holds for a process of its own."""
+    ended = subprocess_command("train", "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert "--workdir: The folder of the run" in ended.out
+
+    ended = subprocess_command("train", f"--workdir={tmp_path}", "--config.model.cel=gru")
+    assert ended == (2, "", ended.err)
+    assert ended.error.startswith("config.model has no field 'cel'; did you mean 'cell'?")
+
+    path = tmp_path / "a.txt.bz2"
+    path.write_bytes(bz2.compress(b"__label__1 fine\n" * 1000)[:-10])
+    arguments = (f"--workdir={tmp_path / 'run'}", "--config.data.source=files", f"--config.data.path={path}")
+    ended = subprocess_command("train", *arguments)
+    assert ended == (1, "", ended.err)
+    assert ended.error.startswith(f"{path} breaks off after line ")
+    assert ended.err.count("\n") == 1

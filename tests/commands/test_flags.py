@@ -1,0 +1,84 @@
+"""Bad flags and config files: exit code 2, one line that says what is wrong, nothing written."""
+
+import pytest
+
+from tests.commands.helpers import WARNINGS
+
+pytestmark = WARNINGS
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.model.hiden_size=3", "config.model has no field 'hiden_size'; did you mean 'hidden_size'? It has "),
+        ("--config.optimiser.name=sgd", "config has no field 'optimiser'; did you mean 'optimizer'? It has seed, "),
+        ("--config.seed.more=3", "config.seed is a value and has no field 'more'"),
+        (
+            "--config.train.epochs=many",
+            "flag --config.train.epochs=many: invalid literal for int() with base 10: 'many'",
+        ),
+        ("--config.train.epochs=2.5", "flag --config.train.epochs=2.5: invalid literal for int() with base 10: '2.5'"),
+        ("--config.model.residual=maybe", "flag --config.model.residual=maybe: ('Non-boolean argument"),
+        ("--config.model.head=wide", "config.model.head is ('wide',); it must hold integers only"),
+        ("--config.train.epochs=0", "config.train.epochs is 0; it must be at least 1"),
+        ("--config.model.cell=LSTM", "config.model.cell is 'LSTM'; it must be one of 'lstm', 'gru', "),
+        ("--config.data.source=files", "config.data.source is 'files' but config.data.path is empty; give a file or"),
+        ("--config.seed", "Missing value for flag --config.seed; see --help"),
+        ("--config=nowhere.py", "the config file cannot be loaded: "),
+        ("--epochs=3", "Unknown command line flag 'epochs'; see --help"),
+        ("extra", "'extra' is no flag; flags look like --name=value"),
+    ],
+)
+def test_bad_flag(command, tmp_path, argument, message):
+    ended = command("train", f"--workdir={tmp_path / 'run'}", argument)
+    assert ended.code == 2
+    assert ended.error.startswith(message)
+    assert ended.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "eval"])
+def test_workdir_is_required(command, name):
+    ended = command(name)
+    assert ended.code == 2
+    assert ended.error.startswith("flag --workdir=None: Flag --workdir must have a value")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "def get_config():\n    return {'seed': 1}\n",
+            "get_config() of the config file returned a dict, not a Config",
+        ),
+        ("def get_config(:\n", "SyntaxError: "),
+        ("def get_config():\n    return 1 / 0\n", "ZeroDivisionError: division by zero; --verbosity=1 shows where"),
+        ("seed = 1\n", "AttributeError: "),
+        (
+            "from lstm_jax.config import Config\n\ndef get_config():\n    c = Config()\n    c.model.cel = 'gru'\n",
+            "ModelConfig has no field 'cel'; did you mean 'cell'?",
+        ),
+    ],
+)
+def test_bad_config_file(command, tmp_path, text, message):
+    (tmp_path / "config.py").write_text(text)
+    ended = command("train", f"--workdir={tmp_path / 'run'}", f"--config={tmp_path / 'config.py'}")
+    assert ended.code == 2
+    assert ended.error.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--explain"], "--explain draws what happens over one review; give it with --text"),
+        (["--explain", "--text=-"], "--explain draws what happens over one review; give it with --text"),
+        *(
+            (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate many reviews; ")
+            for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch")
+        ),
+    ],
+)
+def test_flags_that_do_not_go_together(command, trained, arguments, message):
+    ended = command("eval", f"--workdir={trained}", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.error.startswith(message)

@@ -1,0 +1,59 @@
+"""The commands compare and bench: what they print, and which studies they refuse."""
+
+import datasets
+import pytest
+
+from tests.commands.helpers import WARNINGS
+
+pytestmark = WARNINGS
+
+STUDY = """
+from lstm_jax.config import Config
+from lstm_jax.studies.grid import Grid
+
+def get_config(kind):
+    config = Config()
+    config.data.reviews = 200
+    config.model.hidden_size = config.model.embedding_size = 4
+    config.train.epochs, config.train.batch_size, config.train.buckets = 1, 32, 1
+    config.train.keep_epochs = "epoch_{epoch}"
+    return Grid(config, "optimizer.learning_rate", (0.1, 0.01), seeds=1) if kind == "grid" else config
+"""
+
+
+def test_bench_measures_the_text_pipeline(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_jax.studies.text_speed.WORDS", 20_000)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
+    ended = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")
+    assert ended.code == 0, ended.err
+    names = [line.split("  ")[0] for line in ended.out.splitlines()]
+    assert names[0] == "reading"
+    assert names[-2:] == ["all", "peak memory"]
+    again = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")
+    assert [file.name for file in tmp_path.iterdir()] == ["generated-1000.ft.txt.bz2"]
+    assert again.code == 0
+    assert command("bench", "--suite=speed", f"--workdir={tmp_path}").code == 2
+
+
+def test_compare_prints_the_table_of_a_study(command, tmp_path):
+    (tmp_path / "study.py").write_text(STUDY)
+    ended = command("compare", f"--config={tmp_path / 'study.py'}:grid", f"--workdir={tmp_path / 'w'}")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "w" / "table.md").read_text().strip() in ended.out
+    assert "| learning rate | 0.1 | 0.01 |" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=FILE:config"], "get_config() of the config file returned a Config, not a study"),
+        (["--config=FILE:grid", "--config.seeds=1"], "--config.seeds: the fields of a study are set in its file; "),
+        (["--config=nothing.py"], "the config file cannot be loaded: "),
+    ],
+)
+def test_a_study_that_cannot_be_started(command, tmp_path, arguments, message):
+    (tmp_path / "study.py").write_text(STUDY)
+    given = [argument.replace("FILE", str(tmp_path / "study.py")) for argument in arguments]
+    ended = command("compare", *given, f"--workdir={tmp_path / 'w'}")
+    assert ended.code == 2
+    assert message in ended.error

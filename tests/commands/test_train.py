@@ -1,0 +1,104 @@
+"""The command train: the reviews that it takes, and the folders that it leaves alone."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands.helpers import TINY, WARNINGS, contents
+from tests.reviews import ROWS, write
+
+pytestmark = WARNINGS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", None, "{path} does not exist; give a file or a folder of reviews with --config.data.path"),
+        ("a.csv", b"", "{path} is empty; give a file that holds reviews"),
+        ("a.csv", b"text,label\n,1\n", "{path}, line 2: has no text; mend it, or leave such rows out by --config."),
+        ("a.csv", b"text,sentiment\na,1\n", "{path}, line 2: no column 'label' among 'text', 'sentiment'; mend it"),
+        ("a.csv", b"text,label\nonly,0\n", "of 1 reviews none is left for test; give more reviews, or change"),
+        ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": \n', "{path}, line 2: is not valid JSON (Expecting value "),
+        ("a.jsonl", b'{"text": "\xff", "label": 1}\n', "{path}, line 1: is not valid UTF-8 at byte 10; mend it, or"),
+        ("a.jsonl.gz", b"\x1f\x8b\x08\0", "{path} breaks off after line 0 (Compressed file ended before the end-of-s"),
+        ("a.parquet", b"PAR1", "{path} cannot be read as parquet ("),
+    ],
+)
+def test_bad_reviews(command, tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    ended = command(
+        "train", f"--workdir={tmp_path / 'run'}", "--config.data.source=files", f"--config.data.path={path}"
+    )
+    assert ended.code == 1
+    assert ended.error.startswith(message.format(path=path))
+    assert ended.err.count("\n") == 1
+    assert not (tmp_path / "run" / "config.json").exists()  # so that the mended command may use the folder
+
+
+def test_odd_reviews_train(command, tmp_path):
+    """A text of 1 MB, emoji and NUL are reviews like others; a row that is not UTF-8 is left out on request."""
+    odd = [{"text": "nul \0 and 😀", "label": 1}, *ROWS]
+    path = write(tmp_path / "train.jsonl", [{"text": "long " * 200_000, "label": 0}, *odd * 5])
+    path.write_bytes(path.read_bytes() + b'{"text": "\xff", "label": 1}\n')
+    ended = command(
+        "train",
+        f"--workdir={tmp_path / 'run'}",
+        "--config.data.source=files",
+        f"--config.data.path={tmp_path}",
+        "--config.data.bad_rows=skip",
+        "--config.data.tokens.max_length=16",
+        *TINY[1:],
+        "--config.model.cell=rnn_tanh",  # quick to compile
+    )
+    assert ended.code == 0, ended.err
+    assert "left out 1 rows without text or with an impossible label" in ended.err
+    assert json.loads((tmp_path / "run" / "data.json").read_text())["reviews"] == {
+        "train": 23,
+        "validation": 2,
+        "test": 6,
+    }
+
+
+def test_finished_run_is_left_alone(command, trained):
+    before = contents(trained)
+    ended = command("train", f"--workdir={trained}", *TINY)
+    assert ended.code == 0
+    assert ended.out.startswith("done: 12 steps ")
+    assert contents(trained) == before
+
+
+def test_workdir_of_another_config(command, trained):
+    before = contents(trained)
+    ended = command("train", f"--workdir={trained}", *TINY, "--config.seed=1", "--config.model.cell=gru")
+    assert ended.code == 1
+    assert ended.error == (
+        f"{trained} belongs to another config: seed is 0 there and 1 here; model.cell is 'lstm' there and 'gru' here. "
+        "Use another --workdir, or the config of that one"
+    )
+    assert contents(trained) == before
+
+
+def test_workdir_in_use(command, trained):
+    hold = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held'); sys.stdin.read()"
+    )
+    holder = [sys.executable, "-u", "-c", hold, str(trained / ".lock")]
+    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        ended = command("train", f"--workdir={trained}", *TINY)
+        other.stdin.close()
+    assert ended.code == 1
+    assert ended.error == f"{trained} is in use by another process; wait for it or use another --workdir"
+    assert command("train", f"--workdir={trained}", *TINY).code == 0
+
+
+def test_workdir_that_is_no_folder(command, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    ended = command("train", f"--workdir={tmp_path / 'file'}", *TINY)
+    assert ended.code == 1
+    assert ended.error.startswith("File exists (")
+    assert (tmp_path / "file").read_text() == "mine"

@@ -1,0 +1,137 @@
+"""A study repeated, extended, enlarged or killed makes only what is missing, to the same figures."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.studies import results
+from lstm_jax.studies.comparison import Comparison
+from lstm_jax.studies.search import Search
+from lstm_jax.training import run
+from tests.studies.helpers import LANES, no_training, rows_of, without_times
+from tests.studies.tiny_study import get_config, tiny_task
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplog):
+    monkeypatch.setattr(run, "train", no_training)
+    before = (copied / "runs.csv").read_bytes()
+    caplog.set_level("INFO")
+    text = get_config().run(copied)
+    assert f"all {LANES} runs of the study were finished; none was made again" in caplog.text
+    assert (copied / "runs.csv").read_bytes() == before
+    assert text == (copied / "table.md").read_text(encoding="utf-8")
+
+
+def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
+    made, train = [], run.train
+
+    def counting(config, folder, lanes, *rest):
+        made.extend((config.optimizer.name, lane.changes["optimizer.learning_rate"]) for lane in lanes)
+        return train(config, folder, lanes, *rest)
+
+    monkeypatch.setattr(run, "train", counting)
+    before = {line for line in (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines()}
+    edges = {name: Search(points=3).at_edge(*_chosen(copied, name)) for name in ("sgd", "adam")}
+    get_config().run(copied, extend=True)
+    after = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    assert before <= set(after)
+    rows = rows_of(copied)
+    tried = {(row["optimizer"], float(row["learning_rate"])) for row in rows if row["stage"] == "search"}
+    chosen = {(row["optimizer"], float(row["learning_rate"])) for row in rows if row["stage"] == "fresh"}
+    base = {(name, rate) for name in ("sgd", "adam") for rate in _rates(name)}
+    assert any(edges.values())
+    assert len(tried - base) == 2 * sum(map(abs, edges.values()))
+    assert set(made) <= (tried - base) | chosen
+    monkeypatch.setattr(run, "train", no_training)
+    get_config().run(copied)  # the extension stays part of the study
+
+
+def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, monkeypatch):
+    whole = shutil.copytree(copied, tmp_path / "whole")
+    get_config().run(whole, extend=True)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            get_config().run(copied, extend=True)
+    get_config().run(copied, extend=True)
+    assert without_times(copied) == without_times(whole)
+
+
+def test_listed_rates_are_not_extended(tmp_path):
+    study = Comparison(
+        {"tiny": tiny_task()}, ("adam",), {"adam": {"learning_rate": (1e-5, 1e-2)}}, Search(), seeds=1, fresh_seeds=2
+    )
+    text = study.run(tmp_path, extend=True)
+    assert "a better one may lie beyond; list more in the study's file" in text
+    assert len(rows_of(tmp_path)) == 2 + 2
+
+
+def test_runs_whose_folders_are_gone_are_made_again(copied):
+    before = without_times(copied)
+    shutil.rmtree(copied / "lanes" / "tiny" / "sgd")
+    get_config().run(copied)
+    assert without_times(copied) == before
+
+
+def _rates(name):
+    return [results.rate_of(setting) for setting in Search(points=3).settings(OPTIMIZERS[name].space)]
+
+
+def _chosen(folder, name):
+    chosen = next(r for r in rows_of(folder) if r["stage"] == "fresh" and r["optimizer"] == name)
+    settings = Search(points=3).settings(OPTIMIZERS[name].space)
+    return next(s for s in settings if results.rate_of(s) == float(chosen["learning_rate"])), settings
+
+
+def test_a_larger_study_keeps_what_a_smaller_one_made(copied, monkeypatch):
+    made, train = [], run.train
+
+    def counting(config, folder, lanes, *rest):
+        made.append((config.optimizer.name, len(lanes)))
+        return train(config, folder, lanes, *rest)
+
+    monkeypatch.setattr(run, "train", counting)
+    study = get_config()
+    study.optimizers = ("sgd", "adam", "momentum")
+    study.run(copied)
+    assert {name for name, _ in made} == {"momentum"}
+
+
+def command(folder):
+    study = ROOT / "tests" / "studies" / "tiny_study.py"
+    return [sys.executable, str(ROOT / "compare.py"), f"--config={study}", f"--workdir={folder}"]
+
+
+def test_a_killed_study_goes_on_to_the_same_figures(finished, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command(tmp_path), env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    try:
+        # In mid-study: some lanes are in the ledger, others have a checkpoint.
+        while not ((tmp_path / "ledger.jsonl").exists() and list(tmp_path.glob("lanes/*/*/*/checkpoints/[0-9]*"))):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        refused = subprocess.run(command(tmp_path), env=environment, capture_output=True, text=True)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert refused.returncode == 1
+    assert f"error: {tmp_path} is in use by another process" in refused.stderr
+    assert not (tmp_path / "runs.csv").exists()
+    again = subprocess.run(command(tmp_path), env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert without_times(tmp_path) == without_times(finished)

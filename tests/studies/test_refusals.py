@@ -1,0 +1,73 @@
+"""A study that cannot be made is refused with a clear reason, before anything is trained."""
+
+import shutil
+
+import pytest
+
+from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.files import hold
+from lstm_jax.optimizers import Range
+from lstm_jax.studies.comparison import Comparison, Task
+from lstm_jax.studies.ledger import Ledger
+from lstm_jax.training import run
+from tests.studies.helpers import no_training
+from tests.studies.tiny_study import get_config, tiny_task
+
+
+def test_two_studies_at_once_are_refused(tmp_path):
+    with hold(tmp_path), pytest.raises(UserError, match="is in use by another process"):
+        get_config().run(tmp_path)
+
+
+def test_too_little_disk_is_told_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    monkeypatch.setattr(run, "train", no_training)
+    with pytest.raises(UserError, match="GiB free, but the checkpoints of 4 lanes of 'sgd' need"):
+        get_config().run(tmp_path)
+
+
+def study(**changes):
+    values = {"tasks": {"tiny": tiny_task()}, "optimizers": ("sgd",), **changes}
+    return Comparison(**values)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: study(tasks={}), "has no tasks or no optimizers"),
+        (lambda: study(optimizers=()), "has no tasks or no optimizers"),
+        (lambda: study(optimizers=("adamm",)), "names the optimizer 'adamm'; there are sgd, momentum"),
+        (lambda: study(optimizers=("sgd", "sgd")), "names an optimizer twice"),
+        (lambda: study(spaces={"adam": {"learning_rate": (0.1,)}}), "search space for 'adam', which is not among"),
+        (lambda: study(spaces={"sgd": {}}), "the search space holds nothing"),
+        (lambda: study(spaces={"sgd": {"learning_rate": (0.0,)}}), "of learning_rate holds 0.0; it must be above 0"),
+        (lambda: study(spaces={"sgd": {"learning_rate": Range(0, 1)}}), "of learning_rate holds 0; it must be above 0"),
+        (
+            lambda: study(spaces={"sgd": {"learning_rate": (0.1,), "b1": (0.9,)}}),
+            "holds 'b1', which is no hyper-parameter of it; those are learning_rate",
+        ),
+        (
+            lambda: study(spaces={"sgd": {"learning_rate": (0.1,), "train.epochs": (1,)}}),
+            "holds 'train.epochs', which is no hyper-parameter",
+        ),
+        (
+            lambda: study(optimizers=("sgd", "adam"), spaces={"adam": {"learning_rate": (0.1,)}}),
+            r"different numbers of settings \(sgd 7, adam 1\)",
+        ),
+        (lambda: study(tasks={"tiny": Task(tiny_task().config, 90.0)}), "target of tiny is 90.0; it is an accuracy"),
+        (lambda: study(seeds=0), "has 0 seeds"),
+        (lambda: study(lanes=-1), "has -1 lanes at once"),
+        (lambda: study(optimizers=("adam")), "give a tuple, as \\('adam',\\)"),
+        (lambda: study(fresh_seeds=1), "1 fresh ones"),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_refused(made, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        made().run(tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_damaged_ledger_is_named_by_its_line(tmp_path):
+    (tmp_path / "ledger.jsonl").write_text('{"key": "a"}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"ledger.jsonl, line 1, is damaged"):
+        Ledger(tmp_path)
