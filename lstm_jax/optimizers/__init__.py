@@ -4,6 +4,4 @@ from lstm_jax.optimizers import table  # noqa: F401, registers them
 from lstm_jax.optimizers.spec import NAMES, OPTIMIZERS, Optimizer, Range, Space, identity, register
 from lstm_jax.optimizers.special import evaluated
 
-__all__ = ["BUILT_IN", "NAMES", "OPTIMIZERS", "Optimizer", "Range", "Space", "evaluated", "identity", "register"]
-
-BUILT_IN = frozenset(OPTIMIZERS)
+__all__ = ["NAMES", "OPTIMIZERS", "Optimizer", "Range", "Space", "evaluated", "identity", "register"]

@@ -1,14 +1,12 @@
 """What an optimizer is here: a function like optax's own, its hyper-parameters, and where to search for its rate."""
 
-import functools
-import types
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optax
 
 from lstm_jax.errors import ConfigError
-from lstm_jax.files import digest
+from lstm_jax.optimizers.identity import identity_of
 
 # Hyper-parameters that an optimizer may have beside its rate, which are fields of ``config.optimizer``.
 NAMES = ("momentum", "b1", "b2", "b3", "eps", "alpha", "gamma", "weight_decay")
@@ -80,27 +78,15 @@ def register(
             f"optimizer {name!r} is registered with a hyper-parameter {unknown!r}; they are called by the fields of "
             f"config.optimizer: {', '.join(NAMES)}"
         )
-    if name in OPTIMIZERS and identity(name) != digest(_content(make)):
+    if name in OPTIMIZERS and identity(name) != identity_of(make):
         raise ConfigError(f"there is an optimizer {name!r} already; register yours by another name")
     OPTIMIZERS[name] = Optimizer(make, rate, source, hparams, flat, periodic)
 
 
 def identity(name: str) -> str:
-    """A digest of an optimizer's code: of the function, what it binds and encloses, not of what it calls."""
-    return digest(_content(OPTIMIZERS[name].make))
+    """A digest of an optimizer's code, with all that it calls of the user's and the project's own.
 
-
-def _content(value: Any) -> Any:
-    """What tells a function from another: its code and the values that it carries."""
-    if isinstance(value, functools.partial):
-        bound = [_content(each) for each in (*value.args, *value.keywords.values())]
-        return [_content(value.func), list(value.keywords), bound]
-    if isinstance(value, types.CodeType):
-        return [value.co_code, value.co_names, [_content(each) for each in value.co_consts]]
-    if isinstance(value, types.FunctionType):
-        enclosed = [_content(cell.cell_contents) for cell in value.__closure__ or ()]
-        defaults = [_content(each) for each in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())]
-        return [_content(value.__code__), enclosed, defaults]
-    if callable(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    return repr(value)
+    Raises:
+      ConfigError: a part of it can only be told by its place in memory.
+    """
+    return identity_of(OPTIMIZERS[name].make)

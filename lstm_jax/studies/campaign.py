@@ -8,8 +8,9 @@ from typing import Any
 import jax
 
 from lstm_jax.config import from_json, to_json
+from lstm_jax.devices import machine
 from lstm_jax.files import digest
-from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.optimizers import OPTIMIZERS, identity
 from lstm_jax.studies import lane_choice, plan, results, stacks, statistics, step_time, trials
 from lstm_jax.studies.lane_choice import Choice
 from lstm_jax.studies.plan import Extensions, Plan, Register, Task
@@ -42,7 +43,7 @@ class Campaign:
         for label, task in tasks.items():
             alike = [other for other in self._corpora if tasks[other].config.data == task.config.data]
             self._corpora[label] = self._corpora[alike[0]] if alike else corpus.prepare(task.config.data)
-        fingerprints = {label: plan.fingerprint(own) for label, own in self._corpora.items()}
+        fingerprints = {label: plan.fingerprint(tasks[label].config, own) for label, own in self._corpora.items()}
         self._register = Register(workdir, fingerprints, {label: task.config for label, task in tasks.items()})
         self._extensions = Extensions(workdir, self._plans)
 
@@ -85,7 +86,7 @@ class Campaign:
                 own.extended[edge > 0] += 1
         self._extensions.write(pending=any(edges.values()))
         which = ", ".join(f"{own.optimizer} ({'up' if edge > 0 else 'down'})" for own, edge in edges.items() if edge)
-        log.info("more rates for %s", which or "no optimizer: no best rate lies at the end of those tried")
+        log.info("more rates for %s", which or "no optimizer: no best rate lies at the end of a range")
 
     def _train(self, planned: list[Trial], progress: Progress) -> None:
         first, keys = planned[0], {trial: self._register.key(trial) for trial in planned}
@@ -95,7 +96,7 @@ class Campaign:
         choice = self._choice(first)
         task = from_json(to_json(self._tasks[first.task].config))
         task.train.lane_map = "map" if OPTIMIZERS[first.optimizer].periodic else choice.lane_map
-        size = network.lane_bytes(trials.config_of(task, first.optimizer, first.setting), corpora)
+        size = network.checkpoint_bytes(trials.config_of(task, first.optimizer, first.setting), corpora)
         most = self._most or lane_choice.most_lanes(choice, size)
         for stack in stacks.stacks(planned, task, keys, ledger, most, len(jax.devices())):
             progress.begin(f"{first.optimizer} ({first.stage})", len(stack.trials))
@@ -106,7 +107,7 @@ class Campaign:
     def _choice(self, first: Trial) -> Choice:
         """How lanes of a task share a device, the same from the study's first lane to its last."""
         task = self._tasks[first.task].config
-        file, key = self._workdir / "lane-choices.json", f"{first.task}/{digest(to_json(task))}"
+        file, key = self._workdir / "lane-choices.json", f"{first.task}/{digest(to_json(trials.essence(task)))}"
         known = _json(file)
         if key not in known:
             config = trials.config_of(task, first.optimizer, first.setting)
@@ -133,7 +134,8 @@ class Campaign:
         configs = {
             each.optimizer: trials.config_of(each.task, each.optimizer, self._register.best(each)) for each in plans
         }
-        key = digest(plans[0].label, {name: to_json(config) for name, config in configs.items()})
+        codes = {name: (to_json(trials.essence(config)), identity(name)) for name, config in configs.items()}
+        key = digest(plans[0].label, machine(), jax.__version__, codes)
         file = self._workdir / "step-times.json"
         known = _json(file)
         if key not in known:
@@ -155,9 +157,10 @@ class Campaign:
             best=best,
             fresh=[ledger[key] for key in fresh],
             curves=curves,
-            test=statistics.bootstrap_interval([ledger[key].test_accuracy or 0.0 for key in fresh]),
+            test=statistics.bootstrap_interval([results.tested(ledger[key]) for key in fresh]),
             steps=[results.steps_to(curve, target) for curve in curves],
             step_ms=step_ms,
+            own_schedule=OPTIMIZERS[own.optimizer].flat and own.task.optimizer.schedule != "constant",
         )
 
 

@@ -2,17 +2,21 @@
 
 import dataclasses
 import itertools
+import logging
 from pathlib import Path
 
+from lstm_jax.config import OWN
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import hold
-from lstm_jax.optimizers import OPTIMIZERS, Space
-from lstm_jax.studies import trials
+from lstm_jax.optimizers import NAMES, OPTIMIZERS, Space
+from lstm_jax.studies import statistics, trials
 from lstm_jax.studies.campaign import Campaign
 from lstm_jax.studies.plan import FRESH_FROM, Plan, Task
 from lstm_jax.studies.search import Search
 
 __all__ = ["Comparison", "Search", "Task"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -45,7 +49,8 @@ class Comparison:
         self._check_names()
         if not 1 <= self.seeds <= FRESH_FROM or self.fresh_seeds < 2:
             raise ConfigError(
-                f"the study has {self.seeds} seeds and {self.fresh_seeds} fresh ones; it needs 1 to {FRESH_FROM}, and 2"
+                f"the study has {self.seeds} seeds and {self.fresh_seeds} fresh ones; it needs 1 to {FRESH_FROM}, "
+                "and at least 2 fresh ones"
             )
         if self.lanes < 0:
             raise ConfigError(f"the study has {self.lanes} lanes at once; it must be at least 0, for as many as fit")
@@ -54,15 +59,36 @@ class Comparison:
             each = ", ".join(f"{name} {count}" for name, count in counts.items())
             raise ConfigError(f"optimizers have different numbers of settings ({each}); give as many, or use halton")
         for label, task in self.tasks.items():
-            if not 0 <= task.target <= 1:
-                raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
-            for name in self.optimizers:
-                for setting in self.search.settings(self.space(name)):
-                    trials.config_of(task.config, name, setting)
+            self._check_task(label, task)
+        comparisons = len(self.optimizers) * (len(self.optimizers) - 1) // 2
+        if comparisons and not statistics.can_tell(self.fresh_seeds, comparisons):
+            log.warning(
+                "with %d fresh seeds no verdict on %d pairs of optimizers is possible; %d could give one",
+                self.fresh_seeds,
+                comparisons,
+                statistics.pairs_needed(comparisons),
+            )
+
+    def _check_task(self, label: str, task: Task) -> None:
+        if not label or label.startswith(".") or set(label) & set("/\\"):
+            raise ConfigError(f"a task is called {label!r}; its name is that of a folder, so it cannot have slashes")
+        if not 0 <= task.target <= 1:
+            raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
+        for name in NAMES:
+            if getattr(task.config.optimizer, name) != OWN:
+                raise ConfigError(
+                    f"the task {label} sets config.optimizer.{name}, which would hold for no optimizer; put it into "
+                    "the search space of those that it is for, as a tuple of one value"
+                )
+        for name in self.optimizers:
+            for setting in self.search.settings(self.space(name)):
+                trials.config_of(task.config, name, setting)
 
     def _check_names(self) -> None:
         if isinstance(self.optimizers, str):
             raise ConfigError(f"the study's optimizers are {self.optimizers!r}; give a tuple, as ('adam',)")
+        if not isinstance(self.tasks, dict):
+            raise ConfigError("the study's tasks are no dict; give one, as {'IMDB': Task(config)}")
         if not self.tasks or not self.optimizers:
             raise ConfigError("the study has no tasks or no optimizers; give at least one of each")
         for name in sorted({*self.optimizers, *self.spaces} - set(OPTIMIZERS)):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from typing import Any, NamedTuple
 
@@ -10,8 +9,9 @@ import jax
 import numpy as np
 
 from lstm_jax.config import Config, OptimizerConfig, from_json, to_json, validate
-from lstm_jax.devices import cache_dir
+from lstm_jax.devices import cache_dir, machine, memory_bytes
 from lstm_jax.files import digest, write_text
+from lstm_jax.studies import trials
 from lstm_jax.studies.stepping import longest_call, make
 from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import run
@@ -42,10 +42,10 @@ def choose(config: Config, corpora: Corpora) -> Choice:
       corpora: their reviews.
     """
     file = cache_dir() / "lanes.json"
-    device = jax.devices()[0]
-    network = from_json(to_json(config))
+    network = trials.essence(config)
     network.optimizer = OptimizerConfig()  # they differ in little of a step
-    key = digest(device.device_kind, len(jax.devices()), jax.__version__, to_json(network), len(corpora.train.tokens))
+    network.train.steps = network.train.epochs = network.train.validate_every = 1
+    key = digest(machine(), jax.__version__, to_json(network), len(corpora.train.tokens))
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if key not in known:
         known[key] = _measured(config, corpora)._asdict()
@@ -63,11 +63,8 @@ def most_lanes(choice: Choice, state_bytes: int) -> int:
       choice: as measured.
       state_bytes: of a lane's checkpoint; optimizers differ in it, and one was measured.
     """
-    devices = jax.devices()
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if devices[0].platform != "cpu" and (stats := devices[0].memory_stats()):
-        whole = stats["bytes_limit"] * len(devices)
-    return max(1, int(SHARE * whole / (choice.lane_bytes + 2 * state_bytes)) // len(devices)) * len(devices)
+    devices = len(jax.devices())
+    return max(1, int(SHARE * memory_bytes() / (choice.lane_bytes + 2 * state_bytes)) // devices) * devices
 
 
 def _measured(config: Config, corpora: Corpora) -> Choice:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -125,21 +126,27 @@ class Extensions:
         """Reads it into the plans whose space and search are as they were."""
         self._file, self._plans = workdir / "extensions.json", plans
         known = json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
-        self.pending: bool = known.get("pending", False)
+        self._counts: dict[str, list[int]] = known.get("counts", {})
         for plan in plans:
-            plan.extended = known.get("counts", {}).get(plan.identity, [0, 0])
+            plan.extended = list(self._counts.get(plan.identity, (0, 0)))
+        self.pending = bool(known.get("pending")) and any(any(plan.extended) for plan in plans)
 
     def write(self, pending: bool) -> None:
         """Keeps how often each plan is extended; ``pending`` until its runs are made."""
         self.pending = pending
-        counts = {plan.identity: plan.extended for plan in self._plans if any(plan.extended)}
-        if counts or self._file.exists():
-            write_json(self._file, {"pending": pending, "counts": counts})
+        self._counts |= {plan.identity: plan.extended for plan in self._plans if any(plan.extended)}
+        if self._counts or self._file.exists():
+            write_json(self._file, {"pending": pending, "counts": self._counts})
 
 
-def fingerprint(corpora: Corpora) -> str:
-    """A digest of all that runs read: reviews of every part, the text of word vectors, the vocabulary."""
+def fingerprint(config: Config, corpora: Corpora) -> str:
+    """A digest of all that runs read: reviews, vocabulary, text or file of word vectors, weights to begin with."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
+    read = [config.data.vectors.path] if config.data.vectors.source == "file" else []
+    read += [str(Path(config.model.start_from) / "summary.json")] if config.model.start_from else []
+    for file in filter(os.path.exists, read):
+        with open(file, "rb") as opened:
+            content.update(hashlib.file_digest(opened, "sha256").digest())
     for part in (corpora.train, corpora.validation, corpora.test, corpora.whole):
         for array in part or ():
             content.update(np.ascontiguousarray(array).data)

@@ -1,7 +1,7 @@
 """From finished runs to what a study reports: chosen settings, samples, steps and seconds to the target."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from lstm_jax.studies import statistics
 from lstm_jax.studies.ledger import DIVERGED, Finished
 from lstm_jax.studies.search import RATE, Setting, rate_of
-from lstm_jax.studies.statistics import Interval, Pair
+from lstm_jax.studies.statistics import Interval, Pair, Width
 from lstm_jax.studies.trials import Trial
 
 Curve = list[dict[str, Any]]  # rows of metrics.jsonl of one lane
@@ -60,6 +60,7 @@ class Entry(NamedTuple):
     test: Interval  # test accuracy
     steps: list[float]  # to the target, by seed; infinite where it was not reached
     step_ms: float  # of a step by itself
+    own_schedule: bool = False  # its rate stays up where that of the task falls
 
     @property
     def name(self) -> str:
@@ -90,7 +91,7 @@ class Entry(NamedTuple):
     @property
     def accuracies(self) -> list[float]:
         """On test reviews, by seed; of a run that diverged, with its best weights before."""
-        return [run.test_accuracy or 0.0 for run in self.fresh]
+        return [tested(run) for run in self.fresh]
 
     def scores(self) -> list[float]:
         """The accuracy of each setting that was tried; one of which a seed diverged is no better than the others."""
@@ -99,16 +100,24 @@ class Entry(NamedTuple):
 
     def by_rate(self) -> tuple[list[float], list[float]]:
         """The rates that were tried and the best score of each."""
-        found: dict[float, float] = {}
-        for each, score in zip(self.tried, self.scores(), strict=True):
-            rate = rate_of(each.setting)
-            found[rate] = max(score, found.get(rate, 0.0))
-        rates = sorted(found)
-        return rates, [found[rate] for rate in rates]
+        return _best_by_rate(zip(self.tried, self.scores(), strict=True))
 
-    def width(self) -> float:
-        """The factor over which the rate may vary at a cost of less than a point of validation accuracy."""
-        return statistics.width_near_best(*self.by_rate())
+    def by_rate_undiverged(self) -> tuple[list[float], list[float]]:
+        """The same of those settings alone of which no seed diverged."""
+        return _best_by_rate((each, each.accuracy) for each in self.tried if not each.diverged)
+
+    def width(self) -> Width | None:
+        """The range in which the rate costs less than a point of validation accuracy; of one rate there is none."""
+        rates, scores = self.by_rate()
+        return statistics.width_near_best(rates, scores) if len(rates) > 1 else None
+
+
+def _best_by_rate(scored: Iterable[tuple[Tried, float]]) -> tuple[list[float], list[float]]:
+    found: dict[float, float] = {}
+    for each, score in scored:
+        rate = rate_of(each.setting)
+        found[rate] = max(score, found.get(rate, 0.0))
+    return sorted(found), [found[rate] for rate in sorted(found)]
 
 
 class Result(NamedTuple):
@@ -164,12 +173,29 @@ class Result(NamedTuple):
                 f"No run reached the target of {self.target:.2%} on validation (the best reached {best:.2%}); "
                 "set a lower one to count steps."
             )
+        held = [entry.optimizer for entry in self.entries if entry.own_schedule]
+        if held:
+            found.append(
+                f"{', '.join(held)}: the rate stays up after the warm-up, as its method asks for, where that of the "
+                "others follows the task's schedule."
+            )
         trials = {len(entry.tried) for entry in self.entries}
         if len(trials) > 1:
             found.append(
                 f"Budgets differ: from {min(trials)} to {max(trials)} settings were tried, since some were extended."
             )
         return found
+
+
+def tested(run: Finished) -> float:
+    """The test accuracy of a fresh run.
+
+    Raises:
+      ValueError: it is a run of the search, which never reads test reviews.
+    """
+    if run.test_accuracy is None:
+        raise ValueError(f"the run {run.key} in {run.folder} was never tested")
+    return run.test_accuracy
 
 
 def choose(tried: Sequence[Tried]) -> Tried:

@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 import math
+import numbers
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.stats import qmc
@@ -41,6 +43,10 @@ class Search:
             found += self._within(self._beyond(space, n, -1), -n)
         for n in range(1, upper + 1):
             found += self._within(self._beyond(space, n, 1), n)
+        if len(set(found)) < len(found):
+            twice = max(found, key=found.count)
+            spoken = ", ".join(f"{name} {value:g}" for name, value in twice)
+            raise ConfigError(f"the search has the setting {spoken} twice; take fewer points, or other values")
         return found
 
     def at_edge(self, best: Setting, tried: list[Setting]) -> int:
@@ -111,13 +117,15 @@ def check(search: Search, space: Space) -> None:
         raise ConfigError(f"the search's kind is {search.kind!r}; it must be one of {', '.join(KINDS)}")
     if search.points < 1:
         raise ConfigError(f"the search has {search.points} points; it needs at least 1")
+    if not isinstance(space, Mapping):
+        raise ConfigError(f"a search space is {space!r}; give a dict, as {{'learning_rate': Range(1e-4, 1e-1)}}")
     if RATE not in space:
         raise ConfigError(f"the search space holds {', '.join(space) or 'nothing'}; it needs a learning_rate")
     for name, where in space.items():
         if not isinstance(where, Range) and (not isinstance(where, tuple) or not where):
             raise ConfigError(f"the search space of {name} is {where!r}; give a Range or a tuple of values, not empty")
         values = where[:2] if isinstance(where, Range) else where
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in values):
             raise ConfigError(f"the search space of {name} is {where!r}; its values must be finite numbers")
         if isinstance(where, Range) and not where.low < where.high:
             raise ConfigError(f"the search space of {name} reaches from {where.low} to {where.high}; it is empty")

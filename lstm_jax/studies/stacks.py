@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_jax.config import Config
+from lstm_jax.config import Config, to_json
 from lstm_jax.errors import UserError
-from lstm_jax.files import digest
+from lstm_jax.files import digest, write_text
 from lstm_jax.studies import trials
 from lstm_jax.studies.ledger import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import FRESH, Trial
@@ -18,7 +18,7 @@ from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import evaluation, journal, run
 from lstm_jax.training.checkpoints import KEPT
 from lstm_jax.training.journal import Follow
-from lstm_jax.training.workdir import Lane
+from lstm_jax.training.workdir import Lane, read_config
 
 log = logging.getLogger(__name__)
 
@@ -76,21 +76,22 @@ def _alike(planned: list[Trial], task: Config) -> list[list[Trial]]:
     return list(groups.values())
 
 
-def train(stack: Stack, corpora: Corpora, workdir: Path, lane_bytes: int, follow: Follow) -> list[Finished]:
+def train(stack: Stack, corpora: Corpora, workdir: Path, checkpoint_bytes: int, follow: Follow) -> list[Finished]:
     """Trains a stack, or goes on with it; reads test reviews in the second stage only; keeps no weights.
 
     Args:
       stack: the lanes.
       corpora: their reviews.
       workdir: of the study.
-      lane_bytes: of a lane's checkpoint.
+      checkpoint_bytes: of a lane's checkpoint.
       follow: shows the progress.
 
     Raises:
       UserError: the disk has no room for the checkpoints, or the data are at fault.
     """
     place = workdir / stack.folder
-    _check_disk(workdir, lane_bytes * len(stack.lanes) * (KEPT + 1), stack)
+    _make_ready(stack, place)
+    _check_disk(stack, place, checkpoint_bytes * len(stack.lanes) * (KEPT + 1))
     summary = run.train(stack.config, place, stack.lanes, corpora, follow)
     tested = _tested(stack, corpora, place) if stack.trials[0].stage == FRESH else [None] * len(stack.trials)
     rows = journal.read(place / "metrics.jsonl")
@@ -103,6 +104,18 @@ def train(stack: Stack, corpora: Corpora, workdir: Path, lane_bytes: int, follow
 def clean(stack: Stack, workdir: Path) -> None:
     """Deletes the weights of a stack whose runs the ledger holds."""
     shutil.rmtree(workdir / stack.folder / "checkpoints", ignore_errors=True)
+
+
+def _make_ready(stack: Stack, place: Path) -> None:
+    """Lets a stack that was left behind go on though the reviews have moved; drops one whose weights are gone."""
+    if not (place / "config.json").exists():
+        return
+    theirs = read_config(place)
+    theirs.data.path = stack.config.data.path
+    if to_json(theirs) == to_json(stack.config):
+        write_text(place / "config.json", to_json(stack.config))
+    if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
+        shutil.rmtree(place)  # finished, but lost from the ledger after its weights were deleted
 
 
 def _tested(stack: Stack, corpora: Corpora, place: Path) -> list[float]:
@@ -129,10 +142,12 @@ def _finished(
     )
 
 
-def _check_disk(workdir: Path, needed: int, stack: Stack) -> None:
-    free = shutil.disk_usage(workdir).free
+def _check_disk(stack: Stack, place: Path, needed: int) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    kept = sum(file.stat().st_size for file in (place / "checkpoints").rglob("*") if file.is_file())
+    free = shutil.disk_usage(place).free + kept
     if free < needed:
         raise UserError(
-            f"{workdir} has {free / 2**30:.1f} GiB free, but the checkpoints of {len(stack.lanes)} lanes of "
+            f"{place} has {free / 2**30:.1f} GiB free, but the checkpoints of {len(stack.lanes)} lanes of "
             f"{stack.trials[0].optimizer!r} need {needed / 2**30:.1f} GiB; make room, or set fewer lanes at once"
         )

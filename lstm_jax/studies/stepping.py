@@ -22,9 +22,10 @@ def longest_call(loop: Loop, lanes: list[Lane]) -> Call:
     return max(first_epoch(loop, lanes), key=lambda call: (call.reviews.shape[1], call.length))
 
 
-def make(loop: Loop, state: Any, call: Call) -> Any:
-    """Makes the steps of a call and waits for them; the state after them."""
-    corpus, feed = feed_arguments(loop.train, call.reviews, call.length, loop.config.steps_per_call)
-    state, metrics = loop.program.train(state, corpus, feed, call.reviews.shape[1], call.length)
+def make(loop: Loop, state: Any, call: Call, times: int = 1) -> Any:
+    """Makes the steps of a call, so many times, and waits for the last of them; the state after them."""
+    for _ in range(times):
+        corpus, feed = feed_arguments(loop.train, call.reviews, call.length, loop.config.steps_per_call)
+        state, metrics = loop.program.train(state, corpus, feed, call.reviews.shape[1], call.length)
     jax.block_until_ready((state, metrics))
     return state

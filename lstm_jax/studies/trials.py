@@ -69,11 +69,17 @@ def parts_of(config: Config) -> tuple[bool, ...]:
 def key(task: Config, trial: Trial, fingerprint: str) -> str:
     """What tells runs apart: config, hyper-parameters, seed, reviews, the code of the optimizer.
 
-    Where the reviews lie and how they are computed on do not.
+    Where the reviews lie and how they are computed on do not. The stage does, since only fresh runs are tested.
     """
     frozen = config_of(task, trial.optimizer, trial.setting)
-    config = configs.from_json(configs.to_json(frozen))
-    config.data.path, config.published, config.seed, config.ensemble = "", 0.0, 0, 1
-    config.train.devices, config.train.lane_map = 0, "auto"
     hparams = sorted(configs.hparams(frozen).items())
-    return digest(configs.to_json(config), hparams, trial.seed, fingerprint, optimizers.identity(trial.optimizer))
+    code = optimizers.identity(trial.optimizer)
+    return digest(configs.to_json(essence(frozen)), hparams, trial.seed, trial.stage, fingerprint, code)
+
+
+def essence(config: Config) -> Config:
+    """A copy without what makes no difference to a lane: the seed, where reviews lie, how they are computed on."""
+    copy = configs.from_json(configs.to_json(config))
+    copy.data.path, copy.published, copy.seed, copy.ensemble = "", 0.0, 0, 1
+    copy.train.devices, copy.train.lane_map = 0, "auto"
+    return copy

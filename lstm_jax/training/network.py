@@ -36,7 +36,7 @@ def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
     asked, size, tokenizer = config.data.vectors, config.model.embedding_size, corpora.tokenizer
     words, first = tokenizer.get_vocab_size(), tokens.first_word(tokenizer)
     if asked.source == "file":
-        given, found = vectors.read(Path(asked.path), tokenizer.get_vocab(), size, asked.missing, config.seed)
+        given, found = vectors.read(Path(asked.path), tokenizer.get_vocab(), size, asked.missing, config.data.seed)
         log.info("word vectors for %d of %d words; %d are out of vocabulary", found, words, words - found)
         return given
     if asked.source == "class_frequency":
@@ -54,9 +54,9 @@ def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
     return cooccurrence.learn(corpora.whole, words, first, size, asked.window)
 
 
-def lane_bytes(config: Config, corpora: Corpora) -> int:
+def checkpoint_bytes(config: Config, corpora: Corpora) -> int:
     """Bytes of one lane's checkpoint: its state and its best weights."""
     functions = experiment(config, classifier(config, corpora), total_steps=1)
     state = jax.eval_shape(functions.init, np.uint32(0), {k: np.float32(v) for k, v in configs.hparams(config).items()})
-    kept = (state, evaluated_params(state), state.frozen)  # the frozen weights once with each
+    kept = (state, jax.eval_shape(evaluated_params, state), state.frozen)  # the frozen weights once with each
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(kept))

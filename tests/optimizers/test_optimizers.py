@@ -12,9 +12,11 @@ from lstm_jax import optimizers
 from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError
 from lstm_jax.models import TextClassifier
-from lstm_jax.optimizers import BUILT_IN, NAMES, OPTIMIZERS, Range, masks
+from lstm_jax.optimizers import NAMES, OPTIMIZERS, Range, masks
+from lstm_jax.text import corpus
 from lstm_jax.text.batches import gather
-from lstm_jax.training.experiment import experiment
+from lstm_jax.training import network
+from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.optimizers import optimizer
@@ -38,7 +40,7 @@ def registry(monkeypatch):
 
 
 def test_every_optimizer_that_users_ask_for_is_there():
-    assert set(NAMED.split()) <= BUILT_IN == set(OPTIMIZERS)
+    assert set(NAMED.split()) <= set(OPTIMIZERS)
 
 
 def test_every_row_states_its_source_and_hyper_parameters_of_the_config():
@@ -272,3 +274,23 @@ def test_weight_decay_of_ones_own_kind_stays_in_the_program_at_zero():
     changed = copy.deepcopy(configs.from_json(configs.to_json(config)))
     configs.change(changed, "optimizer.weight_decay", 0.0)
     assert configs.hparams(validate(changed))["optimizer.weight_decay"] == 0.0
+
+
+@pytest.fixture(scope="module")
+def corpora():
+    return corpus.prepare(tiny_config().data)
+
+
+@pytest.fixture(scope="module")
+def first_weights(corpora):
+    config = tiny_config()
+    return experiment(config, network.classifier(config, corpora), total_steps=1).weights(0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_size_of_a_checkpoint_is_known_beforehand(name, corpora, first_weights):
+    config, values = settings(name)
+    functions = experiment(config, network.classifier(config, corpora), total_steps=1)
+    state = functions.begin(0, values, first_weights)
+    kept = (state, evaluated_params(state), state.frozen)
+    assert network.checkpoint_bytes(config, corpora) == sum(leaf.nbytes for leaf in jax.tree.leaves(kept))

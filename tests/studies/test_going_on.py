@@ -1,5 +1,6 @@
 """A study repeated, extended, enlarged or killed makes only what is missing, to the same figures."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 from lstm_jax.optimizers import OPTIMIZERS
 from lstm_jax.studies import results
 from lstm_jax.studies.comparison import Comparison
+from lstm_jax.studies.progress import Progress
 from lstm_jax.studies.search import Search
 from lstm_jax.training import run
 from tests.studies.helpers import LANES, no_training, rows_of, without_times
@@ -68,6 +70,65 @@ def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, m
             get_config().run(copied, extend=True)
     get_config().run(copied, extend=True)
     assert without_times(copied) == without_times(whole)
+
+
+def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
+    lines = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder,) = copied.glob("lanes/tiny/adam/fresh-*")
+    shutil.rmtree(folder)
+    (copied / "ledger.jsonl").write_text("".join(line for line in lines if folder.name not in line), encoding="utf-8")
+    (copied / "runs.csv").unlink()
+
+    def interrupted(_, step, steps):
+        if step > 8:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "follow", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            get_config().run(copied)
+    assert [file.name for file in (folder / "checkpoints").iterdir()] == ["8"]
+    get_config().run(copied)
+    assert without_times(copied) == without_times(finished)
+
+
+def test_an_extension_is_remembered_though_its_optimizer_is_left_out_for_once(copied):
+    study = get_config()
+    study.run(copied, extend=True)
+    extended = without_times(copied)
+    study.optimizers = ("adam",)
+    study.run(copied)
+    assert {row["optimizer"] for row in rows_of(copied)} == {"adam"}
+    get_config().run(copied)
+    assert without_times(copied) == extended
+
+
+def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
+    """With an interrupted stack of the first stage, and one of the second whose line the ledger has lost."""
+    study = get_config()
+    config = study.tasks["tiny"].config
+    words = ("good fine great", "bad poor weak")
+    rows = [{"text": f"a {words[n % 2]} film {n}", "label": 1 - n % 2} for n in range(200)]
+    config.data.source, config.data.path = "files", str(tmp_path / "here.jsonl")
+    Path(config.data.path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    study.optimizers = ("sgd",)
+
+    def interrupted(_, step, steps):
+        if step > 8:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "follow", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(tmp_path / "study")
+    config.data.path = str(shutil.move(config.data.path, tmp_path / "there.jsonl"))
+    study.run(tmp_path / "study")
+    before = without_times(tmp_path / "study")
+    ledger = tmp_path / "study" / "ledger.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    ledger.write_text("".join(line for line in lines if "/fresh-" not in line), encoding="utf-8")
+    study.run(tmp_path / "study")
+    assert without_times(tmp_path / "study") == before
 
 
 def test_listed_rates_are_not_extended(tmp_path):

@@ -51,6 +51,30 @@ def test_a_study_of_few_seeds_prints_no_verdict():
     assert {row[4].text for row in tables.ranking(result).rows} == {"–"}
 
 
+def test_the_width_is_told_where_the_task_was_learned():
+    result, _ = invented(target=0.8)
+    assert all(row[-2].text.startswith("× ") for row in tables.ranking(result).rows)
+    (first, *_) = result.entries
+    at_the_end = first._replace(tried=first.tried[:4])
+    assert tables.ranking(result._replace(entries=[at_the_end])).rows[0][-2].text.startswith("≥ ")
+    assert tables.ranking(result._replace(target=0.99)).rows[0][-2].text == "–"
+
+
+def test_no_picture_stays_behind_where_no_run_reaches_the_target_any_more(tmp_path):
+    for target, there in ((0.8, True), (0.999, False)):
+        result, rows = invented(target=target)
+        write.everything([result], rows, tmp_path)
+        assert (tmp_path / "plots" / "profile.png").exists() == there
+        assert ("profile" in (tmp_path / "report.html").read_text(encoding="utf-8")) == there
+
+
+def test_another_schedule_is_told():
+    result, _ = invented()
+    held = [entry._replace(own_schedule=entry.optimizer == "lion") for entry in result.entries]
+    assert any(note.startswith("lion: the rate stays up") for note in result._replace(entries=held).notes())
+    assert not any("stays up" in note for note in result.notes())
+
+
 def test_latex_escapes_what_it_must(folder):
     text = (folder / "table.tex").read_text(encoding="utf-8")
     assert r"my\_<b>adam" in text

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from lstm_jax.studies import results, statistics
 
 
@@ -28,6 +30,11 @@ def test_a_setting_that_diverged_scores_no_better_than_the_others():
     entry = results.Entry("sgd", own, 0, True, own[1], [], [], statistics.Interval(0, 0, 0), [], 1.0)
     assert entry.scores() == [0.7, 0.9, 0.7, 0.0]
     assert entry.by_rate() == ([0.1, 0.2, 0.4, 0.8], [0.7, 0.9, 0.7, 0.0])
+
+
+def test_a_run_that_was_not_tested_has_no_test_accuracy():
+    with pytest.raises(ValueError, match="the run a in lanes/x was never tested"):
+        results.tested(results.Finished("a", "done", 0.9, 1, None, None, "lanes/x", 0))
 
 
 def test_steps_to_a_target():

@@ -78,6 +78,8 @@ def test_the_edge_is_told():
         (Search(), {"learning_rate": Range(0.1, math.inf)}, "its values must be finite numbers"),
         (Search(), {**RATES, "b1": ("high",)}, "of b1 is .*; its values must be finite numbers"),
         (Search(), {**RATES, "eps": Range(0.0, 1.0)}, "of eps holds 0.0; it must be above 0"),
+        (Search(), Range(1e-4, 1e-1), "a search space is Range.*; give a dict, as"),
+        (Search(kind="halton"), {"learning_rate": (0.1, 0.2)}, "has the setting learning_rate 0.[12] twice"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(search, space, message):
@@ -88,3 +90,7 @@ def test_a_search_that_makes_no_sense_is_refused(search, space, message):
 def test_listed_rates_cannot_be_extended():
     with pytest.raises(ConfigError, match="lists its rates"):
         Search().settings({"learning_rate": (0.1, 0.2)}, 1, 0)
+
+
+def test_values_of_numpy_are_numbers():
+    assert rates(Search().settings({"learning_rate": (np.float32(0.5), np.int64(2))})) == [0.5, 2.0]

@@ -1,7 +1,7 @@
 """The key and the config of a trial follow all that defines its run, and no more."""
 
 from lstm_jax.studies import trials
-from lstm_jax.studies.trials import SEARCH, Trial
+from lstm_jax.studies.trials import FRESH, SEARCH, Trial
 from tests.studies.tiny_study import tiny_task
 
 
@@ -14,13 +14,14 @@ def test_keys_tell_apart_all_that_defines_a_run(planted):
         base._replace(optimizer="planted"),
         base._replace(setting=(("learning_rate", 0.2),)),
         base._replace(setting=(("learning_rate", 0.1), ("b1", 0.5))),
+        base._replace(stage=FRESH),  # for a run of the search was never tested
     ]
     changed = tiny_task().config
     changed.train.steps = 25
     keys = [trials.key(task, trial, "x") for trial in (base, *others)]
     keys += [trials.key(changed, base, "x"), trials.key(task, base, "other reviews")]
     assert len(set(keys)) == len(keys)
-    assert trials.key(task, base._replace(stage="fresh", task="renamed"), "x") == keys[0]
+    assert trials.key(task, base._replace(task="renamed"), "x") == keys[0]
     moved = tiny_task().config
     moved.data.source, moved.train.devices, moved.seed = "files", 1, 7
     paths = []

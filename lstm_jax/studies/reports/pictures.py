@@ -75,22 +75,12 @@ def rate_sensitivity(result: Result, path: Path) -> None:
                 axes.plot(rate, float(np.mean(reached)), "o", color=OWN, markersize=4)
             if each.diverged:
                 axes.plot(rate, 0.04, "x", color=MARK, markeredgewidth=1.6, transform=axes.get_xaxis_transform())
-        rates, scores = _connected(entry)
+        rates, scores = entry.by_rate_undiverged()
         axes.plot(rates, scores, color=OWN, linewidth=1.2)
         axes.plot(entry.rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
         axes.set_xscale("log")
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "learning rate", "validation accuracy", path)
-
-
-def _connected(entry: Entry) -> tuple[list[float], list[float]]:
-    """The best of each rate of which no seed diverged."""
-    found: dict[float, float] = {}
-    for each in entry.tried:
-        if not each.diverged:
-            rate = rate_of(each.setting)
-            found[rate] = max(each.accuracy, found.get(rate, 0.0))
-    return sorted(found), [found[rate] for rate in sorted(found)]
 
 
 def budget(result: Result, path: Path) -> None:

@@ -53,14 +53,20 @@ def _ranked(entry: Entry, result: Result) -> list[Cell]:
     ]
     if result.target:
         cells += [_to_target(entry, entry.steps, ",.0f"), _to_target(entry, entry.seconds, ",.1f")]
-    rates, _ = entry.by_rate()
-    width = entry.width() if len(rates) > 1 else math.nan
     cells += [
         Cell(f"{entry.step_ms:.2f}", entry.step_ms),
-        Cell(f"× {width:.3g}" if math.isfinite(width) else "–", width if math.isfinite(width) else 0.0),
+        _width(entry, result.target),
         Cell(f"{entry.diverged} of {len(entry.fresh)}" if entry.diverged else "–", entry.diverged),
     ]
     return cells
+
+
+def _width(entry: Entry, target: float) -> Cell:
+    """How far the rate may vary; nothing where not even the best setting learned the task."""
+    width = entry.width()
+    if width is None or entry.best.accuracy < target:
+        return Cell("–", 0.0)
+    return Cell(f"{'≥' if width.open else '×'} {width.factor:.3g}", width.factor)
 
 
 def _to_target(entry: Entry, costs: list[float], form: str) -> Cell:
@@ -78,7 +84,10 @@ def verdicts(result: Result) -> Table:
     for n, name in enumerate(names):
         letters = [Cell("" if other == name else LETTERS[result.verdict(name, other)]) for other in names]
         rows.append([Cell(f"{n + 1} {name}", n), *letters])
-    caption = "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs, 5 %"
+    caption = (
+        "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs of the "
+        "task, 5 %; = means no more than that the test saw no difference"
+    )
     return Table(caption, ("", *(str(n + 1) for n in range(len(names)))), rows)
 
 
@@ -86,7 +95,8 @@ def pairs(result: Result) -> Table:
     """All comparisons with their figures."""
     columns = ("optimizer", "against", "difference (points)", "p, Wilcoxon", "p, bootstrap", "verdict")
     return Table(
-        f"{result.task}: paired differences of test accuracy, p-values after Holm",
+        f"{result.task}: paired differences of test accuracy, each with its own 95 % interval; p-values are corrected "
+        "over all pairs of the task by Holm",
         columns,
         [
             [
@@ -153,6 +163,7 @@ ESCAPED = {letter: rf"\{letter}" for letter in "_%&#${}"} | {
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
     "×": r"$\times$",
+    "≥": r"$\geq$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "–": "--",

@@ -110,7 +110,9 @@ def _drawn(results: list[Result], folder: Path) -> dict[str, list[tuple[str, Pat
             draw(result, file)
             found.setdefault(result.task, []).append((name, file))
     if any(result.target for result in results):
-        pictures.profile(results, folder / "profile.png")
-        if (folder / "profile.png").exists():
-            found[""] = [("profile", folder / "profile.png")]
+        file = folder / "profile.png"
+        file.unlink(missing_ok=True)  # there is none where no run reaches a target
+        pictures.profile(results, file)
+        if file.exists():
+            found[""] = [("profile", file)]
     return found

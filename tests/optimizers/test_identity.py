@@ -1,0 +1,103 @@
+"""An optimizer's identity follows its code with all that it calls, and is the same in every process."""
+
+import functools
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import jax.numpy as jnp
+import optax
+import pytest
+
+from lstm_jax.errors import ConfigError
+from lstm_jax.optimizers import OPTIMIZERS, identity
+from lstm_jax.optimizers.identity import identity_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def module(text):
+    """A module of the user's with this code."""
+    made = types.ModuleType("users_own")
+    exec(text, made.__dict__)
+    return made
+
+
+BASE = """
+import optax
+B = 0.5
+def inner(b): return optax.trace(b)
+class Factory:
+    def __init__(self, b): self.b = b
+    def __call__(self, rate): return optax.sgd(rate, self.b)
+def make(rate): return optax.chain(inner(B), optax.scale_by_learning_rate(rate))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("B = 0.5", "B = 0.9"), ("optax.trace(b)", "optax.trace(1 - b)"), ("inner(B)", "inner(2 * B)")],
+    ids=["a constant", "a function that it calls", "itself"],
+)
+def test_what_a_function_names_is_part_of_it(old, new):
+    assert identity_of(module(BASE).make) == identity_of(module(BASE + "unused = 1").make)
+    assert identity_of(module(BASE.replace(old, new)).make) != identity_of(module(BASE).make)
+
+
+def test_what_an_object_holds_and_does_is_part_of_it():
+    one, other = (identity_of(module(BASE).Factory(b)) for b in (0.5, 0.9))
+    assert one != other
+    assert one != identity_of(module(BASE.replace("optax.sgd", "optax.rmsprop")).Factory(0.5))
+    assert one == identity_of(module(BASE).Factory(0.5))
+
+
+def test_what_other_modules_of_the_users_define_is_part_of_it():
+    outer = "def make(rate): return users.make(rate)"
+    found = []
+    for text in (BASE, BASE, BASE.replace("0.5", "0.9")):
+        using = module(outer)
+        using.users = module(text)
+        found.append(identity_of(using.make))
+    assert found[0] == found[1] != found[2]
+
+
+def test_values_of_arrays_and_arguments_are_part_of_it():
+    slow, fast = (functools.partial(optax.sgd, momentum=value) for value in (0.1, 0.9))
+    assert identity_of(slow) != identity_of(fast)
+    few, many = ((lambda rate, values=values: optax.scale(values)) for values in (jnp.arange(2), jnp.arange(3)))
+    assert identity_of(few) != identity_of(many)
+
+
+STABLE = """
+import optax
+from lstm_jax.optimizers import OPTIMIZERS, identity, register
+inner = optax.trace(0.9)
+register("mine", lambda rate: optax.chain(inner, optax.scale(2.0 if "a" in {"a", "b", "c"} else 1.0)), rate=0.1)
+print([identity(name) for name in OPTIMIZERS])
+"""
+
+
+def test_an_identity_is_the_same_in_every_process():
+    command = [sys.executable, "-c", STABLE]
+    found = {
+        subprocess.run(
+            command, cwd=ROOT, env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+
+
+def test_optimizers_have_identities_of_their_own():
+    by_identity = {}
+    for name in OPTIMIZERS:
+        by_identity.setdefault(identity(name), []).append(name)
+    shared = [names for names in by_identity.values() if len(names) > 1]
+    assert shared == [["sgd", "momentum"]]  # which differ in their hyper-parameters
+
+
+def test_what_only_its_place_in_memory_tells_is_refused():
+    place = object()
+    with pytest.raises(ConfigError, match=r"holds <object object at 0x.*; make it inside of the registered function"):
+        identity_of(lambda rate: (place, rate))
