@@ -138,6 +138,12 @@ class Result(NamedTuple):
                 return mirrored[pair.verdict]
         return ""
 
+    @property
+    def first_validation(self) -> int:
+        """Its step: steps to the target are counted no finer."""
+        curves = (curve for entry in self.entries for curve in entry.curves)
+        return min((row["step"] for curve in curves for row in curve if row["split"] == "validation"), default=0)
+
     def record(self, optimizer: str) -> tuple[int, int, int]:
         """Wins, ties and losses of an optimizer against the others."""
         own = [self.verdict(optimizer, entry.optimizer) for entry in self.entries]

@@ -30,13 +30,15 @@ class Table(NamedTuple):
 def ranking(result: Result) -> Table:
     """A row an optimizer, the best on test reviews first."""
     columns = ["optimizer", "rate", "validation", "test accuracy", "win/tie/loss"]
+    steps = ""
     if result.target:
         columns += [f"steps to {result.target:.2%}", "seconds to it"]
+        steps = f"; steps are counted at validations, the first of which is after {result.first_validation}"
     columns += ["ms a step", "rates within 1 point", "diverged"]
     seeds, search = len(result.entries[0].fresh), len(result.entries[0].best.runs)
     caption = (
         f"{result.task}: test accuracy of the chosen settings, mean and 95 % bootstrap interval of {seeds} fresh "
-        f"seeds; validation accuracy is that of the search, mean of {search} seeds"
+        f"seeds; validation accuracy is that of the search, mean of {search} seeds{steps}"
     )
     return Table(caption, tuple(columns), [_ranked(entry, result) for entry in result.entries])
 
