@@ -72,12 +72,8 @@ def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, m
     assert without_times(copied) == without_times(whole)
 
 
-def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
-    lines = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder,) = copied.glob("lanes/tiny/adam/fresh-*")
-    shutil.rmtree(folder)
-    (copied / "ledger.jsonl").write_text("".join(line for line in lines if folder.name not in line), encoding="utf-8")
-    (copied / "runs.csv").unlink()
+def interrupt(study, folder, monkeypatch):
+    """Runs a study until a stack of it has a checkpoint."""
 
     def interrupted(_, step, steps):
         if step > 8:
@@ -86,7 +82,17 @@ def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, m
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "follow", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            get_config().run(copied)
+            study.run(folder)
+
+
+def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
+    lines = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder,) = copied.glob("lanes/tiny/adam/fresh-*")
+    shutil.rmtree(folder)
+    (copied / "ledger.jsonl").write_text("".join(line for line in lines if folder.name not in line), encoding="utf-8")
+    (copied / "runs.csv").unlink()
+
+    interrupt(get_config(), copied, monkeypatch)
     assert [file.name for file in (folder / "checkpoints").iterdir()] == ["8"]
     get_config().run(copied)
     assert without_times(copied) == without_times(finished)
@@ -113,14 +119,7 @@ def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
     Path(config.data.path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     study.optimizers = ("sgd",)
 
-    def interrupted(_, step, steps):
-        if step > 8:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "follow", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            study.run(tmp_path / "study")
+    interrupt(study, tmp_path / "study", monkeypatch)
     config.data.path = str(shutil.move(config.data.path, tmp_path / "there.jsonl"))
     study.run(tmp_path / "study")
     before = without_times(tmp_path / "study")
