@@ -2,6 +2,8 @@
 
     python compare.py --config=configs/studies/imdb.py[:DIR] --workdir=runs/imdb_optimizers
 
+Here: 89 minutes on 2 CPU cores; the table is in README.md.
+
 DIR holds IMDB's parquet files; without it they come from the Hub.
 """
 
