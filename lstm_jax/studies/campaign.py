@@ -10,7 +10,7 @@ import jax
 from lstm_jax.config import from_json, to_json
 from lstm_jax.devices import machine
 from lstm_jax.files import digest
-from lstm_jax.optimizers import OPTIMIZERS, identity
+from lstm_jax.optimizers import OPTIMIZERS
 from lstm_jax.studies import lane_choice, plan, results, stacks, statistics, step_time, trials
 from lstm_jax.studies.lane_choice import Choice
 from lstm_jax.studies.plan import Extensions, Plan, Register, Task
@@ -107,7 +107,8 @@ class Campaign:
     def _choice(self, first: Trial) -> Choice:
         """How lanes of a task share a device, the same from the study's first lane to its last."""
         task = self._tasks[first.task].config
-        file, key = self._workdir / "lane-choices.json", f"{first.task}/{digest(to_json(trials.essence(task)))}"
+        read = to_json(trials.essence(task)), self._register.fingerprints[first.task]
+        file, key = self._workdir / "lane-choices.json", f"{first.task}/{digest(*read)}"
         known = _json(file)
         if key not in known:
             config = trials.config_of(task, first.optimizer, first.setting)
@@ -131,11 +132,10 @@ class Campaign:
 
     def _step_times(self, plans: list[Plan]) -> dict[str, float]:
         """Milliseconds of a step of each optimizer's chosen setting, measured once for a set of them."""
-        configs = {
-            each.optimizer: trials.config_of(each.task, each.optimizer, self._register.best(each)) for each in plans
-        }
-        codes = {name: (to_json(trials.essence(config)), identity(name)) for name, config in configs.items()}
-        key = digest(plans[0].label, machine(), jax.__version__, codes)
+        best = {each: self._register.best(each) for each in plans}
+        configs = {each.optimizer: trials.config_of(each.task, each.optimizer, best[each]) for each in plans}
+        runs = [self._register.key(each.fresh(best[each])[0]) for each in plans]
+        key = digest(machine(), jax.__version__, runs)
         file = self._workdir / "step-times.json"
         known = _json(file)
         if key not in known:

@@ -94,13 +94,13 @@ class Register:
         self.ledger = Ledger(workdir)
         for folder in self.ledger.folders():
             shutil.rmtree(workdir / folder / "checkpoints", ignore_errors=True)
-        self._fingerprints, self._tasks = fingerprints, tasks
+        self.fingerprints, self._tasks = fingerprints, tasks
         self._keys: dict[Trial, str] = {}
 
     def key(self, trial: Trial) -> str:
         """What the ledger knows a trial by."""
         if trial not in self._keys:
-            self._keys[trial] = trials.key(self._tasks[trial.task], trial, self._fingerprints[trial.task])
+            self._keys[trial] = trials.key(self._tasks[trial.task], trial, self.fingerprints[trial.task])
         return self._keys[trial]
 
     def finished(self, found: list[Trial]) -> int:

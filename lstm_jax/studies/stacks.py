@@ -107,12 +107,10 @@ def clean(stack: Stack, workdir: Path) -> None:
 
 
 def _make_ready(stack: Stack, place: Path) -> None:
-    """Lets a stack that was left behind go on though the reviews have moved; drops one whose weights are gone."""
+    """Lets a stack go on that was left behind, though its reviews have moved; drops one whose weights are gone."""
     if not (place / "config.json").exists():
         return
-    theirs = read_config(place)
-    theirs.data.path = stack.config.data.path
-    if to_json(theirs) == to_json(stack.config):
+    if to_json(trials.essence(read_config(place))) == to_json(trials.essence(stack.config)):
         write_text(place / "config.json", to_json(stack.config))
     if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
         shutil.rmtree(place)  # finished, but lost from the ledger after its weights were deleted

@@ -1,6 +1,7 @@
 """An optimizer's identity follows its code with all that it calls, and is the same in every process."""
 
 import functools
+import importlib
 import subprocess
 import sys
 import types
@@ -69,11 +70,83 @@ def test_values_of_arrays_and_arguments_are_part_of_it():
     assert identity_of(few) != identity_of(many)
 
 
+CLASSES = """
+import optax
+class Base:
+    scale = 2.0
+    def made(self, rate): return optax.sgd(rate)
+class Factory(Base):
+    @staticmethod
+    def b(): return 0.5
+    @property
+    def c(self): return 0.25
+    def __call__(self, rate): return optax.chain(self.made(rate), optax.scale(self.scale * self.b() * self.c))
+def make(rate): return Factory()(rate)
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("2.0", "3.0"), ("optax.sgd", "optax.rmsprop"), ("0.5", "0.6"), ("0.25", "0.26"), ("* self.c", "/ self.c")],
+    ids=["an attribute", "an inherited method", "a static method", "a property", "a method"],
+)
+def test_classes_are_known_by_all_that_they_define(change):
+    changed = CLASSES.replace(*change)
+    assert identity_of(module(CLASSES).make) == identity_of(module(CLASSES).make)
+    assert identity_of(module(CLASSES).make) != identity_of(module(changed).make)
+    assert identity_of(module(CLASSES).Factory()) != identity_of(module(changed).Factory())
+
+
+def test_names_that_collide_are_kept_apart():
+    found = set()
+    for own, theirs in ((1, 1), (1, 2), (2, 1)):
+        using = module(f"def inner(): return {own}\ndef make(rate): return inner() * helpers.B")
+        using.helpers = module(f"B = 3\ndef inner(): return {theirs}")
+        found.add(identity_of(using.make))
+    assert len(found) == 3
+
+
+def test_modules_in_modules_and_imports_inside_are_followed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for n, value in enumerate((1, 1, 2)):
+        name = f"users_package_{n}"
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("from . import sub")
+        (tmp_path / name / "sub.py").write_text(f"def f(rate): return rate * {value}")
+        using = module("def make(rate): return package.sub.f(rate)")
+        using.package = importlib.import_module(name)
+        inside = module(f"def make(rate):\n    from {name}.sub import f\n    return f(rate)")
+        found.append((identity_of(using.make), _but_for(identity_of, inside.make, name)))
+    assert found[0][0] != found[2][0]
+    assert found[0][1] != found[2][1]
+
+
+def _but_for(read, function, name):
+    """The identity of a function whose import is called the same in each case."""
+    code = function.__code__.replace(co_names=tuple(each.replace(name, "users") for each in function.__code__.co_names))
+    sys.modules["users"], sys.modules["users.sub"] = sys.modules[name], sys.modules[f"{name}.sub"]
+    return read(types.FunctionType(code, function.__globals__))
+
+
+def test_the_order_of_arguments_is_part_of_it():
+    one, other = "def make(rate, a=1, b=1): return rate * (a - b)", "def make(rate, b=1, a=1): return rate * (a - b)"
+    assert identity_of(module(one).make) != identity_of(module(other).make)
+
+
+def test_what_jax_wraps_is_read():
+    text = "import jax\n@jax.vmap\ndef g(x): return 2 * x\ndef make(rate): return g(rate)\nkey = jax.random.key(0)"
+    text += "\ndef drawn(rate): return key"
+    assert identity_of(module(text).make) != identity_of(module(text.replace("2 *", "3 *")).make)
+    assert identity_of(module(text).drawn) != identity_of(module(text.replace("key(0)", "key(1)")).drawn)
+
+
 STABLE = """
 import optax
 from lstm_jax.optimizers import OPTIMIZERS, identity, register
 inner = optax.trace(0.9)
-register("mine", lambda rate: optax.chain(inner, optax.scale(2.0 if "a" in {"a", "b", "c"} else 1.0)), rate=0.1)
+table = {inner.init: 1, inner.update: 2}
+register("mine", lambda rate: optax.chain(inner, optax.scale(2.0 if "a" in {"a", "b", "c"} else table)), rate=0.1)
 print([identity(name) for name in OPTIMIZERS])
 """
 
