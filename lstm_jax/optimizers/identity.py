@@ -21,6 +21,7 @@ import numpy as np
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest
 
+ASIDE = ("__module__", "__firstlineno__", "__static_attributes__")  # of a class: where it stands, not what it does
 SIGNATURE = ("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_varnames", "co_flags", "co_names")
 
 
@@ -88,9 +89,7 @@ class _Reader:
         inner = {name: getattr(each, "__func__", each) for name, each in vars(value).items()}
         inner = {name: [each.fget, each.fset] if isinstance(each, property) else each for name, each in inner.items()}
         kinds = types.GetSetDescriptorType | types.MemberDescriptorType
-        return self.content(
-            {k: v for k, v in inner.items() if not k.startswith("__module") and not isinstance(v, kinds)}
-        )
+        return self.content({k: v for k, v in inner.items() if k not in ASIDE and not isinstance(v, kinds)})
 
     def _container(self, value: Any) -> Any:
         if isinstance(value, Mapping):

@@ -140,7 +140,7 @@ class Result(NamedTuple):
 
     @property
     def first_validation(self) -> int:
-        """Its step: steps to the target are counted no finer."""
+        """The step of the first validation: steps to the target are counted no finer."""
         curves = (curve for entry in self.entries for curve in entry.curves)
         return min((row["step"] for curve in curves for row in curve if row["split"] == "validation"), default=0)
 

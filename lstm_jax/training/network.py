@@ -1,4 +1,4 @@
-"""The network of a run: its module, the first values of its embedding, and how much memory a lane of it takes."""
+"""The network of a run: its module, the first values of its embedding, and how large a checkpoint of a lane is."""
 
 import logging
 from pathlib import Path
