@@ -1,0 +1,65 @@
+"""What a device can do at best: its matrix products and its memory, measured."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+SIDES = (1024, 2048, 3072)  # of square matrices, a device
+COPIED = 2**26  # bytes that are copied, a device
+ROUNDS = 7
+
+
+class Limits(NamedTuple):
+    """The ceilings of all devices together."""
+
+    float32_gflops: float
+    bfloat16_gflops: float
+    copy_gbps: float  # 1e9 bytes read and written a second
+    shortest_step_us: float  # of a loop whose step does next to nothing: no sequence is faster than its steps
+
+
+def measure() -> Limits:
+    """The best of some sizes, each the median of rounds, all devices at work."""
+    mesh = Mesh(np.array(jax.devices()), ("device",))
+    products = {kind: max(_product(mesh, side, kind) for side in SIDES) for kind in (jnp.float32, jnp.bfloat16)}
+    return Limits(products[jnp.float32] / 1e9, products[jnp.bfloat16] / 1e9, _copy(mesh) / 1e9, 1e6 * _step())
+
+
+def _product(mesh: Mesh, side: int, kind: Any) -> float:
+    """Operations a second of a square product on every device."""
+    a = _spread(mesh, (mesh.size, side, side), kind)
+    product = jax.shard_map(lambda a: a @ a, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
+    return 2.0 * side**3 * mesh.size / _median(jax.jit(product), a)
+
+
+def _copy(mesh: Mesh) -> float:
+    a = _spread(mesh, (mesh.size, COPIED // 4), jnp.float32)
+    add = jax.shard_map(lambda a: a + 1.0, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
+    return 2.0 * COPIED * mesh.size / _median(jax.jit(add), a)
+
+
+def _step() -> float:
+    steps = 10_000
+    loop = jax.jit(lambda x: jax.lax.fori_loop(0, steps, lambda n, x: jnp.tanh(x) + n, x))
+    return _median(loop, jnp.ones((8, 8))) / steps
+
+
+def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
+    values = np.random.default_rng(0).standard_normal(shape).astype(kind)
+    return jax.device_put(values, NamedSharding(mesh, P("device")))
+
+
+def _median(function: Callable[..., Any], *arguments: Any) -> float:
+    ready = function.lower(*arguments).compile()  # type: ignore[attr-defined]
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        jax.block_until_ready(ready(*arguments))
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[1:]))

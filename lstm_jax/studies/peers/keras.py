@@ -1,0 +1,49 @@
+"""Keras 3 on JAX: ``keras.layers.LSTM``."""
+
+import os
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lstm_jax.studies.peers.compiling import compiled
+from lstm_jax.studies.peers.problem import Built, Case, Problem, Results, Weights
+
+os.environ["KERAS_BACKEND"] = "jax"
+import keras  # which reads the variable when it is imported
+
+
+def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
+    """Keras on one device, its inputs ``[B, T, D]`` as it wants them."""
+    del name
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype])
+    layers = [keras.layers.LSTM(case.units, return_sequences=True) for _ in range(case.layers)]
+    if case.directions == 2:
+        layers = [keras.layers.Bidirectional(layer) for layer in layers]
+    x, probe = (jnp.asarray(value.swapaxes(0, 1), dtype) for value in (problem.x, problem.probe))
+    alive = jnp.asarray(np.arange(case.steps) < problem.lengths[:, None])
+    for layer, width in zip(layers, case.widths, strict=True):
+        layer.build((case.batch, case.steps, width))
+    flat = [value for layer in problem.weights for own in layer for value in own]
+    params = [[jnp.asarray(flat.pop(0)) for _ in layer.trainable_variables] for layer in layers]
+
+    def apply(params: Any, x: Any, alive: Any) -> Any:
+        mask = alive if case.ragged else None
+        for layer, own in zip(layers, params, strict=True):
+            held = [variable.value for variable in layer.non_trainable_variables]
+            x = layer.stateless_call(own, held, x, mask=mask)[0]
+        return x
+
+    def loss(params: Any, x: Any, alive: Any, probe: Any) -> Any:
+        return jnp.sum(apply(params, x, alive) * probe)
+
+    def results(y: Any, gradients: Any) -> Results:
+        of_params, of_x = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), gradients)
+        layers = [[Weights(*own[3 * n : 3 * n + 3]) for n in range(case.directions)] for own in of_params]
+        y = np.asarray(y, np.float32) * np.asarray(alive)[:, :, None]
+        return Results(y.swapaxes(0, 1), layers, of_x.swapaxes(0, 1))
+
+    forward, forward_seconds = compiled(apply, params, x, alive)
+    train, train_seconds = compiled(jax.grad(loss, argnums=(0, 1)), params, x, alive, probe)
+    return Built(forward, train, results, {"forward": forward_seconds, "train": train_seconds})

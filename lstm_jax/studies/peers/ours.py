@@ -1,0 +1,65 @@
+"""This project's layers, the batch sharded over all devices as ``train.py`` does."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from lstm_jax.cells.lstm import LSTMParams
+from lstm_jax.config import ModelConfig
+from lstm_jax.layers import Directions
+from lstm_jax.models import recurrent_layers
+from lstm_jax.studies.peers.compiling import compiled
+from lstm_jax.studies.peers.problem import Built, Case, Problem, Results, Weights
+
+
+def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
+    """Ours by the way that ``model.implementation`` names."""
+    config = ModelConfig(
+        hidden_size=case.units, layers=case.layers, bidirectional=case.directions == 2, implementation=name
+    )
+    layer = recurrent_layers(config)
+    devices = max(n for n in range(1, len(jax.devices()) + 1) if case.batch % n == 0)
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
+    rows, row, everywhere = P(None, "data"), P("data"), P()
+    params = jax.device_put(_params(problem), NamedSharding(mesh, everywhere))
+    x, probe = (jax.device_put(value.astype(dtype), NamedSharding(mesh, rows)) for value in (problem.x, problem.probe))
+    lengths = jax.device_put(problem.lengths, NamedSharding(mesh, row))
+
+    @partial(jax.shard_map, mesh=mesh, in_specs=(everywhere, rows, row), out_specs=rows, check_vma=False)
+    def forward(params: Any, x: Any, lengths: Any) -> Any:
+        return layer.apply(params, x, lengths)[0]
+
+    def loss(params: Any, x: Any, lengths: Any, probe: Any) -> Any:
+        return jnp.sum(layer.apply(params, x, lengths)[0] * probe)
+
+    @partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=(everywhere, rows, row, rows),
+        out_specs=(everywhere, rows),
+        check_vma=False,
+    )
+    def train(params: Any, x: Any, lengths: Any, probe: Any) -> Any:
+        of_params, of_x = jax.grad(loss, argnums=(0, 1))(params, x, lengths, probe)
+        return jax.lax.psum(of_params, "data"), of_x
+
+    run_forward, forward_seconds = compiled(forward, params, x, lengths)
+    run_train, train_seconds = compiled(train, params, x, lengths, probe)
+    return Built(run_forward, run_train, _results, {"forward": forward_seconds, "train": train_seconds})
+
+
+def _params(problem: Problem) -> Any:
+    layers = [[LSTMParams(*map(jnp.asarray, own)) for own in layer] for layer in problem.weights]
+    return tuple(Directions(*layer) if len(layer) == 2 else layer[0] for layer in layers)
+
+
+def _results(y: Any, gradients: Any) -> Results:
+    of_params, of_x = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), gradients)
+    layers = [tuple(layer) if isinstance(layer, Directions) else (layer,) for layer in of_params]
+    weights = [[Weights(*own) for own in layer] for layer in layers]
+    return Results(np.asarray(y, np.float32), weights, of_x)
