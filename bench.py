@@ -10,6 +10,9 @@ from lstm_jax import cli, devices
 
 FLAGS = flags.FLAGS
 SUITES = {
+    "systems": "systems, LSTM layers of the published systems",
+    "deepbench": "deepbench, the sizes of DeepBench",
+    "scaling": "scaling, time and memory as one size grows",
     "text": "text, a generated file of reviews to a corpus",
     "lanes": "lanes, many runs at once against one after the other",
 }
@@ -18,6 +21,8 @@ SUITES = {
 def define() -> None:
     """The flags of this command."""
     flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {'; '.join(SUITES.values())}.", required=True)
+    flags.DEFINE_list("implementations", "auto,scan,flax,torch,keras", "Of LSTM layers, which; the first is ours.")
+    flags.DEFINE_list("dtypes", "float32", "Of LSTM layers: float32, bfloat16 or both.")
     flags.DEFINE_integer("reviews", 800_000, "Of the suite text, how many reviews.", lower_bound=1000)
     flags.DEFINE_string("workdir", None, "Where generated files and pictures are kept.", required=True)
 
@@ -27,7 +32,15 @@ def main() -> None:
     devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    print({"text": text, "lanes": lanes}[FLAGS.suite](place))
+    print({"text": text, "lanes": lanes}.get(FLAGS.suite, layers)(place))
+
+
+def layers(place: Path) -> str:
+    """Implementations of the LSTM in turn, over the sizes of a suite."""
+    from lstm_jax.studies import speed
+
+    command = f"python bench.py --suite={FLAGS.suite} --implementations={','.join(FLAGS.implementations)}"
+    return speed.run(FLAGS.suite, FLAGS.implementations, FLAGS.dtypes, place, command)
 
 
 def lanes(place: Path) -> str:
