@@ -28,18 +28,16 @@ class Service:
         self._problem: Any = None
 
     def describe(self) -> dict[str, Any]:
-        """The implementation's version and device."""
-        module = importlib.import_module(f"lstm_jax.studies.peers.{PEERS[self._name]}")
-        self._build = module.build
+        """The device."""
         return {"device": devices.machine()}
 
     def build(self, case: list[Any], dtype: str) -> dict[str, Any]:
         """Makes a case ready."""
+        make = importlib.import_module(f"lstm_jax.studies.peers.{PEERS[self._name]}").build
         size = Case(*case)
         self._problem = draw(size)
-        before = _peak_bytes(reset=True)
-        self._built = self._build(self._name, size, self._problem, dtype)
-        del before
+        _peak_bytes(reset=True)
+        self._built = make(self._name, size, self._problem, dtype)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
