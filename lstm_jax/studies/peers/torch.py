@@ -43,7 +43,7 @@ def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
 
     def results(y: Any, gradients: Any) -> Results:
         *of_weights, of_x = (_host(each) for each in gradients)
-        return Results(_host(y * alive), _weights(of_weights, case), _host(of_x))
+        return Results(_host(y * alive), _weights(of_weights, case), of_x)
 
     seconds = {}
     for part, run in (("forward", forward), ("train", train)):
