@@ -11,10 +11,9 @@ from lstm_jax import cli, devices
 FLAGS = flags.FLAGS
 SUITES = {
     "systems": "systems, LSTM layers of the published systems",
-    "deepbench": "deepbench, the sizes of DeepBench",
-    "scaling": "scaling, time and memory as one size grows",
-    "text": "text, a generated file of reviews to a corpus",
+    "deepbench": "deepbench, LSTM layers of the sizes of DeepBench",
     "lanes": "lanes, many runs at once against one after the other",
+    "text": "text, a generated file of reviews to a corpus",
 }
 
 
@@ -32,45 +31,45 @@ def main() -> None:
     devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    print({"text": text, "lanes": lanes}.get(FLAGS.suite, layers)(place))
+    print({"text": _text, "lanes": _lanes}.get(FLAGS.suite, _layers)(place))
 
 
-def layers(place: Path) -> str:
+def _layers(place: Path) -> str:
     """Implementations of the LSTM in turn, over the sizes of a suite."""
-    from lstm_jax.studies import speed
+    from lstm_jax.benchmarks import layers
 
     command = f"python bench.py --suite={FLAGS.suite} --implementations={','.join(FLAGS.implementations)}"
-    return speed.run(FLAGS.suite, FLAGS.implementations, FLAGS.dtypes, place, command)
+    return layers.run(FLAGS.suite, FLAGS.implementations, FLAGS.dtypes, place, command)
 
 
-def lanes(place: Path) -> str:
+def _lanes(place: Path) -> str:
     """The network of the quick study, in lanes and one run after the other."""
     from configs.studies import quick
+    from lstm_jax.benchmarks import lanes
     from lstm_jax.config import validate
-    from lstm_jax.studies import lane_speed
 
     (task,) = quick.get_config().tasks.values()
-    found = lane_speed.measure(validate(task.config), place)
-    lane_speed.picture(found, place / "lanes.png")
-    return lane_speed.table(found)
+    found = lanes.measure(validate(task.config), place)
+    lanes.picture(found, place / "lanes.png")
+    return lanes.table(found)
 
 
-def text(place: Path) -> str:
+def _text(place: Path) -> str:
     """Generates reviews where they are missing, and makes a corpus of them."""
     import datasets  # seconds to import
 
     from configs import floydhub_amazon
-    from lstm_jax.studies import text_speed
+    from lstm_jax.benchmarks import text
 
     file = place / f"generated-{FLAGS.reviews}.ft.txt.bz2"
     if not file.exists():
-        text_speed.write_reviews(file, FLAGS.reviews)
+        text.write_reviews(file, FLAGS.reviews)
     with tempfile.TemporaryDirectory(dir=place) as nothing_cached:
         os.environ["LSTM_JAX_CACHE"] = nothing_cached
         datasets.config.HF_DATASETS_CACHE = Path(nothing_cached) / "datasets"
         config = floydhub_amazon.get_config("small")  # whatever the number of reviews
         config.data.path = str(file)
-        return text_speed.table(text_speed.measure(config.data), FLAGS.reviews)
+        return text.table(text.measure(config.data), FLAGS.reviews)
 
 
 if __name__ == "__main__":

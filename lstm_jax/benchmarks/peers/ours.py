@@ -9,12 +9,12 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from lstm_jax.benchmarks.peers.compiling import compiled
+from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
 from lstm_jax.cells.lstm import LSTMParams
 from lstm_jax.config import ModelConfig
 from lstm_jax.layers import Directions
 from lstm_jax.models import recurrent_layers
-from lstm_jax.studies.peers.compiling import compiled
-from lstm_jax.studies.peers.problem import Built, Case, Problem, Results, Weights
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lstm_jax.studies.peers.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
 from lstm_jax.types import HostArray
 
 

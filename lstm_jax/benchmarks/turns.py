@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_jax.studies.peers.problem import Case
+from lstm_jax.benchmarks.peers.problem import Case
 
 PASSES = ("forward", "train")
 ROUNDS = 9
@@ -56,7 +56,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        command = [sys.executable, "-m", "lstm_jax.studies.worker", name]
+        command = [sys.executable, "-m", "lstm_jax.benchmarks.worker", name]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

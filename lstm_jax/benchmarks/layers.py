@@ -8,13 +8,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lstm_jax.benchmarks import report, turns
+from lstm_jax.benchmarks.limits import Limits
+from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.suites import SUITES
+from lstm_jax.benchmarks.turns import Measurement, Worker
 from lstm_jax.errors import ConfigError
-from lstm_jax.studies import benchmark
-from lstm_jax.studies.benchmark import Measurement, Worker
-from lstm_jax.studies.limits import Limits
-from lstm_jax.studies.peers import OURS, PEERS
-from lstm_jax.studies.reports import speed
-from lstm_jax.studies.suites import SUITES
 from lstm_jax.training.workdir import git_commit
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
         workers = [running.enter_context(Worker(name)) for name in names]
         for dtype in dtypes:
             ceiling = {"float32": limits.float32_gflops, "bfloat16": limits.bfloat16_gflops}[dtype]
-            for each in benchmark.measure(suite, SUITES[suite], workers, dtype, ceiling, device):
+            for each in turns.measure(suite, SUITES[suite], workers, dtype, ceiling, device):
                 log.info("%s", _line(each))
                 found.append(each)
     about = {
@@ -56,9 +55,9 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
         "git_commit": git_commit(),
         "limits": limits._asdict(),
     }
-    speed.write(found, about, place / "bench.json")
-    speed.roofline(found, limits, place / "roofline.png")
-    return speed.table(found, names[0])
+    report.write(found, about, place / "bench.json")
+    report.roofline(found, limits, place / "roofline.png")
+    return report.table(found, names[0])
 
 
 def _check(names: Sequence[str], dtypes: Sequence[str]) -> None:
@@ -70,8 +69,8 @@ def _check(names: Sequence[str], dtypes: Sequence[str]) -> None:
             f"the first implementation must be one of ours, which the others are held to: {', '.join(OURS)}"
         )
     for dtype in dtypes:
-        if dtype not in benchmark.TOLERANCE:
-            raise ConfigError(f"there is no type {dtype!r}; there are {', '.join(benchmark.TOLERANCE)}")
+        if dtype not in turns.TOLERANCE:
+            raise ConfigError(f"there is no type {dtype!r}; there are {', '.join(turns.TOLERANCE)}")
 
 
 def _version(name: str) -> str | None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lstm_jax import devices
-from lstm_jax.studies import limits
-from lstm_jax.studies.peers import OURS, PEERS
-from lstm_jax.studies.peers.problem import Built, Case, draw
+from lstm_jax.benchmarks import limits
+from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.peers.problem import Built, Case, draw
 
 
 class Service:
@@ -33,7 +33,7 @@ class Service:
 
     def build(self, case: list[Any], dtype: str) -> dict[str, Any]:
         """Makes a case ready."""
-        make = importlib.import_module(f"lstm_jax.studies.peers.{PEERS[self._name]}").build
+        make = importlib.import_module(f"lstm_jax.benchmarks.peers.{PEERS[self._name]}").build
         size = Case(*case)
         self._problem = draw(size)
         _peak_bytes(reset=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lstm_jax.benchmarks.limits import Limits
+from lstm_jax.benchmarks.turns import PASSES, Measurement, ratio
 from lstm_jax.files import write_text
 from lstm_jax.reports import plots
-from lstm_jax.studies.benchmark import PASSES, Measurement, ratio
-from lstm_jax.studies.limits import Limits
 
 COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#666666", "#c2a83e")
 

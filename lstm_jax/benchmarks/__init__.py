@@ -1,0 +1,1 @@
+"""How fast everything is: layers beside other implementations, whole epochs, lanes, text."""
