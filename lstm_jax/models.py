@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from lstm_jax.cells import CELLS
 from lstm_jax.config import ModelConfig
 from lstm_jax.dropout import feature_dropout, fold_in, word_dropout
-from lstm_jax.layers import Layer, bidirectional, bptt_lstm, segmented, stack, unrolled
+from lstm_jax.layers import Layer, auto_lstm, bidirectional, bptt_lstm, segmented, stack, unrolled
 from lstm_jax.pooling import POOLINGS
-from lstm_jax.types import Hidden, HostArray, Lengths, Logits, Outputs, RowKeys, Scalar, Sequence, Tokens
+from lstm_jax.types import Hidden, HostArray, Lengths, Logits, MatmulDtype, Outputs, RowKeys, Scalar, Sequence, Tokens
 from lstm_jax.wide import WideLinear
 
 
@@ -27,12 +27,13 @@ class DropoutRates(NamedTuple):
 
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
     """The stack of recurrent layers that a config asks for."""
-    by_hand = config.cell == "lstm" and config.implementation != "scan"
+    matmul_dtype: MatmulDtype = "bfloat16" if config.matmul_dtype == "bfloat16" else None
+    by_hand = {"auto": auto_lstm, "bptt": bptt_lstm} if config.cell == "lstm" else {}
 
     def one(reverse: bool) -> Layer:
-        if by_hand:
-            return bptt_lstm(config.hidden_size, reverse=reverse)
-        return unrolled(CELLS[config.cell](config.hidden_size), reverse)
+        if make := by_hand.get(config.implementation):
+            return make(config.hidden_size, reverse=reverse, matmul_dtype=matmul_dtype)
+        return unrolled(CELLS[config.cell](config.hidden_size, matmul_dtype=matmul_dtype), reverse)
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
     layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)

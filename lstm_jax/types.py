@@ -12,7 +12,7 @@ K  training steps made in one call of the compiled program
 L  lanes, that is whole training runs side by side
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
@@ -35,5 +35,8 @@ Lengths = Annotated[jax.Array, "B int32"]
 Labels = Annotated[jax.Array, "B int32"]
 Weights = Annotated[jax.Array, "B float32"]
 Logits = Annotated[jax.Array, "B C, or T B C for an output at every step"]
+
+# What the operands of matrix products are rounded to; None: nothing is rounded.
+MatmulDtype = Literal["bfloat16"] | None
 
 HostArray = np.ndarray

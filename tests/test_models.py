@@ -166,14 +166,39 @@ def test_dropout_per_step_of_the_config_reaches_the_layers():
 
 
 @pytest.mark.parametrize(
-    ("cell", "implementation", "by_hand"),
-    [("lstm", "auto", 2), ("lstm", "bptt", 2), ("lstm", "scan", 0), ("gru", "auto", 0), ("gru", "scan", 0)],
+    ("cell", "implementation", "made_by"),
+    [
+        ("lstm", "auto", "auto_lstm"),
+        ("lstm", "bptt", "bptt_lstm"),
+        ("lstm", "scan", "unrolled"),
+        ("gru", "auto", "unrolled"),
+        ("gru", "scan", "unrolled"),
+    ],
 )
-def test_which_layers_are_differentiated_by_hand(monkeypatch, cell, implementation, by_hand):
+def test_which_implementation_the_config_names(monkeypatch, cell, implementation, made_by):
     made = []
-    monkeypatch.setattr(models, "bptt_lstm", lambda *given, **options: made.append(bptt_lstm(*given, **options)))
+    for name in ("auto_lstm", "bptt_lstm", "unrolled"):
+        make = getattr(models, name)
+        monkeypatch.setattr(
+            models, name, lambda *given, make=make, name=name, **options: made.append(name) or make(*given, **options)
+        )
     recurrent_layers(ModelConfig(cell=cell, implementation=implementation, bidirectional=True))
-    assert len(made) == by_hand
+    assert made == [made_by] * 2
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("implementation", ["auto", "bptt", "scan"])
+def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
+    if implementation == "bptt" and cell != "lstm":
+        pytest.skip("for LSTMs")
+    whole, rounded = (
+        recurrent_layers(ModelConfig(cell=cell, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
+        for dtype in ("float32", "bfloat16")
+    )
+    params, x = random_weights(whole, D, 1), random(4, T, B, D)
+    expected, y = (jax.jit(layer.apply)(params, x, LENGTHS)[0] for layer in (whole, rounded))
+    assert y.dtype == jnp.float32
+    assert 1e-5 < difference(y, expected) < 3e-2
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -11,7 +11,7 @@ from lstm_jax.cells.lstm import lstm
 from lstm_jax.cells.rnn import rnn
 
 # The names that a config may use.
-CELLS: dict[str, Callable[[int], Cell]] = {
+CELLS: dict[str, Callable[..., Cell]] = {
     "lstm": lstm,
     "gru": gru,
     "rnn_tanh": rnn,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.types import Features, Hidden, Key, Params, State
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype, Params, State
 
 
 class Cell(NamedTuple):
@@ -26,6 +26,13 @@ class Cell(NamedTuple):
 def sigmoid(x: jax.Array) -> jax.Array:
     """The logistic function as a tanh, which XLA's CPU backend vectorises better than exp."""
     return 0.5 * jnp.tanh(0.5 * x) + 0.5
+
+
+def matmul(a: jax.Array, b: jax.Array, dtype: MatmulDtype = None) -> jax.Array:
+    """``a @ b``, the operands rounded to ``dtype`` first where there is one, the sums always in float32 then."""
+    if dtype is None:
+        return a @ b
+    return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=jnp.float32)
 
 
 def input_kernel(key: Key, input_size: int, hidden_size: int, gates: int) -> jax.Array:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel, sigmoid
-from lstm_jax.types import Features, Hidden, Key
+from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 
 
 class GRUParams(NamedTuple):
@@ -18,7 +18,7 @@ class GRUParams(NamedTuple):
     recurrent_bias: jax.Array  # [H], of the candidate alone, inside the reset gate's product
 
 
-def gru(hidden_size: int) -> Cell:
+def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
     """A GRU cell, its state the hidden state ``h[B, H]``::
 
         r = σ(x·Wr + h·Ur + br)        z = σ(x·Wz + h·Uz + bz)
@@ -30,6 +30,7 @@ def gru(hidden_size: int) -> Cell:
 
     Args:
       hidden_size: H.
+      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> GRUParams:
@@ -45,8 +46,8 @@ def gru(hidden_size: int) -> Cell:
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: GRUParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
-        x_r, x_z, x_n = jnp.split(x @ params.input_kernel + params.bias[None], 3, axis=-1)
-        h_r, h_z, h_n = jnp.split(h @ params.recurrent_kernel, 3, axis=-1)
+        x_r, x_z, x_n = jnp.split(matmul(x, params.input_kernel, matmul_dtype) + params.bias[None], 3, axis=-1)
+        h_r, h_z, h_n = jnp.split(matmul(h, params.recurrent_kernel, matmul_dtype), 3, axis=-1)
         r = sigmoid(x_r + h_r)
         z = sigmoid(x_z + h_z)
         n = jnp.tanh(x_n + r * (h_n + params.recurrent_bias[None]))

@@ -1,12 +1,13 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel, sigmoid
-from lstm_jax.types import Features, Hidden, Key
+from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 
 
 class LSTMParams(NamedTuple):
@@ -33,14 +34,15 @@ class Gates(NamedTuple):
     o: Hidden  # output gate, in (0, 1)
 
 
-def gates(params: LSTMParams, state: LSTMState, x: Features) -> Gates:
+def gates(params: LSTMParams, state: LSTMState, x: Features, matmul_dtype: MatmulDtype = None) -> Gates:
     """The four gates that the state and the input ``x[B, D]`` open."""
-    z = x @ params.input_kernel + state.h @ params.recurrent_kernel + params.bias[None]
+    product = partial(matmul, dtype=matmul_dtype)
+    z = product(x, params.input_kernel) + product(state.h, params.recurrent_kernel) + params.bias[None]
     i, f, g, o = jnp.split(z, 4, axis=-1)
     return Gates(sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o))
 
 
-def lstm(hidden_size: int, forget_bias: float = 1.0) -> Cell:
+def lstm(hidden_size: int, forget_bias: float = 1.0, matmul_dtype: MatmulDtype = None) -> Cell:
     """An LSTM cell::
 
         i = σ(x·Wi + h·Ui + bi)        f = σ(x·Wf + h·Uf + bf)
@@ -53,6 +55,7 @@ def lstm(hidden_size: int, forget_bias: float = 1.0) -> Cell:
     Args:
       hidden_size: H.
       forget_bias: first value of the forget gate's bias.
+      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> LSTMParams:
@@ -68,7 +71,7 @@ def lstm(hidden_size: int, forget_bias: float = 1.0) -> Cell:
         return LSTMState(c=zeros, h=zeros)
 
     def step(params: LSTMParams, state: LSTMState, x: Features) -> tuple[LSTMState, Hidden]:
-        i, f, g, o = gates(params, state, x)
+        i, f, g, o = gates(params, state, x, matmul_dtype)
         c = f * state.c + i * g
         h = o * jnp.tanh(c)
         return LSTMState(c, h), h

@@ -1,13 +1,14 @@
 """The plain recurrent network (Elman 1990), with tanh or rectified units."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.cells.base import Cell, input_kernel, recurrent_kernel
-from lstm_jax.types import Features, Hidden, Key
+from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 
 
 class RNNParams(NamedTuple):
@@ -18,7 +19,11 @@ class RNNParams(NamedTuple):
     bias: jax.Array  # [H]
 
 
-def rnn(hidden_size: int, activation: Callable[[jax.Array], jax.Array] = jnp.tanh) -> Cell:
+def rnn(
+    hidden_size: int,
+    activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
+    matmul_dtype: MatmulDtype = None,
+) -> Cell:
     """An Elman cell, its state the hidden state ``h[B, H]``::
 
         h' = φ(x·W + h·U + b)
@@ -27,6 +32,7 @@ def rnn(hidden_size: int, activation: Callable[[jax.Array], jax.Array] = jnp.tan
       hidden_size: H.
       activation: φ, ``jnp.tanh`` or ``jax.nn.relu``. Rectified units start from U = 1 (Le et al. 2015),
         which keeps their state from exploding or vanishing; tanh units from an orthogonal U.
+      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> RNNParams:
@@ -42,7 +48,8 @@ def rnn(hidden_size: int, activation: Callable[[jax.Array], jax.Array] = jnp.tan
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: RNNParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
-        h = activation(x @ params.input_kernel + h @ params.recurrent_kernel + params.bias[None])
+        product = partial(matmul, dtype=matmul_dtype)
+        h = activation(product(x, params.input_kernel) + product(h, params.recurrent_kernel) + params.bias[None])
         return h, h
 
     return Cell(init, initial_state, step)

@@ -24,6 +24,7 @@ CHOICES: dict[str, Collection[str]] = {
     "data.vectors.fit_on": ("train", "all"),
     "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
     "model.implementation": ("auto", "scan", "bptt"),
+    "model.matmul_dtype": ("float32", "bfloat16"),
     "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
     "model.output": ("softmax", "sigmoid"),
     "optimizer.name": OPTIMIZERS,  # those registered later too

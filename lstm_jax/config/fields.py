@@ -106,7 +106,8 @@ class ModelConfig(Group):
     embedding_rows: int = 0  # of the table; 0: as many as there are words
     train_embedding: bool = True
     cell: str = "lstm"  # lstm | gru | rnn_tanh | rnn_relu
-    implementation: str = "auto"  # of an LSTM: scan | bptt (backward pass by hand, faster) | auto
+    implementation: str = "auto"  # of an LSTM: scan | bptt (backward pass by hand) | auto (what is fastest at its size)
+    matmul_dtype: str = "float32"  # float32 | bfloat16: what the recurrent layers' products round their operands to
     hidden_size: int = 64
     layers: int = 1
     bidirectional: bool = False

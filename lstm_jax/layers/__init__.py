@@ -1,5 +1,6 @@
 """Layers: whole sequences as pure functions."""
 
+from lstm_jax.layers.auto import auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
 from lstm_jax.layers.bptt import bptt_lstm
@@ -7,4 +8,14 @@ from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
 from lstm_jax.layers.unroll import unrolled
 
-__all__ = ["Directions", "Layer", "bidirectional", "bptt_lstm", "output_size", "segmented", "stack", "unrolled"]
+__all__ = [
+    "Directions",
+    "Layer",
+    "auto_lstm",
+    "bidirectional",
+    "bptt_lstm",
+    "output_size",
+    "segmented",
+    "stack",
+    "unrolled",
+]

@@ -2,7 +2,8 @@
 
 ``jax.grad`` of a scan adds up the gradients of the weights inside its loop, a small product of matrices each
 step. Written out by hand, the loop backwards yields only dz, the gradient of what enters the gates; those
-of weights, bias and inputs follow from it as one large product each, after the loop.
+of weights, bias and inputs follow from it as larger products, one for every block of steps, while the block's
+dz is still in the cache.
 
 With the equations of ``cells.lstm`` and δ for the gradient of the loss (Werbos 1990; Gers et al. 2000):
 
@@ -14,15 +15,17 @@ With the equations of ``cells.lstm`` and δ for the gradient of the loss (Werbos
 where ₋ marks the state before the step.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates, lstm
+from lstm_jax.cells.base import matmul, sigmoid
+from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
 from lstm_jax.layers.base import Layer
-from lstm_jax.types import Hidden, Lengths, Outputs, RowKeys, Sequence
+from lstm_jax.types import Features, Hidden, Lengths, MatmulDtype, Outputs, RowKeys, Sequence
 
 
 class Saved(NamedTuple):
@@ -32,11 +35,26 @@ class Saved(NamedTuple):
     f: Hidden
     g: Hidden
     o: Hidden
-    before: LSTMState  # the state that the step began with
-    c: Hidden  # the cell state that it made
+    c: Hidden  # the cell state after the step
 
 
-def bptt_lstm(hidden_size: int, forget_bias: float = 1.0, reverse: bool = False) -> Layer:
+class _Plan(NamedTuple):
+    """How a sequence is computed."""
+
+    reverse: bool
+    block: int
+    gatewise: bool
+    matmul_dtype: MatmulDtype
+
+
+def bptt_lstm(
+    hidden_size: int,
+    forget_bias: float = 1.0,
+    reverse: bool = False,
+    matmul_dtype: MatmulDtype = None,
+    block: int = 8,
+    gatewise: bool = False,
+) -> Layer:
     """The Layer ``unrolled(lstm(hidden_size, forget_bias), reverse)``, equal in values and gradients, and faster.
 
     It can be differentiated once and backwards only (``jax.grad``, not ``jax.jvp`` or a Hessian).
@@ -45,8 +63,13 @@ def bptt_lstm(hidden_size: int, forget_bias: float = 1.0, reverse: bool = False)
       hidden_size: H.
       forget_bias: first value of the forget gate's bias.
       reverse: from each row's last word to its first.
+      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
+      block: steps whose weight gradients are one product; 0: all steps.
+      gatewise: a product for each gate instead of one for the four, which is faster on CPUs where H is large: XLA
+        shares a large product out among threads that are busy with the other devices' rows.
     """
-    cell = lstm(hidden_size, forget_bias)
+    cell = lstm(hidden_size, forget_bias, matmul_dtype)
+    plan = _Plan(reverse, block, gatewise, matmul_dtype)
 
     def apply(
         params: LSTMParams,
@@ -58,67 +81,138 @@ def bptt_lstm(hidden_size: int, forget_bias: float = 1.0, reverse: bool = False)
         del key  # a plain recurrence has nothing random
         first = cell.initial_state(x.shape[1]) if state is None else state
         alive = jnp.arange(x.shape[0])[:, None] < lengths[None]
-        # Padding may hold anything; behind a mask NaN would still reach the gradient, as 0 · NaN.
-        x = jnp.where(alive[:, :, None], x, 0.0)
-        return _sequence(reverse, params, x, alive, first)
+        return _sequence(plan, params, x, alive, first)
 
     return Layer(cell.init, apply)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _sequence(
-    reverse: bool, params: LSTMParams, x: Sequence, alive: jax.Array, first: LSTMState
+    plan: _Plan, params: LSTMParams, x: Sequence, alive: jax.Array, first: LSTMState
 ) -> tuple[Outputs, LSTMState]:
     """Outputs and final state; ``alive[T, B]`` tells which steps belong to a row."""
-    return _forward(reverse, params, x, alive, first)[0]
+    return _scan(plan, params, x, alive, first, saves=False)[0]
 
 
 def _forward(
-    reverse: bool, params: LSTMParams, x: Sequence, alive: jax.Array, first: LSTMState
+    plan: _Plan, params: LSTMParams, x: Sequence, alive: jax.Array, first: LSTMState
 ) -> tuple[tuple[Outputs, LSTMState], tuple]:
-    def step(before: LSTMState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LSTMState, tuple[Saved, Hidden]]:
+    (y, last), saved = _scan(plan, params, x, alive, first, saves=True)
+    return (y, last), (params, x, alive, first, y, saved)
+
+
+def _scan(
+    plan: _Plan, params: LSTMParams, x: Sequence, alive: jax.Array, first: LSTMState, saves: bool
+) -> tuple[tuple[Outputs, LSTMState], Saved | None]:
+    """The loop over the steps; what padding holds, be it NaN, stays behind ``where``."""
+    preactivations = _preactivations(plan, params)
+
+    def step(before: LSTMState, inputs: tuple[Features, jax.Array]) -> tuple[LSTMState, Any]:
         x_t, alive_t = inputs[0], inputs[1][:, None]
-        i, f, g, o = gates(params, before, x_t)
+        i, f, g, o = preactivations(x_t, before.h)
+        i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)
         c = f * before.c + i * g
         h = o * jnp.tanh(c)
         after = LSTMState(jnp.where(alive_t, c, before.c), jnp.where(alive_t, h, before.h))
-        return after, (Saved(i, f, g, o, before, c), jnp.where(alive_t, h, 0.0))
+        return after, (jnp.where(alive_t, h, 0.0), Saved(i, f, g, o, after.c) if saves else None)
 
-    last, (saved, y) = jax.lax.scan(step, first, (x, alive), reverse=reverse)
-    return (y, last), (params, x, alive, saved)
+    last, (y, saved) = jax.lax.scan(step, first, (x, alive), reverse=plan.reverse)
+    return (y, last), saved
 
 
-def _backward(reverse: bool, residuals: tuple, cotangents: tuple[Outputs, LSTMState]) -> tuple:
-    params, x, alive, saved = residuals
+def _preactivations(plan: _Plan, params: LSTMParams) -> Callable[[Features, Hidden], list[Hidden]]:
+    """What enters the gates i, f, g, o, from ``x[B, D]`` and ``h[B, H]``."""
+    product = partial(matmul, dtype=plan.matmul_dtype)
+    # Rounded and laid out once, not again in every step.
+    kernels = [kernel.astype(plan.matmul_dtype or kernel.dtype) for kernel in params[:2]]
+    gates = [LSTMParams(kernels[0], kernels[1], params.bias)]
+    if plan.gatewise:
+        parts = jax.lax.optimization_barrier([jnp.split(array, 4, axis=-1) for array in gates[0]])
+        gates = [LSTMParams(*own) for own in zip(*parts, strict=True)]
+
+    def preactivations(x_t: Features, h: Hidden) -> list[Hidden]:
+        z = [product(x_t, w.input_kernel) + product(h, w.recurrent_kernel) + w.bias[None] for w in gates]
+        return z if plan.gatewise else jnp.split(z[0], 4, axis=-1)
+
+    return preactivations
+
+
+def _backward(plan: _Plan, residuals: tuple, cotangents: tuple[Outputs, LSTMState]) -> tuple:
+    params, x, alive, first, y, saved = residuals
     dy, d_last = cotangents
-
-    def step(d_after: LSTMState, inputs: tuple[jax.Array, jax.Array, Saved]) -> tuple[LSTMState, jax.Array]:
-        dy_t, alive_t, (i, f, g, o, before, c) = inputs[0], inputs[1][:, None], inputs[2]
-        squashed = jnp.tanh(c)
-        dh = d_after.h + dy_t
-        dc = d_after.c + dh * o * (1.0 - squashed * squashed)
-        dz = jnp.concatenate(
-            [
-                dc * g * i * (1.0 - i),
-                dc * before.c * f * (1.0 - f),
-                dc * i * (1.0 - g * g),
-                dh * squashed * o * (1.0 - o),
-            ],
-            axis=-1,
-        )
-        dz = jnp.where(alive_t, dz, 0.0)
-        d_before = LSTMState(
-            jnp.where(alive_t, dc * f, d_after.c), jnp.where(alive_t, dz @ params.recurrent_kernel.T, d_after.h)
-        )
-        return d_before, dz
-
-    d_first, dz = jax.lax.scan(step, d_last, (dy, alive, saved), reverse=not reverse)
-    d_params = LSTMParams(
-        input_kernel=jnp.einsum("tbd,tbz->dz", x, dz),
-        recurrent_kernel=jnp.einsum("tbh,tbz->hz", saved.before.h, dz),
-        bias=jnp.sum(dz, axis=(0, 1)),
+    steps, batch, inputs = x.shape
+    kernel = jnp.concatenate([params.input_kernel, params.recurrent_kernel])
+    product = partial(matmul, dtype=plan.matmul_dtype)
+    # Turned round once, not again in every step.
+    to_x, to_h = jax.lax.optimization_barrier(
+        tuple(array.astype(plan.matmul_dtype or array.dtype).T for array in params[:2])
     )
-    return d_params, dz @ params.input_kernel.T, None, d_first
+    before = partial(_before, plan.reverse, alive)
+
+    def step(start: jax.Array, n: jax.Array, carry: tuple[LSTMState, jax.Array]) -> tuple[LSTMState, jax.Array]:
+        """One step backwards in time, of the block that begins at ``start``; its dz goes to row n of the block's."""
+        d_after, dz_block = carry
+        t = start + n
+        alive_t = alive[t][:, None]
+        i, f, g, o, c = (array[t] for array in saved)
+        squashed = jnp.tanh(c)
+        dh = d_after.h + dy[t]
+        dc = d_after.c + dh * o * (1.0 - squashed * squashed)
+        into = [
+            dc * g * i * (1.0 - i),
+            dc * before(saved.c, first.c, t) * f * (1.0 - f),
+            dc * i * (1.0 - g * g),
+            dh * squashed * o * (1.0 - o),
+        ]
+        dz = jnp.where(alive_t, jnp.concatenate(into, axis=-1), 0.0)
+        d_h = product(dz, to_h)
+        d_before = LSTMState(jnp.where(alive_t, dc * f, d_after.c), jnp.where(alive_t, d_h, d_after.h))
+        return d_before, jax.lax.dynamic_update_index_in_dim(dz_block, dz, n, 0)
+
+    def block(start: jax.Array, size: int, carry: tuple) -> tuple:
+        """A block of steps; the gradients of weights, bias and inputs follow once its dz is known."""
+        d_after, d_kernel, d_bias, dx = carry
+        dz = jax.lax.empty((size, batch, kernel.shape[1]), kernel.dtype)
+        d_before, dz = _loop(size, plan.reverse, partial(step, start), (d_after, dz))
+        flat = dz.reshape(size * batch, -1)
+        own = jax.lax.dynamic_slice_in_dim(x, start, size)
+        # Padding may hold anything; in a product NaN would reach the gradient, as 0 · NaN.
+        own = jnp.where(jax.lax.dynamic_slice_in_dim(alive, start, size)[:, :, None], own, 0.0)
+        h = jax.vmap(partial(before, y, first.h))(start + jnp.arange(size))
+        entered = jnp.concatenate([own, h], axis=-1).reshape(size * batch, -1)
+        d_kernel = d_kernel + product(entered.T, flat)
+        d_own = product(flat, to_x).reshape(size, batch, inputs)
+        return d_before, d_kernel, d_bias + flat.sum(0), jax.lax.dynamic_update_slice_in_dim(dx, d_own, start, 0)
+
+    carry = (d_last, jnp.zeros_like(kernel), jnp.zeros_like(params.bias), jax.lax.empty(x.shape, kernel.dtype))
+    d_first, d_kernel, d_bias, dx = _in_blocks(steps, plan.block or steps, plan.reverse, block, carry)
+    return LSTMParams(d_kernel[:inputs], d_kernel[inputs:], d_bias), dx, None, d_first
 
 
 _sequence.defvjp(_forward, _backward)
+
+
+def _before(reverse: bool, alive: jax.Array, after: jax.Array, first: Hidden, t: jax.Array) -> Hidden:
+    """The state that step t of a row began with, out of those ``[T, B, H]`` that the steps left; else what it has no
+    part in."""
+    if not reverse:
+        return jnp.where(t > 0, after[jnp.maximum(t - 1, 0)], first)
+    follows = jnp.minimum(t + 1, alive.shape[0] - 1)
+    return jnp.where((alive[follows] & (t < follows))[:, None], after[follows], first)
+
+
+def _loop(size: int, upwards: bool, body: Callable, carry: Any) -> Any:
+    """``body(n, carry)`` for n from 0 up or from the last down."""
+    return jax.lax.fori_loop(0, size, lambda k, own: body(k if upwards else size - 1 - k, own), carry)
+
+
+def _in_blocks(steps: int, size: int, upwards: bool, block: Callable, carry: Any) -> Any:
+    """``block(start, size, carry)`` for all blocks of a sequence from the first up or from the last down."""
+    count, rest = divmod(steps, size)
+    if rest and not upwards:
+        carry = block(count * size, rest, carry)
+    if count:
+        carry = _loop(count, upwards, lambda n, own: block(n * size, size, own), carry)
+    if rest and upwards:
+        carry = block(count * size, rest, carry)
+    return carry

@@ -20,6 +20,9 @@ KEYS = jax.random.split(jax.random.key(0), B)
 IMPLEMENTATIONS = {
     "scan": lambda reverse: unrolled(lstm(H), reverse),
     "bptt": lambda reverse: bptt_lstm(H, reverse=reverse),
+    "blocks of 2": lambda reverse: bptt_lstm(H, reverse=reverse, block=2, gatewise=True),
+    "blocks of 4": lambda reverse: bptt_lstm(H, reverse=reverse, block=4),  # and a shorter one
+    "one block": lambda reverse: bptt_lstm(H, reverse=reverse, block=0),
 }
 # From a function that makes a layer of one direction.
 COMPOSED = {
@@ -55,9 +58,33 @@ def made(composition: str):
 @pytest.mark.parametrize("composition", COMPOSED)
 @given(lengths=some_lengths)
 def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
-    params, state, scan, bptt = made(composition)
+    params, state, scan, *by_hand = made(composition)
     x = random(3, T, B, D)
-    assert_close(bptt(params, x, state, lengths), scan(params, x, state, lengths), atol=1e-5, rtol=1e-5)
+    expected = scan(params, x, state, lengths)
+    for bptt in by_hand:
+        assert_close(bptt(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("block", [0, 4])
+def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, block):
+    layers = [unrolled(lstm(H), reverse), bptt_lstm(H, reverse=reverse, matmul_dtype="bfloat16", block=block)]
+    params, state = random_weights(layers[0], D, 1), randomised(lstm(H).initial_state(B), 2)
+    x = random(3, T, B, D)
+    exact, rounded = (jax.jit(jax.grad(loss_of(layer), (0, 1, 2), has_aux=True)) for layer in layers)
+    expected, found = exact(params, x, state, RAGGED), rounded(params, x, state, RAGGED)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(found))
+    assert_close(found, expected, atol=0.1, rtol=0.02)
+    assert difference(found[0][0].input_kernel, expected[0][0].input_kernel) > 1e-4
+
+
+def test_what_padding_holds_touches_nothing():
+    layer = bptt_lstm(H, block=4)
+    params, state = random_weights(layer, D, 1), randomised(lstm(H).initial_state(B), 2)
+    x = random(3, T, B, D)
+    spoilt = jnp.where((jnp.arange(T)[:, None] < RAGGED[None])[:, :, None], x, jnp.nan)
+    run = jax.jit(jax.grad(loss_of(layer), (0, 1, 2), has_aux=True))
+    assert_equal(run(params, spoilt, state, RAGGED), run(params, x, state, RAGGED))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -84,7 +111,7 @@ def mapped(function):
 
 @pytest.mark.parametrize("over_lanes", [jax.vmap, mapped], ids=["vmap", "map"])
 def test_lanes_side_by_side_equal_each_alone(over_lanes):
-    params, state, _, bptt = made("both")
+    params, state, _, bptt, *_ = made("both")
     lanes = [randomised(params, seed) for seed in (10, 20, 30)]
     x, states = random(3, T, B, D), [randomised(state, seed) for seed in (40, 50, 60)]
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *zip(lanes, states, strict=True))

@@ -1,0 +1,87 @@
+"""The fastest LSTM for a size, by a table that was measured.
+
+``choices.json`` holds, for each backend, the fastest of all ways at some sizes; ``bench.py --suite=tune`` measures it
+again and rewrites it. Where a backend has no sizes in it, the backward pass by hand with one product a weight is taken.
+"""
+
+import json
+import math
+from collections.abc import Sequence as Sized
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
+from lstm_jax.layers.base import Layer
+from lstm_jax.layers.bptt import bptt_lstm
+from lstm_jax.layers.unroll import unrolled
+from lstm_jax.types import Lengths, MatmulDtype, Outputs, RowKeys, Sequence
+
+CHOICES = Path(__file__).with_name("choices.json")
+
+
+class Way(NamedTuple):
+    """A way to compute an LSTM."""
+
+    implementation: str  # scan | bptt
+    block: int = 0  # of bptt
+    gatewise: bool = False  # of bptt
+
+    def layer(
+        self, hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
+    ) -> Layer:
+        """The Layer of it; arguments as those of :func:`bptt_lstm`."""
+        if self.implementation == "scan":
+            return unrolled(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
+        return bptt_lstm(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
+
+
+class Choice(NamedTuple):
+    """The fastest way at a size, as one device computes it."""
+
+    batch: int  # B
+    inputs: int  # D
+    hidden: int  # H
+    way: Way
+
+
+UNMEASURED = Way("bptt")
+
+
+def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Way:
+    """The way of the size nearest in its logarithms; ``UNMEASURED`` without any."""
+
+    def distance(choice: Choice) -> float:
+        pairs = ((choice.batch, batch), (choice.inputs, inputs), (choice.hidden, hidden))
+        return sum(math.log(known / asked) ** 2 for known, asked in pairs)
+
+    return min(choices, key=distance).way if choices else UNMEASURED
+
+
+@cache
+def measured(backend: str) -> tuple[Choice, ...]:
+    """The backend's part of the table."""
+    found = json.loads(CHOICES.read_text()).get(backend, {"sizes": []})
+    return tuple(Choice(batch, inputs, hidden, Way(*way)) for batch, inputs, hidden, *way in found["sizes"])
+
+
+def auto_lstm(
+    hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
+) -> Layer:
+    """The Layer ``unrolled(lstm(hidden_size, forget_bias), reverse)`` by the way that is fastest for the rows and the
+    features that it is given. Arguments and what holds for gradients are those of :func:`bptt_lstm`."""
+
+    def apply(
+        params: LSTMParams,
+        x: Sequence,
+        lengths: Lengths,
+        key: RowKeys | None = None,
+        state: LSTMState | None = None,
+    ) -> tuple[Outputs, LSTMState]:
+        _, batch, inputs = x.shape
+        way = nearest(measured(jax.default_backend()), batch, inputs, hidden_size)
+        return way.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
+
+    return Layer(lstm(hidden_size, forget_bias).init, apply)

@@ -1,0 +1,44 @@
+"""The table that chooses the LSTM's implementation by size."""
+
+import jax
+import pytest
+
+from lstm_jax.cells import lstm
+from lstm_jax.layers import auto, auto_lstm, unrolled
+from lstm_jax.layers.auto import UNMEASURED, Choice, Way, measured, nearest
+from tests.helpers import assert_close, random, random_weights
+
+SMALL, LARGE = Way("scan"), Way("bptt", 16, True)
+CHOICES = (Choice(8, 32, 32, SMALL), Choice(64, 512, 512, LARGE))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((8, 32, 32), SMALL), ((16, 100, 64), SMALL), ((64, 300, 512), LARGE), ((100, 90, 900), LARGE)],
+)
+def test_the_nearest_size_decides(size, expected):
+    assert nearest(CHOICES, *size) == expected
+
+
+def test_without_sizes_the_backward_pass_is_by_hand():
+    assert nearest((), 8, 32, 32) == UNMEASURED
+    assert measured("a backend that nobody has measured") == ()
+
+
+def test_the_table_of_this_project_can_be_read():
+    for choice in measured("cpu"):
+        assert min(choice[:3]) >= 1
+        assert choice.way.implementation in ("scan", "bptt")
+
+
+@pytest.mark.parametrize("way", [SMALL, LARGE])
+def test_the_way_that_the_table_names_is_taken(monkeypatch, way):
+    taken = []
+    real = Way.layer
+    monkeypatch.setattr(Way, "layer", lambda self, *given: taken.append(self) or real(self, *given))
+    monkeypatch.setattr(auto, "measured", lambda backend: (Choice(1, 1, 1, way),) if backend == "cpu" else ())
+    layer, reference = auto_lstm(5, reverse=True), unrolled(lstm(5), reverse=True)
+    params, x = random_weights(layer, 3, 1), random(2, 6, 4, 3)
+    lengths = jax.numpy.array([6, 0, 2, 5])
+    assert_close(jax.jit(layer.apply)(params, x, lengths), jax.jit(reference.apply)(params, x, lengths))
+    assert taken == [way]
