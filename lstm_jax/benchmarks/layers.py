@@ -44,9 +44,9 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
             own = turns.measure(suite, case, names, dtype, device)
             for each in own:
                 log.info("%s", _line(each))
-            found = _limited(found._replace(measurements=[*found.measurements, *own]))
+            found = limited(found._replace(measurements=[*found.measurements, *own]))
             record.write(found, place / "bench.json")
-    found = _limited(found._replace(limits_after=measure_limits()[1]))
+    found = limited(found._replace(limits_after=measure_limits()[1]))
     record.write(found, place / "bench.json")
     roofline.draw(found, place / "roofline.png")
     return report.tables(found)
@@ -65,7 +65,7 @@ def measure_limits() -> tuple[str, Limits]:
     return answer["device"], Limits(*answer["limits"])
 
 
-def _limited(found: Record) -> Record:
+def limited(found: Record) -> Record:
     """With every measurement held to the limits that are known by now."""
     return found._replace(measurements=[_against(each, found) for each in found.measurements])
 
@@ -88,7 +88,7 @@ def _check(suite: str, names: Sequence[str], dtypes: Sequence[str]) -> None:
             if name not in known[kind]:
                 raise ConfigError(f"there is no {kind} {name!r}; there are {', '.join(known[kind])}")
         if len(set(given)) < len(given):
-            raise ConfigError(f"a {kind} is given twice: {', '.join(given)}")
+            raise ConfigError(f"the same {kind} is given twice: {', '.join(given)}")
     if names[0] not in OURS:
         ours = ", ".join(OURS)
         raise ConfigError(f"the first implementation, which others are held to, is {names[0]!r}; it must be of {ours}")

@@ -19,8 +19,9 @@ def tables(found: Record) -> str:
     for dtype in dict.fromkeys(each.dtype for each in found.measurements):
         for part in PASSES:
             own = [each for each in found.measurements if (each.dtype, each.part) == (dtype, part)]
-            parts.append(_table(own, f"{part}, {dtype}", found.reference))
-    return "\n\n".join(part for part in parts if part)
+            if own:
+                parts.append(_table(own, f"{part}, {dtype}", found.reference))
+    return "\n\n".join(parts)
 
 
 def _circumstances(found: Record) -> str:

@@ -16,7 +16,7 @@ COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a
 MARKERS = "oD^sv<>Ph"
 ROOF, MUTED = "#333333", "#777777"
 MARGIN = 1.7  # beyond the outermost case, and beyond the ridge of the roof, as a factor
-NAMES = 0.27  # of an axis' height, which the cases' names take
+NAMES = 0.31  # of an axis' height, which the cases' names take
 LABEL_GAP = 0.042  # of an axis' width, between the names of neighbouring cases
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 
@@ -29,7 +29,7 @@ def draw(record: Record, path: Path) -> None:
       path: of the PNG.
     """
     dtypes = list(dict.fromkeys(each.dtype for each in record.measurements))
-    drawn, axes = plots.figure(13, 5.2 * len(dtypes) + 0.7, len(dtypes), len(PASSES), squeeze=False)
+    drawn, axes = plots.figure(13, 5.4 * len(dtypes) + 0.7, len(dtypes), len(PASSES), squeeze=False)
     for row, dtype in zip(axes, dtypes, strict=True):
         for panel, part in zip(row, PASSES, strict=True):
             _panel(panel, record, part, dtype)
