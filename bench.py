@@ -20,7 +20,7 @@ SUITES = {
 def define() -> None:
     """The flags of this command."""
     flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {'; '.join(SUITES.values())}.", required=True)
-    flags.DEFINE_list("implementations", "auto,scan,flax,torch,keras", "Of LSTM layers, which; the first is ours.")
+    flags.DEFINE_list("implementations", "auto,scan,flax,torch,keras", "Of LSTM layers; the first is ours.")
     flags.DEFINE_list("dtypes", "float32", "Of LSTM layers: float32, bfloat16 or both.")
     flags.DEFINE_integer("reviews", 800_000, "Of the suite text, how many reviews.", lower_bound=1000)
     flags.DEFINE_string("workdir", None, "Where generated files and pictures are kept.", required=True)
@@ -38,7 +38,10 @@ def _layers(place: Path) -> str:
     """Implementations of the LSTM in turn, over the sizes of a suite."""
     from lstm_jax.benchmarks import layers
 
-    command = f"python bench.py --suite={FLAGS.suite} --implementations={','.join(FLAGS.implementations)}"
+    command = (
+        f"python bench.py --suite={FLAGS.suite} --implementations={','.join(FLAGS.implementations)} "
+        f"--dtypes={','.join(FLAGS.dtypes)} --workdir=W"
+    )
     return layers.run(FLAGS.suite, FLAGS.implementations, FLAGS.dtypes, place, command)
 
 

@@ -1,19 +1,18 @@
-"""The benchmark of LSTM layers from names to files: workers started, limits measured, all cases timed and reported."""
+"""The benchmark of LSTM layers from names to files: limits and all cases measured, and reported."""
 
-import contextlib
 import datetime
 import logging
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from lstm_jax.benchmarks import report, turns
+from lstm_jax.benchmarks import record, report, roofline, roofs, turns
 from lstm_jax.benchmarks.limits import Limits
+from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.record import Record
 from lstm_jax.benchmarks.suites import SUITES
-from lstm_jax.benchmarks.turns import Measurement, Worker
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import git_commit
 
 log = logging.getLogger(__name__)
@@ -22,7 +21,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "numpy", "torch", "keras")
 
 
 def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, command: str) -> str:
-    """Measures and returns the table; writes ``bench.json`` and ``roofline.png``.
+    """Measures and returns the tables; writes ``bench.json``, anew after each case, and ``roofline.png``.
 
     Args:
       suite: of ``suites.py``.
@@ -32,45 +31,67 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
       command: that repeats it.
 
     Raises:
-      ConfigError: there is no such implementation or type.
+      ConfigError: there is no such suite, implementation or type, or the first one is not ours.
+      UserError: the device's limits could not be measured.
     """
-    _check(names, dtypes)
-    with Worker("limits") as worker:
-        answer = worker.ask("limits")
-        device = worker.ask("describe")["device"]
-    limits = Limits(**answer)
-    found: list[Measurement] = []
-    with contextlib.ExitStack() as running:
-        workers = [running.enter_context(Worker(name)) for name in names]
-        for dtype in dtypes:
-            ceiling = {"float32": limits.float32_gflops, "bfloat16": limits.bfloat16_gflops}[dtype]
-            for each in turns.measure(suite, SUITES[suite], workers, dtype, ceiling, device):
-                log.info("%s", _line(each))
-                found.append(each)
-    about = {
-        "command": command,
-        "date": datetime.date.today().isoformat(),
-        "device": device,
-        "versions": {name: _version(name) for name in PACKAGES},
-        "git_commit": git_commit(),
-        "limits": limits._asdict(),
-    }
-    report.write(found, about, place / "bench.json")
-    report.roofline(found, limits, place / "roofline.png")
-    return report.table(found, names[0])
-
-
-def _check(names: Sequence[str], dtypes: Sequence[str]) -> None:
-    for name in names:
-        if name not in PEERS:
-            raise ConfigError(f"there is no implementation {name!r}; there are {', '.join(PEERS)}")
-    if not names or names[0] not in OURS:
-        raise ConfigError(
-            f"the first implementation must be one of ours, which the others are held to: {', '.join(OURS)}"
-        )
+    _check(suite, names, dtypes)
+    device, before = measure_limits()
+    today, versions = datetime.date.today().isoformat(), {name: _version(name) for name in PACKAGES}
+    cases = {case.name: case for case in SUITES[suite]}
+    found = Record(suite, command, today, device, versions, git_commit(), before, None, cases, [])
     for dtype in dtypes:
-        if dtype not in turns.TOLERANCE:
-            raise ConfigError(f"there is no type {dtype!r}; there are {', '.join(turns.TOLERANCE)}")
+        for case in cases.values():
+            own = turns.measure(suite, case, names, dtype, device)
+            for each in own:
+                log.info("%s", _line(each))
+            found = limited(found._replace(measurements=[*found.measurements, *own]))
+            record.write(found, place / "bench.json")
+    found = limited(found._replace(limits_after=measure_limits()[1]))
+    record.write(found, place / "bench.json")
+    roofline.draw(found, place / "roofline.png")
+    return report.tables(found)
+
+
+def measure_limits() -> tuple[str, Limits]:
+    """The device in words and its limits, measured in a process of its own.
+
+    Raises:
+      UserError: that failed.
+    """
+    with turns.Worker("limits") as worker:
+        answer = worker.ask("limits")
+    if "error" in answer:
+        raise UserError(f"the limits of this device cannot be measured: {answer['error']}")
+    return answer["device"], Limits(*answer["limits"])
+
+
+def limited(found: Record) -> Record:
+    """With every measurement held to the limits that are known by now."""
+    return found._replace(measurements=[_against(each, found) for each in found.measurements])
+
+
+def _against(each: Measurement, found: Record) -> Measurement:
+    if each.median_ms is None:
+        return each
+    least = roofs.seconds(found.cases[each.case], each.part, each.dtype, found.limits)
+    limited_by = max(least, key=lambda name: least[name])
+    limit_ms = 1e3 * least[limited_by]
+    return each._replace(limit_ms=limit_ms, limited_by=limited_by, fraction_of_limit=limit_ms / each.median_ms)
+
+
+def _check(suite: str, names: Sequence[str], dtypes: Sequence[str]) -> None:
+    known = {"suite": list(SUITES), "implementation": list(PEERS), "type": list(turns.TOLERANCE)}
+    for kind, given in (("suite", [suite]), ("implementation", names), ("type", dtypes)):
+        if not given:
+            raise ConfigError(f"no {kind} is given; there are {', '.join(known[kind])}")
+        for name in given:
+            if name not in known[kind]:
+                raise ConfigError(f"there is no {kind} {name!r}; there are {', '.join(known[kind])}")
+        if len(set(given)) < len(given):
+            raise ConfigError(f"the same {kind} is given twice: {', '.join(given)}")
+    if names[0] not in OURS:
+        ours = ", ".join(OURS)
+        raise ConfigError(f"the first implementation, which others are held to, is {names[0]!r}; it must be of {ours}")
 
 
 def _version(name: str) -> str | None:
@@ -81,7 +102,7 @@ def _version(name: str) -> str | None:
 
 
 def _line(each: Measurement) -> str:
-    what: Any = (
-        each.error or f"{each.median_ms:.3g} ms, {each.gflops:.0f} GFLOP/s, compiled in {each.compile_seconds:.1f} s"
-    )
+    what = each.error
+    if each.median_ms is not None:
+        what = f"{each.median_ms:.3g} ms, {each.gflops:.0f} GFLOP/s, compiled in {each.compile_seconds:.1f} s"
     return f"{each.case}, {each.part}, {each.dtype}, {each.implementation}: {what}"

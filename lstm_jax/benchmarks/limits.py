@@ -1,4 +1,4 @@
-"""What a device can do at best: its matrix products and its memory, measured."""
+"""What a device can do at best: its matrix products, its memory and its loops, measured."""
 
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 SIDES = (1024, 2048, 3072)  # of square matrices, a device
 COPIED = 2**26  # bytes that are copied, a device
+STEPS = 10_000  # of the loop
 ROUNDS = 7
 
 
@@ -22,6 +23,19 @@ class Limits(NamedTuple):
     bfloat16_gflops: float
     copy_gbps: float  # 1e9 bytes read and written a second
     shortest_step_us: float  # of a loop whose step does next to nothing: no sequence is faster than its steps
+
+    def gflops(self, dtype: str) -> float:
+        """The ceiling of matrix products; operands in bfloat16 can also be multiplied as float32."""
+        return max(self.float32_gflops, self.bfloat16_gflops) if dtype == "bfloat16" else self.float32_gflops
+
+    def best(self, other: "Limits") -> "Limits":
+        """The better of two measurements, each by itself."""
+        return Limits(
+            max(self.float32_gflops, other.float32_gflops),
+            max(self.bfloat16_gflops, other.bfloat16_gflops),
+            max(self.copy_gbps, other.copy_gbps),
+            min(self.shortest_step_us, other.shortest_step_us),
+        )
 
 
 def measure() -> Limits:
@@ -35,19 +49,18 @@ def _product(mesh: Mesh, side: int, kind: Any) -> float:
     """Operations a second of a square product on every device."""
     a = _spread(mesh, (mesh.size, side, side), kind)
     product = jax.shard_map(lambda a: a @ a, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
-    return 2.0 * side**3 * mesh.size / _median(jax.jit(product), a)
+    return 2.0 * side**3 * mesh.size / _median(product, a)
 
 
 def _copy(mesh: Mesh) -> float:
     a = _spread(mesh, (mesh.size, COPIED // 4), jnp.float32)
     add = jax.shard_map(lambda a: a + 1.0, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
-    return 2.0 * COPIED * mesh.size / _median(jax.jit(add), a)
+    return 2.0 * COPIED * mesh.size / _median(add, a)
 
 
 def _step() -> float:
-    steps = 10_000
-    loop = jax.jit(lambda x: jax.lax.fori_loop(0, steps, lambda n, x: jnp.tanh(x) + n, x))
-    return _median(loop, jnp.ones((8, 8))) / steps
+    loop = lambda x: jax.lax.fori_loop(0, STEPS, lambda n, x: jnp.tanh(x) + n, x)
+    return _median(loop, jnp.ones((8, 8))) / STEPS
 
 
 def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
@@ -56,7 +69,7 @@ def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
 
 
 def _median(function: Callable[..., Any], *arguments: Any) -> float:
-    ready = function.lower(*arguments).compile()  # type: ignore[attr-defined]
+    ready = jax.jit(function).lower(*arguments).compile()
     seconds = []
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()

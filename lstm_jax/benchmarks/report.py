@@ -1,100 +1,113 @@
-"""What the benchmark leaves behind: ``bench.json``, a table to paste, a roofline."""
+"""The benchmark of layers as Markdown: ``python -m lstm_jax.benchmarks.report FILE`` prints a ``bench.json``."""
 
-import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lstm_jax.benchmarks import record
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.turns import PASSES, Measurement, ratio
-from lstm_jax.files import write_text
-from lstm_jax.reports import plots
-
-COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#666666", "#c2a83e")
+from lstm_jax.benchmarks.measurement import NOISY, PASSES, Measurement, Ratio, ratio
+from lstm_jax.benchmarks.record import Record
+from lstm_jax.errors import UserError
 
 
-def write(found: Sequence[Measurement], about: dict[str, Any], file: Path) -> None:
-    """Writes ``bench.json``: what it was measured on and by which command, and an object a measurement."""
-    measurements = [json.dumps(each.as_json()) for each in found]
-    head = json.dumps(about, indent=2).removesuffix("\n}")
-    write_text(file, head + ',\n  "measurements": [\n    ' + ",\n    ".join(measurements) + "\n  ]\n}\n")
-
-
-def table(found: Sequence[Measurement], reference: str) -> str:
-    """A section a type and a pass: milliseconds of every implementation, and over those of the reference.
-
-    Args:
-      found: measurements.
-      reference: the implementation that others are compared with.
-    """
-    parts = []
-    for dtype in dict.fromkeys(each.dtype for each in found):
+def tables(found: Record) -> str:
+    """The circumstances, how to read it, and a table a type and a pass."""
+    parts = [_circumstances(found), _legend(found.reference)]
+    for dtype in dict.fromkeys(each.dtype for each in found.measurements):
         for part in PASSES:
-            own = [each for each in found if (each.dtype, each.part) == (dtype, part)]
-            parts.append(_section(own, f"{part}, {dtype}", reference))
+            own = [each for each in found.measurements if (each.dtype, each.part) == (dtype, part)]
+            if own:
+                parts.append(_table(own, f"{part}, {dtype}", found.reference))
     return "\n\n".join(parts)
 
 
-def _section(found: Sequence[Measurement], title: str, reference: str) -> str:
-    names = list(dict.fromkeys(each.implementation for each in found))
+def _circumstances(found: Record) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items() if version)
     lines = [
-        f"| {title} | {' | '.join(f'{name}, ms' for name in names)} | {reference}, GFLOP/s | of the limit |",
-        "|---" * (len(names) + 3) + "|",
+        f"{found.device}, {found.date}, commit {found.git_commit or 'unknown'}, {versions}.",
+        f"`{found.command}`",
+        f"Limits before: {_limits(found.limits_before)}.",
     ]
+    lines.append(f"After: {_limits(found.limits_after)}." if found.limits_after else "It has not come to its end.")
+    return "  \n".join(lines)
+
+
+def _limits(limits: Limits) -> str:
+    products = f"products {limits.float32_gflops:,.0f} GFLOP/s in float32 and {limits.bfloat16_gflops:,.0f} in bfloat16"
+    return f"{products}, copying {limits.copy_gbps:,.1f} GB/s, a step {limits.shortest_step_us:.2f} µs"
+
+
+def _legend(reference: str) -> str:
+    return (
+        f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, the "
+        "least time that products, memory or steps allow. Where the quartiles of the rounds' ratios are more than "
+        f"{NOISY:.0%} of their median apart, no ratio is told (noisy). Geometric means are over the cases in which the "
+        "ratios of all are told, leaving out those that have none."
+    )
+
+
+def _table(found: Sequence[Measurement], title: str, reference: str) -> str:
+    names = list(dict.fromkeys(each.implementation for each in found))
+    lines = [f"| {title} | limit, ms | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    ratios: dict[str, list[Ratio | None]] = {name: [] for name in names}
     for case in dict.fromkeys(each.case for each in found):
         own = {each.implementation: each for each in found if each.case == case}
-        base = own[reference]
-        cells = [_cell(own.get(name), base) for name in names]
-        rate = (
-            f"{base.gflops:.0f} | {base.fraction_of_limit:.0%}" if base.gflops and base.fraction_of_limit else "– | –"
-        )
-        lines.append(f"| {case} | {' | '.join(cells)} | {rate} |")
-    means = [_geometric_mean(found, name, reference) for name in names]
-    lines.append(f"| geometric mean of the ratios | {' | '.join(means)} | | |")
-    return "\n".join(lines)
+        for name in names:
+            ratios[name].append(ratio(own[name], own[reference]))
+        cells = [_cell(own[name], ratios[name][-1] if name != reference else None) for name in names]
+        lines.append(f"| {case} | {_limit(list(own.values()))} | {' | '.join(cells)} |")
+    return "\n".join([*lines, _means(ratios, reference)])
 
 
-def _cell(own: Measurement | None, base: Measurement) -> str:
-    if own is None:
-        return ""
-    if own.error:
-        return own.error
-    text = f"{own.median_ms:.3g} [{own.p10_ms:.3g}, {own.p90_ms:.3g}]"
-    if own is base:
-        return text
-    compared = ratio(own, base)
-    if compared is None:
-        return text
-    return f"{text} (too noisy to compare)" if compared.noisy else f"{text} × {compared.median:.2f}"
+def _limit(found: Sequence[Measurement]) -> str:
+    told = [f"{_ms(each.limit_ms)} ({each.limited_by})" for each in found if each.limit_ms is not None]
+    return told[0] if told else "–"
 
 
-def _geometric_mean(found: Sequence[Measurement], name: str, reference: str) -> str:
-    """Of an implementation's time over the reference's, over the cases that can be told."""
-    if name == reference:
-        return "1"
-    base = {each.case: each for each in found if each.implementation == reference}
-    own = [ratio(each, base[each.case]) for each in found if each.implementation == name]
-    told = [each.median for each in own if each and not each.noisy]
-    if not told:
-        return "–"
-    mean = float(np.exp(np.mean(np.log(told))))
-    return f"× {mean:.2f}" + (f" ({len(told)} of {len(own)} cases)" if len(told) < len(own) else "")
+def _cell(own: Measurement, compared: Ratio | None) -> str:
+    if own.median_ms is None:
+        return (own.error or "–").replace("|", "\\|")
+    parts = [_ms(own.median_ms)]
+    if compared:
+        parts.append("noisy" if compared.noisy else f"× {compared.median:.2f}")
+    if own.fraction_of_limit is not None:
+        parts.append(f"{own.fraction_of_limit:.0%}")
+    return ", ".join(parts)
 
 
-def roofline(found: Sequence[Measurement], limits: Limits, path: Path) -> None:
-    """GFLOP/s of training over the work of a step, under the ceiling of matrix products."""
-    own = [each for each in found if each.dtype == "float32" and each.part == "train" and each.gflops]
-    drawn, axes = plots.figure(7.5, 4.4)
-    cases = sorted({each.case for each in own}, key=lambda case: max(e.gflops or 0 for e in own if e.case == case))
-    for name, colour in zip(dict.fromkeys(each.implementation for each in own), COLOURS, strict=False):
-        rates = {each.case: each.gflops for each in own if each.implementation == name}
-        axes.plot([cases.index(case) for case in rates], list(rates.values()), "o", color=colour, label=name)
-    axes.axhline(limits.float32_gflops, color="grey", linewidth=1, linestyle="--", label="matrix products alone")
-    axes.set_xticks(range(len(cases)), cases, rotation=20)
-    axes.set(ylabel="GFLOP/s of a training pass")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False, fontsize=9)
-    plots.save(drawn, path)
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _means(ratios: dict[str, list[Ratio | None]], reference: str) -> str:
+    """The last row: geometric means of the ratios over one and the same cases."""
+    told = {
+        name: [each.median if each and not each.noisy else np.nan for each in own]
+        for name, own in ratios.items()
+        if name != reference
+    }
+    told = {name: own for name, own in told.items() if np.isfinite(own).any()}
+    shared = np.isfinite(list(told.values())).all(axis=0) if told else np.zeros(0, bool)
+    means = {name: float(np.exp(np.mean(np.log(own)[shared]))) for name, own in told.items() if shared.any()}
+    cells = [f"× {means[name]:.2f}" if name in means else "" if name == reference else "–" for name in ratios]
+    return f"| geometric mean, {shared.sum()} of {len(ratios[reference])} cases | | {' | '.join(cells)} |"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the tables of a file; the exit code."""
+    if len(arguments) != 1:
+        print("error: give one file: python -m lstm_jax.benchmarks.report FILE.json", file=sys.stderr)
+        return 2
+    try:
+        print(tables(record.read(Path(arguments[0]))))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

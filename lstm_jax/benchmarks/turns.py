@@ -2,53 +2,34 @@
 
 A case is drawn from the same seed everywhere. Before anything is timed, what every implementation gives is held to the
 first one's of ours. Then all take turns: in each round every implementation makes some calls, in an order drawn anew,
-while the others wait, so that a slow minute of the machine meets all of them.
+while the others wait, so that a slow minute of the machine meets all of them. Every case has fresh processes, so that
+one that ends, or keeps memory, has nothing to do with the next case.
 """
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from lstm_jax.benchmarks.measurement import PASSES, Measurement
+from lstm_jax.benchmarks.peers import PEERS
 from lstm_jax.benchmarks.peers.problem import Case
 
-PASSES = ("forward", "train")
-ROUNDS = 9
+MOST_ROUNDS, LEAST_ROUNDS = 9, 5
+ROUNDS_SECONDS = 120.0  # that the rounds of a pass should take at most, where that leaves the least number of them
 TURN_SECONDS = 0.25  # that a turn takes at least
 MOST_CALLS = 200
-WARM_CALLS = 2
-TOLERANCE = {"float32": 2e-3, "bfloat16": 1e-1}  # of the largest value of an array
-NOISY = 0.15  # spread of the rounds' ratios between the quartiles above which no ratio is told
-
-
-class Measurement(NamedTuple):
-    """An implementation's pass over a case."""
-
-    suite: str
-    case: str
-    implementation: str
-    part: str  # forward | train
-    dtype: str
-    device: str
-    error: str  # what went wrong; then there are no figures
-    compile_seconds: float | None = None
-    median_ms: float | None = None
-    p10_ms: float | None = None
-    p90_ms: float | None = None
-    gflops: float | None = None  # of the matrix products, without padding
-    fraction_of_limit: float | None = None  # of the ceiling of the device's matrix products in that type
-    peak_bytes: int | None = None
-    rounds_ms: tuple[float, ...] = ()  # the median of each round
-
-    def as_json(self) -> dict[str, Any]:
-        """As it stands in ``bench.json``."""
-        values = self._asdict()
-        return {"pass" if name == "part" else name: value for name, value in values.items()}
+PAUSE_SECONDS = 0.02  # between turns: threads that found nothing more to do spin for a while
+# Of the largest value of an array. In bfloat16, of 8 bits, some also add up gradients over all steps.
+TOLERANCE = {"float32": 2e-3, "bfloat16": 0.25}
 
 
 class Worker:
@@ -57,8 +38,14 @@ class Worker:
     def __init__(self, name: str) -> None:
         self.name = name
         command = [sys.executable, "-m", "lstm_jax.benchmarks.worker", name]
+        environment = os.environ | dict(PEERS[name].environment if name in PEERS else {})
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
 
     def __enter__(self) -> "Worker":
@@ -78,80 +65,105 @@ class Worker:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        return json.loads(line) if line else {"error": "its process has ended"}
+        return json.loads(line) if line else {"error": f"its process ended with code {self._process.wait()}"}
+
+
+class Team:
+    """The workers of a case that have not failed, the first of them the reference; and why the others have."""
+
+    def __init__(self, workers: Sequence[Any]) -> None:
+        self.reference: str = workers[0].name
+        self.errors: dict[str, str] = {}
+        self._workers = list(workers)
+
+    @property
+    def sound(self) -> list[Any]:
+        """Those that have not failed."""
+        return [worker for worker in self._workers if worker.name not in self.errors]
+
+    def ask(self, worker: Any, do: str, **arguments: Any) -> dict[str, Any] | None:
+        """A worker's answer, or ``None`` if it fails at this."""
+        answer = worker.ask(do, **arguments)
+        if "error" in answer:
+            self.errors[worker.name] = answer["error"]
+            return None
+        return answer
+
+    def ask_all(self, do: str, **arguments: Any) -> dict[str, dict[str, Any]]:
+        """Answers by name of those that do not fail."""
+        answers = {worker.name: self.ask(worker, do, **arguments) for worker in self.sound}
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
 
 def measure(
-    suite: str, cases: Sequence[Case], workers: Sequence[Worker], dtype: str, ceiling: float, device: str
-) -> Iterable[Measurement]:
-    """All passes of all implementations over the cases, a case after the other.
+    suite: str, case: Case, names: Sequence[str], dtype: str, device: str, start: Callable[[str], Any] = Worker
+) -> list[Measurement]:
+    """Both passes of all implementations over a case, without what depends on the device's limits.
 
     Args:
       suite: its name.
-      cases: its sizes.
-      workers: of the implementations; the first is what the others are held to.
+      case: the sizes.
+      names: of implementations; the first is what the others are held to.
       dtype: float32 | bfloat16.
-      ceiling: GFLOP/s of matrix products in that type.
       device: in words.
+      start: makes a context manager that gives a worker.
     """
-    for case in cases:
-        yield from _case(suite, case, workers, dtype, ceiling, device)
+    with contextlib.ExitStack() as running:
+        team = Team([running.enter_context(start(name)) for name in names])
+        team.ask_all("load")
+        built = team.ask_all("build", case=list(case), dtype=dtype)
+        checked = _check(team, TOLERANCE[dtype])
+        found = []
+        for part in PASSES:
+            rounds = _turns(team, part)
+            for name in names:
+                own = Measurement(suite, case.name, name, part, dtype, device, team.errors.get(name))
+                if name in rounds:
+                    own = _told(own, case, rounds[name])._replace(
+                        compile_seconds=built[name]["compile_seconds"][part],
+                        difference=checked[name]["difference"],
+                        peak_bytes=checked[name]["peak_bytes"][part],
+                    )
+                found.append(own)
+        return found
 
 
-def _case(
-    suite: str, case: Case, workers: Sequence[Worker], dtype: str, ceiling: float, device: str
-) -> Iterable[Measurement]:
-    built: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for worker in workers:
-        built[worker.name] = worker.ask("build", case=list(case), dtype=dtype)
-    peaks = _checked(workers, built, errors, TOLERANCE[dtype])
-    sound = [worker for worker in workers if worker.name not in errors]
-    for part in PASSES:
-        rounds = _turns(sound, part)
-        for worker in workers:
-            name = worker.name
-            found = Measurement(suite, case.name, name, part, dtype, device, errors.get(name, ""))
-            if name in rounds:
-                ms = 1e3 * np.concatenate(rounds[name])
-                gflops = case.flop(part) / (np.median(ms) * 1e6)
-                found = found._replace(
-                    compile_seconds=built[name]["compile_seconds"][part],
-                    median_ms=float(np.median(ms)),
-                    p10_ms=float(np.quantile(ms, 0.1)),
-                    p90_ms=float(np.quantile(ms, 0.9)),
-                    gflops=float(gflops),
-                    fraction_of_limit=float(gflops / ceiling),
-                    peak_bytes=peaks[name],
-                    rounds_ms=tuple(float(1e3 * np.median(each)) for each in rounds[name]),
-                )
-            yield found
+def _told(own: Measurement, case: Case, rounds: list[list[float]]) -> Measurement:
+    """With the figures that follow from the seconds of its calls."""
+    ms = 1e3 * np.concatenate(rounds)
+    return own._replace(
+        median_ms=float(np.median(ms)),
+        p10_ms=float(np.quantile(ms, 0.1)),
+        p90_ms=float(np.quantile(ms, 0.9)),
+        gflops=float(case.flop(own.part) / (np.median(ms) * 1e6)),
+        rounds=tuple(float(1e3 * np.median(each)) for each in rounds),
+    )
 
 
-def _checked(
-    workers: Sequence[Worker], built: dict[str, Any], errors: dict[str, str], tolerance: float
-) -> dict[str, int]:
-    """Peak memory of those that give what the first one gives; what is wrong with the others goes into ``errors``."""
-    peaks: dict[str, int] = {}
+def _check(team: Team, tolerance: float) -> dict[str, dict[str, Any]]:
+    """Takes those out whose results are not the first one's; of the others, memory and difference by name."""
+    checked: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         reference: dict[str, Any] | None = None
-        for worker in workers:
+        for worker in team.sound:
             file = Path(folder) / f"{worker.name}.npz"
-            answer = built[worker.name]
-            if "error" not in answer:
-                answer = worker.ask("save", file=str(file))
-            if "error" in answer:
-                errors[worker.name] = answer["error"]
+            answer = team.ask(worker, "save", file=str(file))
+            if answer is None:
                 continue
             with np.load(file, allow_pickle=False) as arrays:
                 own = dict(arrays)
-            reference = reference or own
-            worst = max(_difference(own[name], reference[name]) for name in reference)
-            if worst > tolerance:
-                errors[worker.name] = f"differs from {workers[0].name} by {worst:.2g} of the largest value"
+            file.unlink()
+            if worker.name == team.reference:
+                reference = own
+            if reference is None:
+                team.errors[worker.name] = f"not measured: {team.reference}, which it would be held to, failed"
                 continue
-            peaks[worker.name] = answer["peak_bytes"]
-    return peaks
+            worst = max(_difference(own[name], reference[name]) for name in reference)
+            if not worst <= tolerance:
+                team.errors[worker.name] = f"differs from {team.reference} by {worst:.2g} of the largest value"
+                continue
+            checked[worker.name] = {**answer, "difference": worst}
+    return checked
 
 
 def _difference(own: Any, reference: Any) -> float:
@@ -160,37 +172,20 @@ def _difference(own: Any, reference: Any) -> float:
     return float(np.abs(own - reference).max() / np.abs(reference).max())
 
 
-def _turns(workers: Sequence[Worker], part: str) -> dict[str, list[list[float]]]:
+def _turns(team: Team, part: str) -> dict[str, list[list[float]]]:
     """Seconds of all calls, by implementation and round."""
-    calls = {}
-    for worker in workers:
-        seconds = worker.ask("time", part=part, calls=WARM_CALLS)["seconds"]
-        calls[worker.name] = int(np.clip(np.ceil(TURN_SECONDS / min(seconds)), 1, MOST_CALLS))
-    found: dict[str, list[list[float]]] = {worker.name: [] for worker in workers}
+    warm = {name: answer["seconds"][0] for name, answer in team.ask_all("time", part=part, calls=1).items()}
+    calls = {name: int(np.clip(np.ceil(TURN_SECONDS / seconds), 1, MOST_CALLS)) for name, seconds in warm.items()}
+    a_round = sum(calls[name] * warm[name] for name in warm)
+    count = int(np.clip(ROUNDS_SECONDS / max(a_round, 1e-9), LEAST_ROUNDS, MOST_ROUNDS))
+    found: dict[str, list[list[float]]] = {name: [] for name in warm}
     rng = np.random.default_rng(0)
-    for _ in range(ROUNDS):
-        for n in rng.permutation(len(workers)):
-            name = workers[n].name
-            found[name].append(workers[n].ask("time", part=part, calls=calls[name])["seconds"])
-    return found
-
-
-class Ratio(NamedTuple):
-    """How many times as long one implementation takes as another."""
-
-    median: float
-    low: float  # quartiles of the rounds
-    high: float
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the rounds are too far from each other to tell."""
-        return self.high - self.low > NOISY * self.median
-
-
-def ratio(slower: Measurement, faster: Measurement) -> Ratio | None:
-    """Of two measurements of the same case in the same turns; ``None`` where one failed."""
-    if slower.error or faster.error:
-        return None
-    rounds = np.array(slower.rounds_ms) / np.array(faster.rounds_ms)
-    return Ratio(*(float(np.quantile(rounds, q)) for q in (0.5, 0.25, 0.75)))
+    for _ in range(count):
+        sound = team.sound
+        for n in rng.permutation(len(sound)):
+            worker = sound[n]
+            time.sleep(PAUSE_SECONDS)
+            answer = team.ask(worker, "time", part=part, calls=calls[worker.name])
+            if answer is not None:
+                found[worker.name].append(answer["seconds"])
+    return {worker.name: found[worker.name] for worker in team.sound}

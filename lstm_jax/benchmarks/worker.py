@@ -1,20 +1,22 @@
-"""A process of its own for one implementation: it makes cases ready and times them whenever it is asked.
+"""A process of its own for one implementation: it makes a case ready and times it whenever it is asked.
 
-It reads a JSON object a line from its standard input and answers with one a line; see ``benchmark.Worker``.
+It reads a JSON object a line from its standard input and answers with one a line; see ``turns.Worker``.
 """
 
+import contextlib
 import importlib
 import json
-import os
-import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from lstm_jax import devices
 from lstm_jax.benchmarks import limits
+from lstm_jax.benchmarks.measurement import MISSING, PASSES
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
 
@@ -24,30 +26,38 @@ class Service:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._make: Any = None
         self._built: Built | None = None
-        self._problem: Any = None
 
-    def describe(self) -> dict[str, Any]:
-        """The device."""
-        return {"device": devices.machine()}
+    def load(self) -> dict[str, Any]:
+        """Imports the implementation, which takes seconds and both cores."""
+        try:
+            self._make = importlib.import_module(f"lstm_jax.benchmarks.peers.{PEERS[self._name].module}").build
+        except ModuleNotFoundError as error:
+            if error.name == PEERS[self._name].module:  # which is called as the package that it measures
+                return {"error": MISSING}
+            raise
+        return {}
 
     def build(self, case: list[Any], dtype: str) -> dict[str, Any]:
         """Makes a case ready."""
-        make = importlib.import_module(f"lstm_jax.benchmarks.peers.{PEERS[self._name]}").build
         size = Case(*case)
-        self._problem = draw(size)
-        _peak_bytes(reset=True)
-        self._built = make(self._name, size, self._problem, dtype)
+        self._built = self._make(self._name, size, draw(size), dtype)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
-        """Writes what both passes give, for the parent to compare."""
+        """Writes what both passes give, for the parent to compare, and tells the memory that each took."""
         assert self._built
-        results = self._built.results(self._built.forward(), self._built.train())
+        given, peaks = [], {}
+        for part in PASSES:
+            _forget_peak()
+            given.append(getattr(self._built, part)())
+            peaks[part] = _peak_bytes()
+        results = self._built.results(*given)
         flat = [value for layer in results.weights for own in layer for value in own]
         arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        return {"peak_bytes": _peak_bytes()}
+        return {"peak_bytes": peaks}
 
     def time(self, part: str, calls: int) -> dict[str, Any]:
         """Seconds of each of so many calls."""
@@ -60,21 +70,20 @@ class Service:
         return {"seconds": seconds}
 
     def limits(self) -> dict[str, Any]:
-        """What the device can do at best."""
-        return limits.measure()._asdict()
+        """The device, and what it can do at best."""
+        return {"device": devices.machine(), "limits": limits.measure()}
 
 
-def _peak_bytes(reset: bool = False) -> int:
-    """The most memory that this process has held since the last reset, where the system counts that."""
-    if reset and os.path.exists("/proc/self/clear_refs"):
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    if os.path.exists("/proc/self/status"):
-        with open("/proc/self/status") as file:
-            lines = [line for line in file if line.startswith("VmHWM")]
-        if lines:
-            return 1024 * int(lines[0].split()[1])
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):  # where Linux forbids it, the peak is that since the start
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_bytes() -> int | None:
+    """The most main memory that this process has held since it was forgotten, where the system counts that."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), None)
 
 
 def main() -> None:
@@ -83,13 +92,14 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
     if name in (*OURS, "limits"):
         devices.configure()
+    jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
     service = Service(name)
     for line in sys.stdin:
         request = json.loads(line)
         try:
             answer = getattr(service, request.pop("do"))(**request)
         except Exception as error:  # it is the parent that says what went wrong, and goes on
-            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -15,22 +15,27 @@ GATES = "ifgo"
 
 class _Network(nn.Module):
     case: Case
+    dtype: str
 
     @nn.compact
     def __call__(self, x: Any, lengths: Any) -> Any:
         given = lengths if self.case.ragged else None
         for _ in range(self.case.layers):
-            ways = [nn.RNN(nn.OptimizedLSTMCell(self.case.units), time_major=True) for _ in range(self.case.directions)]
+            ways = [self._one() for _ in range(self.case.directions)]
             both = nn.Bidirectional(ways[0], ways[-1], time_major=True)
-            layer = both if self.case.directions == 2 else ways[0]
-            x = layer(x, seq_lengths=given)
+            x = (both if self.case.directions == 2 else ways[0])(x, seq_lengths=given)
         return x
+
+    def _one(self) -> nn.RNN:
+        # Of a cell's types it is param_dtype that its state takes.
+        cell = nn.OptimizedLSTMCell(self.case.units, dtype=self.dtype, param_dtype=self.dtype)
+        return nn.RNN(cell, time_major=True)
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
-    """Flax on one device, which is what it takes by itself."""
+    """Flax on one device, which is what it takes by itself, everything in the type."""
     del name
-    network = _Network(case)
+    network = _Network(case, dtype)
     x, probe = (jnp.asarray(value, dtype) for value in (problem.x, problem.probe))
     lengths = jnp.asarray(problem.lengths)
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]

@@ -14,19 +14,26 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras  # which reads the variable when it is imported
 
 
+def _layer(case: Case, dtype: str) -> Any:
+    # Its own first values, which are not used, are a QR decomposition, which JAX lacks in bfloat16.
+    layer = keras.layers.LSTM(case.units, return_sequences=True, recurrent_initializer="zeros", dtype=dtype)
+    return keras.layers.Bidirectional(layer, dtype=dtype) if case.directions == 2 else layer
+
+
 def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
-    """Keras on one device, its inputs ``[B, T, D]`` as it wants them."""
+    """Keras on one device, its inputs ``[B, T, D]`` as it wants them, everything in the type.
+
+    A mask is given where rows end early: what Keras then computes past a row's end repeats its last output, which
+    nothing reads. Its backward direction meets the padding first and keeps its first state until the row's last word.
+    """
     del name
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype])
-    layers = [keras.layers.LSTM(case.units, return_sequences=True) for _ in range(case.layers)]
-    if case.directions == 2:
-        layers = [keras.layers.Bidirectional(layer) for layer in layers]
+    layers = [_layer(case, dtype) for _ in range(case.layers)]
     x, probe = (jnp.asarray(value.swapaxes(0, 1), dtype) for value in (problem.x, problem.probe))
     alive = jnp.asarray(np.arange(case.steps) < problem.lengths[:, None])
     for layer, width in zip(layers, case.widths, strict=True):
         layer.build((case.batch, case.steps, width))
     flat = [value for layer in problem.weights for own in layer for value in own]
-    params = [[jnp.asarray(flat.pop(0)) for _ in layer.trainable_variables] for layer in layers]
+    params = [[jnp.asarray(flat.pop(0), dtype) for _ in layer.trainable_variables] for layer in layers]
 
     def apply(params: Any, x: Any, alive: Any) -> Any:
         mask = alive if case.ragged else None

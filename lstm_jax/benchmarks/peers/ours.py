@@ -1,5 +1,6 @@
 """This project's layers, the batch sharded over all devices as ``train.py`` does."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -18,16 +19,17 @@ from lstm_jax.models import recurrent_layers
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
-    """Ours by the way that ``model.implementation`` names."""
-    config = ModelConfig(
-        hidden_size=case.units, layers=case.layers, bidirectional=case.directions == 2, implementation=name
-    )
-    layer = recurrent_layers(config)
+    """Ours by the way that ``model.implementation`` names.
+
+    The type is that of the operands of matrix products, which add up in float32; parameters, inputs, state and what the
+    backward pass needs are float32 whatever it is.
+    """
+    layer = recurrent_layers(_config(name, case, dtype))
     devices = max(n for n in range(1, len(jax.devices()) + 1) if case.batch % n == 0)
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
     rows, row, everywhere = P(None, "data"), P("data"), P()
     params = jax.device_put(_params(problem), NamedSharding(mesh, everywhere))
-    x, probe = (jax.device_put(value.astype(dtype), NamedSharding(mesh, rows)) for value in (problem.x, problem.probe))
+    x, probe = (jax.device_put(value, NamedSharding(mesh, rows)) for value in (problem.x, problem.probe))
     lengths = jax.device_put(problem.lengths, NamedSharding(mesh, row))
 
     @partial(jax.shard_map, mesh=mesh, in_specs=(everywhere, rows, row), out_specs=rows, check_vma=False)
@@ -51,6 +53,15 @@ def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
     run_forward, forward_seconds = compiled(forward, params, x, lengths)
     run_train, train_seconds = compiled(train, params, x, lengths, probe)
     return Built(run_forward, run_train, _results, {"forward": forward_seconds, "train": train_seconds})
+
+
+def _config(name: str, case: Case, dtype: str) -> ModelConfig:
+    config = ModelConfig(
+        hidden_size=case.units, layers=case.layers, bidirectional=case.directions == 2, implementation=name
+    )
+    if "matmul_dtype" in {field.name for field in dataclasses.fields(config)}:
+        config.matmul_dtype = dtype
+    return config
 
 
 def _params(problem: Problem) -> Any:

@@ -12,7 +12,12 @@ from lstm_jax.types import HostArray
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
-    """PyTorch on its fastest device: ``torch``, ``torch_packed`` (rows end where they end) or ``torch_compiled``."""
+    """PyTorch on its fastest device, everything in the type.
+
+    ``torch`` pads, unless rows that end early are also read backwards: it would begin with the padding.
+    ``torch_packed`` always packs, ``torch_compiled`` is ``torch.compile`` of the first (which leaves its loop alone),
+    ``torch_malloc`` the first in a process that keeps its memory.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     kind = getattr(torch, dtype)
     module = torch.nn.LSTM(case.inputs, case.units, case.layers, bidirectional=case.directions == 2)
@@ -25,8 +30,10 @@ def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
     lengths = torch.from_numpy(problem.lengths).to(torch.int64)
     alive = torch.from_numpy(np.arange(case.steps)[:, None] < problem.lengths)[:, :, None].to(device)
 
+    packs = name == "torch_packed" or (case.ragged and case.directions == 2)
+
     def apply(x: Any) -> Any:
-        if name != "torch_packed":
+        if not packs:
             return module(x)[0]
         packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
         return pad_packed_sequence(module(packed)[0], total_length=case.steps)[0]

@@ -1,0 +1,54 @@
+"""Every implementation of the benchmark gives what ours gives: outputs, and gradients of weights and inputs."""
+
+import importlib.util
+
+import jax
+import numpy as np
+import pytest
+
+from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.peers.problem import Case, Results, draw
+from lstm_jax.benchmarks.turns import TOLERANCE
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages; they are not ours to mend
+
+PLAIN = Case("plain", 4, 7, 3, 5)
+RAGGED = Case("ragged", 4, 7, 3, 5, layers=2, directions=2, ragged=True)
+
+
+def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.ndarray]:
+    module = PEERS[name].module
+    if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
+        pytest.skip(f"{module} is not installed")
+    build = importlib.import_module(f"lstm_jax.benchmarks.peers.{module}").build
+    problem = draw(case)
+    alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
+    problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))
+    with jax.numpy_rank_promotion("allow"):
+        built = build(name, case, problem, dtype)
+        found: Results = built.results(built.forward(), built.train())
+    assert set(built.compile_seconds) == {"forward", "train"}
+    weights = [(n, m, own) for n, layer in enumerate(found.weights) for m, own in enumerate(layer)]
+    named = {f"{kind}, layer {n}, direction {m}": getattr(own, kind) for n, m, own in weights for kind in own._fields}
+    return {"y": found.y, "x": found.x, **named}
+
+
+@pytest.fixture(scope="module", params=[PLAIN, RAGGED], ids=lambda case: case.name)
+def reference(request):
+    return request.param, results("auto", request.param, "float32", padding=0.0)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in PEERS])
+def test_equals_ours_whatever_the_padding(name, dtype, reference):
+    case, expected = reference
+    found = results(name, case, dtype, padding=7.0)
+    assert list(found) == list(expected)
+    atol = {"float32": 1e-5, "bfloat16": TOLERANCE["bfloat16"]}[dtype]
+    for what, value in expected.items():
+        assert found[what].dtype == np.float32
+        np.testing.assert_allclose(found[what], value, rtol=0, atol=atol * np.abs(value).max(), err_msg=what)
+
+
+def test_ours_lead():
+    assert OURS == ("auto", "bptt", "scan")
+    assert PEERS["torch_malloc"].environment["MALLOC_MMAP_MAX_"] == "0"

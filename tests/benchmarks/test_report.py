@@ -1,0 +1,119 @@
+"""What the benchmark of layers leaves behind: a file that reads back, tables, a picture."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lstm_jax.benchmarks import layers, record, report, roofline
+from lstm_jax.errors import ConfigError, UserError
+from tests.benchmarks.helpers import CASES, LIMITS, all_measured, failed, measured, recorded
+
+
+@pytest.fixture
+def found():
+    return layers.limited(recorded(all_measured()))
+
+
+def test_limits_are_the_better_of_both(found):
+    assert found.limits == LIMITS._replace(float32_gflops=110.0)
+    own = found.measurements[0]
+    assert (own.limited_by, own.limit_ms) == ("products", pytest.approx(CASES[0].flop("forward") / 110e9 * 1e3))
+    assert own.fraction_of_limit == pytest.approx(own.gflops / 110.0)
+    missing = [each for each in found.measurements if each.error]
+    assert all(each.fraction_of_limit is each.limit_ms is each.limited_by is None for each in missing)
+
+
+def test_the_lowest_roof_counts(found):
+    slow_steps = found._replace(limits_before=LIMITS._replace(shortest_step_us=1e3), limits_after=None)
+    own = layers.limited(slow_steps).measurements[0]
+    assert (own.limited_by, own.limit_ms) == ("steps", pytest.approx(20.0))
+    slow_memory = found._replace(limits_before=LIMITS._replace(copy_gbps=1e-3), limits_after=None)
+    assert layers.limited(slow_memory).measurements[0].limited_by == "memory"
+
+
+def test_file_reads_back(found, tmp_path):
+    file = tmp_path / "bench.json"
+    record.write(found, file)
+    assert record.read(file) == found
+    values = json.loads(file.read_text())
+    assert {"date", "versions", "command", "git_commit", "limits", "limits_before", "limits_after"} < set(values)
+    names = "suite case implementation pass dtype device compile_seconds median_ms p10_ms p90_ms gflops "
+    names += "fraction_of_limit error peak_bytes rounds"
+    assert all(set(names.split()) < set(each) for each in values["measurements"])
+    record.write(found._replace(limits_after=None), file)
+    assert record.read(file).limits == LIMITS
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"lanes": 3}'])
+def test_another_file_is_refused(tmp_path, text):
+    file = tmp_path / "other.json"
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"other\.json is no bench\.json of LSTM layers: "):
+        record.read(file)
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        record.read(tmp_path / "nowhere.json")
+
+
+def test_tables(found):
+    text = report.tables(found)
+    assert "commit abcdef, jax 0.10.2." in text
+    assert "Limits before: products 100 GFLOP/s in float32" in text
+    assert "After: products 110 GFLOP/s in float32" in text
+    _, train = text.split("\n\n")[-2:]
+    head, _, small, large, means = train.splitlines()
+    assert head == "| train, float32 | limit, ms | auto | scan | torch | keras |"
+    assert small.startswith("| A, small | 0.0536 (products) | 10, ")
+    assert [cell.split(", ")[1] for cell in small.split(" | ")[3:5]] == ["× 2.00", "× 0.50"]
+    assert small.endswith("| missing |")
+    assert [cell.split(", ")[1] for cell in large.split(" | ")[3:5]] == ["× 2.00", "noisy"]
+    assert means == "| geometric mean, 1 of 2 cases | |  | × 2.00 | × 0.50 | – |"
+
+
+def test_a_mean_needs_a_case_that_all_tell():
+    small = [measured("auto", (1.0,)), measured("torch", (2.0,)), failed("flax", "no")]
+    large = [measured("auto", (1.0,), CASES[1]), failed("torch", "a | b", CASES[1]), measured("flax", (3.0,), CASES[1])]
+    text = report.tables(recorded([*small, *large]))
+    assert text.splitlines()[-1] == "| geometric mean, 0 of 2 cases | |  | – | – |"
+    assert "a \\| b" in text
+
+
+def test_command_prints_the_tables_again(found, tmp_path):
+    record.write(found, tmp_path / "bench.json")
+    command = [sys.executable, "-m", "lstm_jax.benchmarks.report"]
+    done = subprocess.run([*command, str(tmp_path / "bench.json")], capture_output=True, text=True, check=True)
+    assert done.stdout == report.tables(found) + "\n"
+    assert report.main([]) == 2
+    assert report.main([str(tmp_path / "nowhere.json")]) == 1
+
+
+def test_roofline(found, tmp_path):
+    roofline.draw(found, tmp_path / "roofline.png")
+    assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_are_moved_apart():
+    np.testing.assert_allclose(roofline.spread([0.1, 0.5, 0.51, 0.9], 0.1), [0.1, 0.455, 0.555, 0.9])
+    assert np.diff(roofline.spread([0.1, 0.1, 0.1, 0.25, 0.4], 0.1)).min() == pytest.approx(0.1)
+    np.testing.assert_allclose(roofline.spread([0.3], 0.1), [0.3])
+
+
+@pytest.mark.parametrize(
+    ("suite", "names", "dtypes", "message"),
+    [
+        ("speed", ["auto"], ["float32"], "there is no suite 'speed'; there are systems, deepbench, "),
+        ("systems", ["auto", "cudnn"], ["float32"], "there is no implementation 'cudnn'; there are auto, "),
+        ("systems", ["auto"], ["float64"], "there is no type 'float64'; there are float32, bfloat16"),
+        ("systems", ["torch", "auto"], ["float32"], "the first implementation, which others are held to, is 'torch'"),
+        ("systems", [], ["float32"], "no implementation is given; there are auto, "),
+        ("systems", ["auto"], [], "no type is given; there are float32, bfloat16"),
+        ("systems", ["auto", "auto"], ["float32"], "the same implementation is given twice: auto, auto"),
+    ],
+)
+def test_refusals(suite, names, dtypes, message, tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        layers.run(suite, names, dtypes, tmp_path, "")
+    assert str(refused.value).startswith(message)
+    assert not list(tmp_path.iterdir())
