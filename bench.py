@@ -13,6 +13,7 @@ SUITES = {
     "systems": "systems, LSTM layers of the published systems",
     "deepbench": "deepbench, LSTM layers of the sizes of DeepBench",
     "lanes": "lanes, many runs at once against one after the other",
+    "tune": "tune, which way of LSTMs is fastest at which size: rewrites the table that implementation=auto goes by",
     "text": "text, a generated file of reviews to a corpus",
 }
 
@@ -31,7 +32,7 @@ def main() -> None:
     devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    print({"text": _text, "lanes": _lanes}.get(FLAGS.suite, _layers)(place))
+    print({"text": _text, "lanes": _lanes, "tune": _tune}.get(FLAGS.suite, _layers)(place))
 
 
 def _layers(place: Path) -> str:
@@ -55,6 +56,16 @@ def _lanes(place: Path) -> str:
     found = lanes.measure(validate(task.config), place)
     lanes.picture(found, place / "lanes.png")
     return lanes.table(found)
+
+
+def _tune(place: Path) -> str:
+    """The table for this backend, rewritten."""
+    from lstm_jax.benchmarks import tune
+    from lstm_jax.layers.auto import CHOICES
+
+    found = tune.measure()
+    tune.write(found, "python bench.py --suite=tune --workdir=DIR", CHOICES)
+    return tune.table(found)
 
 
 def _text(place: Path) -> str:

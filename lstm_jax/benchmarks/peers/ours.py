@@ -1,6 +1,5 @@
 """This project's layers, the batch sharded over all devices as ``train.py`` does."""
 
-import dataclasses
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from lstm_jax.benchmarks.peers.compiling import compiled
 from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
 from lstm_jax.cells.lstm import LSTMParams
 from lstm_jax.config import ModelConfig
-from lstm_jax.layers import Directions
+from lstm_jax.layers import Directions, Layer
 from lstm_jax.models import recurrent_layers
 
 
@@ -24,7 +23,18 @@ def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
     The type is that of the operands of matrix products, which add up in float32; parameters, inputs, state and what the
     backward pass needs are float32 whatever it is.
     """
-    layer = recurrent_layers(_config(name, case, dtype))
+    config = ModelConfig(
+        hidden_size=case.units,
+        layers=case.layers,
+        bidirectional=case.directions == 2,
+        implementation=name,
+        matmul_dtype=dtype,
+    )
+    return of_layer(recurrent_layers(config), case, problem)
+
+
+def of_layer(layer: Layer, case: Case, problem: Problem) -> Built:
+    """A stack of layers of the case's sizes."""
     devices = max(n for n in range(1, len(jax.devices()) + 1) if case.batch % n == 0)
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
     rows, row, everywhere = P(None, "data"), P("data"), P()
@@ -53,15 +63,6 @@ def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
     run_forward, forward_seconds = compiled(forward, params, x, lengths)
     run_train, train_seconds = compiled(train, params, x, lengths, probe)
     return Built(run_forward, run_train, _results, {"forward": forward_seconds, "train": train_seconds})
-
-
-def _config(name: str, case: Case, dtype: str) -> ModelConfig:
-    config = ModelConfig(
-        hidden_size=case.units, layers=case.layers, bidirectional=case.directions == 2, implementation=name
-    )
-    if "matmul_dtype" in {field.name for field in dataclasses.fields(config)}:
-        config.matmul_dtype = dtype
-    return config
 
 
 def _params(problem: Problem) -> Any:

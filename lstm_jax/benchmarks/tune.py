@@ -1,0 +1,109 @@
+"""Which way an LSTM is fastest at which size, measured; what ``model.implementation=auto`` goes by."""
+
+import datetime
+import json
+import logging
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from lstm_jax import devices
+from lstm_jax.benchmarks.peers import ours
+from lstm_jax.benchmarks.peers.problem import Case, draw
+from lstm_jax.files import write_text
+from lstm_jax.layers import stack
+from lstm_jax.layers.auto import Choice, Way
+
+log = logging.getLogger(__name__)
+
+WAYS = (
+    Way("scan"),
+    Way("bptt", 8),
+    Way("bptt", 16),
+    Way("bptt", 32),
+    Way("bptt", 0),
+    Way("bptt", 8, gatewise=True),
+    Way("bptt", 16, gatewise=True),
+)
+BATCHES = (8, 16, 32, 64)  # rows of a device
+WIDTHS = ((32, 32), (64, 64), (300, 64), (32, 128), (128, 128), (256, 256), (400, 512), (512, 512))  # D, H
+STEPS = 64
+ROUNDS = 7
+TURN_SECONDS = 0.05
+GAIN = 0.03  # of the time that a way must save to be taken instead of one that stands before it
+
+
+class Speeds(NamedTuple):
+    """A size and what a training pass takes by each way."""
+
+    batch: int
+    inputs: int
+    hidden: int
+    ms: dict[Way, float]
+
+    @property
+    def choice(self) -> Choice:
+        """The first way that none saves much against."""
+        best = min(self.ms.values())
+        way = next(way for way, ms in self.ms.items() if ms * (1 - GAIN) <= best)
+        return Choice(self.batch, self.inputs, self.hidden, way)
+
+
+def measure() -> list[Speeds]:
+    """All ways in turn at all sizes, all devices at work."""
+    found = []
+    for inputs, hidden in WIDTHS:
+        for batch in BATCHES:
+            found.append(Speeds(batch, inputs, hidden, _size(batch, inputs, hidden)))
+            log.info("%d, %d, %d: %s", batch, inputs, hidden, _name(found[-1].choice.way))
+    return found
+
+
+def _size(batch: int, inputs: int, hidden: int) -> dict[Way, float]:
+    case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
+    problem = draw(case)
+    passes = {way: ours.of_layer(stack([way.layer(hidden)]), case, problem).train for way in WAYS}
+    seconds: dict[Way, list[float]] = {way: [] for way in WAYS}
+    for _ in range(ROUNDS + 1):
+        for way, run in passes.items():
+            start, calls = time.perf_counter(), 0
+            while time.perf_counter() - start < TURN_SECONDS:
+                run()
+                calls += 1
+            seconds[way].append((time.perf_counter() - start) / calls)
+    return {way: 1e3 * float(np.median(own[1:])) for way, own in seconds.items()}
+
+
+def write(found: list[Speeds], command: str, path: Path) -> None:
+    """Puts the choices of this backend in place of those that the file holds; those of others stay."""
+    known = json.loads(path.read_text())
+    sizes = [[*speeds.choice[:3], *speeds.choice.way] for speeds in found]
+    about = {
+        "device": devices.machine(),
+        "date": datetime.date.today().isoformat(),
+        "jax": metadata.version("jax"),
+        "command": command,
+    }
+    known[jax.default_backend()] = {**about, "sizes": sizes}
+    text = json.dumps(known, indent=2)
+    for size in sizes:  # a size a line
+        text = text.replace(json.dumps(size, indent=2).replace("\n", "\n      "), json.dumps(size))
+    write_text(path, text + "\n")
+
+
+def table(found: list[Speeds]) -> str:
+    """A line a size: milliseconds by each way, the one that is taken in bold."""
+    lines = [f"| B a device, D, H | {' | '.join(map(_name, WAYS))} |", "|---" * (len(WAYS) + 1) + "|"]
+    for speeds in found:
+        cells = [f"**{ms:.3g}**" if way == speeds.choice.way else f"{ms:.3g}" for way, ms in speeds.ms.items()]
+        lines.append(f"| {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _name(way: Way) -> str:
+    parts = [way.implementation, str(way.block) if way.block else "", "gatewise" if way.gatewise else ""]
+    return " ".join(part for part in parts if part)

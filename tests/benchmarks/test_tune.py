@@ -1,0 +1,44 @@
+"""What is fastest is measured, chosen and written so that it can be read."""
+
+import json
+
+from lstm_jax.benchmarks import tune
+from lstm_jax.benchmarks.tune import Speeds
+from lstm_jax.layers import auto
+from lstm_jax.layers.auto import Choice, Way, measured
+
+SCAN, BLOCKS, GATEWISE = Way("scan"), Way("bptt", 8), Way("bptt", 8, True)
+FOUND = [Speeds(8, 32, 64, {SCAN: 1.0, BLOCKS: 0.99, GATEWISE: 1.5}), Speeds(8, 512, 512, {SCAN: 3.0, BLOCKS: 2.0})]
+
+
+def test_a_way_is_taken_only_if_it_saves_something():
+    assert [speeds.choice.way for speeds in FOUND] == [SCAN, BLOCKS]
+
+
+def test_what_is_written_is_what_auto_reads_and_other_backends_stay(tmp_path, monkeypatch):
+    file = tmp_path / "choices.json"
+    file.write_text(json.dumps({"tpu": {"sizes": [[1, 2, 3, "scan", 0, False]]}, "cpu": {"sizes": []}}))
+    tune.write(FOUND, "bench", file)
+    assert len(file.read_text().splitlines()) < 25
+    monkeypatch.setattr(auto, "CHOICES", file)
+    measured.cache_clear()
+    assert measured("cpu") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
+    assert measured("tpu") == (Choice(1, 2, 3, SCAN),)
+    measured.cache_clear()
+
+
+def test_all_ways_are_measured_at_all_sizes(monkeypatch):
+    monkeypatch.setattr(tune, "BATCHES", (2,))
+    monkeypatch.setattr(tune, "WIDTHS", ((3, 4), (4, 5)))
+    monkeypatch.setattr(tune, "STEPS", 5)
+    monkeypatch.setattr(tune, "TURN_SECONDS", 0.001)
+    monkeypatch.setattr(tune, "WAYS", (SCAN, GATEWISE))
+    found = tune.measure()
+    assert [(*speeds[:3], list(speeds.ms)) for speeds in found] == [
+        (2, 3, 4, [SCAN, GATEWISE]),
+        (2, 4, 5, [SCAN, GATEWISE]),
+    ]
+    assert all(ms > 0 for speeds in found for ms in speeds.ms.values())
+    lines = tune.table(found).splitlines()
+    assert len(lines) == 4
+    assert all(line.count("**") == 2 for line in lines[2:])
