@@ -104,5 +104,5 @@ def _version(name: str) -> str | None:
 def _line(each: Measurement) -> str:
     what = each.error
     if each.median_ms is not None:
-        what = f"{each.median_ms:.3g} ms, {each.gflops:.0f} GFLOP/s, compiled in {each.compile_seconds:.1f} s"
+        what = f"{each.median_ms:.3g} ms, {each.gflops:.3g} GFLOP/s, compiled in {each.compile_seconds:.1f} s"
     return f"{each.case}, {each.part}, {each.dtype}, {each.implementation}: {what}"

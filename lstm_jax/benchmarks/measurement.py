@@ -19,7 +19,7 @@ class Measurement(NamedTuple):
     dtype: str
     device: str
     error: str | None = None  # what went wrong, in one line; then there are no figures
-    compile_seconds: float | None = None
+    compile_seconds: float | None = None  # of PyTorch, the first call
     median_ms: float | None = None  # of all calls, and so are the quantiles
     p10_ms: float | None = None
     p90_ms: float | None = None
@@ -28,7 +28,9 @@ class Measurement(NamedTuple):
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
     difference: float | None = None  # from the first implementation's results, over the largest value of an array
-    peak_bytes: int | None = None  # of the process in this pass, with the case's numbers and what malloc keeps
+    # The most main memory in this pass beyond what the process held after its imports: with the case's numbers, what
+    # compiling left behind and what malloc keeps.
+    peak_bytes: int | None = None
     rounds: tuple[float, ...] = ()  # the median of each round, ms
 
     def to_json(self) -> dict[str, Any]:

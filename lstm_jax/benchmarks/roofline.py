@@ -90,7 +90,7 @@ def _floors(panel: Any, record: Record, at: dict[str, float], part: str) -> None
     for name, place in _apart(panel, at).items():
         if name not in seen:
             style = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 8, "color": MUTED, "bbox": WHITE}
-            panel.text(place, 0.995, f"↑ {rates[name]:,.0f}", transform=panel.transAxes, **style)
+            panel.text(place, 0.995, f"↑ {float(f'{rates[name]:.3g}'):,.0f}", transform=panel.transAxes, **style)
 
 
 def _names(panel: Any, at: dict[str, float]) -> None:

@@ -15,7 +15,7 @@ What is saved between the two directions of time could be computed again instead
 are counted. All numbers are taken to be as wide as the type, also where an implementation holds some in a wider one.
 Operations over these bytes are a case's *intensity*.
 
-**Steps.** The steps that must follow one another, each as long as the shortest step of a loop of XLA. Layers that read
+**Steps.** The steps that must follow one another, each as long as the shortest of a loop of XLA. Layers that read
 in one direction can begin as soon as the layer below has made a step, T + layers - 1 steps in all; a layer that reads
 in both directions needs the whole layer below. Training goes there and back. (A kernel that makes the whole loop by
 itself on an accelerator may have shorter steps than XLA's.)

@@ -28,6 +28,7 @@ class Service:
         self._name = name
         self._make: Any = None
         self._built: Built | None = None
+        self._held = 0  # bytes, before there was a case
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and both cores."""
@@ -42,6 +43,7 @@ class Service:
     def build(self, case: list[Any], dtype: str) -> dict[str, Any]:
         """Makes a case ready."""
         size = Case(*case)
+        self._held = _bytes("VmRSS") or 0
         self._built = self._make(self._name, size, draw(size), dtype)
         return {"compile_seconds": self._built.compile_seconds}
 
@@ -52,7 +54,8 @@ class Service:
         for part in PASSES:
             _forget_peak()
             given.append(getattr(self._built, part)())
-            peaks[part] = _peak_bytes()
+            peak = _bytes("VmHWM")
+            peaks[part] = None if peak is None else peak - self._held
         results = self._built.results(*given)
         flat = [value for layer in results.weights for own in layer for value in own]
         arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
@@ -79,11 +82,11 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_bytes() -> int | None:
-    """The most main memory that this process has held since it was forgotten, where the system counts that."""
+def _bytes(field: str) -> int | None:
+    """Main memory of this process, now (``VmRSS``) or at most since it was forgotten (``VmHWM``), if Linux tells."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), None)
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(field)), None)
 
 
 def main() -> None:

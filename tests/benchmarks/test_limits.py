@@ -1,11 +1,15 @@
 """Limits of the device, and what follows from them for a case."""
 
+import json
+
 import numpy as np
 import pytest
 
+from lstm_jax import devices
 from lstm_jax.benchmarks import limits, roofs
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.worker import Service
 
 LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
 
@@ -13,7 +17,9 @@ LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
 def test_measured_on_tiny_sizes(monkeypatch):
     for name, value in (("SIDES", (8, 16)), ("COPIED", 1024), ("STEPS", 10), ("ROUNDS", 2)):
         monkeypatch.setattr(limits, name, value)
-    found = limits.measure()
+    answer = json.loads(json.dumps(Service("limits").limits()))
+    assert answer["device"] == devices.machine()
+    found = Limits(*answer["limits"])
     assert all(np.isfinite(value) and value > 0 for value in found)
 
 
