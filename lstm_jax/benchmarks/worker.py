@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from lstm_jax import devices
 from lstm_jax.benchmarks import limits
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
+from lstm_jax.config import from_json
 
 
 class Service:
@@ -26,6 +28,7 @@ class Service:
         self._name = name
         self._built: Built | None = None
         self._problem: Any = None
+        self._steps: Any = None
 
     def describe(self) -> dict[str, Any]:
         """The device."""
@@ -58,6 +61,31 @@ class Service:
             run()
             seconds.append(time.perf_counter() - start)
         return {"seconds": seconds}
+
+    def lanes(self, config: str, count: int) -> dict[str, Any]:
+        """Makes so many lanes of a config ready, and makes some steps of them."""
+        from lstm_jax.benchmarks import lanes
+        from lstm_jax.text import corpus
+
+        own = from_json(config)
+        corpora = corpus.prepare(own.data)
+        _peak_bytes(reset=True)
+        self._steps = lanes.step_case(own, corpora, lanes.Way(count, "auto", 0))
+        self._steps(Path())
+        return {"peak_bytes": _peak_bytes()}
+
+    def step(self) -> dict[str, Any]:
+        """Seconds of a step of all lanes."""
+        start = time.perf_counter()
+        made = self._steps(Path())
+        return {"seconds": (time.perf_counter() - start) / made}
+
+    def reviews(self, config: str, cache: str) -> dict[str, Any]:
+        """Prepares the reviews of a config, with an empty folder as the cache."""
+        from lstm_jax.benchmarks import text
+
+        stages = text.measure_in(Path(cache), from_json(config).data)
+        return {"seconds": sum(seconds for _, seconds in stages), "stages": dict(stages), "peak_bytes": _peak_bytes()}
 
     def limits(self) -> dict[str, Any]:
         """What the device can do at best."""

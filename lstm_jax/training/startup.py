@@ -35,5 +35,5 @@ class Startup:
         passed = time.perf_counter() - STARTED
         found = {"imports": self._imports, "reviews": self._reviews, "compiling": program.compile_seconds, "step": step}
         found["other"] = passed - sum(found.values())
-        log.info("%s %.1f s after the start (%s)", LINE, passed, ", ".join(f"{k} {v:.1f}" for k, v in found.items()))
         self.seconds = {name: round(value, 3) for name, value in {**found, "all": passed}.items()}
+        log.info("%s %.1f s after the start (%s)", LINE, passed, ", ".join(f"{k} {v:.1f}" for k, v in found.items()))
