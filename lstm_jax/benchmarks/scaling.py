@@ -28,13 +28,8 @@ PARTS = (16, 4, 1)  # of all reviews, the divisors
 # The network whose first step on a file of reviews is waited for.
 SMALL = {"model.embedding_size": 64, "model.hidden_size": 64, "model.layers": 1, "model.dropout.layers": 0.0}
 # What is measured over an axis.
-TRAIN, FORWARD, STEP, PREPARE, FIRST = (
-    "training",
-    "forward pass",
-    "step of all lanes",
-    "preparing",
-    "first step, cached",
-)
+TRAIN, FORWARD, STEP = "training", "forward pass", "step of all lanes"
+PREPARE, FIRST = "preparing", "first step, reviews cached"
 SECONDS = (PREPARE, FIRST)  # told in seconds, others in milliseconds
 COLOURS = {TRAIN: "#d95f02", FORWARD: "#1b6ca8", STEP: "#d95f02", PREPARE: "#d95f02", FIRST: "#1b6ca8"}
 
