@@ -77,7 +77,7 @@ def _train(
         _check_reviews(corpora, path)
     loop, first = assemble(config, corpora, lanes)
     checkpoint = checkpoints.restore(first) or begin(config, corpora, first)
-    parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
+    parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
     if not follow:
         log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
         log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
