@@ -1,12 +1,12 @@
 """Benchmarks: python bench.py --suite=NAME --workdir=DIR."""
 
-import os
 import tempfile
 from pathlib import Path
 
 from absl import flags
 
 from lstm_jax import cli, devices
+from lstm_jax.errors import ConfigError
 
 FLAGS = flags.FLAGS
 SUITES = {
@@ -15,6 +15,8 @@ SUITES = {
     "lanes": "lanes, many runs at once against one after the other",
     "tune": "tune, which way of LSTMs is fastest at which size: rewrites the table that implementation=auto goes by",
     "text": "text, a generated file of reviews to a corpus",
+    "scaling": "scaling, time and memory as T, B, H, layers, lanes and reviews grow",
+    "start": "start, from the command train.py to its first step",
 }
 
 
@@ -23,7 +25,10 @@ def define() -> None:
     flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {'; '.join(SUITES.values())}.", required=True)
     flags.DEFINE_list("implementations", "auto,scan,flax,torch,keras", "Of LSTM layers; the first is ours.")
     flags.DEFINE_list("dtypes", "float32", "Of LSTM layers: float32, bfloat16 or both.")
-    flags.DEFINE_integer("reviews", 800_000, "Of the suite text, how many reviews.", lower_bound=1000)
+    flags.DEFINE_integer(
+        "reviews", None, "Of text (800,000 else) and scaling (3,600,000), how many reviews.", lower_bound=1000
+    )
+    flags.DEFINE_string("data", None, "Of the suite start, the folder that configs/studies/systems.py reads.")
     flags.DEFINE_string("workdir", None, "Where generated files and pictures are kept.", required=True)
 
 
@@ -32,7 +37,8 @@ def main() -> None:
     devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    print({"text": _text, "lanes": _lanes, "tune": _tune}.get(FLAGS.suite, _layers)(place))
+    suites = {"text": _text, "lanes": _lanes, "scaling": _scaling, "start": _start, "tune": _tune}
+    print(suites.get(FLAGS.suite, _layers)(place))
 
 
 def _layers(place: Path) -> str:
@@ -70,20 +76,49 @@ def _tune(place: Path) -> str:
 
 def _text(place: Path) -> str:
     """Generates reviews where they are missing, and makes a corpus of them."""
-    import datasets  # seconds to import
-
     from configs import floydhub_amazon
     from lstm_jax.benchmarks import text
 
-    file = place / f"generated-{FLAGS.reviews}.ft.txt.bz2"
-    if not file.exists():
-        text.write_reviews(file, FLAGS.reviews)
+    count = FLAGS.reviews or 800_000
+    config = floydhub_amazon.get_config("small")  # whatever the number of reviews
+    config.data.path = str(text.generated(place, count))
     with tempfile.TemporaryDirectory(dir=place) as nothing_cached:
-        os.environ["LSTM_JAX_CACHE"] = nothing_cached
-        datasets.config.HF_DATASETS_CACHE = Path(nothing_cached) / "datasets"
-        config = floydhub_amazon.get_config("small")  # whatever the number of reviews
-        config.data.path = str(file)
-        return text.table(text.measure(config.data), FLAGS.reviews)
+        return text.table(text.measure_in(Path(nothing_cached), config.data), count)
+
+
+def _scaling(place: Path) -> str:
+    """One size at a time: of layers, of lanes on the quick study's network, of files of reviews."""
+    from configs.studies import quick
+    from lstm_jax.benchmarks import scaling
+
+    (task,) = quick.get_config().tasks.values()
+    reviews = FLAGS.reviews or 3_600_000
+    system = "configs/floydhub_amazon.py:small"
+    return scaling.run(task.config, system, reviews, place, f"python bench.py --suite=scaling --reviews={reviews}")
+
+
+def _start(place: Path) -> str:
+    """Every config of ``configs``, from the command to the first step."""
+    from lstm_jax.benchmarks import start
+
+    if not FLAGS.data:
+        raise ConfigError("--suite=start needs --data=DIR, with the files that configs/studies/systems.py names")
+    command = f"python bench.py --suite=start --data={FLAGS.data}"
+    return start.run(starts(Path(FLAGS.data)), place, command)
+
+
+def starts(folder: Path) -> dict[str, list[str]]:
+    """Flags of ``train.py`` for the embedded reviews, the recipe for IMDB and the five systems as published."""
+    from configs.studies import systems
+
+    found = {"default": ["--config=configs/default.py"]}
+    folder = folder.resolve()
+    found["imdb"] = ["--config=configs/imdb.py", f"--config.data.path={folder / systems.FILES['imdb']}"]
+    for system in systems.get_config(str(folder)).systems:
+        variant, config = next(iter(system.variants.items()))
+        file = f"--config=configs/{system.name}.py:{variant}"
+        found[f"{system.letter} {system.name}"] = [file, f"--config.data.path={config.data.path}"]
+    return found
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def measure(config: Config, workdir: Path) -> Speeds:
         return Speeds(
             f"{machine()}, JAX {jax.__version__}, commit {run.git_commit()}",
             chosen,
-            _in_turn({way: _step(config, corpora, way) for way in (*solos, *lanes, *others)}, STEP_ROUNDS, place),
+            _in_turn({way: step_case(config, corpora, way) for way in (*solos, *lanes, *others)}, STEP_ROUNDS, place),
             _in_turn({way: _run(config, corpora, way) for way in (*solos, *lanes)}, RUN_ROUNDS, place),
             _in_turn({way: _command(config, corpora, way) for way in (*solos, lanes[-1])}, RUN_ROUNDS, place),
         )
@@ -93,7 +93,8 @@ def _in_turn(cases: dict[Way, Case], rounds: int, place: str) -> Seconds:
     return {way: seconds[1:] for way, seconds in found.items()}
 
 
-def _step(config: Config, corpora: Corpora, way: Way) -> Case:
+def step_case(config: Config, corpora: Corpora, way: Way) -> Case:
+    """Some calls of the compiled program, on the longest reviews."""
     own, lanes = way.of(config)
     loop, first = run.assemble(own, corpora, lanes)
     call = longest_call(loop, lanes)

@@ -3,11 +3,13 @@
 import bz2
 import contextlib
 import logging
+import os
 import resource
 import time
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 
 from lstm_jax.config import DataConfig
@@ -45,6 +47,14 @@ def write_reviews(path: Path, count: int, seed: int = 0) -> None:
             ]
             file.write("".join(lines).encode())
     part.replace(path)
+
+
+def generated(place: Path, count: int) -> Path:
+    """A file of so many generated reviews in a folder, written where it is missing."""
+    file = place / f"generated-{count}.ft.txt.bz2"
+    if not file.exists():
+        write_reviews(file, count)
+    return file
 
 
 def _words(rng: np.random.Generator) -> Any:
@@ -97,6 +107,13 @@ def measure(config: DataConfig) -> list[tuple[str, float]]:
     counts = sum(len(part.labels) for part in parts), sum(len(part.tokens) for part in parts)
     log.info("%d reviews, %d words", *counts)
     return [*seconds.items(), ("corpus", everything - sum(seconds.values()))]
+
+
+def measure_in(cache: Path, config: DataConfig) -> list[tuple[str, float]]:
+    """``measure`` with all that is cached in a folder, from now on and for the whole process."""
+    os.environ["LSTM_JAX_CACHE"] = str(cache)
+    datasets.config.HF_DATASETS_CACHE = cache / "datasets"
+    return measure(config)
 
 
 def table(stages: list[tuple[str, float]], count: int) -> str:

@@ -19,6 +19,7 @@ from lstm_jax.benchmarks import limits
 from lstm_jax.benchmarks.measurement import MISSING, PASSES
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
+from lstm_jax.config import from_json
 
 
 class Service:
@@ -28,6 +29,7 @@ class Service:
         self._name = name
         self._make: Any = None
         self._built: Built | None = None
+        self._steps: Any = None
         self._held = 0  # bytes, before there was a case
 
     def load(self) -> dict[str, Any]:
@@ -71,6 +73,31 @@ class Service:
             run()
             seconds.append(time.perf_counter() - start)
         return {"seconds": seconds}
+
+    def lanes(self, config: str, count: int) -> dict[str, Any]:
+        """Makes so many lanes of a config ready, and makes some steps of them."""
+        from lstm_jax.benchmarks import lanes
+        from lstm_jax.text import corpus
+
+        own = from_json(config)
+        corpora = corpus.prepare(own.data)
+        _forget_peak()
+        self._steps = lanes.step_case(own, corpora, lanes.Way(count, "auto", 0))
+        self._steps(Path())
+        return {"peak_bytes": _bytes("VmHWM")}
+
+    def step(self) -> dict[str, Any]:
+        """Seconds of a step of all lanes."""
+        start = time.perf_counter()
+        made = self._steps(Path())
+        return {"seconds": (time.perf_counter() - start) / made}
+
+    def reviews(self, config: str, cache: str) -> dict[str, Any]:
+        """Prepares the reviews of a config, with an empty folder as the cache."""
+        from lstm_jax.benchmarks import text
+
+        stages = text.measure_in(Path(cache), from_json(config).data)
+        return {"seconds": sum(seconds for _, seconds in stages), "stages": dict(stages), "peak_bytes": _bytes("VmHWM")}
 
     def limits(self) -> dict[str, Any]:
         """The device, and what it can do at best."""

@@ -9,8 +9,6 @@ import sys
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-from scipy.sparse.linalg import svds
 
 from lstm_jax.errors import UserError
 from lstm_jax.text.batches import FlatCorpus
@@ -48,7 +46,9 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, 
 
 def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_word: int, window: int) -> Any:
     """How often each word stands within ``window`` words of each other one: a sparse symmetric ``[V, V]``."""
-    review = np.repeat(np.arange(len(corpus.offsets) - 1), np.diff(corpus.offsets))
+    import scipy.sparse  # slow to import, as below, which a run on cached vectors need not wait for
+
+    review = np.repeat(np.arange(len(corpus.offsets) - 1, dtype=np.int32), np.diff(corpus.offsets))
     shape = (vocabulary_size, vocabulary_size)
     counts = scipy.sparse.csr_array(shape, dtype=np.float32)
     for start in range(0, len(corpus.tokens), CHUNK):
@@ -64,6 +64,8 @@ def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_word: int, window
 
 def mutual_information(counts: Any) -> Any:
     """Positive pointwise mutual information of sparse counts ``[V, V]``, with smoothed columns."""
+    import scipy.sparse
+
     of_word = np.asarray(counts.sum(axis=1), np.float64)
     of_neighbour = of_word**SMOOTHING
     of_neighbour /= of_neighbour.sum()
@@ -76,6 +78,8 @@ def mutual_information(counts: Any) -> Any:
 
 def factor(information: Any, size: int) -> HostArray:
     """Word vectors ``[V, D]`` from the largest singular values, in float32; unseen words are zero."""
+    from scipy.sparse.linalg import svds
+
     # The largest singular vectors from a start of ones: deterministic, and precise enough for first values.
     start = np.ones(information.shape[0], np.float32)
     u, values, _ = svds(information, k=size, v0=start, tol=1e-2)

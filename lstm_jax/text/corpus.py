@@ -14,6 +14,8 @@ from lstm_jax.text.batches import FlatCorpus
 from lstm_jax.text.selection import Parts, select
 from lstm_jax.types import HostArray
 
+BLOCK = 20_000  # reviews whose words are copied at a time
+
 
 class Corpora(NamedTuple):
     """The reviews of a run."""
@@ -52,6 +54,7 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
         counted = parts if leaking else {"train": parts["train"]}
         tokenizer = _vocabulary(source, counted, config)
     flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
+    del source  # the text, whose files lie in memory while they are open
     labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
     classes = _class_count(labels, config)
     shown = {
@@ -179,6 +182,8 @@ def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
       keep: ``head``, ``tail``, or ``both``: the first and the last half of ``length``.
     """
     full = lengths(corpus)
+    if full.max(initial=0) <= length:
+        return corpus
     short = np.minimum(full, length)
     starts = corpus.offsets[:-1]
     if keep == "both":
@@ -202,11 +207,18 @@ def _slices(
 ) -> FlatCorpus:
     """Reviews of ``counts`` words from ``starts`` on, passing over ``skip`` words after ``skip_after`` of them."""
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-    positions = np.repeat(starts, counts) + within
-    if skip_after:
-        positions += np.where(within >= skip_after, np.repeat(skip, counts), 0)
-    return FlatCorpus(corpus.tokens[positions], offsets, np.asarray(labels, np.int32))
+    words = np.empty(offsets[-1], np.int32)
+    skip = np.broadcast_to(skip, counts.shape)
+    for first in range(0, len(counts), BLOCK):  # the positions of all words together would fill the memory
+        block = slice(first, first + BLOCK)
+        begin, own = offsets[:-1][block], counts[block]
+        end = begin[-1] + own[-1]
+        positions = np.arange(begin[0], end) + np.repeat(starts[block] - begin, own)
+        if skip_after:
+            within = np.arange(begin[0], end) - np.repeat(begin, own)
+            positions += np.where(within >= skip_after, np.repeat(skip[block], own), 0)
+        words[begin[0] : end] = corpus.tokens[positions]
+    return FlatCorpus(words, offsets, np.asarray(labels, np.int32))
 
 
 def fingerprint(corpora: Corpora) -> str:

@@ -37,8 +37,11 @@ def select(source: Any, config: DataConfig) -> Selection:
         labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]
         kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
     parts = split_rows(kept, config)
-    used = np.concatenate([own for split, own in parts.values() if split == "train"])
-    return Selection(parts, np.setdiff1d(np.arange(len(source["train"])), used))
+    rest = np.ones(len(source["train"]), bool)
+    for split, own in parts.values():
+        if split == "train":
+            rest[own] = False
+    return Selection(parts, np.flatnonzero(rest))
 
 
 def balanced(labels: HostArray, size: int, seed: int) -> HostArray:

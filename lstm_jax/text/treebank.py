@@ -9,8 +9,6 @@ apart, and all new pieces of many reviews in one call.
 
 import re
 
-from nltk.tokenize import NLTKWordTokenizer
-
 MOST_REMEMBERED = 2_000_000  # pieces, about 300 MB
 BORDER = "\ue000"  # of the private use area: no rule of the tokeniser knows it
 CALL = 2_000  # pieces a call of the tokeniser
@@ -38,6 +36,8 @@ def split(texts: list[str]) -> list[str]:
 
 
 def _learn(pieces: list[str]) -> None:
+    from nltk.tokenize import NLTKWordTokenizer  # seconds to import, which a run on cached words need not wait for
+
     ended = (_PERIOD.sub(r"\1 \2\3", piece) for piece in pieces)
     words = NLTKWordTokenizer().tokenize(f" {BORDER} ".join([BORDER, *ended, BORDER]))
     tokenised = " ".join(words).split(BORDER)[2:-2]

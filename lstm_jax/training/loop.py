@@ -5,7 +5,6 @@ metrics are fetched. Every call, and so every number written, follows from the c
 which is what makes a resumed run equal to an uninterrupted one.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax import STARTED
 from lstm_jax.config import TrainConfig
 from lstm_jax.text.batches import bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.text.corpus import lengths
@@ -28,10 +26,9 @@ from lstm_jax.training.lanes import Program
 from lstm_jax.training.metrics import Metrics
 from lstm_jax.training.notes import Notes
 from lstm_jax.training.record import Clock, Record
-from lstm_jax.training.schedule import Piece, lane_plan, pieces
+from lstm_jax.training.schedule import Piece, first_alone, lane_plan, pieces
+from lstm_jax.training.startup import Startup
 from lstm_jax.types import Params
-
-log = logging.getLogger(__name__)
 
 
 class Loop(NamedTuple):
@@ -70,6 +67,7 @@ def run(
     checkpoints: Checkpoints,
     workdir: Path,
     follow: Follow | None = None,
+    startup: Startup | None = None,
 ) -> tuple[TrainState, Params, Notes]:
     """Trains every lane from ``notes.step`` until the last step, its early stop or its divergence.
 
@@ -81,6 +79,7 @@ def run(
       checkpoints: written after every validation.
       workdir: where the journal lies.
       follow: shows the progress in place of the journal.
+      startup: told of the first step, which is made by itself then.
     """
     config, clock = loop.config, Clock(loop.program, notes)
     plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, [lane.seed for lane in notes.lanes])
@@ -88,16 +87,17 @@ def run(
     with Journal(workdir, len(notes.lanes), notes.step, loop.total_steps, follow) as journal:
         record = Record(journal, notes, clock, config.log_every, loop.per_epoch)
         flying: tuple[Piece, Metrics] | None = None
-        first = True
-        for piece in pieces(plan, loop.per_epoch, notes.step, loop.total_steps, every):
+        todo = pieces(plan, loop.per_epoch, notes.step, loop.total_steps, every)
+        for piece in first_alone(todo) if startup else todo:
             if not any(lane.running for lane in notes.lanes):
                 break
             corpus, feed = feed_arguments(loop.train, piece.reviews, piece.length, config.steps_per_call)
+            before = time.perf_counter() - loop.program.compile_seconds
             state, metrics = loop.program.train(state, corpus, feed, piece.reviews.shape[1], piece.length)
-            if first and not follow:
+            if startup:
                 jax.block_until_ready(metrics)
-                log.info("first steps done %.1f s after the start", time.perf_counter() - STARTED)
-                first = False
+                startup.first_step_done(loop.program, time.perf_counter() - loop.program.compile_seconds - before)
+                startup = None
             if flying is not None:
                 record.training(*flying)
             flying = piece, metrics

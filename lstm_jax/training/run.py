@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax import STARTED
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError, UserError
@@ -32,6 +30,7 @@ from lstm_jax.training.loop import Loop
 from lstm_jax.training.network import classifier
 from lstm_jax.training.notes import LaneNotes, Notes
 from lstm_jax.training.optimizers import optimizer
+from lstm_jax.training.startup import Startup
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
 
 log = logging.getLogger(__name__)
@@ -58,6 +57,7 @@ def train(
     Raises:
       UserError: the data, the workdir or the disk is at fault.
     """
+    startup = Startup()
     lanes = lanes or lanes_of(config)
     with Workdir(workdir, config, lanes) as place:
         summary = place.summary()
@@ -65,19 +65,19 @@ def train(
             return summary
         if corpora is None:
             corpora = corpus.prepare(config.data)
-            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), time.perf_counter() - STARTED)
-        return _train(config, lanes, corpora, place, follow)
+            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.reviews_ready())
+        return _train(config, lanes, corpora, place, follow, startup)
 
 
 def _train(
-    config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir, follow: Follow | None
+    config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir, follow: Follow | None, startup: Startup
 ) -> dict[str, Any]:
     path, checkpoints = place.path, Checkpoints(place.path)
     if place.claimed:
         _check_reviews(corpora, path)
     loop, first = assemble(config, corpora, lanes)
     checkpoint = checkpoints.restore(first) or begin(config, corpora, first)
-    parameters = sum(leaf[0].size for leaf in jax.tree.leaves(checkpoint.state.params))
+    parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
     if not follow:
         log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
         log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
@@ -87,7 +87,8 @@ def _train(
     if notes.step and not follow:
         log.warning("going on from step %d", notes.step)
     try:
-        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path, follow)
+        told = None if follow else startup
+        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path, follow, told)
         checkpoints.finish()
         if not follow:
             rows = journal.read(path / "metrics.jsonl")
@@ -99,7 +100,7 @@ def _train(
             checkpoints.finish()
         raise
     finally:
-        summary = _summary(status, notes, loop, parameters)
+        summary = _summary(status, notes, loop, parameters) | {"startup": startup.seconds}
         write_json(path / "summary.json", summary)
     return summary
 

@@ -1,6 +1,7 @@
 """Which reviews each call of the compiled program sees, as a pure function of the step."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,18 @@ def pieces(
                     validate = step + count == boundary
                     yield Piece(call.length, call.reviews[:, done : done + count], step, validate)
                 done, step = done + count, step + count
+
+
+def first_alone(made: Iterable[Piece]) -> Iterator[Piece]:
+    """The same steps, the first of them in a piece of its own, so that it is known when that is done."""
+    rest = iter(made)
+    for piece in itertools.islice(rest, 1):
+        if piece.reviews.shape[1] == 1:
+            yield piece
+            break
+        yield Piece(piece.length, piece.reviews[:, :1], piece.first_step, validate=False)
+        yield Piece(piece.length, piece.reviews[:, 1:], piece.first_step + 1, piece.validate)
+    yield from rest
 
 
 def lane_plan(of: HostArray, buckets: tuple[int, ...], config: TrainConfig, seeds: list[int], epoch: int) -> list[Call]:

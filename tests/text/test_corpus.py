@@ -15,6 +15,14 @@ from tests.text.helpers import PARTS, prepare, unpack, words
 UNKNOWN = 1
 
 
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
+    """So that the few reviews here are copied in several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", 3)
+        yield
+
+
 def test_texts_are_those_of_the_tokenised_reviews(numbered):
     options = {"validation_from": "test", "eval_entries": 30, "train_entries": 20, "one_class_size": 40, "seed": 5}
     corpora = prepare(numbered, **options)

@@ -53,6 +53,10 @@ def test_a_run_writes_what_the_readme_promises(finished):
     assert summary["steps"] == 2 * STEPS_PER_EPOCH
     assert summary["epochs"] == 2.0
     assert json.loads((workdir / "summary.json").read_text()) == summary
+    *stages, all_ = summary["startup"].values()
+    assert list(summary["startup"]) == ["imports", "reviews", "compiling", "step", "other", "all"]
+    assert min(stages) > 0
+    np.testing.assert_allclose(sum(stages), all_, atol=0.01)
     assert configs.from_json((workdir / "config.json").read_text()) == tiny_config()
     for name in ("loss", "accuracy", "loss-epochs"):
         assert (workdir / "plots" / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -1,10 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_jax.text.batches import Call
-from lstm_jax.training.schedule import lane_plan, pieces
+from lstm_jax.training.schedule import first_alone, lane_plan, pieces
 from tests.training.tiny import tiny_config
 
 
@@ -47,6 +49,20 @@ def test_pieces_from_a_validation_on_are_those_of_the_whole(drawn):
     ]
     for a, b in zip(rest, expected, strict=True):
         np.testing.assert_array_equal(a.reviews, b.reviews)
+
+
+@given(schedules)
+def test_the_first_step_alone_leaves_the_others_as_they_are(drawn):
+    sizes, epochs, every, _ = drawn
+    total = sum(sizes) * epochs
+    whole = list(pieces(plan_of(sizes), sum(sizes), 0, total, every))
+    made = list(first_alone(whole))
+    assert made[0].reviews.shape[1] == 1
+    np.testing.assert_array_equal(np.concatenate([piece.reviews[0, :, 0] for piece in made]), np.arange(total))
+    assert [p.last_step for p in made if p.validate] == [p.last_step for p in whole if p.validate]
+    assert all(a.last_step == b.first_step for a, b in itertools.pairwise(made))
+    assert len(made) - len(whole) == (whole[0].reviews.shape[1] > 1)
+    assert not list(first_alone([]))
 
 
 @pytest.mark.parametrize("epoch", [0, 1])

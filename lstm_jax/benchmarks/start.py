@@ -1,0 +1,123 @@
+"""Seconds from the start of ``train.py`` to its first step: with nothing cached, and with programs and corpora cached.
+
+The clock is that of this process, which starts ``train.py`` and waits for it to say that its first step is done. The
+stages are those that the run itself writes into ``summary.json``.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lstm_jax.benchmarks.about import about
+from lstm_jax.benchmarks.turns import Worker
+from lstm_jax.errors import UserError
+from lstm_jax.training import startup
+from lstm_jax.training.workdir import write_json
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("imports", "reviews", "compiling", "step", "other")
+WARM = 3  # starts, of which the median is told
+BAR = 5.0  # seconds that a warm start may take
+
+
+class Started(NamedTuple):
+    """One start of ``train.py``."""
+
+    seconds: float  # from starting the process to its first step
+    stages: dict[str, float]  # seconds, by the names of STAGES
+    peak_bytes: int  # the most memory that the process held
+
+
+class Starts(NamedTuple):
+    """All starts of one config."""
+
+    cold: Started  # nothing cached: reviews are read, programs compiled
+    warm: Started  # the median
+    warm_seconds: list[float]  # of every warm start
+
+
+def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str:
+    """Measures every config and returns the table; writes ``start.json``.
+
+    Args:
+      commands: flags of ``train.py`` by the name of a config, without ``--workdir``.
+      place: where the file goes.
+      command: that repeats it.
+    """
+    with Worker("limits") as worker:
+        device = worker.ask("describe")["device"]
+    found: dict[str, Starts] = {}
+    for name, arguments in commands.items():
+        with tempfile.TemporaryDirectory(dir=place) as cache:
+            cold = first_step(arguments, Path(cache))
+            warm = sorted((first_step(arguments, Path(cache)) for _ in range(WARM)), key=lambda each: each.seconds)
+        found[name] = Starts(cold, warm[WARM // 2], [each.seconds for each in warm])
+        log.info("%s: cold %.1f s, warm %.1f s", name, cold.seconds, found[name].warm.seconds)
+    write_json(place / "start.json", {**about(command, device), "configs": {k: as_json(v) for k, v in found.items()}})
+    return table(found)
+
+
+def first_step(arguments: Sequence[str], cache: Path) -> Started:
+    """Starts ``train.py`` on a new workdir, and interrupts it after its first step.
+
+    Args:
+      arguments: its flags, without ``--workdir``.
+      cache: where compiled programs and corpora are kept.
+
+    Raises:
+      UserError: it ended before a step.
+    """
+    own = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
+    with tempfile.TemporaryDirectory(dir=cache) as workdir:
+        command = [sys.executable, "train.py", *arguments, f"--workdir={workdir}"]
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr
+        lines, seconds = [], 0.0
+        for line in process.stderr:
+            lines.append(line.strip())
+            if line.startswith(startup.LINE):
+                seconds = time.perf_counter() - start
+                break
+        process.terminate()
+        process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+        if not seconds:
+            raise UserError(f"train.py {' '.join(arguments)} ended before its first step: {' '.join(lines[-1:])}")
+        inside = json.loads((Path(workdir) / "summary.json").read_text(encoding="utf-8"))["startup"]
+    stages = {name: inside[name] for name in STAGES}
+    stages["imports"] += seconds - inside["all"]  # Python itself
+    return Started(seconds, stages, 1024 * usage.ru_maxrss)
+
+
+def as_json(starts: Starts) -> dict[str, Any]:
+    """As it stands in ``start.json``."""
+    return {"cold": starts.cold._asdict(), "warm": starts.warm._asdict(), "warm_seconds": starts.warm_seconds}
+
+
+def table(found: dict[str, Starts]) -> str:
+    """Seconds of every config, cold and by stage when warm."""
+    stages = " | ".join(STAGES)
+    lines = [f"| seconds to the first step | cold | warm [lowest, highest] | {stages} | peak, GiB |"]
+    lines.append("|---" * (len(STAGES) + 4) + "|")
+    for name, starts in found.items():
+        own = " | ".join(f"{starts.warm.stages[stage]:.1f}" for stage in STAGES)
+        spread = f"[{min(starts.warm_seconds):.1f}, {max(starts.warm_seconds):.1f}]"
+        late = "" if starts.warm.seconds <= BAR else f", more than {BAR:g}"
+        warm = f"{starts.warm.seconds:.1f} {spread}{late}"
+        peak = f"{starts.warm.peak_bytes / 2**30:.2f}"
+        lines.append(f"| {name} | {starts.cold.seconds:.1f} | {warm} | {own} | {peak} |")
+    return "\n".join(lines)
