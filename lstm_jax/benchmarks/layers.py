@@ -51,7 +51,7 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
         "command": command,
         "date": datetime.date.today().isoformat(),
         "device": device,
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in PACKAGES},
         "git_commit": git_commit(),
         "limits": limits._asdict(),
     }
@@ -73,7 +73,8 @@ def _check(names: Sequence[str], dtypes: Sequence[str]) -> None:
             raise ConfigError(f"there is no type {dtype!r}; there are {', '.join(turns.TOLERANCE)}")
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """Of an installed package; ``None`` where there is none."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

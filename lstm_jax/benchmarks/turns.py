@@ -54,9 +54,9 @@ class Measurement(NamedTuple):
 class Worker:
     """The process of one implementation; a context manager."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: str = "lstm_jax.benchmarks.worker") -> None:
         self.name = name
-        command = [sys.executable, "-m", "lstm_jax.benchmarks.worker", name]
+        command = [sys.executable, "-m", module, name]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

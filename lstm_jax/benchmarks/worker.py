@@ -4,7 +4,6 @@ It reads a JSON object a line from its standard input and answers with one a lin
 """
 
 import importlib
-import json
 import os
 import resource
 import sys
@@ -17,6 +16,7 @@ from lstm_jax import devices
 from lstm_jax.benchmarks import limits
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
+from lstm_jax.benchmarks.serving import serve
 
 
 class Service:
@@ -80,17 +80,10 @@ def _peak_bytes(reset: bool = False) -> int:
 def main() -> None:
     """Answers until the input ends."""
     name = sys.argv[1]
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
     if name in (*OURS, "limits"):
         devices.configure()
     service = Service(name)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(service, request.pop("do"))(**request)
-        except Exception as error:  # it is the parent that says what went wrong, and goes on
-            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
-        print(json.dumps(answer), file=answers, flush=True)
+    serve(lambda do, **arguments: getattr(service, do)(**arguments))
 
 
 if __name__ == "__main__":
