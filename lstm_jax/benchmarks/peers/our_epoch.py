@@ -47,6 +47,7 @@ class Epochs:
         corpora = corpus.prepare(own.data)
         whole = steps_per_epoch(len(corpora.train.labels), own.train.batch_size)
         own.train.epochs, own.train.steps = 1, min(own.train.steps or whole, whole)
+        own.train.keep_epochs = ""  # nothing is kept, and steps could not be limited with it
         self._config, self._lane = validate(own), Lane(own.seed, {})
         self.loop, first = run.assemble(own, corpora, [self._lane])
         self._mesh = make_mesh(1, own.train.batch_size, own.train.devices)
