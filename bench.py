@@ -13,6 +13,7 @@ SUITES = {
     "systems": "systems, LSTM layers of the published systems",
     "deepbench": "deepbench, LSTM layers of the sizes of DeepBench",
     "lanes": "lanes, many runs at once against one after the other",
+    "epoch": "epoch, an epoch of two systems beside PyTorch",
     "tune": "tune, which way of LSTMs is fastest at which size: rewrites the table that implementation=auto goes by",
     "text": "text, a generated file of reviews to a corpus",
     "scaling": "scaling, time and memory as T, B, H, layers, lanes and reviews grow",
@@ -28,7 +29,9 @@ def define() -> None:
     flags.DEFINE_integer(
         "reviews", None, "Of text (800,000 else) and scaling (3,600,000), how many reviews.", lower_bound=1000
     )
-    flags.DEFINE_string("data", None, "Of the suite start, the folder that configs/studies/systems.py reads.")
+    flags.DEFINE_string("data", None, "Of start, the folder of configs/studies/systems.py; of epoch, one of IMDB.")
+    flags.DEFINE_integer("rounds", 3, "Of epoch, epochs of each but the slowest.", lower_bound=1)
+    flags.DEFINE_integer("steps", 0, "Of epoch, the most batches of an epoch; 0: all.", lower_bound=0)
     flags.DEFINE_string("workdir", None, "Where generated files and pictures are kept.", required=True)
 
 
@@ -37,7 +40,7 @@ def main() -> None:
     devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    suites = {"text": _text, "lanes": _lanes, "scaling": _scaling, "start": _start, "tune": _tune}
+    suites = {"text": _text, "lanes": _lanes, "epoch": _epoch, "scaling": _scaling, "start": _start, "tune": _tune}
     print(suites.get(FLAGS.suite, _layers)(place))
 
 
@@ -72,6 +75,23 @@ def _tune(place: Path) -> str:
     found = tune.measure()
     tune.write(found, "python bench.py --suite=tune --workdir=DIR", CHOICES)
     return tune.table(found)
+
+
+def _epoch(place: Path) -> str:
+    """System D and the recipe for IMDB, by our loop and by PyTorch."""
+    from configs import imdb, keras_imdb
+    from lstm_jax.benchmarks import epoch
+
+    if not FLAGS.data:
+        raise ConfigError("--suite=epoch needs --data=DIR, a folder with train.parquet and test.parquet of IMDB")
+    cases = [
+        epoch.Case("D, Keras", keras_imdb.get_config(), "front"),
+        epoch.Case("IMDB, recipe", imdb.get_config(), "end"),
+    ]
+    for case in cases:
+        case.config.data.path = FLAGS.data
+    command = f"python bench.py --suite=epoch --data={FLAGS.data} --rounds={FLAGS.rounds} --steps={FLAGS.steps}"
+    return epoch.run(cases, FLAGS.rounds, FLAGS.steps, place, command)
 
 
 def _text(place: Path) -> str:

@@ -36,7 +36,7 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
     """
     _check(suite, names, dtypes)
     device, before = measure_limits()
-    today, versions = datetime.date.today().isoformat(), {name: _version(name) for name in PACKAGES}
+    today, versions = datetime.date.today().isoformat(), {name: version(name) for name in PACKAGES}
     cases = {case.name: case for case in SUITES[suite]}
     found = Record(suite, command, today, device, versions, git_commit(), before, None, cases, [])
     for dtype in dtypes:
@@ -94,7 +94,8 @@ def _check(suite: str, names: Sequence[str], dtypes: Sequence[str]) -> None:
         raise ConfigError(f"the first implementation, which others are held to, is {names[0]!r}; it must be of {ours}")
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """Of an installed package; ``None`` where there is none."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

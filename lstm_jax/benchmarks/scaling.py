@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_jax import devices
 from lstm_jax.benchmarks import start, text, turns
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.suites import SCALING
@@ -55,8 +56,7 @@ def run(network: Config, published: str, reviews: int, place: Path, command: str
       place: where files go, those of reviews too.
       command: that repeats it.
     """
-    with Worker("limits") as worker:
-        device = worker.ask("describe")["device"]
+    device = devices.machine()
     found: list[Point] = []
     for point in itertools.chain(_layers(device), _lanes(network), _reviews(published, reviews, place)):
         log.info("%s %d, %s: %s", *point[:3], point.error or f"{point.seconds:.4g} s")
@@ -67,13 +67,12 @@ def run(network: Config, published: str, reviews: int, place: Path, command: str
 
 
 def _layers(device: str) -> Iterator[Point]:
-    with Worker("auto") as worker:
-        for each in turns.measure("scaling", SCALING, [worker], "float32", np.inf, device):
+    for case in SCALING:
+        for each in turns.measure("scaling", case, ["auto"], "float32", device):
             axis, value = each.case.split()
             what = {"train": TRAIN, "forward": FORWARD}[each.part]
             seconds = None if each.median_ms is None else each.median_ms / 1e3
-            peak = each.peak_bytes if what == TRAIN else None  # both passes have the process's
-            yield Point(axis, int(value), what, seconds, peak, each.error)
+            yield Point(axis, int(value), what, seconds, each.peak_bytes, each.error or "")
 
 
 def _lanes(network: Config) -> Iterator[Point]:

@@ -35,9 +35,9 @@ TOLERANCE = {"float32": 2e-3, "bfloat16": 0.25}
 class Worker:
     """The process of one implementation; a context manager."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: str = "lstm_jax.benchmarks.worker") -> None:
         self.name = name
-        command = [sys.executable, "-m", "lstm_jax.benchmarks.worker", name]
+        command = [sys.executable, "-m", module, name]
         environment = os.environ | dict(PEERS[name].environment if name in PEERS else {})
         self._process = subprocess.Popen(
             command,

@@ -5,7 +5,6 @@ It reads a JSON object a line from its standard input and answers with one a lin
 
 import contextlib
 import importlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from lstm_jax.benchmarks import limits
 from lstm_jax.benchmarks.measurement import MISSING, PASSES
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
+from lstm_jax.benchmarks.serving import serve
 from lstm_jax.config import from_json
 
 
@@ -119,18 +119,11 @@ def _bytes(field: str) -> int | None:
 def main() -> None:
     """Answers until the input ends."""
     name = sys.argv[1]
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
     if name in (*OURS, "limits"):
         devices.configure()
     jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
     service = Service(name)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(service, request.pop("do"))(**request)
-        except Exception as error:  # it is the parent that says what went wrong, and goes on
-            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
-        print(json.dumps(answer), file=answers, flush=True)
+    serve(lambda do, **arguments: getattr(service, do)(**arguments))
 
 
 if __name__ == "__main__":

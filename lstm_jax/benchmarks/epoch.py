@@ -1,0 +1,170 @@
+"""An epoch of training from end to end: our own loop beside PyTorch, on the same reviews, batches and settings."""
+
+import contextlib
+import datetime
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_jax.benchmarks.epoch_worker import IMPLEMENTATIONS
+from lstm_jax.benchmarks.layers import version
+from lstm_jax.benchmarks.turns import Worker
+from lstm_jax.config import Config, from_json, to_json
+from lstm_jax.training.workdir import git_commit, write_json
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
+TOLERANCE = 1e-4  # nats, between losses of the first batch
+ONCE = ("torch_padded",)  # makes a single round, since it takes so long
+
+
+class Case(NamedTuple):
+    """A config, and how its source pads."""
+
+    name: str
+    config: Config
+    padding: str  # front, where the network reads it | end, where it is masked
+
+
+class Measurement(NamedTuple):
+    """An implementation's epoch. Figures are medians of the rounds."""
+
+    case: str
+    implementation: str
+    error: str = ""  # what went wrong; then there are no figures
+    device: str = ""
+    compile_seconds: float | None = None
+    first_loss: float | None = None  # nats, of the first batch, without dropout
+    steps: int | None = None
+    reviews: int | None = None  # of an epoch
+    train_seconds: float | None = None  # the steps alone
+    epoch_seconds: float | None = None  # with the validation after them
+    reviews_per_second: float | None = None  # of the steps
+    over_ours: float | None = None  # train_seconds, round by round over that of ours
+    test_accuracy: float | None = None  # after the epoch
+    test_reviews: int | None = None
+    rounds: tuple[dict[str, float], ...] = ()
+
+
+def run(cases: Sequence[Case], rounds: int, steps: int, place: Path, command: str) -> str:
+    """Measures all cases and returns a table; writes ``epoch.json``.
+
+    Args:
+      cases: what is trained.
+      rounds: epochs of each implementation, in turn; of ``ONCE`` one.
+      steps: the most of an epoch; 0: all.
+      place: where the file goes.
+      command: that repeats it.
+    """
+    found: list[Measurement] = []
+    for case in cases:
+        found += measure(case, rounds, steps)
+    about = {
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "devices": {each.implementation: each.device for each in found if each.device},
+        "versions": {name: version(name) for name in PACKAGES},
+        "git_commit": git_commit(),
+    }
+    write_json(place / "epoch.json", {**about, "measurements": [each._asdict() for each in found]})
+    return "\n\n".join(_table(case, [each for each in found if each.case == case.name]) for case in cases)
+
+
+def measure(case: Case, rounds: int, steps: int) -> list[Measurement]:
+    """All implementations of a case, each in a process of its own; ours first."""
+    config = from_json(to_json(case.config))
+    config.train.steps = steps
+    with contextlib.ExitStack() as running:
+        folder = running.enter_context(tempfile.TemporaryDirectory())
+        workers = [running.enter_context(Worker(name, "lstm_jax.benchmarks.epoch_worker")) for name in IMPLEMENTATIONS]
+        ours = workers[0].ask("prepare", config=to_json(config), folder=folder, padding=case.padding)
+        if "error" in ours:
+            return [Measurement(case.name, worker.name, f"ours failed: {ours['error']}") for worker in workers]
+        answers = {"ours": ours | {"first_loss": ours["first_losses"]["bucketed"]}}
+        for worker in workers[1:]:
+            expected = ours["first_losses"][worker.name.removeprefix("torch_")]
+            answers[worker.name] = _checked(worker.ask("prepare", folder=folder), expected)
+        sound = [worker for worker in workers if "error" not in answers[worker.name]]
+        epochs = _turns(case.name, sound, rounds)
+        tests = {worker.name: worker.ask("evaluate") for worker in sound}
+    return [_measurement(case.name, name, answers, epochs, tests) for name in answers]
+
+
+def _checked(answer: dict[str, Any], expected: float) -> dict[str, Any]:
+    """The answer, with ``error`` where its first loss is not the one expected."""
+    if "error" in answer or abs(answer["first_loss"] - expected) <= TOLERANCE:
+        return answer
+    return {"error": f"its loss of the first batch is {answer['first_loss']:.5f}, ours {expected:.5f}"}
+
+
+def _turns(case: str, workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """What each implementation answers in each round, in an order drawn anew."""
+    found: dict[str, list[dict[str, Any]]] = {worker.name: [] for worker in workers}
+    rng = np.random.default_rng(0)
+    for each in range(rounds):
+        for n in rng.permutation(len(workers)):
+            name = workers[n].name
+            if each and name in ONCE:
+                continue
+            found[name].append(workers[n].ask("epoch"))
+            log.info("%s, %s, round %d: %s", case, name, each + 1, found[name][-1])
+    return found
+
+
+def _measurement(
+    case: str, name: str, answers: dict[str, Any], epochs: dict[str, list[dict[str, Any]]], tests: dict[str, Any]
+) -> Measurement:
+    answer, ours = answers[name], answers["ours"]
+    failed = [each["error"] for each in (answer, *epochs.get(name, []), tests.get(name, {})) if "error" in each]
+    if failed:
+        return Measurement(case, name, failed[0])
+    seconds = {kind: [each[kind] for each in epochs[name]] for kind in ("train_seconds", "epoch_seconds")}
+    base = [each.get("train_seconds", np.nan) for each in epochs["ours"]]
+    median = float(np.median(seconds["train_seconds"]))
+    return Measurement(
+        case,
+        name,
+        device=answer["device"],
+        compile_seconds=answer["compile_seconds"],
+        first_loss=answer["first_loss"],
+        steps=ours["steps"],
+        reviews=ours["reviews"],
+        train_seconds=median,
+        epoch_seconds=float(np.median(seconds["epoch_seconds"])),
+        reviews_per_second=ours["reviews"] / median,
+        over_ours=float(np.median([own / other for own, other in zip(seconds["train_seconds"], base, strict=False)])),
+        test_accuracy=tests[name]["accuracy"],
+        test_reviews=tests[name]["reviews"],
+        rounds=tuple(epochs[name]),
+    )
+
+
+def _table(case: Case, found: Sequence[Measurement]) -> str:
+    """A line an implementation."""
+    told = next((each for each in found if not each.error), None)
+    title = f"{case.name}, an epoch" + (f" of {told.reviews:,} reviews in {told.steps:,} steps" if told else "")
+    lines = [
+        f"| {title} | training, s | reviews/s | over ours | with validation, s | test accuracy | rounds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_line, found)])
+
+
+def _line(each: Measurement) -> str:
+    if each.error:
+        return f"| {each.implementation} | {each.error} | – | – | – | – | – |"
+    cells = (
+        each.implementation,
+        f"{each.train_seconds:.1f}",
+        f"{each.reviews_per_second:,.0f}",
+        f"× {each.over_ours:.2f}",
+        f"{each.epoch_seconds:.1f}",
+        f"{each.test_accuracy:.2%}",
+        str(len(each.rounds)),
+    )
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,30 @@
+"""A process of its own for one implementation of an epoch; see ``turns.Worker``. Those in PyTorch run no JAX."""
+
+import importlib
+import sys
+from typing import Any
+
+from lstm_jax.benchmarks.serving import serve
+
+IMPLEMENTATIONS = {"ours": "our_epoch", "torch_bucketed": "torch_epoch", "torch_padded": "torch_epoch"}
+
+
+def main() -> None:
+    """Answers until the input ends."""
+    name = sys.argv[1]
+    made: list[Any] = []
+
+    def answer(do: str, **arguments: Any) -> dict[str, Any]:
+        if not made:  # within an answer, so that a package that is missing is told as one
+            if name == "ours":
+                from lstm_jax import devices
+
+                devices.configure()
+            made.append(importlib.import_module(f"lstm_jax.benchmarks.peers.{IMPLEMENTATIONS[name]}").Epochs(name))
+        return getattr(made[0], do)(**arguments)
+
+    serve(answer)
+
+
+if __name__ == "__main__":
+    main()
