@@ -7,6 +7,7 @@ stages are those that the run itself writes into ``summary.json``.
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lstm_jax import devices
 from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.errors import UserError
 from lstm_jax.training import startup
 from lstm_jax.training.workdir import write_json
@@ -53,8 +54,7 @@ def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str
       place: where the file goes.
       command: that repeats it.
     """
-    with Worker("limits") as worker:
-        device = worker.ask("describe")["device"]
+    device = devices.machine()
     found: dict[str, Starts] = {}
     for name, arguments in commands.items():
         with tempfile.TemporaryDirectory(dir=place) as cache:
@@ -90,7 +90,7 @@ def first_step(arguments: Sequence[str], cache: Path) -> Started:
             if line.startswith(startup.LINE):
                 seconds = time.perf_counter() - start
                 break
-        process.terminate()
+        os.kill(process.pid, signal.SIGTERM)  # ``terminate`` may reap it, and its memory would not be known
         process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

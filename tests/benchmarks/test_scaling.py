@@ -46,7 +46,8 @@ def test_tables_and_picture(tmp_path):
 def test_all_axes_are_measured(tmp_path, monkeypatch):
     for module, name, value in (
         (scaling, "SCALING", tuple(Case(f"T {n}", 2, n, 3, 4) for n in (4, 8))),
-        (turns, "ROUNDS", 2),
+        (turns, "MOST_ROUNDS", 2),
+        (turns, "LEAST_ROUNDS", 1),
         (turns, "TURN_SECONDS", 1e-3),
         (scaling, "LANES", (1, 2)),
         (scaling, "ROUNDS", 2),
