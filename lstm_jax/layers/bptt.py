@@ -52,7 +52,7 @@ def bptt_lstm(
     forget_bias: float = 1.0,
     reverse: bool = False,
     matmul_dtype: MatmulDtype = None,
-    block: int = 8,
+    block: int = 16,
     gatewise: bool = False,
 ) -> Layer:
     """The Layer ``unrolled(lstm(hidden_size, forget_bias), reverse)``, equal in values and gradients, and faster.
