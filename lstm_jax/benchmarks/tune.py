@@ -28,7 +28,7 @@ WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (12
 STEPS = 200
 ROUNDS = 7
 TURN_SECONDS = 0.05
-GAIN = 0.05  # of the time that a way must save to be taken instead of one that stands before it
+GAIN = 0.02  # of the time that a way must save to be taken instead of one that stands before it
 
 
 class Speeds(NamedTuple):
