@@ -23,16 +23,21 @@ def configure() -> None:
     where they are two devices with half of the batch, or of the lanes, each.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # A slow neighbour must not look like a dead one: the default gives up on a collective after 40 s.
-    patience = "--xla_cpu_collective_call_terminate_timeout_seconds=3600"
-    # Whatever the user sets comes last and wins.
-    flags = [patience, *(["--xla_cpu_prefer_vector_width=512"] if "avx512f" in _processor_line("flags") else [])]
-    os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")]).strip()
+    os.environ["XLA_FLAGS"] = _xla_flags()
     _keep_freed_memory()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _xla_flags() -> str:
+    """What XLA is told: by this project, then by the user, whose word is the last."""
+    # A slow neighbour must not look like a dead one: the default gives up on a collective after 40 s.
+    flags = ["--xla_cpu_collective_call_terminate_timeout_seconds=3600"]
+    if "avx512f" in _processor_line("flags"):  # XLA would use half of its registers
+        flags.append("--xla_cpu_prefer_vector_width=512")
+    return " ".join([*flags, os.environ.get("XLA_FLAGS", "")]).strip()
 
 
 def _keep_freed_memory() -> None:

@@ -49,7 +49,12 @@ def measure() -> Limits:
 def _product(mesh: Mesh, side: int, kind: Any) -> float:
     """Operations a second of a square product on every device."""
     a = _spread(mesh, (mesh.size, side, side), kind)
-    product = jax.shard_map(lambda a: a @ a, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
+    product = jax.shard_map(
+        lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32),
+        mesh=mesh,
+        in_specs=P("device"),
+        out_specs=P("device"),
+    )
     return 2.0 * side**3 * mesh.size / _median(partial(jax.jit(product).lower(a).compile(), a))
 
 
