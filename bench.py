@@ -1,5 +1,6 @@
 """Benchmarks: python bench.py --suite=NAME --workdir=DIR."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def define() -> None:
 
 def main() -> None:
     """Measures and prints."""
-    devices.configure()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several processes share a GPU
+    if FLAGS.suite not in ("systems", "deepbench"):  # whose other implementations have JAX as it comes
+        devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
     suites = {"text": _text, "lanes": _lanes, "epoch": _epoch, "scaling": _scaling, "start": _start, "tune": _tune}
@@ -73,7 +76,7 @@ def _tune(place: Path) -> str:
     from lstm_jax.layers.auto import CHOICES
 
     found = tune.measure()
-    tune.write(found, "python bench.py --suite=tune --workdir=DIR", CHOICES)
+    tune.write(found, "python bench.py --suite=tune --workdir=W", CHOICES)
     return tune.table(found)
 
 
@@ -90,7 +93,9 @@ def _epoch(place: Path) -> str:
     ]
     for case in cases:
         case.config.data.path = FLAGS.data
-    command = f"python bench.py --suite=epoch --data={FLAGS.data} --rounds={FLAGS.rounds} --steps={FLAGS.steps}"
+    command = (
+        f"python bench.py --suite=epoch --data={FLAGS.data} --rounds={FLAGS.rounds} --steps={FLAGS.steps} --workdir=W"
+    )
     return epoch.run(cases, FLAGS.rounds, FLAGS.steps, place, command)
 
 
@@ -114,7 +119,9 @@ def _scaling(place: Path) -> str:
     (task,) = quick.get_config().tasks.values()
     reviews = FLAGS.reviews or 3_600_000
     system = "configs/floydhub_amazon.py:small"
-    return scaling.run(task.config, system, reviews, place, f"python bench.py --suite=scaling --reviews={reviews}")
+    return scaling.run(
+        task.config, system, reviews, place, f"python bench.py --suite=scaling --reviews={reviews} --workdir=W"
+    )
 
 
 def _start(place: Path) -> str:
@@ -123,7 +130,7 @@ def _start(place: Path) -> str:
 
     if not FLAGS.data:
         raise ConfigError("--suite=start needs --data=DIR, with the files that configs/studies/systems.py names")
-    command = f"python bench.py --suite=start --data={FLAGS.data}"
+    command = f"python bench.py --suite=start --data={FLAGS.data} --workdir=W"
     return start.run(starts(Path(FLAGS.data)), place, command)
 
 

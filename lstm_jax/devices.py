@@ -41,12 +41,13 @@ def _xla_flags() -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep large arrays that were freed for the next ones, where glibc it is.
+    """Has glibc keep large arrays that were freed for the next ones, unless the user has asked for something.
 
     By default it gives them back to the system, which hands over new pages one by one and cleared: a third to a half of
-    the time of a training step whose saved states take hundreds of megabytes.
+    the time of a training step whose saved states take a hundred megabytes or more.
     """
-    if platform.libc_ver()[0] != "glibc":
+    asked = any(name.startswith("MALLOC_") for name in os.environ)
+    if asked or platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
     no_mapping, one_arena = (-4, 0), (-8, 1)  # M_MMAP_MAX; M_ARENA_MAX, since arenas of threads map what is large

@@ -65,8 +65,8 @@ def bptt_lstm(
       reverse: from each row's last word to its first.
       matmul_dtype: of the operands of products, see ``cells.base.matmul``.
       block: steps whose weight gradients are one product; 0: all steps.
-      gatewise: a product for each gate instead of one for the four, which is faster on CPUs where H is large: XLA
-        shares a large product out among threads that are busy with the other devices' rows.
+      gatewise: a product for each gate instead of one for the four, which is faster on CPUs at some sizes: XLA shares a
+        large product out among threads that are busy with the other devices' rows.
     """
     cell = lstm(hidden_size, forget_bias, matmul_dtype)
     plan = _Plan(reverse, block, gatewise, matmul_dtype)
@@ -185,7 +185,7 @@ def _backward(plan: _Plan, residuals: tuple, cotangents: tuple[Outputs, LSTMStat
         return d_before, d_kernel, d_bias + flat.sum(0), jax.lax.dynamic_update_slice_in_dim(dx, d_own, start, 0)
 
     carry = (d_last, jnp.zeros_like(kernel), jnp.zeros_like(params.bias), jax.lax.empty(x.shape, kernel.dtype))
-    d_first, d_kernel, d_bias, dx = _in_blocks(steps, plan.block or steps, plan.reverse, block, carry)
+    d_first, d_kernel, d_bias, dx = _in_blocks(steps, plan.block or max(steps, 1), plan.reverse, block, carry)
     return LSTMParams(d_kernel[:inputs], d_kernel[inputs:], d_bias), dx, None, d_first
 
 
@@ -193,8 +193,7 @@ _sequence.defvjp(_forward, _backward)
 
 
 def _before(reverse: bool, alive: jax.Array, after: jax.Array, first: Hidden, t: jax.Array) -> Hidden:
-    """The state that step t of a row began with, out of those ``[T, B, H]`` that the steps left; else what it has no
-    part in."""
+    """The state that step t of a row began with, out of those ``[T, B, H]`` that its steps left, or ``first``."""
     if not reverse:
         return jnp.where(t > 0, after[jnp.maximum(t - 1, 0)], first)
     follows = jnp.minimum(t + 1, alive.shape[0] - 1)

@@ -78,8 +78,10 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
     assert difference(found[0][0].input_kernel, expected[0][0].input_kernel) > 1e-4
 
 
-def test_what_padding_holds_touches_nothing():
-    layer = bptt_lstm(H, block=4)
+@pytest.mark.parametrize("gatewise", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_padding_holds_touches_nothing(reverse, gatewise):
+    layer = bptt_lstm(H, reverse=reverse, block=4, gatewise=gatewise)
     params, state = random_weights(layer, D, 1), randomised(lstm(H).initial_state(B), 2)
     x = random(3, T, B, D)
     spoilt = jnp.where((jnp.arange(T)[:, None] < RAGGED[None])[:, :, None], x, jnp.nan)

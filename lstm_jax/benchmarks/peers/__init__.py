@@ -12,7 +12,12 @@ class Peer(NamedTuple):
 
 
 # Large arrays that glibc hands back to Linux after each call are pages to fault in at the next: it keeps them here.
-_KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000", "MALLOC_TOP_PAD_": "67108864"}
+_KEEPS_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "20000000000",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 
 PEERS = {
     "auto": Peer("ours"),

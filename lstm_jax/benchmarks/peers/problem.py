@@ -96,6 +96,3 @@ class Built(NamedTuple):
     train: Callable[[], Any]  # the gradients of the loss in all weights and in x
     results: Callable[[Any, Any], Results]  # of what both passes gave
     compile_seconds: dict[str, float]  # by pass
-
-
-Build = Callable[[str, Case, Problem, str], Built]  # implementation's name, case, numbers, dtype
