@@ -1,7 +1,6 @@
 """An epoch of training from end to end: our own loop beside PyTorch, on the same reviews, batches and settings."""
 
 import contextlib
-import datetime
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -10,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.epoch_worker import IMPLEMENTATIONS
-from lstm_jax.benchmarks.layers import version
 from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.config import Config, from_json, to_json
-from lstm_jax.training.workdir import git_commit, write_json
+from lstm_jax.training.workdir import write_json
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
 TOLERANCE = 1e-4  # nats, between losses of the first batch
 ONCE = ("torch_padded",)  # makes a single round, since it takes so long
 
@@ -64,14 +62,8 @@ def run(cases: Sequence[Case], rounds: int, steps: int, place: Path, command: st
     found: list[Measurement] = []
     for case in cases:
         found += measure(case, rounds, steps)
-    about = {
-        "command": command,
-        "date": datetime.date.today().isoformat(),
-        "devices": {each.implementation: each.device for each in found if each.device},
-        "versions": {name: version(name) for name in PACKAGES},
-        "git_commit": git_commit(),
-    }
-    write_json(place / "epoch.json", {**about, "measurements": [each._asdict() for each in found]})
+    said = about(command, {each.implementation: each.device for each in found if each.device}, ("torch",))
+    write_json(place / "epoch.json", {**said, "measurements": [each._asdict() for each in found]})
     return "\n\n".join(_table(case, [each for each in found if each.case == case.name]) for case in cases)
 
 

@@ -1,23 +1,19 @@
 """The benchmark of LSTM layers from names to files: limits and all cases measured, and reported."""
 
-import datetime
 import logging
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 from lstm_jax.benchmarks import record, report, roofline, roofs, turns
+from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.record import Record
 from lstm_jax.benchmarks.suites import SUITES
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.training.workdir import git_commit
 
 log = logging.getLogger(__name__)
-
-PACKAGES = ("jax", "jaxlib", "flax", "numpy", "torch", "keras")
 
 
 def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, command: str) -> str:
@@ -36,9 +32,9 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
     """
     _check(suite, names, dtypes)
     device, before = measure_limits()
-    today, versions = datetime.date.today().isoformat(), {name: version(name) for name in PACKAGES}
     cases = {case.name: case for case in SUITES[suite]}
-    found = Record(suite, command, today, device, versions, git_commit(), before, None, cases, [])
+    said = about(command, device, ("torch", "keras"))
+    found = Record(suite, **said, limits_before=before, limits_after=None, cases=cases, measurements=[])
     for dtype in dtypes:
         for case in cases.values():
             own = turns.measure(suite, case, names, dtype, device)
@@ -92,14 +88,6 @@ def _check(suite: str, names: Sequence[str], dtypes: Sequence[str]) -> None:
     if names[0] not in OURS:
         ours = ", ".join(OURS)
         raise ConfigError(f"the first implementation, which others are held to, is {names[0]!r}; it must be of {ours}")
-
-
-def version(name: str) -> str | None:
-    """Of an installed package; ``None`` where there is none."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _line(each: Measurement) -> str:

@@ -32,4 +32,4 @@ SCALING = (
     *(_BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
 )
 
-SUITES = {"systems": SYSTEMS, "deepbench": DEEPBENCH, "scaling": SCALING}
+SUITES = {"systems": SYSTEMS, "deepbench": DEEPBENCH}
