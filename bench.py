@@ -12,6 +12,7 @@ from lstm_jax.errors import ConfigError
 FLAGS = flags.FLAGS
 SUITES = {
     "systems": "systems, LSTM layers of the published systems",
+    "ragged": "ragged, the same on rows of different lengths",
     "deepbench": "deepbench, LSTM layers of the sizes of DeepBench",
     "lanes": "lanes, many runs at once against one after the other",
     "epoch": "epoch, an epoch of two systems beside PyTorch",
@@ -39,7 +40,7 @@ def define() -> None:
 def main() -> None:
     """Measures and prints."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several processes share a GPU
-    if FLAGS.suite not in ("systems", "deepbench"):  # whose other implementations have JAX as it comes
+    if FLAGS.suite not in ("systems", "ragged", "deepbench"):  # whose other implementations have JAX as it comes
         devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)

@@ -25,15 +25,20 @@ class DropoutRates(NamedTuple):
     wide: Scalar
 
 
+def matmul_dtype(config: ModelConfig) -> MatmulDtype:
+    """What a config rounds the operands of its recurrent layers' products to."""
+    return "bfloat16" if config.matmul_dtype == "bfloat16" else None
+
+
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
     """The stack of recurrent layers that a config asks for."""
-    matmul_dtype: MatmulDtype = "bfloat16" if config.matmul_dtype == "bfloat16" else None
+    rounded = matmul_dtype(config)
     by_hand = {"auto": auto_lstm, "bptt": bptt_lstm} if config.cell == "lstm" else {}
 
     def one(reverse: bool) -> Layer:
         if make := by_hand.get(config.implementation):
-            return make(config.hidden_size, reverse=reverse, matmul_dtype=matmul_dtype)
-        return unrolled(CELLS[config.cell](config.hidden_size, matmul_dtype=matmul_dtype), reverse)
+            return make(config.hidden_size, reverse=reverse, matmul_dtype=rounded)
+        return unrolled(CELLS[config.cell](config.hidden_size, matmul_dtype=rounded), reverse)
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
     layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.epoch_worker import IMPLEMENTATIONS
+from lstm_jax.benchmarks.peers import EPOCHS
 from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.training.workdir import write_json
@@ -43,14 +43,14 @@ class Measurement(NamedTuple):
     train_seconds: float | None = None  # the steps alone
     epoch_seconds: float | None = None  # with the validation after them
     reviews_per_second: float | None = None  # of the steps
-    over_ours: float | None = None  # train_seconds, round by round over that of ours
+    over_ours: float | None = None  # train_seconds, round by round over that of ours where that is known
     test_accuracy: float | None = None  # after the epoch
     test_reviews: int | None = None
     rounds: tuple[dict[str, float], ...] = ()
 
 
 def run(cases: Sequence[Case], rounds: int, steps: int, place: Path, command: str) -> str:
-    """Measures all cases and returns a table; writes ``epoch.json``.
+    """Measures all cases and returns their tables; writes ``epoch.json``, anew after each case.
 
     Args:
       cases: what is trained.
@@ -62,8 +62,8 @@ def run(cases: Sequence[Case], rounds: int, steps: int, place: Path, command: st
     found: list[Measurement] = []
     for case in cases:
         found += measure(case, rounds, steps)
-    said = about(command, {each.implementation: each.device for each in found if each.device}, ("torch",))
-    write_json(place / "epoch.json", {**said, "measurements": [each._asdict() for each in found]})
+        said = about(command, {each.implementation: each.device for each in found if each.device}, ("torch",))
+        write_json(place / "epoch.json", {**said, "measurements": [each._asdict() for each in found]})
     return "\n\n".join(_table(case, [each for each in found if each.case == case.name]) for case in cases)
 
 
@@ -73,13 +73,16 @@ def measure(case: Case, rounds: int, steps: int) -> list[Measurement]:
     config.train.steps = steps
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
-        workers = [running.enter_context(Worker(name, "lstm_jax.benchmarks.epoch_worker")) for name in IMPLEMENTATIONS]
+        workers = [
+            running.enter_context(Worker(name, "lstm_jax.benchmarks.epoch_worker", peer.environment))
+            for name, peer in EPOCHS.items()
+        ]
         ours = workers[0].ask("prepare", config=to_json(config), folder=folder, padding=case.padding)
         if "error" in ours:
             return [Measurement(case.name, worker.name, f"ours failed: {ours['error']}") for worker in workers]
         answers = {"ours": ours | {"first_loss": ours["first_losses"]["bucketed"]}}
         for worker in workers[1:]:
-            expected = ours["first_losses"][worker.name.removeprefix("torch_")]
+            expected = ours["first_losses"]["padded" if worker.name == "torch_padded" else "bucketed"]
             answers[worker.name] = _checked(worker.ask("prepare", folder=folder), expected)
         sound = [worker for worker in workers if "error" not in answers[worker.name]]
         epochs = _turns(case.name, sound, rounds)
@@ -116,7 +119,8 @@ def _measurement(
     if failed:
         return Measurement(case, name, failed[0])
     seconds = {kind: [each[kind] for each in epochs[name]] for kind in ("train_seconds", "epoch_seconds")}
-    base = [each.get("train_seconds", np.nan) for each in epochs["ours"]]
+    base = [each.get("train_seconds") for each in epochs["ours"]]  # None: it failed
+    ratios = [own / other for own, other in zip(seconds["train_seconds"], base, strict=False) if other]
     median = float(np.median(seconds["train_seconds"]))
     return Measurement(
         case,
@@ -129,7 +133,7 @@ def _measurement(
         train_seconds=median,
         epoch_seconds=float(np.median(seconds["epoch_seconds"])),
         reviews_per_second=ours["reviews"] / median,
-        over_ours=float(np.median([own / other for own, other in zip(seconds["train_seconds"], base, strict=False)])),
+        over_ours=float(np.median(ratios)) if ratios else None,
         test_accuracy=tests[name]["accuracy"],
         test_reviews=tests[name]["reviews"],
         rounds=tuple(epochs[name]),
@@ -154,7 +158,7 @@ def _line(each: Measurement) -> str:
         each.implementation,
         f"{each.train_seconds:.1f}",
         f"{each.reviews_per_second:,.0f}",
-        f"× {each.over_ours:.2f}",
+        "–" if each.over_ours is None else f"× {each.over_ours:.2f}",
         f"{each.epoch_seconds:.1f}",
         f"{each.test_accuracy:.2%}",
         str(len(each.rounds)),

@@ -27,6 +27,7 @@ class Task(NamedTuple):
     config: Any  # as a namespace: ``config.model.layers``
     hparams: dict[str, float]  # by dotted path, as ``optimizer.learning_rate``
     unknown: int  # the id that dropped words become
+    platform: str  # JAX's name for the kind of device that all compute on: cpu | gpu | tpu
     padding: str  # of ``torch_padded``: front, where the network reads it | end, where it is masked
     factors: np.ndarray  # [S] of the learning rate at each step
     weights: dict[str, np.ndarray]  # first values by path
@@ -40,7 +41,7 @@ PARTS = ("train", "validation", "test")
 
 def write(folder: Path, task: Task) -> None:
     """Writes a task; ``config`` must be JSON's objects here."""
-    settings = {name: getattr(task, name) for name in ("config", "hparams", "unknown", "padding")}
+    settings = {name: getattr(task, name) for name in ("config", "hparams", "unknown", "platform", "padding")}
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     np.savez(folder / "weights.npz", **task.weights)  # type: ignore[arg-type]
     np.save(folder / "factors.npy", task.factors)

@@ -4,9 +4,8 @@ import importlib
 import sys
 from typing import Any
 
+from lstm_jax.benchmarks.peers import EPOCHS
 from lstm_jax.benchmarks.serving import serve
-
-IMPLEMENTATIONS = {"ours": "our_epoch", "torch_bucketed": "torch_epoch", "torch_padded": "torch_epoch"}
 
 
 def main() -> None:
@@ -20,7 +19,7 @@ def main() -> None:
                 from lstm_jax import devices
 
                 devices.configure()
-            made.append(importlib.import_module(f"lstm_jax.benchmarks.peers.{IMPLEMENTATIONS[name]}").Epochs(name))
+            made.append(importlib.import_module(f"lstm_jax.benchmarks.peers.{EPOCHS[name].module}").Epochs(name))
         return getattr(made[0], do)(**arguments)
 
     serve(answer)

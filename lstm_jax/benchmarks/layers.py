@@ -7,7 +7,7 @@ from pathlib import Path
 from lstm_jax.benchmarks import record, report, roofline, roofs, turns
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import Measurement
+from lstm_jax.benchmarks.measurement import Device, Measurement
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.record import Record
 from lstm_jax.benchmarks.suites import SUITES
@@ -33,7 +33,7 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
     _check(suite, names, dtypes)
     device, before = measure_limits()
     cases = {case.name: case for case in SUITES[suite]}
-    said = about(command, device, ("torch", "keras"))
+    said = about(command, device.name, ("torch", "keras"))
     found = Record(suite, **said, limits_before=before, limits_after=None, cases=cases, measurements=[])
     for dtype in dtypes:
         for case in cases.values():
@@ -48,8 +48,8 @@ def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, co
     return report.tables(found)
 
 
-def measure_limits() -> tuple[str, Limits]:
-    """The device in words and its limits, measured in a process of its own.
+def measure_limits() -> tuple[Device, Limits]:
+    """The device and its limits, measured in a process of its own.
 
     Raises:
       UserError: that failed.
@@ -58,7 +58,7 @@ def measure_limits() -> tuple[str, Limits]:
         answer = worker.ask("limits")
     if "error" in answer:
         raise UserError(f"the limits of this device cannot be measured: {answer['error']}")
-    return answer["device"], Limits(*answer["limits"])
+    return Device(*answer["device"]), Limits(*answer["limits"])
 
 
 def limited(found: Record) -> Record:

@@ -9,6 +9,13 @@ NOISY = 0.15  # distance of the quartiles of the rounds' ratios, over their medi
 MISSING = "missing"  # the error of an implementation whose package is not installed
 
 
+class Device(NamedTuple):
+    """What all implementations compute on."""
+
+    name: str  # in words
+    platform: str  # JAX's name of its kind: cpu | gpu | tpu
+
+
 class Measurement(NamedTuple):
     """An implementation's pass over a case."""
 
@@ -24,7 +31,7 @@ class Measurement(NamedTuple):
     p10_ms: float | None = None
     p90_ms: float | None = None
     gflops: float | None = None  # 1e9 operations of matrix products a second, without padding
-    limit_ms: float | None = None  # no implementation is faster
+    limit_ms: float | None = None  # the time that products, memory or steps take at the rates that XLA reaches at best
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
     difference: float | None = None  # from the first implementation's results, over the largest value of an array

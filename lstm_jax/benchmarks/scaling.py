@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from lstm_jax import devices
 from lstm_jax.benchmarks import start, text, turns
 from lstm_jax.benchmarks.about import about
+from lstm_jax.benchmarks.measurement import Device
 from lstm_jax.benchmarks.suites import SCALING
 from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.config import Config, change, to_json
@@ -42,7 +44,7 @@ class Point(NamedTuple):
     value: int
     what: str  # was measured
     seconds: float | None
-    peak_bytes: int | None  # the most memory of its process
+    peak_bytes: int | None  # the most memory: of reviews of the whole process, else beyond what it held before
     error: str = ""  # what went wrong; then there are no figures
 
 
@@ -56,17 +58,17 @@ def run(network: Config, published: str, reviews: int, place: Path, command: str
       place: where files go, those of reviews too.
       command: that repeats it.
     """
-    device = devices.machine()
+    device = Device(devices.machine(), jax.default_backend())
     found: list[Point] = []
     for point in itertools.chain(_layers(device), _lanes(network), _reviews(published, reviews, place)):
         log.info("%s %d, %s: %s", *point[:3], point.error or f"{point.seconds:.4g} s")
         found.append(point)
-        write_json(place / "scaling.json", {**about(command, device), **_as_json(found)})
+        write_json(place / "scaling.json", {**about(command, device.name), **_as_json(found)})
     picture(found, place / "scaling.png")
     return tables(found)
 
 
-def _layers(device: str) -> Iterator[Point]:
+def _layers(device: Device) -> Iterator[Point]:
     for case in SCALING:
         for each in turns.measure("scaling", case, ["auto"], "float32", device):
             axis, value = each.case.split()
@@ -84,11 +86,16 @@ def _lanes(network: Config) -> Iterator[Point]:
         seconds: dict[int, list[float]] = {count: [] for count in sound}
         rng = np.random.default_rng(0)
         for _ in range(ROUNDS):
-            for count in rng.permutation(sound):
-                seconds[count].append(workers[count].ask("step")["seconds"])
+            for count in rng.permutation([count for count in sound if "error" not in ready[count]]):
+                answer = workers[count].ask("step")
+                if "error" in answer:
+                    ready[count] = answer
+                else:
+                    seconds[count].append(answer["seconds"])
     for count in LANES:
-        median = float(np.median(seconds[count])) if count in sound else None
-        yield Point("lanes", count, STEP, median, ready[count].get("peak_bytes"), ready[count].get("error", ""))
+        error = ready[count].get("error", "")
+        median = None if error else float(np.median(seconds[count]))
+        yield Point("lanes", count, STEP, median, ready[count].get("peak_bytes"), error)
 
 
 def _reviews(published: str, most: int, place: Path) -> Iterator[Point]:

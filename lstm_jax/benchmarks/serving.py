@@ -1,6 +1,7 @@
 """The answering side of a worker: a JSON object a line from standard input, an answer a line to standard output."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,8 @@ def serve(answer: Callable[..., dict[str, Any]]) -> None:
     Args:
       answer: called as ``answer(do, **arguments)`` with what the request names.
     """
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print, also those in C, is no answer
     for line in sys.stdin:
         request = json.loads(line)
         try:

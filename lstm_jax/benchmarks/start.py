@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from lstm_jax import devices
 from lstm_jax.benchmarks.about import about
+from lstm_jax.benchmarks.memory import peak_bytes
 from lstm_jax.errors import UserError
 from lstm_jax.training import startup
 from lstm_jax.training.workdir import write_json
@@ -47,7 +48,7 @@ class Starts(NamedTuple):
 
 
 def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str:
-    """Measures every config and returns the table; writes ``start.json``.
+    """Measures every config and returns the table; writes ``start.json``, anew after each.
 
     Args:
       commands: flags of ``train.py`` by the name of a config, without ``--workdir``.
@@ -55,15 +56,24 @@ def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str
       command: that repeats it.
     """
     device = devices.machine()
-    found: dict[str, Starts] = {}
+    found: dict[str, Starts | str] = {}
     for name, arguments in commands.items():
         with tempfile.TemporaryDirectory(dir=place) as cache:
-            cold = first_step(arguments, Path(cache))
-            warm = sorted((first_step(arguments, Path(cache)) for _ in range(WARM)), key=lambda each: each.seconds)
-        found[name] = Starts(cold, warm[WARM // 2], [each.seconds for each in warm])
-        log.info("%s: cold %.1f s, warm %.1f s", name, cold.seconds, found[name].warm.seconds)
-    write_json(place / "start.json", {**about(command, device), "configs": {k: as_json(v) for k, v in found.items()}})
+            try:
+                found[name] = starts(arguments, Path(cache))
+            except UserError as error:
+                found[name] = str(error)
+        log.info("%s: %s", name, found[name])
+        configs = {name: as_json(own) for name, own in found.items()}
+        write_json(place / "start.json", {**about(command, device), "configs": configs})
     return table(found)
+
+
+def starts(arguments: Sequence[str], cache: Path) -> Starts:
+    """One start with nothing cached and ``WARM`` with all; arguments and errors as those of ``first_step``."""
+    cold = first_step(arguments, cache)
+    warm = sorted((first_step(arguments, cache) for _ in range(WARM)), key=lambda each: each.seconds)
+    return Starts(cold, warm[WARM // 2], [each.seconds for each in warm])
 
 
 def first_step(arguments: Sequence[str], cache: Path) -> Started:
@@ -85,12 +95,14 @@ def first_step(arguments: Sequence[str], cache: Path) -> Started:
         )
         assert process.stderr
         lines, seconds = [], 0.0
-        for line in process.stderr:
-            lines.append(line.strip())
-            if line.startswith(startup.LINE):
-                seconds = time.perf_counter() - start
-                break
-        os.kill(process.pid, signal.SIGTERM)  # ``terminate`` may reap it, and its memory would not be known
+        try:
+            for line in process.stderr:
+                lines.append(line.strip())
+                if line.startswith(startup.LINE):
+                    seconds = time.perf_counter() - start
+                    break
+        finally:  # also when this process is interrupted while it waits
+            os.kill(process.pid, signal.SIGTERM)  # ``terminate`` may reap it, and its memory would not be known
         process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -100,20 +112,25 @@ def first_step(arguments: Sequence[str], cache: Path) -> Started:
         inside = json.loads((Path(workdir) / "summary.json").read_text(encoding="utf-8"))["startup"]
     stages = {name: inside[name] for name in STAGES}
     stages["imports"] += seconds - inside["all"]  # Python itself
-    return Started(seconds, stages, 1024 * usage.ru_maxrss)
+    return Started(seconds, stages, peak_bytes(usage))
 
 
-def as_json(starts: Starts) -> dict[str, Any]:
-    """As it stands in ``start.json``."""
+def as_json(starts: Starts | str) -> dict[str, Any]:
+    """As it stands in ``start.json``; of what failed, its error."""
+    if isinstance(starts, str):
+        return {"error": starts}
     return {"cold": starts.cold._asdict(), "warm": starts.warm._asdict(), "warm_seconds": starts.warm_seconds}
 
 
-def table(found: dict[str, Starts]) -> str:
+def table(found: Mapping[str, Starts | str]) -> str:
     """Seconds of every config, cold and by stage when warm."""
     stages = " | ".join(STAGES)
     lines = [f"| seconds to the first step | cold | warm [lowest, highest] | {stages} | peak, GiB |"]
     lines.append("|---" * (len(STAGES) + 4) + "|")
     for name, starts in found.items():
+        if isinstance(starts, str):
+            lines.append(f"| {name} | {starts} |{' – |' * (len(STAGES) + 2)}")
+            continue
         own = " | ".join(f"{starts.warm.stages[stage]:.1f}" for stage in STAGES)
         spread = f"[{min(starts.warm_seconds):.1f}, {max(starts.warm_seconds):.1f}]"
         late = "" if starts.warm.seconds <= BAR else f", more than {BAR:g}"

@@ -11,6 +11,9 @@ SYSTEMS = (
     Case("E, FloydHub", 100, 100, 400, 512, layers=2),
 )
 
+# The same sizes with rows of any length from half of the steps up, which PyTorch can also pack.
+RAGGED = tuple(case._replace(ragged=True) for case in SYSTEMS)
+
 # Baidu's DeepBench (LSTM training), inputs as wide as the units.
 DEEPBENCH = tuple(
     Case(f"{batch}, {steps}, {units}", batch, steps, units, units)
@@ -32,4 +35,4 @@ SCALING = (
     *(_BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
 )
 
-SUITES = {"systems": SYSTEMS, "deepbench": DEEPBENCH}
+SUITES = {"systems": SYSTEMS, "ragged": RAGGED, "deepbench": DEEPBENCH}

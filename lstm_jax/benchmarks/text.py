@@ -12,6 +12,7 @@ from typing import Any
 import datasets
 import numpy as np
 
+from lstm_jax.benchmarks.memory import peak_bytes
 from lstm_jax.config import DataConfig
 from lstm_jax.text import corpus, sources, tokens
 
@@ -121,5 +122,5 @@ def table(stages: list[tuple[str, float]], count: int) -> str:
     total = sum(seconds for _, seconds in stages)
     lines = [f"{name:<28}{seconds:>9.1f} s{count / seconds:>14,.0f} reviews/s" for name, seconds in stages]
     lines.append(f"{'all':<28}{total:>9.1f} s{count / total:>14,.0f} reviews/s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_bytes(resource.getrusage(resource.RUSAGE_SELF)) / 2**30
     return "\n".join([*lines, f"{'peak memory':<28}{peak:>9.2f} GiB"])

@@ -1,10 +1,8 @@
 """Which way an LSTM is fastest at which size, measured; what ``model.implementation=auto`` goes by."""
 
-import datetime
 import json
 import logging
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +10,7 @@ import jax
 import numpy as np
 
 from lstm_jax import devices
+from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.peers import ours
 from lstm_jax.benchmarks.peers.problem import Case, draw
 from lstm_jax.files import write_text
@@ -48,7 +47,7 @@ class Speeds(NamedTuple):
 
 
 def measure() -> list[Speeds]:
-    """All ways in turn at all sizes, all devices at work."""
+    """All ways in turn, in an order drawn anew each round, at all sizes, all devices at work."""
     found = []
     for inputs, hidden in WIDTHS:
         for batch in BATCHES:
@@ -62,12 +61,13 @@ def _size(batch: int, inputs: int, hidden: int) -> dict[Way, float]:
     problem = draw(case)
     built = {way: ours.of_layer(stack([way.layer(hidden)]), case, problem) for way in WAYS}
     seconds: dict[Way, list[float]] = {way: [] for way in WAYS}
-    for _ in range(ROUNDS + 1):
-        for way, passes in built.items():
-            start, calls = time.perf_counter(), 0
+    rng = np.random.default_rng(0)
+    for _ in range(ROUNDS + 1):  # the first, which warms up, is left out
+        for n in rng.permutation(len(WAYS)):
+            way, start, calls = WAYS[n], time.perf_counter(), 0
             while time.perf_counter() - start < TURN_SECONDS:
-                passes.forward()
-                passes.train()
+                built[way].forward()
+                built[way].train()
                 calls += 1
             seconds[way].append((time.perf_counter() - start) / calls)
     return {way: 1e3 * float(np.median(own[1:])) for way, own in seconds.items()}
@@ -77,13 +77,7 @@ def write(found: list[Speeds], command: str, path: Path) -> None:
     """Puts the choices of this backend in place of those that the file holds; those of others stay."""
     known = json.loads(path.read_text())
     sizes = [[*speeds.choice[:3], *speeds.choice.way] for speeds in found]
-    about = {
-        "device": devices.machine(),
-        "date": datetime.date.today().isoformat(),
-        "jax": metadata.version("jax"),
-        "command": command,
-    }
-    known[jax.default_backend()] = {**about, "sizes": sizes}
+    known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
     text = json.dumps(known, indent=2)
     for size in sizes:  # a size a line
         text = text.replace(json.dumps(size, indent=2).replace("\n", "\n      "), json.dumps(size))

@@ -13,16 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstm_jax.benchmarks.measurement import PASSES, Measurement
+from lstm_jax.benchmarks.measurement import PASSES, Device, Measurement
 from lstm_jax.benchmarks.peers import PEERS
 from lstm_jax.benchmarks.peers.problem import Case
 
+ROOT = Path(__file__).parents[2]
+LAST_LINE = 200  # characters of what a process said last that are told
 MOST_ROUNDS, LEAST_ROUNDS = 9, 5
 ROUNDS_SECONDS = 120.0  # that the rounds of a pass should take at most, where that leaves the least number of them
 TURN_SECONDS = 0.25  # that a turn takes at least
@@ -33,19 +35,27 @@ TOLERANCE = {"float32": 2e-3, "bfloat16": 0.25}
 
 
 class Worker:
-    """The process of one implementation; a context manager."""
+    """The process of one implementation; a context manager.
 
-    def __init__(self, name: str, module: str = "lstm_jax.benchmarks.worker") -> None:
+    Args:
+      name: what the process is asked for.
+      module: that it runs.
+      environment: what it has beyond this process's.
+    """
+
+    def __init__(
+        self, name: str, module: str = "lstm_jax.benchmarks.worker", environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
-        command = [sys.executable, "-m", module, name]
-        environment = os.environ | dict(PEERS[name].environment if name in PEERS else {})
+        found = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))  # from wherever this began
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - as long as this lives
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", module, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             text=True,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": found} | dict(environment or {}),
         )
 
     def __enter__(self) -> "Worker":
@@ -54,6 +64,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+        self._said.close()
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """The worker's answer, with ``error`` where it failed or is gone."""
@@ -65,7 +76,19 @@ class Worker:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        return json.loads(line) if line else {"error": f"its process ended with code {self._process.wait()}"}
+        return json.loads(line) if line else {"error": self._ended()}
+
+    def _ended(self) -> str:
+        """How the process ended, and the last that it said."""
+        code = self._process.wait()
+        self._said.seek(0)
+        last = self._said.read().strip().splitlines()[-1:]
+        return ": ".join([f"its process ended with code {code}", *(line[-LAST_LINE:] for line in last)])
+
+
+def started(name: str) -> Worker:
+    """The process of an implementation of layers."""
+    return Worker(name, environment=PEERS[name].environment)
 
 
 class Team:
@@ -96,7 +119,7 @@ class Team:
 
 
 def measure(
-    suite: str, case: Case, names: Sequence[str], dtype: str, device: str, start: Callable[[str], Any] = Worker
+    suite: str, case: Case, names: Sequence[str], dtype: str, device: Device, start: Callable[[str], Any] = started
 ) -> list[Measurement]:
     """Both passes of all implementations over a case, without what depends on the device's limits.
 
@@ -105,19 +128,19 @@ def measure(
       case: the sizes.
       names: of implementations; the first is what the others are held to.
       dtype: float32 | bfloat16.
-      device: in words.
+      device: that all compute on.
       start: makes a context manager that gives a worker.
     """
     with contextlib.ExitStack() as running:
         team = Team([running.enter_context(start(name)) for name in names])
         team.ask_all("load")
-        built = team.ask_all("build", case=list(case), dtype=dtype)
+        built = team.ask_all("build", case=list(case), dtype=dtype, platform=device.platform)
         checked = _check(team, TOLERANCE[dtype])
         found = []
         for part in PASSES:
             rounds = _turns(team, part)
             for name in names:
-                own = Measurement(suite, case.name, name, part, dtype, device, team.errors.get(name))
+                own = Measurement(suite, case.name, name, part, dtype, device.name, team.errors.get(name))
                 if name in rounds:
                     own = _told(own, case, rounds[name])._replace(
                         compile_seconds=built[name]["compile_seconds"][part],

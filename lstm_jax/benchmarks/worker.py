@@ -3,7 +3,6 @@
 It reads a JSON object a line from its standard input and answers with one a line; see ``turns.Worker``.
 """
 
-import contextlib
 import importlib
 import sys
 import time
@@ -14,8 +13,8 @@ import jax
 import numpy as np
 
 from lstm_jax import devices
-from lstm_jax.benchmarks import limits
-from lstm_jax.benchmarks.measurement import MISSING, PASSES
+from lstm_jax.benchmarks import limits, memory
+from lstm_jax.benchmarks.measurement import MISSING, PASSES, Device
 from lstm_jax.benchmarks.peers import OURS, PEERS
 from lstm_jax.benchmarks.peers.problem import Built, Case, draw
 from lstm_jax.benchmarks.serving import serve
@@ -30,7 +29,7 @@ class Service:
         self._make: Any = None
         self._built: Built | None = None
         self._steps: Any = None
-        self._held = 0  # bytes, before there was a case
+        self._before = 0  # bytes that were held before there was a case
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and both cores."""
@@ -42,11 +41,11 @@ class Service:
             raise
         return {}
 
-    def build(self, case: list[Any], dtype: str) -> dict[str, Any]:
+    def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
         """Makes a case ready."""
         size = Case(*case)
-        self._held = _bytes("VmRSS") or 0
-        self._built = self._make(self._name, size, draw(size), dtype)
+        self._before = memory.held("VmRSS") or 0
+        self._built = self._make(self._name, size, draw(size), dtype, platform)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
@@ -54,15 +53,19 @@ class Service:
         assert self._built
         given, peaks = [], {}
         for part in PASSES:
-            _forget_peak()
+            memory.forget_peak()
             given.append(getattr(self._built, part)())
-            peak = _bytes("VmHWM")
-            peaks[part] = None if peak is None else peak - self._held
+            peaks[part] = self._peak()
         results = self._built.results(*given)
         flat = [value for layer in results.weights for own in layer for value in own]
         arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
         np.savez(file, **arrays)  # type: ignore[arg-type]
         return {"peak_bytes": peaks}
+
+    def _peak(self) -> int | None:
+        """The most memory beyond what was held before, since that was forgotten."""
+        peak = memory.held("VmHWM")
+        return None if peak is None else peak - self._before
 
     def time(self, part: str, calls: int) -> dict[str, Any]:
         """Seconds of each of so many calls."""
@@ -81,10 +84,11 @@ class Service:
 
         own = from_json(config)
         corpora = corpus.prepare(own.data)
-        _forget_peak()
+        self._before = memory.held("VmRSS") or 0
+        memory.forget_peak()
         self._steps = lanes.step_case(own, corpora, lanes.Way(count, "auto", 0))
         self._steps(Path())
-        return {"peak_bytes": _bytes("VmHWM")}
+        return {"peak_bytes": self._peak()}
 
     def step(self) -> dict[str, Any]:
         """Seconds of a step of all lanes."""
@@ -97,23 +101,12 @@ class Service:
         from lstm_jax.benchmarks import text
 
         stages = text.measure_in(Path(cache), from_json(config).data)
-        return {"seconds": sum(seconds for _, seconds in stages), "stages": dict(stages), "peak_bytes": _bytes("VmHWM")}
+        seconds = sum(seconds for _, seconds in stages)
+        return {"seconds": seconds, "stages": dict(stages), "peak_bytes": memory.held("VmHWM")}
 
     def limits(self) -> dict[str, Any]:
         """The device, and what it can do at best."""
-        return {"device": devices.machine(), "limits": limits.measure()}
-
-
-def _forget_peak() -> None:
-    with contextlib.suppress(OSError):  # where Linux forbids it, the peak is that since the start
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _bytes(field: str) -> int | None:
-    """Main memory of this process, now (``VmRSS``) or at most since it was forgotten (``VmHWM``), if Linux tells."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(field)), None)
+        return {"device": Device(devices.machine(), jax.default_backend()), "limits": limits.measure()}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
 from lstm_jax.reports import plots
-from lstm_jax.types import HostArray
+from lstm_jax.types import HostArray, MatmulDtype
 
 # A unit's colour runs over the values it can take.
 PANELS = {
@@ -39,19 +39,20 @@ class Verdicts(NamedTuple):
     by_itself: HostArray  # many to many: of each step's outputs, where backward ones have read what follows
 
 
-def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0) -> Inside:
+def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype: MatmulDtype = None) -> Inside:
     """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does.
 
     Args:
       params: of the cell.
       x: the words of one review.
       segment: words after which the state starts afresh, as in ``layers.segmented``; 0: never.
+      matmul_dtype: of the operands of products, as the layer has it.
     """
 
     def step(state: LSTMState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LSTMState, tuple[jax.Array, ...]]:
         x_t, kept = inputs
         state = LSTMState(kept * state.c, kept * state.h)
-        opened = gates(params, state, x_t[None])
+        opened = gates(params, state, x_t[None], matmul_dtype)
         c = opened.f * state.c + opened.i * opened.g
         return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
 

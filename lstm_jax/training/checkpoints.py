@@ -1,12 +1,12 @@
 """Checkpoints by Orbax: asynchronous, atomic, the last two kept, each with the best weights so far."""
 
+import contextlib
 import logging
 import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import orbax.checkpoint as ocp
 
 from lstm_jax.errors import UserError
 from lstm_jax.training.experiment import TrainState, evaluated_params
@@ -32,14 +32,28 @@ class Checkpoints:
     """The folder ``checkpoints`` of a workdir."""
 
     def __init__(self, workdir: Path, read_only: bool = False) -> None:
-        """Opens the folder; read-only it may belong to a run that is training."""
-        self.folder = (workdir / "checkpoints").resolve()
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT, cleanup_tmp_directories=not read_only, create=not read_only, read_only=read_only
-        )
-        self._manager = ocp.CheckpointManager(self.folder, options=options)
+        """Names the folder, which is opened at its first use; read-only it may belong to a run that is training."""
+        self.folder, self._read_only = (workdir / "checkpoints").resolve(), read_only
         self._epochs = (workdir / "epochs").resolve()
-        self._keeper = ocp.StandardCheckpointer()
+
+    @cached_property
+    def _orbax(self) -> Any:
+        """Orbax, imported when there is something to read or write: a new run's first step need not wait for that."""
+        import orbax.checkpoint
+
+        return orbax.checkpoint
+
+    @cached_property
+    def _manager(self) -> Any:
+        own = not self._read_only
+        options = self._orbax.CheckpointManagerOptions(
+            max_to_keep=KEPT, cleanup_tmp_directories=own, create=own, read_only=self._read_only
+        )
+        return self._orbax.CheckpointManager(self.folder, options=options)
+
+    @cached_property
+    def _keeper(self) -> Any:
+        return self._orbax.StandardCheckpointer()
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:
         """Begins to write a checkpoint; a finished write replaces the oldest kept one.
@@ -47,14 +61,13 @@ class Checkpoints:
         The weights that ``keep`` writes must be there first, since a run does not go back behind a checkpoint.
         """
         self._keeper.wait_until_finished()
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(checkpoint.state._asdict()),
-                best=ocp.args.StandardSave(_evaluated(checkpoint.best, checkpoint.state)),
-                notes=ocp.args.JsonSave(checkpoint.notes),
-            ),
+        args = self._orbax.args
+        items = args.Composite(
+            state=args.StandardSave(checkpoint.state._asdict()),
+            best=args.StandardSave(_evaluated(checkpoint.best, checkpoint.state)),
+            notes=args.JsonSave(checkpoint.notes),
         )
+        self._manager.save(step, args=items)
 
     def keep(self, name: str, state: TrainState) -> None:
         """Begins to write the evaluated weights into ``epochs/NAME``, where they stay."""
@@ -80,12 +93,15 @@ class Checkpoints:
         Raises:
           UserError: there are checkpoints, but none can be read.
         """
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(like.state._asdict()),
-            best=ocp.args.StandardRestore(_evaluated(like.best, like.state)),
-            notes=ocp.args.JsonRestore(),
+        if not self.folder.exists():
+            return None
+        args = self._orbax.args
+        asked = args.Composite(
+            state=args.StandardRestore(like.state._asdict()),
+            best=args.StandardRestore(_evaluated(like.best, like.state)),
+            notes=args.JsonRestore(),
         )
-        for step, items in self._readable(args):
+        for step, items in self._readable(asked):
             for later in self._manager.all_steps():
                 if later > step:
                     self._manager.delete(later)
@@ -101,8 +117,8 @@ class Checkpoints:
         Raises:
           UserError: there is no such checkpoint.
         """
-        args = ocp.args.Composite(best=ocp.args.StandardRestore(like), notes=ocp.args.JsonRestore())
-        for _, items in self._readable(args):
+        args = self._orbax.args
+        for _, items in self._readable(args.Composite(best=args.StandardRestore(like), notes=args.JsonRestore())):
             return items.best, items.notes
         raise UserError(f"{self.folder} holds no checkpoint; train first, with the same --workdir")
 
@@ -123,9 +139,8 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Waits for writes under way and closes the folder; raises what a write has raised."""
-        try:
-            self._keeper.wait_until_finished()
-            self._keeper.close()
-        finally:
-            self._manager.wait_until_finished()
-            self._manager.close()
+        with contextlib.ExitStack() as closed:  # all of them, whatever one of them raises
+            for name in ("_manager", "_keeper"):
+                if name in vars(self):  # it was used
+                    closed.callback(vars(self)[name].close)
+                    closed.callback(vars(self)[name].wait_until_finished)

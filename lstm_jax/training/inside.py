@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.errors import UserError
+from lstm_jax.models import matmul_dtype
 from lstm_jax.reports import gates
 from lstm_jax.text import corpus, tokens
 from lstm_jax.text.batches import FlatCorpus
@@ -30,7 +31,8 @@ def explain(trained: evaluation.Trained, text: str) -> Path:
     table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
     first_layer = variables["params"]["layers"]["cells"][0]
     forward = first_layer.forward if trained.config.model.bidirectional else first_layer
-    inside = gates.look_inside(forward, table[review.tokens], trained.config.model.segment)
+    model = trained.config.model
+    inside = gates.look_inside(forward, table[review.tokens], model.segment, matmul_dtype(model))
     parts = [review.tokens[: n + 1].tolist() for n in range(len(review.tokens))]
     verdicts = gates.Verdicts(
         trained.classes[-1],

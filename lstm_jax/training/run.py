@@ -86,8 +86,8 @@ def _train(
     notes, status = Notes.from_json(checkpoint.notes), "interrupted"
     if notes.step and not follow:
         log.warning("going on from step %d", notes.step)
+    told = None if follow else startup
     try:
-        told = None if follow else startup
         loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path, follow, told)
         checkpoints.finish()
         if not follow:
@@ -100,7 +100,7 @@ def _train(
             checkpoints.finish()
         raise
     finally:
-        summary = _summary(status, notes, loop, parameters) | {"startup": startup.seconds}
+        summary = _summary(status, notes, loop, parameters) | ({"startup": startup.seconds} if told else {})
         write_json(path / "summary.json", summary)
     return summary
 

@@ -8,6 +8,7 @@ import pytest
 
 from lstm_jax.benchmarks import epoch, epoch_task
 from lstm_jax.benchmarks.epoch import Case, Measurement
+from lstm_jax.benchmarks.peers import EPOCHS
 from lstm_jax.benchmarks.peers.our_epoch import Epochs as Ours
 from lstm_jax.config import Config, to_json
 
@@ -111,11 +112,12 @@ def test_the_benchmark_runs_all_in_turn_and_writes_what_it_found(tmp_path, monke
     written = json.loads((tmp_path / "epoch.json").read_text())
     assert written["command"] == "the command"
     found = {each["implementation"]: each for each in written["measurements"]}
-    assert [each["error"] for each in found.values()] == ["", "", ""]
-    assert [len(each["rounds"]) for each in found.values()] == [2, 2, 1]
+    assert list(found) == list(EPOCHS)
+    assert not any(each["error"] for each in found.values())
+    assert [len(each["rounds"]) for each in found.values()] == [2, 2, 2, 1]
     (reviews,) = {each["reviews"] for each in found.values()}
     assert found["ours"]["over_ours"] == 1
-    assert len(table.splitlines()) == 5
+    assert len(table.splitlines()) == 6
     assert table.startswith(f"| tiny, an epoch of {reviews} reviews in 3 steps |")
 
 
@@ -123,3 +125,18 @@ def test_a_failure_stands_in_the_table_without_figures():
     missing = Measurement("tiny", "torch_padded", "ModuleNotFoundError: No module named 'torch'")
     table = epoch._table(Case("tiny", Config(), "end"), [missing])
     assert table.splitlines()[-1].startswith("| torch_padded | ModuleNotFoundError: No module named 'torch' | – |")
+
+
+def test_without_ours_in_a_round_its_ratio_is_not_told():
+    epochs = {"ours": [{"error": "killed"}, {"train_seconds": 2.0}], "torch_bucketed": []}
+    epochs["torch_bucketed"] = [{"train_seconds": seconds, "epoch_seconds": 9.0} for seconds in (5.0, 6.0)]
+    answers = {
+        "ours": {"steps": 3, "reviews": 30},
+        "torch_bucketed": {"device": "cpu", "compile_seconds": 0.0, "first_loss": 0.7},
+    }
+    tests = {"torch_bucketed": {"accuracy": 0.5, "reviews": 10}}
+    told = epoch._measurement("tiny", "torch_bucketed", answers, epochs, tests)
+    assert (told.over_ours, told.train_seconds) == (3.0, 5.5)
+    alone = epoch._measurement("tiny", "torch_bucketed", answers, {**epochs, "ours": [{"error": "killed"}] * 2}, tests)
+    assert alone.over_ours is None
+    assert "| – |" in epoch._line(alone)

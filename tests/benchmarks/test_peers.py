@@ -1,12 +1,16 @@
 """Every implementation of the benchmark gives what ours gives: outputs, and gradients of weights and inputs."""
 
 import importlib.util
+import os
+import platform
+import subprocess
+import sys
 
 import jax
 import numpy as np
 import pytest
 
-from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.peers import EPOCHS, PEERS
 from lstm_jax.benchmarks.peers.problem import Case, Results, draw
 from lstm_jax.benchmarks.turns import TOLERANCE
 
@@ -25,7 +29,7 @@ def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.n
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
     problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))
     with jax.numpy_rank_promotion("allow"):
-        built = build(name, case, problem, dtype)
+        built = build(name, case, problem, dtype, "cpu")
         found: Results = built.results(built.forward(), built.train())
     assert set(built.compile_seconds) == {"forward", "train"}
     weights = [(n, m, own) for n, layer in enumerate(found.weights) for m, own in enumerate(layer)]
@@ -49,6 +53,26 @@ def test_equals_ours_whatever_the_padding(name, dtype, reference):
         np.testing.assert_allclose(found[what], value, rtol=0, atol=atol * np.abs(value).max(), err_msg=what)
 
 
-def test_ours_lead():
-    assert OURS == ("auto", "bptt", "scan")
-    assert PEERS["torch_malloc"].environment["MALLOC_MMAP_MAX_"] == "0"
+def test_pytorch_computes_where_jax_does_or_not_at_all():
+    torch = pytest.importorskip("torch")
+    from lstm_jax.benchmarks.peers.torch_device import torch_device
+
+    assert torch_device("cpu") == "cpu"
+    with pytest.raises(RuntimeError, match="not measured: JAX computes on tpu"):
+        torch_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="not measured: JAX computes on gpu"):
+            torch_device("gpu")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_a_process_keeps_its_memory_where_its_name_says_so():
+    kept = {name for name, peer in {**PEERS, **EPOCHS}.items() if peer.environment}
+    assert kept == {name for name in {**PEERS, **EPOCHS} if name.endswith("_malloc")}
+    faults = "resource.getrusage(resource.RUSAGE_SELF).ru_minflt"
+    lines = ["import resource", "b'x' * 2**26", f"before = {faults}", "b'x' * 2**26", f"print({faults} - before)"]
+    environment = os.environ | dict(PEERS["torch_malloc"].environment)
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 1000, "pages are handed over once"

@@ -103,7 +103,7 @@ def test_names_are_moved_apart():
 @pytest.mark.parametrize(
     ("suite", "names", "dtypes", "message"),
     [
-        ("speed", ["auto"], ["float32"], "there is no suite 'speed'; there are systems, deepbench"),
+        ("speed", ["auto"], ["float32"], "there is no suite 'speed'; there are systems, ragged, deepbench"),
         ("systems", ["auto", "cudnn"], ["float32"], "there is no implementation 'cudnn'; there are auto, "),
         ("systems", ["auto"], ["float64"], "there is no type 'float64'; there are float32, bfloat16"),
         ("systems", ["torch", "auto"], ["float32"], "the first implementation, which others are held to, is 'torch'"),

@@ -43,6 +43,34 @@ def test_tables_and_picture(tmp_path):
     assert (tmp_path / "scaling.png").stat().st_size > 0
 
 
+def test_lanes_that_fail_keep_no_others_from_being_measured(monkeypatch):
+    class Fake:
+        def __init__(self, name):
+            self.count, self.steps = 0, 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def ask(self, do, **given):
+            self.count = given.get("count", self.count)
+            self.steps += do == "step"
+            if (self.count, self.steps) in ((4, 0), (2, 3)):
+                return {"error": "out of memory"}
+            return {"seconds": 0.1 * self.count, "peak_bytes": 2**30}
+
+    monkeypatch.setattr(scaling, "Worker", Fake)
+    monkeypatch.setattr(scaling, "LANES", (1, 2, 4))
+    points = list(scaling._lanes(tiny_task().config))
+    assert [(each.value, each.seconds, each.error) for each in points] == [
+        (1, 0.1, ""),
+        (2, None, "out of memory"),
+        (4, None, "out of memory"),
+    ]
+
+
 def test_all_axes_are_measured(tmp_path, monkeypatch):
     for module, name, value in (
         (scaling, "SCALING", tuple(Case(f"T {n}", 2, n, 3, 4) for n in (4, 8))),

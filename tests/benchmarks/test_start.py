@@ -1,5 +1,6 @@
 """The benchmark of starts times a real ``train.py`` up to its first step, with nothing cached and then with all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,28 @@ def test_every_config_is_started(tmp_path):
         assert all(Path(path).exists() for path in paths)
 
 
+def test_a_config_that_fails_keeps_no_other_from_being_measured(tmp_path, monkeypatch):
+    started = Started(2.0, dict.fromkeys(STAGES, 0.4), 2**30)
+
+    def first_step(arguments, cache):
+        if arguments == ["broken"]:
+            raise UserError("it ended")
+        return started
+
+    monkeypatch.setattr(start, "first_step", first_step)
+    table = start.run({"one": [], "two": ["broken"], "three": []}, tmp_path, "the command")
+    facts = json.loads((tmp_path / "start.json").read_text())
+    assert facts["configs"]["two"] == {"error": "it ended"}
+    assert facts["configs"]["three"]["warm_seconds"] == [2.0, 2.0, 2.0]
+    assert len(table.splitlines()) == 5
+
+
 def test_the_table_tells_what_is_too_slow():
     stages = dict.fromkeys(STAGES, 1.0)
     quick, slow = Started(5.0, stages, 2**30), Started(5.3, stages, 2**31)
     found = {"one": Starts(slow, quick, [4.8, 5.0, 5.1]), "other": Starts(slow, slow, [5.2, 5.3, 9.0])}
-    first, _, one, other = start.table(found).splitlines()
-    assert first.count("|") == one.count("|") == other.count("|")
+    first, _, one, other, last = start.table({**found, "broken": "it ended"}).splitlines()
+    assert first.count("|") == one.count("|") == other.count("|") == last.count("|")
+    assert last.startswith("| broken | it ended | – |")
     assert one == "| one | 5.3 | 5.0 [4.8, 5.1] | 1.0 | 1.0 | 1.0 | 1.0 | 1.0 | 1.00 |"
     assert other.startswith("| other | 5.3 | 5.3 [5.2, 9.0], more than 5 |")

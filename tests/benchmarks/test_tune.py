@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from lstm_jax.benchmarks import tune
 from lstm_jax.benchmarks.tune import Speeds
 from lstm_jax.layers import auto
@@ -11,20 +13,26 @@ SCAN, BLOCKS, GATEWISE = Way("scan"), Way("bptt", 8), Way("bptt", 8, True)
 FOUND = [Speeds(8, 32, 64, {SCAN: 1.0, BLOCKS: 0.99, GATEWISE: 1.5}), Speeds(8, 512, 512, {SCAN: 3.0, BLOCKS: 2.0})]
 
 
+@pytest.fixture
+def choices(tmp_path, monkeypatch):
+    """The file that ``auto`` reads."""
+    monkeypatch.setattr(auto, "CHOICES", tmp_path / "choices.json")
+    measured.cache_clear()
+    yield auto.CHOICES
+    measured.cache_clear()
+
+
 def test_a_way_is_taken_only_if_it_saves_something():
     assert [speeds.choice.way for speeds in FOUND] == [SCAN, BLOCKS]
 
 
-def test_what_is_written_is_what_auto_reads_and_other_backends_stay(tmp_path, monkeypatch):
-    file = tmp_path / "choices.json"
-    file.write_text(json.dumps({"tpu": {"sizes": [[1, 2, 3, "scan", 0, False]]}, "cpu": {"sizes": []}}))
-    tune.write(FOUND, "bench", file)
-    assert len(file.read_text().splitlines()) < 25
-    monkeypatch.setattr(auto, "CHOICES", file)
-    measured.cache_clear()
+def test_what_is_written_is_what_auto_reads_and_other_backends_stay(choices):
+    choices.write_text(json.dumps({"tpu": {"sizes": [[1, 2, 3, "scan", 0, False]]}, "cpu": {"sizes": []}}))
+    tune.write(FOUND, "the command", choices)
+    assert len(choices.read_text().splitlines()) < 40
+    assert json.loads(choices.read_text())["cpu"]["command"] == "the command"
     assert measured("cpu") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
     assert measured("tpu") == (Choice(1, 2, 3, SCAN),)
-    measured.cache_clear()
 
 
 def test_all_ways_are_measured_at_all_sizes(monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from lstm_jax.benchmarks import turns
-from lstm_jax.benchmarks.measurement import ratio
+from lstm_jax.benchmarks.measurement import Device, ratio
 from lstm_jax.benchmarks.turns import Worker
 from tests.benchmarks.helpers import CASES, FakeWorker, failed, measured
 
@@ -16,7 +16,7 @@ def no_pauses(monkeypatch):
 
 def measure(*workers: FakeWorker, dtype: str = "float32"):
     by_name = {worker.name: worker for worker in workers}
-    found = turns.measure("systems", CASES[0], list(by_name), dtype, "2 × cpu", by_name.__getitem__)
+    found = turns.measure("systems", CASES[0], list(by_name), dtype, Device("2 × cpu", "cpu"), by_name.__getitem__)
     return {(each.implementation, each.part): each for each in found}
 
 
@@ -88,9 +88,10 @@ def test_noise_is_told():
 
 @pytest.fixture
 def broken_packages(tmp_path, monkeypatch):
-    """Packages that are found before the installed ones: keras is missing, torch ends the process."""
+    """Packages that are found before the installed ones: keras is missing, torch prints and ends the process."""
     (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n")
-    (tmp_path / "torch.py").write_text("import os\n\nos._exit(3)\n")
+    ends = ["import os, sys", "", "os.write(1, b'from C')", "print('hello')", "os.write(2, b'one\\nout of memory\\n')"]
+    (tmp_path / "torch.py").write_text("\n".join([*ends, "os._exit(3)", ""]))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
@@ -102,14 +103,14 @@ def test_a_process_of_a_missing_package(broken_packages):
 
 def test_a_process_that_ends(broken_packages):
     with Worker("torch") as worker:
-        assert worker.ask("load") == {"error": "its process ended with code 3"}
-        assert worker.ask("load") == {"error": "its process ended with code 3"}
+        assert worker.ask("load") == {"error": "its process ended with code 3: out of memory"}
+        assert worker.ask("load") == {"error": "its process ended with code 3: out of memory"}
 
 
 def test_a_process_measures(tmp_path):
     with Worker("scan") as worker:
         assert worker.ask("load") == {}
-        built = worker.ask("build", case=list(CASES[0]), dtype="float32")
+        built = worker.ask("build", case=list(CASES[0]), dtype="float32", platform="cpu")
         assert min(built["compile_seconds"].values()) > 0
         assert set(worker.ask("save", file=str(tmp_path / "y.npz"))["peak_bytes"]) == {"forward", "train"}
         seconds = worker.ask("time", part="train", calls=3)["seconds"]

@@ -6,13 +6,14 @@ import pytest
 
 from lstm_jax.benchmarks import layers, turns
 from lstm_jax.benchmarks.limits import Limits
+from lstm_jax.benchmarks.measurement import Device
 from lstm_jax.benchmarks.peers.problem import Case
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setitem(layers.SUITES, "systems", (Case("tiny", 4, 6, 3, 4, ragged=True),))
-    monkeypatch.setattr(layers, "measure_limits", lambda: ("2 × cpu", Limits(100.0, 100.0, 10.0, 1.0)))
+    monkeypatch.setattr(layers, "measure_limits", lambda: (Device("2 × cpu", "cpu"), Limits(100.0, 100.0, 10.0, 1.0)))
     monkeypatch.setattr(turns, "TURN_SECONDS", 0.01)
     monkeypatch.setattr(turns, "MOST_ROUNDS", 5)
 

@@ -78,6 +78,20 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
     assert difference(found[0][0].input_kernel, expected[0][0].input_kernel) > 1e-4
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gradients_of_rounded_products_add_up_in_float32_by_hand_and_by_autodiff(reverse):
+    steps = 300  # whose sum in bfloat16 would lose most of them
+    rows, x = np.full(B, steps), random(3, steps, B, D)
+    by_hand = bptt_lstm(H, reverse=reverse, matmul_dtype="bfloat16")
+    layers = [unrolled(lstm(H, matmul_dtype="bfloat16"), reverse), by_hand]
+    params = random_weights(layers[0], D, 1)
+    scan, bptt = (jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, rows)[0].sum())) for layer in layers)
+    expected, found = scan(params), bptt(params)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(expected))
+    for one, other in zip(found, expected, strict=True):
+        assert difference(one, other) < 2e-3 * np.abs(other).max()
+
+
 @pytest.mark.parametrize("gatewise", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_what_padding_holds_touches_nothing(reverse, gatewise):

@@ -1,4 +1,4 @@
-"""Implementations of the same LSTM for the benchmark, each in a module that is imported in a process of its own."""
+"""Implementations of the same LSTM and of the same epoch, each in a module that is imported in its own process."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -24,10 +24,20 @@ PEERS = {
     "bptt": Peer("ours"),
     "scan": Peer("ours"),
     "flax": Peer("flax"),
+    "flax_malloc": Peer("flax", _KEEPS_MEMORY),
     "keras": Peer("keras"),
+    "keras_malloc": Peer("keras", _KEEPS_MEMORY),
     "torch": Peer("torch"),
     "torch_malloc": Peer("torch", _KEEPS_MEMORY),
     "torch_packed": Peer("torch"),
     "torch_compiled": Peer("torch"),
 }
 OURS = tuple(name for name, peer in PEERS.items() if peer.module == "ours")
+
+# Of an epoch.
+EPOCHS = {
+    "ours": Peer("our_epoch"),
+    "torch_bucketed": Peer("torch_epoch"),
+    "torch_bucketed_malloc": Peer("torch_epoch", _KEEPS_MEMORY),
+    "torch_padded": Peer("torch_epoch"),
+}

@@ -32,9 +32,9 @@ class _Network(nn.Module):
         return nn.RNN(cell, time_major=True)
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
+def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Flax on one device, which is what it takes by itself, everything in the type."""
-    del name
+    del name, platform  # which is JAX's own
     network = _Network(case, dtype)
     x, probe = (jnp.asarray(value, dtype) for value in (problem.x, problem.probe))
     lengths = jnp.asarray(problem.lengths)

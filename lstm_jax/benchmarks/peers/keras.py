@@ -20,13 +20,13 @@ def _layer(case: Case, dtype: str) -> Any:
     return keras.layers.Bidirectional(layer, dtype=dtype) if case.directions == 2 else layer
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
+def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Keras on one device, its inputs ``[B, T, D]`` as it wants them, everything in the type.
 
     A mask is given where rows end early: what Keras then computes past a row's end repeats its last output, which
     nothing reads. Its backward direction meets the padding first and keeps its first state until the row's last word.
     """
-    del name
+    del name, platform  # which is JAX's own
     layers = [_layer(case, dtype) for _ in range(case.layers)]
     x, probe = (jnp.asarray(value.swapaxes(0, 1), dtype) for value in (problem.x, problem.probe))
     alive = jnp.asarray(np.arange(case.steps) < problem.lengths[:, None])

@@ -115,6 +115,7 @@ class Epochs:
             config=dataclasses.asdict(config),
             hparams=self._lane.hparams(config),
             unknown=tokens.unknown(corpora.tokenizer),
+            platform=jax.default_backend(),
             padding=padding,
             factors=np.array([factor(step) for step in range(loop.total_steps)], np.float64),
             weights=self.weights(state),

@@ -17,12 +17,13 @@ from lstm_jax.layers import Directions, Layer
 from lstm_jax.models import recurrent_layers
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
+def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Ours by the way that ``model.implementation`` names.
 
     The type is that of the operands of matrix products, which add up in float32; parameters, inputs, state and what the
     backward pass needs are float32 whatever it is.
     """
+    del platform  # which is JAX's own
     config = ModelConfig(
         hidden_size=case.units,
         layers=case.layers,

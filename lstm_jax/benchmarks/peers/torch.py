@@ -8,17 +8,21 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.peers.torch_device import torch_device
 from lstm_jax.types import HostArray
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str) -> Built:
-    """PyTorch on its fastest device, everything in the type.
+def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+    """PyTorch on the kind of device that JAX computes on, everything in the type.
 
     ``torch`` pads, unless rows that end early are also read backwards: it would begin with the padding.
     ``torch_packed`` always packs, ``torch_compiled`` is ``torch.compile`` of the first (which leaves its loop alone),
     ``torch_malloc`` the first in a process that keeps its memory.
+
+    Raises:
+      RuntimeError: it has no such device.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device(platform)
     kind = getattr(torch, dtype)
     module = torch.nn.LSTM(case.inputs, case.units, case.layers, bidirectional=case.directions == 2)
     with torch.no_grad():

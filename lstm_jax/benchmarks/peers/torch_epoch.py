@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lstm_jax.benchmarks import epoch_task
 from lstm_jax.benchmarks.epoch_task import Reviews, Task
+from lstm_jax.benchmarks.peers.torch_device import torch_device
 from lstm_jax.benchmarks.peers.torch_network import Network
 
 
@@ -101,15 +102,15 @@ class Training:
 
 
 class Epochs:
-    """What a worker does for ``torch_bucketed`` or ``torch_padded``."""
+    """What a worker does for ``torch_padded``, or for those in buckets."""
 
     def __init__(self, name: str) -> None:
         self._padded = name == "torch_padded"
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def prepare(self, folder: str) -> dict[str, Any]:
         """Reads a task, makes a step of every length, and gives the loss of the first batch without dropout."""
         self.task = epoch_task.read(Path(folder))
+        self._device = torch_device(self.task.platform)
         length = self.task.config.data.tokens.max_length if self._padded else 0
         front = self._padded and self.task.padding == "front"
         self._corpora = {
