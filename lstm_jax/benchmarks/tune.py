@@ -1,5 +1,6 @@
 """Which way an LSTM is fastest at which size, measured; what ``model.implementation=auto`` goes by."""
 
+import itertools
 import json
 import logging
 import time
@@ -16,9 +17,11 @@ from lstm_jax.benchmarks.peers.problem import Case, draw
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
 from lstm_jax.layers.auto import Choice, Way
+from lstm_jax.types import MatmulDtype
 
 log = logging.getLogger(__name__)
 
+DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
 # In the order of preference where none is much faster.
 WAYS = (Way("bptt", 16, gatewise=True), Way("bptt", 16), Way("bptt", 8), Way("bptt", 0), Way("scan"))
 BATCHES = (16, 48)  # rows of a device
@@ -27,12 +30,13 @@ WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (12
 STEPS = 200
 ROUNDS = 7
 TURN_SECONDS = 0.05
-GAIN = 0.02  # of the time that a way must save to be taken instead of one that stands before it
+GAIN = 0.05  # of the time that a way must save to be taken instead of one that stands before it; less is noise
 
 
 class Speeds(NamedTuple):
     """A size and what a forward and a training pass together take by each way."""
 
+    dtype: str  # of the operands of products
     batch: int
     inputs: int
     hidden: int
@@ -49,17 +53,17 @@ class Speeds(NamedTuple):
 def measure() -> list[Speeds]:
     """All ways in turn, in an order drawn anew each round, at all sizes, all devices at work."""
     found = []
-    for inputs, hidden in WIDTHS:
-        for batch in BATCHES:
-            found.append(Speeds(batch, inputs, hidden, _size(batch, inputs, hidden)))
-            log.info("%d, %d, %d: %s", batch, inputs, hidden, _name(found[-1].choice.way))
+    for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
+        found.append(Speeds(dtype, batch, inputs, hidden, _size(dtype, batch, inputs, hidden)))
+        log.info("%s, %d, %d, %d: %s", dtype, batch, inputs, hidden, _name(found[-1].choice.way))
     return found
 
 
-def _size(batch: int, inputs: int, hidden: int) -> dict[Way, float]:
+def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Way, float]:
     case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
     problem = draw(case)
-    built = {way: ours.of_layer(stack([way.layer(hidden)]), case, problem) for way in WAYS}
+    layers = {way: way.layer(hidden, matmul_dtype=DTYPES[dtype]) for way in WAYS}
+    built = {way: ours.of_layer(stack([layer]), case, problem) for way, layer in layers.items()}
     seconds: dict[Way, list[float]] = {way: [] for way in WAYS}
     rng = np.random.default_rng(0)
     for _ in range(ROUNDS + 1):  # the first, which warms up, is left out
@@ -76,20 +80,23 @@ def _size(batch: int, inputs: int, hidden: int) -> dict[Way, float]:
 def write(found: list[Speeds], command: str, path: Path) -> None:
     """Puts the choices of this backend in place of those that the file holds; those of others stay."""
     known = json.loads(path.read_text())
-    sizes = [[*speeds.choice[:3], *speeds.choice.way] for speeds in found]
+    sizes = {
+        dtype: [[*speeds.choice[:3], *speeds.choice.way] for speeds in found if speeds.dtype == dtype]
+        for dtype in dict.fromkeys(speeds.dtype for speeds in found)
+    }
     known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
     text = json.dumps(known, indent=2)
-    for size in sizes:  # a size a line
-        text = text.replace(json.dumps(size, indent=2).replace("\n", "\n      "), json.dumps(size))
+    for size in itertools.chain(*sizes.values()):  # a size a line
+        text = text.replace(json.dumps(size, indent=2).replace("\n", "\n        "), json.dumps(size))
     write_text(path, text + "\n")
 
 
 def table(found: list[Speeds]) -> str:
     """A line a size: milliseconds of both passes by each way, the one that is taken in bold."""
-    lines = [f"| B a device, D, H | {' | '.join(map(_name, WAYS))} |", "|---" * (len(WAYS) + 1) + "|"]
+    lines = [f"| type, B a device, D, H | {' | '.join(map(_name, WAYS))} |", "|---" * (len(WAYS) + 1) + "|"]
     for speeds in found:
         cells = [f"**{ms:.3g}**" if way == speeds.choice.way else f"{ms:.3g}" for way, ms in speeds.ms.items()]
-        lines.append(f"| {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
+        lines.append(f"| {speeds.dtype}, {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

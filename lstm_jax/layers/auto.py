@@ -1,7 +1,8 @@
 """The fastest LSTM for a size, by a table that was measured.
 
-``choices.json`` holds, for each backend, the fastest of all ways at some sizes; ``bench.py --suite=tune`` measures it
-again and rewrites it. Where a backend has no sizes in it, the backward pass by hand with one product a weight is taken.
+``choices.json`` holds, for each backend and type of products, the fastest of all ways at some sizes; ``bench.py
+--suite=tune`` measures it again and rewrites it. Where there are no sizes in it, the backward pass by hand with one
+product a weight is taken.
 """
 
 import json
@@ -61,10 +62,10 @@ def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Way
 
 
 @cache
-def measured(backend: str) -> tuple[Choice, ...]:
-    """The backend's part of the table."""
-    found = json.loads(CHOICES.read_text()).get(backend, {"sizes": []})
-    return tuple(Choice(batch, inputs, hidden, Way(*way)) for batch, inputs, hidden, *way in found["sizes"])
+def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
+    """The table's part for a backend and a type of products, float32 | bfloat16."""
+    found = json.loads(CHOICES.read_text()).get(backend, {"sizes": {}})["sizes"].get(dtype, [])
+    return tuple(Choice(batch, inputs, hidden, Way(*way)) for batch, inputs, hidden, *way in found)
 
 
 def auto_lstm(
@@ -81,7 +82,7 @@ def auto_lstm(
         state: LSTMState | None = None,
     ) -> tuple[Outputs, LSTMState]:
         _, batch, inputs = x.shape
-        way = nearest(measured(jax.default_backend()), batch, inputs, hidden_size)
+        way = nearest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
         return way.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
     return Layer(lstm(hidden_size, forget_bias).init, apply)

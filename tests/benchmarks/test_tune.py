@@ -10,7 +10,11 @@ from lstm_jax.layers import auto
 from lstm_jax.layers.auto import Choice, Way, measured
 
 SCAN, BLOCKS, GATEWISE = Way("scan"), Way("bptt", 8), Way("bptt", 8, True)
-FOUND = [Speeds(8, 32, 64, {SCAN: 1.0, BLOCKS: 0.99, GATEWISE: 1.5}), Speeds(8, 512, 512, {SCAN: 3.0, BLOCKS: 2.0})]
+FOUND = [
+    Speeds("float32", 8, 32, 64, {SCAN: 1.0, BLOCKS: 0.99, GATEWISE: 1.5}),
+    Speeds("float32", 8, 512, 512, {SCAN: 3.0, BLOCKS: 2.0}),
+    Speeds("bfloat16", 8, 32, 64, {SCAN: 1.0, BLOCKS: 0.5}),
+]
 
 
 @pytest.fixture
@@ -23,28 +27,30 @@ def choices(tmp_path, monkeypatch):
 
 
 def test_a_way_is_taken_only_if_it_saves_something():
-    assert [speeds.choice.way for speeds in FOUND] == [SCAN, BLOCKS]
+    assert [speeds.choice.way for speeds in FOUND] == [SCAN, BLOCKS, BLOCKS]
 
 
 def test_what_is_written_is_what_auto_reads_and_other_backends_stay(choices):
-    choices.write_text(json.dumps({"tpu": {"sizes": [[1, 2, 3, "scan", 0, False]]}, "cpu": {"sizes": []}}))
+    choices.write_text(json.dumps({"tpu": {"sizes": {"float32": [[1, 2, 3, "scan", 0, False]]}}, "cpu": {"sizes": {}}}))
     tune.write(FOUND, "the command", choices)
     assert len(choices.read_text().splitlines()) < 40
     assert json.loads(choices.read_text())["cpu"]["command"] == "the command"
-    assert measured("cpu") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
-    assert measured("tpu") == (Choice(1, 2, 3, SCAN),)
+    assert measured("cpu", "float32") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
+    assert measured("cpu", "bfloat16") == (Choice(8, 32, 64, BLOCKS),)
+    assert measured("tpu", "float32") == (Choice(1, 2, 3, SCAN),)
+    assert measured("tpu", "bfloat16") == measured("gpu", "float32") == ()
 
 
 def test_all_ways_are_measured_at_all_sizes(monkeypatch):
     monkeypatch.setattr(tune, "BATCHES", (2,))
-    monkeypatch.setattr(tune, "WIDTHS", ((3, 4), (4, 5)))
+    monkeypatch.setattr(tune, "WIDTHS", ((3, 4),))
     monkeypatch.setattr(tune, "STEPS", 5)
     monkeypatch.setattr(tune, "TURN_SECONDS", 0.001)
     monkeypatch.setattr(tune, "WAYS", (SCAN, GATEWISE))
     found = tune.measure()
-    assert [(*speeds[:3], list(speeds.ms)) for speeds in found] == [
-        (2, 3, 4, [SCAN, GATEWISE]),
-        (2, 4, 5, [SCAN, GATEWISE]),
+    assert [(*speeds[:4], list(speeds.ms)) for speeds in found] == [
+        ("float32", 2, 3, 4, [SCAN, GATEWISE]),
+        ("bfloat16", 2, 3, 4, [SCAN, GATEWISE]),
     ]
     assert all(ms > 0 for speeds in found for ms in speeds.ms.values())
     lines = tune.table(found).splitlines()

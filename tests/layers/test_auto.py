@@ -22,23 +22,25 @@ def test_the_nearest_size_decides(size, expected):
 
 def test_without_sizes_the_backward_pass_is_by_hand():
     assert nearest((), 8, 32, 32) == UNMEASURED
-    assert measured("a backend that nobody has measured") == ()
+    assert measured("a backend that nobody has measured", "float32") == measured("cpu", "float8") == ()
 
 
-def test_the_table_of_this_project_can_be_read():
-    assert measured("cpu")
-    for choice in measured("cpu"):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_table_of_this_project_can_be_read(dtype):
+    assert measured("cpu", dtype)
+    for choice in measured("cpu", dtype):
         assert min(choice[:3]) >= 1
         assert choice.way.implementation in ("scan", "bptt")
 
 
-@pytest.mark.parametrize("way", [SMALL, LARGE])
-def test_the_way_that_the_table_names_is_taken(monkeypatch, way):
-    taken = []
+@pytest.mark.parametrize(("way", "dtype"), [(SMALL, "float32"), (LARGE, "float32"), (LARGE, "bfloat16")])
+def test_the_way_that_the_table_names_is_taken(monkeypatch, way, dtype):
+    taken, rounded = [], None if dtype == "float32" else dtype
     real = Way.layer
     monkeypatch.setattr(Way, "layer", lambda self, *given: taken.append(self) or real(self, *given))
-    monkeypatch.setattr(auto, "measured", lambda backend: (Choice(1, 1, 1, way),) if backend == "cpu" else ())
-    layer, reference = auto_lstm(5, reverse=True), unrolled(lstm(5), reverse=True)
+    monkeypatch.setattr(auto, "measured", lambda *asked: (Choice(1, 1, 1, way),) if asked == ("cpu", dtype) else ())
+    layer = auto_lstm(5, reverse=True, matmul_dtype=rounded)
+    reference = unrolled(lstm(5, matmul_dtype=rounded), reverse=True)
     params, x = random_weights(layer, 3, 1), random(2, 6, 4, 3)
     lengths = jax.numpy.array([6, 0, 2, 5])
     assert_close(jax.jit(layer.apply)(params, x, lengths), jax.jit(reference.apply)(params, x, lengths))
