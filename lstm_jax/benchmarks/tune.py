@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import re
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -85,9 +86,8 @@ def write(found: list[Speeds], command: str, path: Path) -> None:
         for dtype in dict.fromkeys(speeds.dtype for speeds in found)
     }
     known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
-    text = json.dumps(known, indent=2)
-    for size in itertools.chain(*sizes.values()):  # a size a line
-        text = text.replace(json.dumps(size, indent=2).replace("\n", "\n        "), json.dumps(size))
+    a_line_each = lambda size: json.dumps(json.loads(size[0]))
+    text = re.sub(r"\[[^][{}]*\]", a_line_each, json.dumps(known, indent=2))
     write_text(path, text + "\n")
 
 
