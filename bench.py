@@ -10,22 +10,25 @@ from lstm_jax import cli, devices
 from lstm_jax.errors import ConfigError
 
 FLAGS = flags.FLAGS
+LAYERS = ("implementations", "dtypes")  # flags of the suites of layers
+# What each suite measures, and the flags that it reads besides --suite and --workdir.
 SUITES = {
-    "systems": "systems, LSTM layers of the published systems",
-    "ragged": "ragged, the same on rows of different lengths",
-    "deepbench": "deepbench, LSTM layers of the sizes of DeepBench",
-    "lanes": "lanes, many runs at once against one after the other",
-    "epoch": "epoch, an epoch of two systems beside PyTorch",
-    "tune": "tune, which way of LSTMs is fastest at which size: rewrites the table that implementation=auto goes by",
-    "text": "text, a generated file of reviews to a corpus",
-    "scaling": "scaling, time and memory as T, B, H, layers, lanes and reviews grow",
-    "start": "start, from the command train.py to its first step",
+    "systems": ("LSTM layers of the published systems", LAYERS),
+    "ragged": ("the same on rows of different lengths", LAYERS),
+    "deepbench": ("LSTM layers of the sizes of DeepBench", LAYERS),
+    "lanes": ("many runs at once against one after the other", ()),
+    "epoch": ("an epoch of two systems beside PyTorch", ("data", "rounds", "steps")),
+    "tune": ("which way of LSTMs is fastest at which size: rewrites the table that implementation=auto goes by", ()),
+    "text": ("a generated file of reviews to a corpus", ("reviews",)),
+    "scaling": ("time and memory as T, B, H, layers, lanes and reviews grow", ("reviews",)),
+    "start": ("from the command train.py to its first step", ("data",)),
 }
 
 
 def define() -> None:
     """The flags of this command."""
-    flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {'; '.join(SUITES.values())}.", required=True)
+    measured = "; ".join(f"{name}, {what}" for name, (what, _) in SUITES.items())
+    flags.DEFINE_enum("suite", None, list(SUITES), f"What is measured: {measured}.", required=True)
     flags.DEFINE_list("implementations", "auto,scan,flax,torch,keras", "Of LSTM layers; the first is ours.")
     flags.DEFINE_list("dtypes", "float32", "Of LSTM layers: float32, bfloat16 or both.")
     flags.DEFINE_integer(
@@ -39,13 +42,32 @@ def define() -> None:
 
 def main() -> None:
     """Measures and prints."""
+    _check_flags()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several processes share a GPU
-    if FLAGS.suite not in ("systems", "ragged", "deepbench"):  # whose other implementations have JAX as it comes
+    suites = {"text": _text, "lanes": _lanes, "epoch": _epoch, "scaling": _scaling, "start": _start, "tune": _tune}
+    if FLAGS.suite in suites:  # in those of layers, other implementations have JAX as it comes
         devices.configure()
     place = Path(FLAGS.workdir)
     place.mkdir(parents=True, exist_ok=True)
-    suites = {"text": _text, "lanes": _lanes, "epoch": _epoch, "scaling": _scaling, "start": _start, "tune": _tune}
     print(suites.get(FLAGS.suite, _layers)(place))
+
+
+def _check_flags() -> None:
+    """Refuses a flag that is given and not read, and one that is missing.
+
+    Raises:
+      ConfigError: the first of them.
+    """
+    reads = SUITES[FLAGS.suite][1]
+    for name in sorted({name for _, names in SUITES.values() for name in names}):
+        if FLAGS[name].present and name not in reads:
+            raise ConfigError(f"--suite={FLAGS.suite} reads no --{name}; leave it out")
+    if "data" in reads and not FLAGS.data:
+        folder = {
+            "epoch": "a folder with train.parquet and test.parquet of IMDB",
+            "start": "the folder with the files that configs/studies/systems.py names",
+        }
+        raise ConfigError(f"--suite={FLAGS.suite} needs --data=DIR, {folder[FLAGS.suite]}")
 
 
 def _layers(place: Path) -> str:
@@ -74,11 +96,8 @@ def _lanes(place: Path) -> str:
 def _tune(place: Path) -> str:
     """The table for this backend, rewritten."""
     from lstm_jax.benchmarks import tune
-    from lstm_jax.layers.auto import CHOICES
 
-    found = tune.measure()
-    tune.write(found, "python bench.py --suite=tune --workdir=W", CHOICES)
-    return tune.table(found)
+    return tune.run(place, "python bench.py --suite=tune --workdir=W")
 
 
 def _epoch(place: Path) -> str:
@@ -86,8 +105,6 @@ def _epoch(place: Path) -> str:
     from configs import imdb, keras_imdb
     from lstm_jax.benchmarks import epoch
 
-    if not FLAGS.data:
-        raise ConfigError("--suite=epoch needs --data=DIR, a folder with train.parquet and test.parquet of IMDB")
     cases = [
         epoch.Case("D, Keras", keras_imdb.get_config(), "front"),
         epoch.Case("IMDB, recipe", imdb.get_config(), "end"),
@@ -103,13 +120,15 @@ def _epoch(place: Path) -> str:
 def _text(place: Path) -> str:
     """Generates reviews where they are missing, and makes a corpus of them."""
     from configs import floydhub_amazon
-    from lstm_jax.benchmarks import text
+    from lstm_jax.benchmarks import memory, text
 
     count = FLAGS.reviews or 800_000
     config = floydhub_amazon.get_config("small")  # whatever the number of reviews
     config.data.path = str(text.generated(place, count))
+    memory.forget_peak()  # that of generating
     with tempfile.TemporaryDirectory(dir=place) as nothing_cached:
-        return text.table(text.measure_in(Path(nothing_cached), config.data), count)
+        stages = text.measure_in(Path(nothing_cached), config.data)
+    return text.table(stages, count, memory.peak())
 
 
 def _scaling(place: Path) -> str:
@@ -129,8 +148,6 @@ def _start(place: Path) -> str:
     """Every config of ``configs``, from the command to the first step."""
     from lstm_jax.benchmarks import start
 
-    if not FLAGS.data:
-        raise ConfigError("--suite=start needs --data=DIR, with the files that configs/studies/systems.py names")
     command = f"python bench.py --suite=start --data={FLAGS.data} --workdir=W"
     return start.run(starts(Path(FLAGS.data)), place, command)
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.benchmarks.about import about
+from lstm_jax.benchmarks.measurement import Ratio, cell, quartiles
 from lstm_jax.benchmarks.peers import EPOCHS
-from lstm_jax.benchmarks.turns import Worker
+from lstm_jax.benchmarks.turns import PAUSE_SECONDS, Worker
 from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.training.workdir import write_json
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4  # nats, between losses of the first batch
+TOLERANCE = 1e-5  # nats, between losses of the first batch
 ONCE = ("torch_padded",)  # makes a single round, since it takes so long
 
 
@@ -43,7 +45,7 @@ class Measurement(NamedTuple):
     train_seconds: float | None = None  # the steps alone
     epoch_seconds: float | None = None  # with the validation after them
     reviews_per_second: float | None = None  # of the steps
-    over_ours: float | None = None  # train_seconds, round by round over that of ours where that is known
+    over_ours: Ratio | None = None  # train_seconds, round by round over that of ours where that is known
     test_accuracy: float | None = None  # after the epoch
     test_reviews: int | None = None
     rounds: tuple[dict[str, float], ...] = ()
@@ -73,10 +75,7 @@ def measure(case: Case, rounds: int, steps: int) -> list[Measurement]:
     config.train.steps = steps
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
-        workers = [
-            running.enter_context(Worker(name, "lstm_jax.benchmarks.epoch_worker", peer.environment))
-            for name, peer in EPOCHS.items()
-        ]
+        workers = [running.enter_context(started(name)) for name in EPOCHS]
         ours = workers[0].ask("prepare", config=to_json(config), folder=folder, padding=case.padding)
         if "error" in ours:
             return [Measurement(case.name, worker.name, f"ours failed: {ours['error']}") for worker in workers]
@@ -88,6 +87,11 @@ def measure(case: Case, rounds: int, steps: int) -> list[Measurement]:
         epochs = _turns(case.name, sound, rounds)
         tests = {worker.name: worker.ask("evaluate") for worker in sound}
     return [_measurement(case.name, name, answers, epochs, tests) for name in answers]
+
+
+def started(name: str) -> Worker:
+    """The process of an implementation of an epoch."""
+    return Worker(name, "lstm_jax.benchmarks.epoch_worker", EPOCHS[name].environment)
 
 
 def _checked(answer: dict[str, Any], expected: float) -> dict[str, Any]:
@@ -106,6 +110,7 @@ def _turns(case: str, workers: Sequence[Worker], rounds: int) -> dict[str, list[
             name = workers[n].name
             if each and name in ONCE:
                 continue
+            time.sleep(PAUSE_SECONDS)
             found[name].append(workers[n].ask("epoch"))
             log.info("%s, %s, round %d: %s", case, name, each + 1, found[name][-1])
     return found
@@ -133,7 +138,7 @@ def _measurement(
         train_seconds=median,
         epoch_seconds=float(np.median(seconds["epoch_seconds"])),
         reviews_per_second=ours["reviews"] / median,
-        over_ours=float(np.median(ratios)) if ratios else None,
+        over_ours=quartiles(ratios) if ratios else None,
         test_accuracy=tests[name]["accuracy"],
         test_reviews=tests[name]["reviews"],
         rounds=tuple(epochs[name]),
@@ -151,14 +156,21 @@ def _table(case: Case, found: Sequence[Measurement]) -> str:
     return "\n".join([*lines, *map(_line, found)])
 
 
+def _ratio(each: Measurement) -> str:
+    if each.over_ours is None:
+        return "–"
+    once = " (one round)" if len(each.rounds) == 1 else ""
+    return "noisy" if each.over_ours.noisy else f"× {each.over_ours.median:.2f}{once}"
+
+
 def _line(each: Measurement) -> str:
     if each.error:
-        return f"| {each.implementation} | {each.error} | – | – | – | – | – |"
+        return f"| {each.implementation} | {cell(each.error)} | – | – | – | – | – |"
     cells = (
         each.implementation,
         f"{each.train_seconds:.1f}",
         f"{each.reviews_per_second:,.0f}",
-        "–" if each.over_ours is None else f"× {each.over_ours:.2f}",
+        _ratio(each),
         f"{each.epoch_seconds:.1f}",
         f"{each.test_accuracy:.2%}",
         str(len(each.rounds)),

@@ -1,4 +1,4 @@
-"""What a device can do at best: its matrix products, its memory and its loops, measured."""
+"""What a device does at best under XLA: its matrix products, its memory and its loops, measured."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Limits(NamedTuple):
     float32_gflops: float
     bfloat16_gflops: float
     copy_gbps: float  # 1e9 bytes read and written a second
-    shortest_step_us: float  # of a loop whose step is a tiny product and a tanh: no sequence is faster than its steps
+    shortest_step_us: float  # of a loop of XLA whose step is a tiny product and a tanh
 
     def gflops(self, dtype: str) -> float:
         """The ceiling of matrix products; operands in bfloat16 can also be multiplied as float32."""

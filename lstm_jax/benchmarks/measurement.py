@@ -1,8 +1,11 @@
 """What the benchmark of layers finds of an implementation, and how two of them compare."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from lstm_jax.types import HostArray
 
 PASSES = ("forward", "train")
 NOISY = 0.15  # distance of the quartiles of the rounds' ratios, over their median, above which no ratio is told
@@ -35,7 +38,7 @@ class Measurement(NamedTuple):
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
     difference: float | None = None  # from the first implementation's results, over the largest value of an array
-    # The most main memory in this pass beyond what the process held after its imports: with the case's numbers, what
+    # The most main memory that the process held in this pass beyond its imports: with the case's numbers, what
     # compiling left behind and what malloc keeps.
     peak_bytes: int | None = None
     rounds: tuple[float, ...] = ()  # the median of each round, ms
@@ -68,5 +71,14 @@ def ratio(one: Measurement, other: Measurement) -> Ratio | None:
     """The time of one over that of another in the same rounds of the same case; ``None`` where one failed."""
     if not one.rounds or not other.rounds:
         return None
-    rounds = np.array(one.rounds) / np.array(other.rounds)
+    return quartiles(np.array(one.rounds) / np.array(other.rounds))
+
+
+def quartiles(rounds: Sequence[float] | HostArray) -> Ratio:
+    """What the rounds' ratios come to."""
     return Ratio(*(float(np.quantile(rounds, q)) for q in (0.5, 0.25, 0.75)))
+
+
+def cell(text: str) -> str:
+    """A text as it may stand in a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -8,20 +8,26 @@ import numpy as np
 
 from lstm_jax.benchmarks import record
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import NOISY, PASSES, Measurement, Ratio, ratio
+from lstm_jax.benchmarks.measurement import NOISY, PASSES, Measurement, Ratio, cell, quartiles, ratio
 from lstm_jax.benchmarks.record import Record
 from lstm_jax.errors import UserError
 
+ROUNDED = (
+    "In bfloat16 ours rounds the operands of products alone, and state, sums and what is saved stay float32; the "
+    "others are bfloat16 throughout."
+)
+
 
 def tables(found: Record) -> str:
-    """The circumstances, how to read it, and a table a type and a pass."""
-    parts = [_circumstances(found), _legend(found.reference)]
-    for dtype in dict.fromkeys(each.dtype for each in found.measurements):
+    """The circumstances, how to read it, a table a type and a pass, and at last what the tables leave out."""
+    dtypes = list(dict.fromkeys(each.dtype for each in found.measurements))
+    parts = [_circumstances(found), _legend(found.reference), *([ROUNDED] if "bfloat16" in dtypes else [])]
+    for dtype in dtypes:
         for part in PASSES:
             own = [each for each in found.measurements if (each.dtype, each.part) == (dtype, part)]
             if own:
                 parts.append(_table(own, f"{part}, {dtype}", found.reference))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, _details(found)])
 
 
 def _circumstances(found: Record) -> str:
@@ -32,6 +38,9 @@ def _circumstances(found: Record) -> str:
         f"Limits before: {_limits(found.limits_before)}.",
     ]
     lines.append(f"After: {_limits(found.limits_after)}." if found.limits_after else "It has not come to its end.")
+    if found.limits_after:
+        moved = abs(found.limits_after.float32_gflops / found.limits_before.float32_gflops - 1)
+        lines.append(f"Between the two the machine's products changed by {moved:.0%}; the better are taken as limits.")
     return "  \n".join(lines)
 
 
@@ -42,10 +51,11 @@ def _limits(limits: Limits) -> str:
 
 def _legend(reference: str) -> str:
     return (
-        f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, the "
-        "least time that products, memory or steps allow. Where the quartiles of the rounds' ratios are more than "
-        f"{NOISY:.0%} of their median apart, no ratio is told (noisy). Geometric means are over the cases in which the "
-        "ratios of all are told, leaving out those that have none."
+        f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, which "
+        "is the time that products, memory or steps take at the best rates of XLA here (other libraries may exceed it). "
+        f"Where the quartiles of the rounds' ratios are more than {NOISY:.0%} of their median apart, no ratio is told "
+        "(noisy), and where those of its own times are, no %. Geometric means are over the cases in which the ratios "
+        "of all are told, leaving out those that have none."
     )
 
 
@@ -69,17 +79,38 @@ def _limit(found: Sequence[Measurement]) -> str:
 
 def _cell(own: Measurement, compared: Ratio | None) -> str:
     if own.median_ms is None:
-        return (own.error or "–").replace("|", "\\|")
+        return cell(own.error or "–")
     parts = [_ms(own.median_ms)]
     if compared:
         parts.append("noisy" if compared.noisy else f"× {compared.median:.2f}")
-    if own.fraction_of_limit is not None:
+    if own.fraction_of_limit is not None and not quartiles(own.rounds).noisy:
         parts.append(f"{own.fraction_of_limit:.0%}")
     return ", ".join(parts)
 
 
 def _ms(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _details(found: Record) -> str:
+    """A line a measurement: quantiles, rate, memory, difference."""
+    lines = [
+        "| case | implementation | ms, median [p10, p90] | GFLOP/s | process beyond its imports, MiB | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for own in found.measurements:
+        if own.median_ms is None or own.p10_ms is None or own.p90_ms is None:
+            continue
+        cells = (
+            f"{own.case}, {own.part}, {own.dtype}",
+            own.implementation,
+            f"{_ms(own.median_ms)} [{_ms(own.p10_ms)}, {_ms(own.p90_ms)}]",
+            f"{own.gflops:,.0f}",
+            "–" if own.peak_bytes is None else f"{own.peak_bytes / 2**20:,.0f}",
+            f"{own.difference:.1g}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _means(ratios: dict[str, list[Ratio | None]], reference: str) -> str:

@@ -13,7 +13,7 @@ from lstm_jax.reports import plots
 from lstm_jax.types import HostArray
 
 COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
-MARKERS = "oD^sv<>Ph"
+MARKERS = "oD^sv<>P"  # so many that with the colours no two of some dozens of implementations look alike
 ROOF, MUTED = "#333333", "#777777"
 MARGIN = 1.7  # beyond the outermost case, and beyond the ridge of the roof, as a factor
 NAMES = 0.31  # of an axis' height, which the cases' names take

@@ -1,4 +1,4 @@
-"""How fast LSTM layers could be at best on a device: the three roofs over a case.
+"""How fast LSTM layers are at XLA's best rates on a device: the three roofs over a case.
 
 **Products.** The operations of the matrix products at the rate of the device's best product in that type.
 

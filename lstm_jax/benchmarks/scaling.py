@@ -5,6 +5,7 @@ import importlib
 import itertools
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from lstm_jax import devices
 from lstm_jax.benchmarks import start, text, turns
 from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.measurement import Device
+from lstm_jax.benchmarks.measurement import Device, cell
 from lstm_jax.benchmarks.suites import SCALING
 from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.config import Config, change, to_json
@@ -87,6 +88,7 @@ def _lanes(network: Config) -> Iterator[Point]:
         rng = np.random.default_rng(0)
         for _ in range(ROUNDS):
             for count in rng.permutation([count for count in sound if "error" not in ready[count]]):
+                time.sleep(turns.PAUSE_SECONDS)
                 answer = workers[count].ask("step")
                 if "error" in answer:
                     ready[count] = answer
@@ -152,7 +154,7 @@ def _as_json(found: Sequence[Point]) -> dict[str, Any]:
 
 
 def tables(found: Sequence[Point]) -> str:
-    """A table an axis: a line a value, and last the exponents."""
+    """A table an axis: a line a value, and last the exponents; "process" is ``Point.peak_bytes``."""
     return "\n\n".join(_table(axis, series) for axis, series in _series(found).items())
 
 
@@ -164,7 +166,7 @@ def _table(axis: str, series: dict[str, list[Point]]) -> str:
         times = [_time(points.get(value)) for value in values]
         columns.append([f"{what}, {_unit(what)[0]}", *times, "–" if fit is None else f"{fit:.2f}"])
         if any(point.peak_bytes for point in own):
-            columns.append(["peak, GiB", *(_peak(points.get(value)) for value in values), ""])
+            columns.append(["process, GiB", *(_peak(points.get(value)) for value in values), ""])
     firsts = [axis, *(f"{value:,}" for value in values), "exponent"]
     lines = [f"| {' | '.join(cells)} |" for cells in zip(firsts, *columns, strict=True)]
     return "\n".join([lines[0], "|---" * (len(columns) + 1) + "|", *lines[1:]])
@@ -177,7 +179,7 @@ def _unit(what: str) -> tuple[str, float]:
 
 def _time(point: Point | None) -> str:
     if point is None or point.seconds is None:
-        return point.error if point else "–"
+        return cell(point.error) if point else "–"
     return f"{point.seconds * _unit(point.what)[1]:.3g}"
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax import devices
+from lstm_jax.benchmarks import memory
 from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.memory import peak_bytes
+from lstm_jax.benchmarks.measurement import cell
 from lstm_jax.errors import UserError
 from lstm_jax.training import startup
 from lstm_jax.training.workdir import write_json
@@ -60,16 +61,16 @@ def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str
     for name, arguments in commands.items():
         with tempfile.TemporaryDirectory(dir=place) as cache:
             try:
-                found[name] = starts(arguments, Path(cache))
+                found[name] = measured(arguments, Path(cache))
             except UserError as error:
                 found[name] = str(error)
-        log.info("%s: %s", name, found[name])
+        log.info("%s", table({name: found[name]}).splitlines()[-1])
         configs = {name: as_json(own) for name, own in found.items()}
         write_json(place / "start.json", {**about(command, device), "configs": configs})
     return table(found)
 
 
-def starts(arguments: Sequence[str], cache: Path) -> Starts:
+def measured(arguments: Sequence[str], cache: Path) -> Starts:
     """One start with nothing cached and ``WARM`` with all; arguments and errors as those of ``first_step``."""
     cold = first_step(arguments, cache)
     warm = sorted((first_step(arguments, cache) for _ in range(WARM)), key=lambda each: each.seconds)
@@ -84,7 +85,7 @@ def first_step(arguments: Sequence[str], cache: Path) -> Started:
       cache: where compiled programs and corpora are kept.
 
     Raises:
-      UserError: it ended before a step.
+      UserError: it ended before a step, or left no account of it.
     """
     own = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
     with tempfile.TemporaryDirectory(dir=cache) as workdir:
@@ -94,32 +95,36 @@ def first_step(arguments: Sequence[str], cache: Path) -> Started:
             command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         assert process.stderr
-        lines, seconds = [], 0.0
+        lines, seconds, held = [], 0.0, None
         try:
             for line in process.stderr:
                 lines.append(line.strip())
                 if line.startswith(startup.LINE):
                     seconds = time.perf_counter() - start
+                    held = memory.held("VmHWM", process.pid)
                     break
         finally:  # also when this process is interrupted while it waits
             os.kill(process.pid, signal.SIGTERM)  # ``terminate`` may reap it, and its memory would not be known
-        process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stderr.close()
+            process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stderr.close()
         if not seconds:
             raise UserError(f"train.py {' '.join(arguments)} ended before its first step: {' '.join(lines[-1:])}")
-        inside = json.loads((Path(workdir) / "summary.json").read_text(encoding="utf-8"))["startup"]
+        summary = Path(workdir) / "summary.json"
+        inside = json.loads(summary.read_text(encoding="utf-8")).get("startup") if summary.exists() else None
+        if inside is None:
+            raise UserError(f"train.py {' '.join(arguments)} left no account of its start in {summary.name}")
     stages = {name: inside[name] for name in STAGES}
     stages["imports"] += seconds - inside["all"]  # Python itself
-    return Started(seconds, stages, peak_bytes(usage))
+    return Started(seconds, stages, held or memory.peak_bytes(usage))
 
 
-def as_json(starts: Starts | str) -> dict[str, Any]:
+def as_json(found: Starts | str) -> dict[str, Any]:
     """As it stands in ``start.json``; of what failed, its error."""
-    if isinstance(starts, str):
-        return {"error": starts}
-    return {"cold": starts.cold._asdict(), "warm": starts.warm._asdict(), "warm_seconds": starts.warm_seconds}
+    if isinstance(found, str):
+        return {"error": found}
+    return {"cold": found.cold._asdict(), "warm": found.warm._asdict(), "warm_seconds": found.warm_seconds}
 
 
 def table(found: Mapping[str, Starts | str]) -> str:
@@ -127,14 +132,14 @@ def table(found: Mapping[str, Starts | str]) -> str:
     stages = " | ".join(STAGES)
     lines = [f"| seconds to the first step | cold | warm [lowest, highest] | {stages} | peak, GiB |"]
     lines.append("|---" * (len(STAGES) + 4) + "|")
-    for name, starts in found.items():
-        if isinstance(starts, str):
-            lines.append(f"| {name} | {starts} |{' – |' * (len(STAGES) + 2)}")
+    for name, each in found.items():
+        if isinstance(each, str):
+            lines.append(f"| {name} | {cell(each)} |{' – |' * (len(STAGES) + 2)}")
             continue
-        own = " | ".join(f"{starts.warm.stages[stage]:.1f}" for stage in STAGES)
-        spread = f"[{min(starts.warm_seconds):.1f}, {max(starts.warm_seconds):.1f}]"
-        late = "" if starts.warm.seconds <= BAR else f", more than {BAR:g}"
-        warm = f"{starts.warm.seconds:.1f} {spread}{late}"
-        peak = f"{starts.warm.peak_bytes / 2**30:.2f}"
-        lines.append(f"| {name} | {starts.cold.seconds:.1f} | {warm} | {own} | {peak} |")
+        own = " | ".join(f"{each.warm.stages[stage]:.1f}" for stage in STAGES)
+        spread = f"[{min(each.warm_seconds):.1f}, {max(each.warm_seconds):.1f}]"
+        late = "" if each.warm.seconds <= BAR else f", more than {BAR:g}"
+        warm = f"{each.warm.seconds:.1f} {spread}{late}"
+        peak = f"{each.warm.peak_bytes / 2**30:.2f}"
+        lines.append(f"| {name} | {each.cold.seconds:.1f} | {warm} | {own} | {peak} |")
     return "\n".join(lines)

@@ -4,7 +4,6 @@ import bz2
 import contextlib
 import logging
 import os
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import datasets
 import numpy as np
 
-from lstm_jax.benchmarks.memory import peak_bytes
 from lstm_jax.config import DataConfig
 from lstm_jax.text import corpus, sources, tokens
 
@@ -117,10 +115,9 @@ def measure_in(cache: Path, config: DataConfig) -> list[tuple[str, float]]:
     return measure(config)
 
 
-def table(stages: list[tuple[str, float]], count: int) -> str:
-    """The stages, their sum, reviews a second, and the process's peak memory."""
+def table(stages: list[tuple[str, float]], count: int, peak: int) -> str:
+    """The stages, their sum, reviews a second, and the peak memory in GiB of so many bytes."""
     total = sum(seconds for _, seconds in stages)
     lines = [f"{name:<28}{seconds:>9.1f} s{count / seconds:>14,.0f} reviews/s" for name, seconds in stages]
     lines.append(f"{'all':<28}{total:>9.1f} s{count / total:>14,.0f} reviews/s")
-    peak = peak_bytes(resource.getrusage(resource.RUSAGE_SELF)) / 2**30
-    return "\n".join([*lines, f"{'peak memory':<28}{peak:>9.2f} GiB"])
+    return "\n".join([*lines, f"{'peak memory':<28}{peak / 2**30:>9.2f} GiB"])

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import os
 import re
 import time
 from pathlib import Path
@@ -15,9 +16,11 @@ from lstm_jax import devices
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.peers import ours
 from lstm_jax.benchmarks.peers.problem import Case, draw
+from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
-from lstm_jax.layers.auto import Choice, Way
+from lstm_jax.layers.auto import CHOICES, Choice, Way
+from lstm_jax.training.workdir import write_json
 from lstm_jax.types import MatmulDtype
 
 log = logging.getLogger(__name__)
@@ -78,6 +81,25 @@ def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Way, float]:
     return {way: 1e3 * float(np.median(own[1:])) for way, own in seconds.items()}
 
 
+def run(place: Path, command: str) -> str:
+    """Measures and returns the table; writes ``tune.json`` and, for this backend, the table that ``auto`` goes by.
+
+    Args:
+      place: where ``tune.json`` goes, with all times.
+      command: that repeats it.
+
+    Raises:
+      UserError: the table that ``auto`` goes by cannot be written here.
+    """
+    if not os.access(CHOICES, os.W_OK):
+        raise UserError(f"{CHOICES} cannot be written; install the package from a checkout: pip install -e .")
+    found = measure()
+    times = [[*speeds[:4], {_name(way): ms for way, ms in speeds.ms.items()}] for speeds in found]
+    write_json(place / "tune.json", {**about(command, devices.machine()), "ms": times})
+    write(found, command, CHOICES)
+    return table(found)
+
+
 def write(found: list[Speeds], command: str, path: Path) -> None:
     """Puts the choices of this backend in place of those that the file holds; those of others stay."""
     known = json.loads(path.read_text())
@@ -86,9 +108,8 @@ def write(found: list[Speeds], command: str, path: Path) -> None:
         for dtype in dict.fromkeys(speeds.dtype for speeds in found)
     }
     known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
-    a_line_each = lambda size: json.dumps(json.loads(size[0]))
-    text = re.sub(r"\[[^][{}]*\]", a_line_each, json.dumps(known, indent=2))
-    write_text(path, text + "\n")
+    a_line_each = lambda size: " ".join(size[0].split()).replace("[ ", "[").replace(" ]", "]")
+    write_text(path, re.sub(r"\[\s+\d[^][{}]*\]", a_line_each, json.dumps(known, indent=2)) + "\n")
 
 
 def table(found: list[Speeds]) -> str:

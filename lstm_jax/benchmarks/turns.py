@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from lstm_jax.benchmarks.peers import PEERS
 from lstm_jax.benchmarks.peers.problem import Case
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 3 * 3600.0  # seconds that an answer may take; a collective of XLA may wait for ever
 LAST_LINE = 200  # characters of what a process said last that are told
 MOST_ROUNDS, LEAST_ROUNDS = 9, 5
 ROUNDS_SECONDS = 120.0  # that the rounds of a pass should take at most, where that leaves the least number of them
@@ -67,16 +69,20 @@ class Worker:
         self._said.close()
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """The worker's answer, with ``error`` where it failed or is gone."""
+        """The worker's answer, with ``error`` where it failed, is gone, or was ended after ``PATIENCE``."""
         assert self._process.stdin
         assert self._process.stdout
+        impatient = threading.Timer(PATIENCE, self._process.kill)
+        impatient.start()
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        return json.loads(line) if line else {"error": self._ended()}
+        finally:
+            impatient.cancel()
+        return json.loads(line) if line.endswith("\n") else {"error": self._ended()}
 
     def _ended(self) -> str:
         """How the process ended, and the last that it said."""

@@ -36,6 +36,10 @@ class Checkpoints:
         self.folder, self._read_only = (workdir / "checkpoints").resolve(), read_only
         self._epochs = (workdir / "epochs").resolve()
 
+    def open(self) -> None:
+        """Opens the folder now, so that no later call waits for it."""
+        self._manager, self._keeper  # noqa: B018
+
     @cached_property
     def _orbax(self) -> Any:
         """Orbax, imported when there is something to read or write: a new run's first step need not wait for that."""

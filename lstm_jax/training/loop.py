@@ -81,6 +81,8 @@ def run(
       follow: shows the progress in place of the journal.
       startup: told of the first step, which is made by itself then.
     """
+    if not startup:
+        checkpoints.open()
     config, clock = loop.config, Clock(loop.program, notes)
     plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, [lane.seed for lane in notes.lanes])
     every = config.validate_every or loop.per_epoch
@@ -98,6 +100,8 @@ def run(
                 jax.block_until_ready(metrics)
                 startup.first_step_done(loop.program, time.perf_counter() - loop.program.compile_seconds - before)
                 startup = None
+                with clock.aside():
+                    checkpoints.open()
             if flying is not None:
                 record.training(*flying)
             flying = piece, metrics

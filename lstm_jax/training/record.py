@@ -1,7 +1,9 @@
 """From fetched metrics to rows of the journal and to what the loop remembers of each lane."""
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -27,6 +29,13 @@ class Clock:
     def training(self) -> float:
         passed = time.perf_counter() - self._start
         return self._before[0] + passed - (self.compiling() - self._before[1])
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done within is no training."""
+        start = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - start
 
     def note(self) -> None:
         self._notes.train_seconds, self._notes.compile_seconds = self.training(), self.compiling()

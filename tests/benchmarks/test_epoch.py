@@ -8,6 +8,7 @@ import pytest
 
 from lstm_jax.benchmarks import epoch, epoch_task
 from lstm_jax.benchmarks.epoch import Case, Measurement
+from lstm_jax.benchmarks.measurement import quartiles
 from lstm_jax.benchmarks.peers import EPOCHS
 from lstm_jax.benchmarks.peers.our_epoch import Epochs as Ours
 from lstm_jax.config import Config, to_json
@@ -116,7 +117,7 @@ def test_the_benchmark_runs_all_in_turn_and_writes_what_it_found(tmp_path, monke
     assert not any(each["error"] for each in found.values())
     assert [len(each["rounds"]) for each in found.values()] == [2, 2, 2, 1]
     (reviews,) = {each["reviews"] for each in found.values()}
-    assert found["ours"]["over_ours"] == 1
+    assert found["ours"]["over_ours"] == [1.0, 1.0, 1.0]
     assert len(table.splitlines()) == 6
     assert table.startswith(f"| tiny, an epoch of {reviews} reviews in 3 steps |")
 
@@ -136,7 +137,10 @@ def test_without_ours_in_a_round_its_ratio_is_not_told():
     }
     tests = {"torch_bucketed": {"accuracy": 0.5, "reviews": 10}}
     told = epoch._measurement("tiny", "torch_bucketed", answers, epochs, tests)
-    assert (told.over_ours, told.train_seconds) == (3.0, 5.5)
+    assert (told.over_ours.median, told.train_seconds) == (3.0, 5.5)
+    assert "× 3.00" in epoch._line(told)
+    assert "× 3.00 (one round)" in epoch._line(told._replace(rounds=told.rounds[:1]))
+    assert "noisy" in epoch._line(told._replace(over_ours=quartiles([2.0, 4.0])))
     alone = epoch._measurement("tiny", "torch_bucketed", answers, {**epochs, "ours": [{"error": "killed"}] * 2}, tests)
     assert alone.over_ours is None
     assert "| – |" in epoch._line(alone)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks import layers, record, report, roofline
+from lstm_jax.benchmarks.peers import PEERS
 from lstm_jax.errors import ConfigError, UserError
 from tests.benchmarks.helpers import CASES, LIMITS, all_measured, failed, measured, recorded
 
@@ -62,7 +63,8 @@ def test_tables(found):
     assert "commit abcdef, jax 0.10.2." in text
     assert "Limits before: products 100 GFLOP/s in float32" in text
     assert "After: products 110 GFLOP/s in float32" in text
-    _, train = text.split("\n\n")[-2:]
+    assert "the machine's products changed by 10%" in text
+    *_, train, details = text.split("\n\n")
     head, _, small, large, means = train.splitlines()
     assert head == "| train, float32 | limit, ms | auto | scan | torch | keras |"
     assert small.startswith("| A, small | 0.0536 (products) | 10, ")
@@ -70,13 +72,39 @@ def test_tables(found):
     assert small.endswith("| missing |")
     assert [cell.split(", ")[1] for cell in large.split(" | ")[3:5]] == ["× 2.00", "noisy"]
     assert means == "| geometric mean, 1 of 2 cases | |  | × 2.00 | × 0.50 | – |"
+    rows = details.splitlines()[2:]
+    assert len(rows) == sum(each.error is None for each in found.measurements)
+    assert rows[0].startswith("| A, small, forward, float32 | auto | 10 [9.9, 10.1] | ")
+    assert rows[0].endswith(" | 1 | 1e-06 |")
+
+
+def test_what_is_noisy_is_no_fraction_of_a_limit():
+    quiet, noisy = layers.limited(
+        recorded([measured("auto", (10.0,) * 3), measured("torch", (5.0, 10.0, 20.0))])
+    ).measurements
+    assert report._cell(quiet, None).endswith("%")
+    assert "%" not in report._cell(noisy, None)
+
+
+def test_a_table_of_rounded_products_says_what_is_rounded(found):
+    assert report.ROUNDED not in report.tables(found)
+    rounded = [each._replace(dtype="bfloat16") for each in found.measurements]
+    assert report.ROUNDED in report.tables(found._replace(measurements=rounded))
+
+
+def test_no_two_implementations_look_alike():
+    styles = [
+        (roofline.COLOURS[n % len(roofline.COLOURS)], roofline.MARKERS[n % len(roofline.MARKERS)])
+        for n in range(len(PEERS))
+    ]
+    assert len(set(styles)) == len(PEERS)
 
 
 def test_a_mean_needs_a_case_that_all_tell():
     small = [measured("auto", (1.0,)), measured("torch", (2.0,)), failed("flax", "no")]
     large = [measured("auto", (1.0,), CASES[1]), failed("torch", "a | b", CASES[1]), measured("flax", (3.0,), CASES[1])]
     text = report.tables(recorded([*small, *large]))
-    assert text.splitlines()[-1] == "| geometric mean, 0 of 2 cases | |  | – | – |"
+    assert "| geometric mean, 0 of 2 cases | |  | – | – |" in text.splitlines()
     assert "a \\| b" in text
 
 

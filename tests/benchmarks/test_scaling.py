@@ -31,7 +31,7 @@ def test_exponent(power):
 def test_tables_and_picture(tmp_path):
     of_t, of_lanes = scaling.tables(FOUND).split("\n\n")
     assert of_t.splitlines() == [
-        "| T | training, ms | peak, GiB | forward pass, ms |",
+        "| T | training, ms | process, GiB | forward pass, ms |",
         "|---|---|---|---|",
         "| 8 | 8 | 1.00 | 0.64 |",
         "| 16 | 16 | 1.00 | 2.56 |",

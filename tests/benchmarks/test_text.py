@@ -33,6 +33,7 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
     ]
     assert all(seconds > 0 for _, seconds in stages)
     assert corpus.select is prepare, "nothing is timed any more"
-    last = text.table([("reading", 2.0), ("corpus", 1.0)], 600).splitlines()
+    last = text.table([("reading", 2.0), ("corpus", 1.0)], 600, 2**29).splitlines()
     assert last[0].split() == ["reading", "2.0", "s", "300", "reviews/s"]
     assert last[2].split() == ["all", "3.0", "s", "200", "reviews/s"]
+    assert last[3].split() == ["peak", "memory", "0.50", "GiB"]

@@ -1,10 +1,14 @@
 """Turns: only what gives our results is timed, whoever fails is left out, and noise is no ratio."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from lstm_jax.benchmarks import turns
+from lstm_jax.benchmarks import epoch, turns
 from lstm_jax.benchmarks.measurement import Device, ratio
-from lstm_jax.benchmarks.turns import Worker
+from lstm_jax.benchmarks.peers import EPOCHS, PEERS
+from lstm_jax.benchmarks.turns import Worker, started
 from tests.benchmarks.helpers import CASES, FakeWorker, failed, measured
 
 
@@ -107,12 +111,39 @@ def test_a_process_that_ends(broken_packages):
         assert worker.ask("load") == {"error": "its process ended with code 3: out of memory"}
 
 
+@pytest.mark.parametrize("start", [started, epoch.started], ids=["layers", "epoch"])
+def test_a_process_has_the_environment_of_its_implementation(start, monkeypatch):
+    given = {}
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *command, **options: given.update(options) or real(*command, **options)
+    )
+    for name in ("torch_malloc", "torch_bucketed_malloc"):
+        if name in (PEERS if start is started else EPOCHS):
+            with start(name):
+                assert given["env"]["MALLOC_MMAP_MAX_"] == "0"
+    with start("torch" if start is started else "torch_bucketed"):
+        assert "MALLOC_MMAP_MAX_" not in given["env"]
+
+
+def test_a_process_that_takes_too_long_or_ends_in_the_middle_of_an_answer(tmp_path, monkeypatch):
+    (tmp_path / "slow.py").write_text(
+        "import sys\n\nsys.stdin.readline()\nprint('{\"half', end='', flush=True)\nsys.stdin.read()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(turns, "PATIENCE", 1.0)
+    with Worker("any", "slow") as worker:
+        assert worker.ask("load")["error"] == "its process ended with code -9"
+
+
 def test_a_process_measures(tmp_path):
     with Worker("scan") as worker:
         assert worker.ask("load") == {}
         built = worker.ask("build", case=list(CASES[0]), dtype="float32", platform="cpu")
         assert min(built["compile_seconds"].values()) > 0
-        assert set(worker.ask("save", file=str(tmp_path / "y.npz"))["peak_bytes"]) == {"forward", "train"}
+        peaks = worker.ask("save", file=str(tmp_path / "y.npz"))["peak_bytes"]
+        assert list(peaks) == ["forward", "train"]
+        assert not Path("/proc/self/status").exists() or min(peaks.values()) > 0
         seconds = worker.ask("time", part="train", calls=3)["seconds"]
         assert len(seconds) == 3
         assert min(seconds) > 0

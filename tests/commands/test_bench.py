@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lstm_jax.benchmarks import layers, turns
+import bench
+from lstm_jax.benchmarks import layers, suites, turns
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device
 from lstm_jax.benchmarks.peers.problem import Case
@@ -28,6 +29,27 @@ def test_systems(command, tiny, tmp_path):
     assert own == [("tiny", part, name) for part in ("forward", "train") for name in ("auto", "scan")]
     assert all(each["error"] is None and each["median_ms"] > 0 for each in values["measurements"])
     assert sorted(file.name for file in (tmp_path / "W").iterdir()) == ["bench.json", "roofline.png"]
+
+
+def test_every_suite_of_layers_is_one_of_the_command():
+    assert {name for name, (_, reads) in bench.SUITES.items() if reads == bench.LAYERS} == set(suites.SUITES)
+
+
+@pytest.mark.parametrize(
+    ("suite", "flag", "message"),
+    [
+        ("tune", "--dtypes=bfloat16", "--suite=tune reads no --dtypes"),
+        ("epoch", "--implementations=auto", "--suite=epoch reads no --implementations"),
+        ("systems", "--rounds=9", "--suite=systems reads no --rounds"),
+        ("epoch", "--rounds=1", "--suite=epoch needs --data=DIR"),
+        ("start", "--verbosity=0", "--suite=start needs --data=DIR"),
+    ],
+)
+def test_flags_that_a_suite_does_not_read_or_lacks(command, tmp_path, suite, flag, message):
+    ended = command("bench", f"--suite={suite}", flag, f"--workdir={tmp_path / 'W'}")
+    assert ended.code == 2
+    assert message in ended.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

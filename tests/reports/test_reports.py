@@ -162,6 +162,16 @@ def test_what_is_seen_inside_is_what_the_layer_computes():
     )
 
 
+def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
+    cell = lstm(5, matmul_dtype="bfloat16")
+    params = cell.init(jax.random.key(0), 3)
+    x = jax.random.normal(jax.random.key(1), (6, 3))
+    inside, whole = (gates.look_inside(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
+    y, _ = unrolled(cell).apply(params, x[:, None], np.array([6]))
+    np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
+    assert np.abs(inside.c - whole.c).max() > 1e-5
+
+
 def test_what_is_seen_inside_starts_afresh_with_each_segment():
     cell = lstm(5)
     params = cell.init(jax.random.key(0), 3)

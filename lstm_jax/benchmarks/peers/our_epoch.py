@@ -73,6 +73,7 @@ class Epochs:
         moments = []  # when the metrics of steps have come, the last step's before its weights are validated
         with tempfile.TemporaryDirectory() as folder:
             checkpoints, notes = Checkpoints(Path(folder)), Notes.from_json(first.notes)
+            checkpoints.open()
             start = time.perf_counter()
             self.state, _, _ = loops.run(
                 self.loop,

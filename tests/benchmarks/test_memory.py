@@ -1,0 +1,35 @@
+"""Memory of processes: what is held now, at most, and by another one."""
+
+import mmap
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstm_jax.benchmarks import memory
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it")
+SIZE = 2**27
+
+
+def test_the_peak_is_that_since_it_was_forgotten():
+    memory.forget_peak()
+    before = memory.peak()
+    with mmap.mmap(-1, SIZE) as pages:
+        for start in range(0, SIZE, mmap.PAGESIZE):
+            pages[start] = 1  # only then it is held
+    assert memory.peak() >= before + SIZE // 2
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pytest.skip("Linux forbids to forget it")
+    assert memory.peak() < before + SIZE // 2
+
+
+def test_another_process_has_its_own():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        assert 2**20 < memory.held("VmRSS", other.pid) < 2**26
+        assert memory.held("VmRSS", other.pid) != memory.held("VmRSS")
+        other.communicate(b"\n")
+    assert memory.held("VmRSS", other.pid) is None
