@@ -52,7 +52,7 @@ def _limits(limits: Limits) -> str:
 def _legend(reference: str) -> str:
     return (
         f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, which "
-        "is the time that products, memory or steps take at the best rates of XLA here (other libraries may exceed it). "
+        "is the time that products, memory or steps take at XLA's best rates here (other libraries may exceed it). "
         f"Where the quartiles of the rounds' ratios are more than {NOISY:.0%} of their median apart, no ratio is told "
         "(noisy), and where those of its own times are, no %. Geometric means are over the cases in which the ratios "
         "of all are told, leaving out those that have none."

@@ -28,7 +28,9 @@ def test_the_peak_is_that_since_it_was_forgotten():
 
 
 def test_another_process_has_its_own():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()  # it has begun
         assert 2**20 < memory.held("VmRSS", other.pid) < 2**26
         assert memory.held("VmRSS", other.pid) != memory.held("VmRSS")
         other.communicate(b"\n")
