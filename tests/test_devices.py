@@ -11,6 +11,20 @@ ROOT = Path(__file__).parents[1]
 COUNT = "from lstm_jax import devices; devices.configure(); import jax; print(jax.device_count())"
 
 
+PRECISION = (
+    "from lstm_jax import devices; devices.configure(); import jax; print(jax.config.jax_default_matmul_precision)"
+)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, "float32"), ("bfloat16", "bfloat16")])
+def test_float32_is_rounded_only_where_the_user_asks_for_it(asked, expected, monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    if asked:
+        monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", asked)
+    done = subprocess.run([sys.executable, "-c", PRECISION], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
 @pytest.mark.parametrize("count", ["1", "3"])
 def test_a_number_of_host_devices_that_is_asked_for_is_kept(count, monkeypatch):
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", count)

@@ -115,6 +115,7 @@ def main() -> None:
     if name in (*OURS, "limits"):
         devices.configure()
     jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
+    jax.config.update("jax_default_matmul_precision", "float32")  # of the others on JAX too
     service = Service(name)
     serve(lambda do, **arguments: getattr(service, do)(**arguments))
 

@@ -38,7 +38,8 @@ def matmul(a: jax.Array, b: jax.Array, dtype: MatmulDtype = None) -> jax.Array:
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _rounded(dtype: str, a: jax.Array, b: jax.Array) -> jax.Array:
     # By autodiff the gradients of rounded operands would themselves be rounded, and sums of them over time be lost.
-    return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=jnp.float32)
+    precision = jax.lax.Precision.DEFAULT  # of operands that are rounded already
+    return jnp.matmul(a.astype(dtype), b.astype(dtype), precision=precision, preferred_element_type=jnp.float32)
 
 
 def _rounded_forward(dtype: str, a: jax.Array, b: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -23,6 +23,7 @@ def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) ->
       RuntimeError: it has no such device.
     """
     device = torch_device(platform)
+    torch.backends.cudnn.allow_tf32 = False  # float32 is float32 for all
     kind = getattr(torch, dtype)
     module = torch.nn.LSTM(case.inputs, case.units, case.layers, bidirectional=case.directions == 2)
     with torch.no_grad():

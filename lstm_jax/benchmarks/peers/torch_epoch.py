@@ -111,6 +111,7 @@ class Epochs:
         """Reads a task, makes a step of every length, and gives the loss of the first batch without dropout."""
         self.task = epoch_task.read(Path(folder))
         self._device = torch_device(self.task.platform)
+        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 for both
         length = self.task.config.data.tokens.max_length if self._padded else 0
         front = self._padded and self.task.padding == "front"
         self._corpora = {
