@@ -31,6 +31,7 @@ ROUNDS = 7  # of the steps of lanes
 PARTS = (16, 4, 1)  # of all reviews, the divisors
 # The network whose first step on a file of reviews is waited for.
 SMALL = {"model.embedding_size": 64, "model.hidden_size": 64, "model.layers": 1, "model.dropout.layers": 0.0}
+ALL = {"data.train_entries": 0, "data.eval_entries": 0}  # of a file's reviews, where a system takes a number of them
 # What is measured over an axis.
 TRAIN, FORWARD, STEP = "training", "forward pass", "step of all lanes"
 PREPARE, FIRST = "preparing", "first step, reviews cached"
@@ -128,7 +129,7 @@ def on_reviews(published: str, file: Path) -> tuple[Config, list[str]]:
     """
     name, _, variant = published.partition(":")
     config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(variant)
-    changes = {"data.path": str(file.resolve()), **SMALL}
+    changes = {"data.path": str(file.resolve()), **SMALL, **ALL}
     for path, value in changes.items():
         change(config, path, value)
     return config, [f"--config={published}", *(f"--config.{path}={value}" for path, value in changes.items())]
