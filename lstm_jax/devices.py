@@ -27,7 +27,7 @@ def configure() -> None:
     _keep_freed_memory()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
-    if jax.config.jax_default_matmul_precision is None:  # GPUs and TPUs would round float32, which nobody asked for
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # GPUs and TPUs would round float32, which nobody asked for
         jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

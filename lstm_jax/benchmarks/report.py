@@ -54,8 +54,8 @@ def _legend(reference: str) -> str:
         f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, which "
         "is the time that products, memory or steps take at XLA's best rates here (other libraries may exceed it). "
         f"Where the quartiles of the rounds' ratios are more than {NOISY:.0%} of their median apart, no ratio is told "
-        "(noisy), and where those of its own times are, no %. Geometric means are over the cases in which the ratios "
-        "of all are told, leaving out those that have none."
+        "(noisy), and where those of its own times are, no %. Geometric means are over an implementation's ratios that "
+        "are told."
     )
 
 
@@ -114,17 +114,13 @@ def _details(found: Record) -> str:
 
 
 def _means(ratios: dict[str, list[Ratio | None]], reference: str) -> str:
-    """The last row: geometric means of the ratios over one and the same cases."""
-    told = {
-        name: [each.median if each and not each.noisy else np.nan for each in own]
-        for name, own in ratios.items()
-        if name != reference
-    }
-    told = {name: own for name, own in told.items() if np.isfinite(own).any()}
-    shared = np.isfinite(list(told.values())).all(axis=0) if told else np.zeros(0, bool)
-    means = {name: float(np.exp(np.mean(np.log(own)[shared]))) for name, own in told.items() if shared.any()}
-    cells = [f"× {means[name]:.2f}" if name in means else "" if name == reference else "–" for name in ratios]
-    return f"| geometric mean, {shared.sum()} of {len(ratios[reference])} cases | | {' | '.join(cells)} |"
+    """The last row: of each implementation the geometric mean of the ratios that are told, and of how many cases."""
+    cells = []
+    for name, own in ratios.items():
+        told = [each.median for each in own if each and not each.noisy]
+        mean = f"× {np.exp(np.mean(np.log(told))):.2f} ({len(told)} of {len(own)})" if told else "–"
+        cells.append("" if name == reference else mean)
+    return f"| geometric mean | | {' | '.join(cells)} |"
 
 
 def main(arguments: Sequence[str]) -> int:

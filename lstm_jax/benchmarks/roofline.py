@@ -44,7 +44,7 @@ def _panel(panel: Any, record: Record, part: str, dtype: str) -> None:
     at = {name: roofs.intensity(case, part, dtype) for name, case in record.cases.items()}
     own = [each for each in record.measurements if (each.dtype, each.part) == (dtype, part) and each.gflops]
     lowest = min([each.gflops for each in own if each.gflops], default=ceiling / 10)
-    top = np.log(5 * ceiling)
+    top = np.log(12 * ceiling)
     panel.set(xscale="log", yscale="log", title=f"{part}, {dtype}", ylabel="GFLOP/s")
     panel.set_xlim(min(*at.values(), ridge) / MARGIN, max(*at.values(), ridge) * MARGIN)
     panel.set_ylim(float(np.exp(top - (top - np.log(lowest / 1.2)) / (1 - NAMES))), float(np.exp(top)))

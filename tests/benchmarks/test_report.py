@@ -71,7 +71,7 @@ def test_tables(found):
     assert [cell.split(", ")[1] for cell in small.split(" | ")[3:5]] == ["× 2.00", "× 0.50"]
     assert small.endswith("| missing |")
     assert [cell.split(", ")[1] for cell in large.split(" | ")[3:5]] == ["× 2.00", "noisy"]
-    assert means == "| geometric mean, 1 of 2 cases | |  | × 2.00 | × 0.50 | – |"
+    assert means == "| geometric mean | |  | × 2.00 (2 of 2) | × 0.50 (1 of 2) | – |"
     rows = details.splitlines()[2:]
     assert len(rows) == sum(each.error is None for each in found.measurements)
     assert rows[0].startswith("| A, small, forward, float32 | auto | 10 [9.9, 10.1] | ")
@@ -100,11 +100,11 @@ def test_no_two_implementations_look_alike():
     assert len(set(styles)) == len(PEERS)
 
 
-def test_a_mean_needs_a_case_that_all_tell():
+def test_a_mean_says_of_how_many_cases_it_is():
     small = [measured("auto", (1.0,)), measured("torch", (2.0,)), failed("flax", "no")]
     large = [measured("auto", (1.0,), CASES[1]), failed("torch", "a | b", CASES[1]), measured("flax", (3.0,), CASES[1])]
     text = report.tables(recorded([*small, *large]))
-    assert "| geometric mean, 0 of 2 cases | |  | – | – |" in text.splitlines()
+    assert "| geometric mean | |  | × 2.00 (1 of 2) | × 3.00 (1 of 2) |" in text.splitlines()
     assert "a \\| b" in text
 
 

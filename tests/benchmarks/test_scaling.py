@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from configs import floydhub_amazon
 from lstm_jax.benchmarks import scaling, start, text, turns
 from lstm_jax.benchmarks.peers.problem import Case
 from lstm_jax.benchmarks.scaling import FIRST, FORWARD, PREPARE, STEP, TRAIN, Point
@@ -41,6 +42,13 @@ def test_tables_and_picture(tmp_path):
     assert of_lanes.splitlines()[2:] == ["| 1 | out of memory | – |", "| 2 | 250 | 0.50 |", "| exponent | – |  |"]
     scaling.picture(FOUND, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").stat().st_size > 0
+
+
+def test_all_reviews_of_a_file_are_read(tmp_path):
+    config, flags = scaling.on_reviews("configs/floydhub_amazon.py:small", tmp_path / "reviews.ft.txt.bz2")
+    assert floydhub_amazon.get_config("small").data.train_entries > 0
+    assert config.data.train_entries == config.data.eval_entries == 0
+    assert {"--config.data.train_entries=0", "--config.data.eval_entries=0", "--config.model.layers=1"} < set(flags)
 
 
 def test_lanes_that_fail_keep_no_others_from_being_measured(monkeypatch):
