@@ -111,10 +111,11 @@ def _scan(
         x_t, alive_t = inputs[0], inputs[1][:, None]
         i, f, g, o = preactivations(x_t, before.h)
         i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)
-        c = f * before.c + i * g
-        h = o * jnp.tanh(c)
-        after = LSTMState(jnp.where(alive_t, c, before.c), jnp.where(alive_t, h, before.h))
-        return after, (jnp.where(alive_t, h, 0.0), Saved(i, f, g, o, after.c) if saves else None)
+        # Each result has one reader and follows from the one before, so that XLA makes one loop of c and one of h, gates
+        # and all; the eight operations of a step that remain it runs in one thread.
+        c = jnp.where(alive_t, f * before.c + i * g, before.c)
+        h = jnp.where(alive_t, o * jnp.tanh(c), before.h)
+        return LSTMState(c, h), (jnp.where(alive_t, h, 0.0), Saved(i, f, g, o, c) if saves else None)
 
     last, (y, saved) = jax.lax.scan(step, first, (x, alive), reverse=plan.reverse)
     return (y, last), saved
