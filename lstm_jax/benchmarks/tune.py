@@ -26,10 +26,9 @@ from lstm_jax.types import MatmulDtype
 log = logging.getLogger(__name__)
 
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
-# In the order of preference where none is much faster.
 PLAIN = (Way("bptt", 16), Way("bptt", 8), Way("bptt", 0), Way("scan"))
-# In bfloat16 a product a gate slows the forward pass down, and gains nothing steady in training.
-WAYS = {"float32": (Way("bptt", 16, gatewise=True), *PLAIN), "bfloat16": PLAIN}
+GATEWISE = Way("bptt", 16, gatewise=True)
+SHARED = 7_000_000  # operations from which on XLA shares a product out among threads
 BATCHES = (16, 48)  # rows of a device
 # D, H; 100 units are no whole number of vectors, which products notice.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
@@ -56,6 +55,14 @@ class Speeds(NamedTuple):
         return Choice(self.batch, self.inputs, self.hidden, way)
 
 
+def ways(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Way, ...]:
+    """The ways to measure at a size, in the order of preference where none is much faster."""
+    if dtype == "bfloat16":  # where a product a gate slows the forward pass down, and gains nothing steady in training
+        return PLAIN
+    shared = 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
+    return (GATEWISE, *PLAIN) if shared else (*PLAIN, GATEWISE)
+
+
 def measure() -> list[Speeds]:
     """All ways in turn, in an order drawn anew each round, at all sizes, all devices at work."""
     found = []
@@ -68,13 +75,14 @@ def measure() -> list[Speeds]:
 def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Way, float]:
     case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
     problem = draw(case)
-    layers = {way: way.layer(hidden, matmul_dtype=DTYPES[dtype]) for way in WAYS[dtype]}
+    offered = ways(dtype, batch, inputs, hidden)
+    layers = {way: way.layer(hidden, matmul_dtype=DTYPES[dtype]) for way in offered}
     built = {way: ours.of_layer(stack([layer]), case, problem) for way, layer in layers.items()}
     seconds: dict[Way, list[float]] = {way: [] for way in built}
     rng = np.random.default_rng(0)
     for _ in range(ROUNDS + 1):  # the first, which warms up, is left out
         for n in rng.permutation(len(built)):
-            way, start, calls = WAYS[dtype][n], time.perf_counter(), 0
+            way, start, calls = offered[n], time.perf_counter(), 0
             while time.perf_counter() - start < TURN_SECONDS:
                 built[way].forward()
                 built[way].train()
@@ -116,11 +124,11 @@ def write(found: list[Speeds], command: str, path: Path) -> None:
 
 def table(found: list[Speeds]) -> str:
     """A line a size: milliseconds of both passes by each way, the one that is taken in bold."""
-    ways = list(dict.fromkeys(way for speeds in found for way in speeds.ms))
-    lines = [f"| type, B a device, D, H | {' | '.join(map(_name, ways))} |", "|---" * (len(ways) + 1) + "|"]
+    columns = list(dict.fromkeys(way for speeds in found for way in speeds.ms))
+    lines = [f"| type, B a device, D, H | {' | '.join(map(_name, columns))} |", "|---" * (len(columns) + 1) + "|"]
     for speeds in found:
         told = {way: f"**{ms:.3g}**" if way == speeds.choice.way else f"{ms:.3g}" for way, ms in speeds.ms.items()}
-        cells = [told.get(way, "–") for way in ways]
+        cells = [told.get(way, "–") for way in columns]
         lines.append(f"| {speeds.dtype}, {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -42,12 +42,26 @@ def test_what_is_written_is_what_auto_reads_and_other_backends_stay(choices):
     assert measured("tpu", "bfloat16") == measured("gpu", "float32") == ()
 
 
+@pytest.mark.parametrize(
+    ("size", "first"),
+    [
+        (("float32", 32, 100, 128), tune.PLAIN[0]),  # 2·32·128·512 operations
+        (("float32", 50, 400, 512), tune.GATEWISE),  # 2·50·512·2048
+        (("bfloat16", 50, 400, 512), tune.PLAIN[0]),
+    ],
+)
+def test_a_product_a_gate_is_preferred_where_the_one_of_all_would_be_shared_among_threads(size, first):
+    assert tune.ways(*size)[0] == first
+    assert (tune.GATEWISE in tune.ways(*size)) == (size[0] == "float32")
+
+
 def test_all_ways_are_measured_at_all_sizes(monkeypatch):
     monkeypatch.setattr(tune, "BATCHES", (2,))
     monkeypatch.setattr(tune, "WIDTHS", ((3, 4),))
     monkeypatch.setattr(tune, "STEPS", 5)
     monkeypatch.setattr(tune, "TURN_SECONDS", 0.001)
-    monkeypatch.setattr(tune, "WAYS", {"float32": (SCAN, GATEWISE), "bfloat16": (SCAN,)})
+    monkeypatch.setattr(tune, "PLAIN", (SCAN,))
+    monkeypatch.setattr(tune, "GATEWISE", GATEWISE)
     found = tune.measure()
     assert [(*speeds[:4], list(speeds.ms)) for speeds in found] == [
         ("float32", 2, 3, 4, [SCAN, GATEWISE]),
