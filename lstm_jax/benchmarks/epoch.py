@@ -36,7 +36,7 @@ class Measurement(NamedTuple):
 
     case: str
     implementation: str
-    error: str = ""  # what went wrong; then there are no figures
+    error: str | None = None  # what went wrong; then there are no figures
     device: str = ""
     compile_seconds: float | None = None
     first_loss: float | None = None  # nats, of the first batch, without dropout

@@ -47,7 +47,7 @@ class Point(NamedTuple):
     what: str  # was measured
     seconds: float | None
     peak_bytes: int | None  # the most memory: of reviews of the whole process, else beyond what it held before
-    error: str = ""  # what went wrong; then there are no figures
+    error: str | None = None  # what went wrong; then there are no figures
 
 
 def run(network: Config, published: str, reviews: int, place: Path, command: str) -> str:
@@ -76,7 +76,7 @@ def _layers(device: Device) -> Iterator[Point]:
             axis, value = each.case.split()
             what = {"train": TRAIN, "forward": FORWARD}[each.part]
             seconds = None if each.median_ms is None else each.median_ms / 1e3
-            yield Point(axis, int(value), what, seconds, each.peak_bytes, each.error or "")
+            yield Point(axis, int(value), what, seconds, each.peak_bytes, each.error)
 
 
 def _lanes(network: Config) -> Iterator[Point]:
@@ -96,7 +96,7 @@ def _lanes(network: Config) -> Iterator[Point]:
                 else:
                     seconds[count].append(answer["seconds"])
     for count in LANES:
-        error = ready[count].get("error", "")
+        error = ready[count].get("error")
         median = None if error else float(np.median(seconds[count]))
         yield Point("lanes", count, STEP, median, ready[count].get("peak_bytes"), error)
 
@@ -109,7 +109,7 @@ def _reviews(published: str, most: int, place: Path) -> Iterator[Point]:
             with Worker("auto") as worker:
                 answer = worker.ask("reviews", config=to_json(config), cache=cache)
             seconds, peak = answer.get("seconds"), answer.get("peak_bytes")
-            yield Point("reviews", count, PREPARE, seconds, peak, answer.get("error", ""))
+            yield Point("reviews", count, PREPARE, seconds, peak, answer.get("error"))
             if "error" in answer:
                 continue
             try:
