@@ -180,7 +180,7 @@ def _unit(what: str) -> tuple[str, float]:
 
 def _time(point: Point | None) -> str:
     if point is None or point.seconds is None:
-        return cell(point.error) if point else "–"
+        return cell(point.error or "–") if point else "–"
     return f"{point.seconds * _unit(point.what)[1]:.3g}"
 
 

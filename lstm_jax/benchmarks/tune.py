@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
 PLAIN = (Way("bptt", 16), Way("bptt", 8), Way("bptt", 0), Way("scan"))
 GATEWISE = Way("bptt", 16, gatewise=True)
-SHARED = 7_000_000  # operations from which on XLA shares a product out among threads
+SHARED = 7_000_000  # operations from which on XLA shares a product out among a CPU's threads
 BATCHES = (16, 48)  # rows of a device
 # D, H; 100 units are no whole number of vectors, which products notice.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
@@ -57,9 +57,9 @@ class Speeds(NamedTuple):
 
 def ways(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Way, ...]:
     """The ways to measure at a size, in the order of preference where none is much faster."""
-    if dtype == "bfloat16":  # where a product a gate slows the forward pass down, and gains nothing steady in training
+    if dtype == "bfloat16":  # where a product a gate slows the forward pass down, and both passes without a pattern
         return PLAIN
-    shared = 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
+    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
     return (GATEWISE, *PLAIN) if shared else (*PLAIN, GATEWISE)
 
 

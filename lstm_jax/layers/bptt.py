@@ -111,8 +111,8 @@ def _scan(
         x_t, alive_t = inputs[0], inputs[1][:, None]
         i, f, g, o = preactivations(x_t, before.h)
         i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)
-        # h follows from c after where, and y from h, so that a gate has one reader: XLA then makes one loop of c and
-        # one of h, gates and all, unless the gates are saved.
+        # Where tanh(c) reads what the state's where left, and y what h's left, nothing before them has two readers: XLA
+        # then makes one loop of c and one of h, gates and all, beside that of y, unless the gates are saved.
         c = jnp.where(alive_t, f * before.c + i * g, before.c)
         h = jnp.where(alive_t, o * jnp.tanh(c), before.h)
         return LSTMState(c, h), (jnp.where(alive_t, h, 0.0), Saved(i, f, g, o, c) if saves else None)

@@ -73,7 +73,7 @@ def test_lanes_that_fail_keep_no_others_from_being_measured(monkeypatch):
     monkeypatch.setattr(scaling, "LANES", (1, 2, 4))
     points = list(scaling._lanes(tiny_task().config))
     assert [(each.value, each.seconds, each.error) for each in points] == [
-        (1, 0.1, ""),
+        (1, 0.1, None),
         (2, None, "out of memory"),
         (4, None, "out of memory"),
     ]
