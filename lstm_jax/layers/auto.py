@@ -1,8 +1,8 @@
 """The fastest LSTM for a size, by a table that was measured.
 
 ``choices.json`` holds, for each backend and type of products, the fastest of all ways at some sizes, within 5 %;
-``bench.py --suite=tune`` measures it again and rewrites it. Where there are no sizes in it, the backward pass by hand with one
-product a weight is taken.
+``bench.py --suite=tune`` measures it again and rewrites it. Where there are no sizes in it, the backward pass by hand
+with one product a weight is taken.
 """
 
 import json
