@@ -4,7 +4,8 @@ from pathlib import Path
 
 from absl import flags
 
-from lstm_jax import cli, devices
+from lstm_jax import cli
+from lstm_jax import runtime as devices
 from lstm_jax.errors import ConfigError
 
 FLAGS = flags.FLAGS

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from absl import flags
 
-from lstm_jax import cli, devices
+from lstm_jax import cli
+from lstm_jax import runtime as devices
 from lstm_jax.errors import ConfigError, UserError
 
 FLAGS = flags.FLAGS
@@ -30,7 +31,7 @@ def define() -> None:
 def main() -> None:
     """Classifies single reviews, or evaluates on a part of the reviews."""
     devices.configure()
-    from lstm_jax.training import evaluation  # after the devices are set
+    from lstm_jax.evaluation import figures as evaluation  # after the devices are set
 
     if FLAGS.explain and FLAGS.text in (None, "-"):
         raise ConfigError("--explain draws what happens over one review; give it with --text")
@@ -47,7 +48,8 @@ def main() -> None:
 
 def classify(trained) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
-    from lstm_jax.training import evaluation, inside
+    from lstm_jax.evaluation import explain as inside
+    from lstm_jax.evaluation import figures as evaluation
 
     # A blank line is classified too, so that verdicts and lines stand side by side.
     texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
@@ -64,10 +66,11 @@ def classify(trained) -> None:
 
 def test(trained) -> None:
     """Prints and writes the figures of one part of the reviews."""
-    from lstm_jax import linear
+    from lstm_jax.data import corpus
+    from lstm_jax.evaluation import epochs
+    from lstm_jax.evaluation import figures as evaluation
+    from lstm_jax.evaluation import tfidf as linear
     from lstm_jax.reports import tables
-    from lstm_jax.text import corpus
-    from lstm_jax.training import epochs, evaluation
 
     corpora = corpus.prepare(trained.config.data, trained.tokenizer)
     if FLAGS.every_epoch:

@@ -2,7 +2,8 @@
 
 from absl import flags
 
-from lstm_jax import cli, devices
+from lstm_jax import cli
+from lstm_jax import runtime as devices
 
 
 def define() -> None:

@@ -5,7 +5,7 @@ import jax
 import pytest
 from hypothesis import settings
 
-from lstm_jax import devices
+from lstm_jax import runtime as devices
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", False)

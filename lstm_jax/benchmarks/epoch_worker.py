@@ -16,7 +16,7 @@ def main() -> None:
     def answer(do: str, **arguments: Any) -> dict[str, Any]:
         if not made:  # within an answer, so that a package that is missing is told as one
             if name == "ours":
-                from lstm_jax import devices
+                from lstm_jax import runtime as devices
 
                 devices.configure()
             made.append(importlib.import_module(f"lstm_jax.benchmarks.peers.{EPOCHS[name].module}").Epochs(name))

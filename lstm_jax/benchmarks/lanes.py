@@ -10,17 +10,17 @@ import jax
 import numpy as np
 
 from lstm_jax.config import Config, from_json, to_json, validate
-from lstm_jax.devices import machine
+from lstm_jax.data import corpus
+from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
+from lstm_jax.runtime import machine
 from lstm_jax.studies import lane_choice
 from lstm_jax.studies.lane_choice import WAYS
 from lstm_jax.studies.stepping import longest_call, make
-from lstm_jax.text import corpus
-from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.notes import Notes
+from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.workdir import Lane
 
 COUNTS = (2, 4, 8, 16, 32)

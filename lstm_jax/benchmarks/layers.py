@@ -4,7 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstm_jax.benchmarks import record, report, roofline, roofs, turns
+from lstm_jax.benchmarks import harness as turns
+from lstm_jax.benchmarks import record, report, roofline, roofs
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device, Measurement

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lstm_jax import devices
-from lstm_jax.benchmarks import start, text, turns
+from lstm_jax import runtime as devices
+from lstm_jax.benchmarks import harness as turns
+from lstm_jax.benchmarks import start, text
 from lstm_jax.benchmarks.about import about
+from lstm_jax.benchmarks.harness import Worker
 from lstm_jax.benchmarks.measurement import Device, cell
 from lstm_jax.benchmarks.suites import SCALING
-from lstm_jax.benchmarks.turns import Worker
 from lstm_jax.config import Config, change, to_json
 from lstm_jax.errors import UserError
 from lstm_jax.reports import plots

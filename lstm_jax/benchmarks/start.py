@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lstm_jax import devices
+from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import memory
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.measurement import cell

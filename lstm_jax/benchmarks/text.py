@@ -12,7 +12,9 @@ import datasets
 import numpy as np
 
 from lstm_jax.config import DataConfig
-from lstm_jax.text import corpus, sources, tokens
+from lstm_jax.data import corpus
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.sources import load as sources
 
 log = logging.getLogger(__name__)
 

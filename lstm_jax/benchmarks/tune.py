@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from lstm_jax import devices
+from lstm_jax import runtime as devices
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.peers import ours
 from lstm_jax.benchmarks.peers.problem import Case, draw

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lstm_jax import devices
+from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, memory
 from lstm_jax.benchmarks.measurement import MISSING, PASSES, Device
 from lstm_jax.benchmarks.peers import OURS, PEERS
@@ -80,7 +80,7 @@ class Service:
     def lanes(self, config: str, count: int) -> dict[str, Any]:
         """Makes so many lanes of a config ready, and makes some steps of them."""
         from lstm_jax.benchmarks import lanes
-        from lstm_jax.text import corpus
+        from lstm_jax.data import corpus
 
         own = from_json(config)
         corpora = corpus.prepare(own.data)

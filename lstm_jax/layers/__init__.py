@@ -3,10 +3,10 @@
 from lstm_jax.layers.auto import auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
-from lstm_jax.layers.bptt import bptt_lstm
+from lstm_jax.layers.lstm_vjp import bptt_lstm
+from lstm_jax.layers.scan import unrolled
 from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
-from lstm_jax.layers.unroll import unrolled
 
 __all__ = [
     "Directions",

@@ -16,8 +16,8 @@ import jax
 
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
 from lstm_jax.layers.base import Layer
-from lstm_jax.layers.bptt import bptt_lstm
-from lstm_jax.layers.unroll import unrolled
+from lstm_jax.layers.lstm_vjp import bptt_lstm
+from lstm_jax.layers.scan import unrolled
 from lstm_jax.types import Lengths, MatmulDtype, Outputs, RowKeys, Sequence
 
 CHOICES = Path(__file__).with_name("choices.json")

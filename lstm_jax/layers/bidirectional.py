@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.dropout import fold_in
 from lstm_jax.layers.base import Layer
+from lstm_jax.layers.dropout import fold_in
 from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Sequence, State
 
 

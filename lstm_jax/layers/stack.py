@@ -4,8 +4,8 @@ from collections.abc import Sequence as Sized
 
 import jax
 
-from lstm_jax.dropout import feature_dropout, fold_in
 from lstm_jax.layers.base import Layer, output_size
+from lstm_jax.layers.dropout import feature_dropout, fold_in
 from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Scalar, Sequence, State
 
 

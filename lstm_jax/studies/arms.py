@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax.config import Config, validate
+from lstm_jax.data import corpus
+from lstm_jax.evaluation import epochs
+from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation.epochs import EpochFigures
 from lstm_jax.reports.tables import Figures
-from lstm_jax.text import corpus
-from lstm_jax.training import epochs, evaluation, run
-from lstm_jax.training.epochs import EpochFigures
+from lstm_jax.training import run
 from lstm_jax.training.workdir import Lane
 
 log = logging.getLogger(__name__)

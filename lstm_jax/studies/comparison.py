@@ -10,8 +10,8 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.files import hold
 from lstm_jax.optimizers import NAMES, OPTIMIZERS, Space
 from lstm_jax.studies import statistics, trials
-from lstm_jax.studies.campaign import Campaign
 from lstm_jax.studies.plan import FRESH_FROM, Plan, Task
+from lstm_jax.studies.runner import Campaign
 from lstm_jax.studies.search import Search
 
 __all__ = ["Comparison", "Search", "Task"]

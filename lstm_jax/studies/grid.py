@@ -13,12 +13,12 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError
+from lstm_jax.evaluation.epochs import EpochFigures
 from lstm_jax.files import write_text
 from lstm_jax.reports import plots, tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
 from lstm_jax.training import journal
-from lstm_jax.training.epochs import EpochFigures
 from lstm_jax.training.workdir import Lane
 
 

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from lstm_jax.config import Config, OptimizerConfig, from_json, to_json, validate
-from lstm_jax.devices import cache_dir, machine, memory_bytes
+from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest, write_text
+from lstm_jax.runtime import cache_dir, machine, memory_bytes
 from lstm_jax.studies import trials
 from lstm_jax.studies.stepping import longest_call, make
-from lstm_jax.text.corpus import Corpora
 from lstm_jax.training import run
 from lstm_jax.training.loop import Loop
 from lstm_jax.training.workdir import Lane

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from lstm_jax.config import Config
+from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
 from lstm_jax.optimizers import Range, Space
 from lstm_jax.studies import results, trials
-from lstm_jax.studies.ledger import Ledger
 from lstm_jax.studies.results import Tried
 from lstm_jax.studies.search import RATE, Search, Setting
+from lstm_jax.studies.store import Ledger
 from lstm_jax.studies.trials import FRESH, SEARCH, Trial
-from lstm_jax.text.corpus import Corpora
 from lstm_jax.training.workdir import write_json
 
 FRESH_FROM = 1000  # seeds of the second stage are so much higher, so that none serves in both

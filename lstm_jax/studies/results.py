@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.studies import statistics
-from lstm_jax.studies.ledger import DIVERGED, Finished
 from lstm_jax.studies.search import RATE, Setting, rate_of
 from lstm_jax.studies.statistics import Interval, Pair, Width
+from lstm_jax.studies.store import DIVERGED, Finished
 from lstm_jax.studies.trials import Trial
 
 Curve = list[dict[str, Any]]  # rows of metrics.jsonl of one lane

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.config import Config, to_json
+from lstm_jax.data.corpus import Corpora
 from lstm_jax.errors import UserError
+from lstm_jax.evaluation import figures as evaluation
 from lstm_jax.files import digest, write_text
 from lstm_jax.studies import trials
-from lstm_jax.studies.ledger import DIVERGED, DONE, Finished
+from lstm_jax.studies.store import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import FRESH, Trial
-from lstm_jax.text.corpus import Corpora
-from lstm_jax.training import evaluation, journal, run
+from lstm_jax.training import journal, run
 from lstm_jax.training.checkpoints import KEPT
 from lstm_jax.training.journal import Follow
 from lstm_jax.training.workdir import Lane, read_config

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 
-from lstm_jax.text.batches import Call
-from lstm_jax.text.corpus import lengths
+from lstm_jax.data.batching import Call
+from lstm_jax.data.corpus import lengths
+from lstm_jax.training.batch_schedule import lane_plan
 from lstm_jax.training.feed import feed_arguments
 from lstm_jax.training.loop import Loop
-from lstm_jax.training.schedule import lane_plan
 from lstm_jax.training.workdir import Lane
 
 

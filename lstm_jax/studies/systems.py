@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_jax import linear
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
+from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation import tfidf as linear
 from lstm_jax.files import write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
-from lstm_jax.training import evaluation
 from lstm_jax.training.workdir import Lane, write_json
 
 SEEDS = 3  # of a system whose epoch takes less than

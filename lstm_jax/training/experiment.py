@@ -10,11 +10,11 @@ import optax
 
 from lstm_jax import optimizers
 from lstm_jax.config import Config
-from lstm_jax.models import DropoutRates, TextClassifier
-from lstm_jax.text.batches import Batch
+from lstm_jax.data.batching import Batch
+from lstm_jax.models.classifier import DropoutRates, TextClassifier
+from lstm_jax.objectives.classification import cross_entropy
+from lstm_jax.training.gradient_chain import HParams, optimizer
 from lstm_jax.training.metrics import Metrics, summed
-from lstm_jax.training.objectives import cross_entropy
-from lstm_jax.training.optimizers import HParams, optimizer
 from lstm_jax.types import Params, RowKeys, Scalar
 
 

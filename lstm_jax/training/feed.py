@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from lstm_jax.text.batches import EMPTY, FlatCorpus, gather
+from lstm_jax.data.batching import EMPTY, FlatCorpus, gather
 from lstm_jax.types import HostArray
 
 # A corpus larger than this stays on the host, and its batches are gathered there.

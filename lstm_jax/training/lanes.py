@@ -16,10 +16,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lstm_jax.text.batches import Batch, FlatCorpus, gather
+from lstm_jax.data.batching import Batch, FlatCorpus, gather
 from lstm_jax.training.experiment import Experiment, TrainState
+from lstm_jax.training.gradient_chain import HParams
 from lstm_jax.training.metrics import Metrics
-from lstm_jax.training.optimizers import HParams
 from lstm_jax.types import HostArray
 
 

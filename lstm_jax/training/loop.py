@@ -16,17 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.config import TrainConfig
-from lstm_jax.text.batches import bucket_lengths, evaluation_plan, steps_per_epoch
-from lstm_jax.text.corpus import lengths
+from lstm_jax.data.batching import bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.data.corpus import lengths
+from lstm_jax.training.batch_schedule import Piece, first_alone, lane_plan, pieces
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
 from lstm_jax.training.feed import Feed, feed_arguments
 from lstm_jax.training.journal import Follow, Journal
 from lstm_jax.training.lanes import Program
+from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.metrics import Metrics
-from lstm_jax.training.notes import Notes
 from lstm_jax.training.record import Clock, Record
-from lstm_jax.training.schedule import Piece, first_alone, lane_plan, pieces
 from lstm_jax.training.startup import Startup
 from lstm_jax.types import Params
 

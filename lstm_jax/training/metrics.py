@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.text.batches import Batch
+from lstm_jax.data.batching import Batch
 from lstm_jax.types import Logits, Scalar
 
 

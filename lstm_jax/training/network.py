@@ -7,12 +7,15 @@ import jax
 import numpy as np
 
 from lstm_jax import config as configs
-from lstm_jax import counting
 from lstm_jax.config import Config
+from lstm_jax.data import corpus
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data import word_counts as counting
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.vectors import cooccurrence, word2vec
+from lstm_jax.data.vectors import files as vectors
 from lstm_jax.errors import ConfigError
-from lstm_jax.models import TextClassifier
-from lstm_jax.text import cooccurrence, corpus, tokens, vectors, word2vec
-from lstm_jax.text.corpus import Corpora
+from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.types import HostArray
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lstm_jax.training.batch_schedule import Piece
 from lstm_jax.training.journal import Journal
 from lstm_jax.training.lanes import Program
+from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.metrics import Metrics
-from lstm_jax.training.notes import Notes
-from lstm_jax.training.schedule import Piece
 from lstm_jax.types import HostArray
 
 

@@ -14,22 +14,25 @@ import numpy as np
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config
+from lstm_jax.data import corpus
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.batching import steps_per_epoch
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.sources import load as sources
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
-from lstm_jax.text import corpus, sources, tokens
-from lstm_jax.text.batches import steps_per_epoch
-from lstm_jax.text.corpus import Corpora
-from lstm_jax.training import journal, transfer
+from lstm_jax.training import journal
 from lstm_jax.training import loop as loops
+from lstm_jax.training import warm_start as transfer
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import make_feed
+from lstm_jax.training.gradient_chain import optimizer
 from lstm_jax.training.journal import Follow
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.loop import Loop
+from lstm_jax.training.loop_state import LaneNotes, Notes
 from lstm_jax.training.network import classifier
-from lstm_jax.training.notes import LaneNotes, Notes
-from lstm_jax.training.optimizers import optimizer
 from lstm_jax.training.startup import Startup
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lstm_jax import devices
+from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, roofs
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.peers.problem import Case

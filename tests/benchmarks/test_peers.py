@@ -10,9 +10,9 @@ import jax
 import numpy as np
 import pytest
 
+from lstm_jax.benchmarks.harness import TOLERANCE
 from lstm_jax.benchmarks.peers import EPOCHS, PEERS
 from lstm_jax.benchmarks.peers.problem import Case, Results, draw
-from lstm_jax.benchmarks.turns import TOLERANCE
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages; they are not ours to mend
 

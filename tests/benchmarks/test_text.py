@@ -4,7 +4,7 @@ import numpy as np
 
 from lstm_jax.benchmarks import text
 from lstm_jax.config import DataConfig
-from lstm_jax.text import corpus, readers
+from lstm_jax.data import corpus, readers
 
 
 def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from unittest import mock
 import pytest
 from absl import app, flags
 
-from lstm_jax import cli, devices
+from lstm_jax import cli
+from lstm_jax import runtime as devices
 from lstm_jax.config import validate
 from lstm_jax.training import run
 from tests.commands.helpers import ROOT, TINY, Ended

@@ -5,7 +5,8 @@ import json
 import pytest
 
 import bench
-from lstm_jax.benchmarks import layers, suites, turns
+from lstm_jax.benchmarks import harness as turns
+from lstm_jax.benchmarks import layers, suites
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device
 from lstm_jax.benchmarks.peers.problem import Case

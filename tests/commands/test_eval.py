@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from lstm_jax import linear
 from lstm_jax.config import from_json
-from lstm_jax.text import corpus
-from lstm_jax.training import evaluation
+from lstm_jax.data import corpus
+from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation import tfidf as linear
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
 
 pytestmark = WARNINGS

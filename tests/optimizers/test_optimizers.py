@@ -10,16 +10,16 @@ import pytest
 from lstm_jax import config as configs
 from lstm_jax import optimizers
 from lstm_jax.config import validate
+from lstm_jax.data import corpus
+from lstm_jax.data.batching import gather
 from lstm_jax.errors import ConfigError
-from lstm_jax.models import TextClassifier
+from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.optimizers import NAMES, OPTIMIZERS, Range, masks
-from lstm_jax.text import corpus
-from lstm_jax.text.batches import gather
 from lstm_jax.training import network
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
+from lstm_jax.training.gradient_chain import optimizer
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.optimizers import optimizer
 from tests.training.tiny import BATCH, CLASSES, STEPS, WORDS, tiny_config, toy_corpus
 
 NAMED = (

@@ -4,10 +4,10 @@ import pytest
 
 from lstm_jax.cells import lstm
 from lstm_jax.config import ModelConfig
+from lstm_jax.evaluation.figures import shapes_of
 from lstm_jax.layers import segmented, unrolled
-from lstm_jax.models import TextClassifier
+from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
-from lstm_jax.training.evaluation import shapes_of
 from tests.helpers import assert_close
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from lstm_jax.studies import results, statistics
-from lstm_jax.studies.ledger import DIVERGED, DONE, Finished
 from lstm_jax.studies.results import Entry, Result, Row, Tried
+from lstm_jax.studies.store import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import FRESH, SEARCH, Trial
 
 BEST = {"adam": 1e-3, "sgd": 1.0, "my_<b>adam": 1e-3, "lion": 1e-4}

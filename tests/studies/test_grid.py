@@ -7,9 +7,9 @@ import pytest
 
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
+from lstm_jax.evaluation.epochs import EpochFigures
 from lstm_jax.studies import arms
 from lstm_jax.studies.grid import Grid, Outcome
-from lstm_jax.training.epochs import EpochFigures
 from lstm_jax.training.workdir import Lane
 
 

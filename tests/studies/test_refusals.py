@@ -8,7 +8,7 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import hold
 from lstm_jax.optimizers import Range
 from lstm_jax.studies.comparison import Comparison, Task
-from lstm_jax.studies.ledger import Ledger
+from lstm_jax.studies.store import Ledger
 from lstm_jax.training import run
 from tests.studies.helpers import no_training
 from tests.studies.tiny_study import get_config, tiny_task

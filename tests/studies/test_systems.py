@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lstm_jax import linear
 from lstm_jax.config import Config
+from lstm_jax.evaluation import tfidf as linear
 from lstm_jax.studies import arms, systems
 from lstm_jax.studies.systems import System, Systems
 

@@ -4,11 +4,11 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax.models import TextClassifier
-from lstm_jax.text.batches import gather
+from lstm_jax.data.batching import gather
+from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.objectives.classification import cross_entropy
 from lstm_jax.training.experiment import experiment
-from lstm_jax.training.objectives import cross_entropy
-from lstm_jax.training.optimizers import optimizer, schedule
+from lstm_jax.training.gradient_chain import optimizer, schedule
 from tests.helpers import assert_close, assert_equal, difference
 from tests.training.tiny import CLASSES, STEPS, WORDS, hparams, tiny_config, toy_corpus
 

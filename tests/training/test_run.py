@@ -13,9 +13,10 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lstm_jax import config as configs
+from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.text import corpus
-from lstm_jax.training import evaluation, run
+from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.training import run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 

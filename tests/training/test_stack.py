@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lstm_jax.text import corpus
+from lstm_jax.data import corpus
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.notes import Notes
+from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
-from lstm_jax.models import TextClassifier
-from lstm_jax.text.batches import FlatCorpus
+from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.training import journal
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.lanes import Program, make_mesh

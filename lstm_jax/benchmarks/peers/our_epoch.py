@@ -13,18 +13,19 @@ from lstm_jax import config as configs
 from lstm_jax.benchmarks import epoch_task
 from lstm_jax.benchmarks.epoch_task import Reviews, Task
 from lstm_jax.config import validate
-from lstm_jax.devices import machine
+from lstm_jax.data import corpus
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.batching import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.runtime import machine
 from lstm_jax.studies import stepping
-from lstm_jax.text import corpus, tokens
-from lstm_jax.text.batches import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
 from lstm_jax.training.feed import Feed, make_feed
+from lstm_jax.training.gradient_chain import schedule
 from lstm_jax.training.lanes import make_mesh
-from lstm_jax.training.notes import Notes
-from lstm_jax.training.optimizers import schedule
+from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 

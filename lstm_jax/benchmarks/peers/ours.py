@@ -14,7 +14,7 @@ from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Wei
 from lstm_jax.cells.lstm import LSTMParams
 from lstm_jax.config import ModelConfig
 from lstm_jax.layers import Directions, Layer
-from lstm_jax.models import recurrent_layers
+from lstm_jax.models.classifier import recurrent_layers
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:

@@ -1,0 +1,1 @@
+"""From a data config to corpora: sources, splits, tokenizer, batches, word vectors."""

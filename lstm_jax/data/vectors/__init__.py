@@ -1,0 +1,1 @@
+"""First values of the embedding: read from files, or learned from text."""

@@ -1,0 +1,80 @@
+"""Given word vectors, read from the text format of GloVe, fastText and word2vec."""
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lstm_jax.data.readers import lines, numbered
+from lstm_jax.errors import UserError
+from lstm_jax.types import HostArray
+
+
+def read(path: Path, ids: Mapping[str, int], size: int, missing: str, seed: int) -> tuple[HostArray, int]:
+    """The table of a vocabulary's vectors; the file is streamed and only known words are kept.
+
+    Args:
+      path: lines of a word and ``size`` numbers, plain, gz, bz2 or zip, with or without fastText's first line,
+        which gives the counts of words and numbers. Of a zip with several files the one named ``…{size}d…``.
+      ids: word → row of the table.
+      size: D.
+      missing: what words get that the file lacks: ``zeros``, or ``random``: normal, with the deviation of the
+        given ones.
+      seed: of random ones.
+
+    Returns:
+      ``([V, D] float32, words found)``.
+
+    Raises:
+      UserError: the file is missing or damaged, holds vectors of another size, or none that is known.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; give a file of word vectors with --config.data.vectors.path")
+    table = np.zeros((len(ids), size), np.float32)
+    found = np.zeros(len(ids), bool)
+    for number, line in _zip_lines(path, size) if path.suffix == ".zip" else lines(path):
+        word, *values = line.decode(errors="replace").rstrip().split(" ")
+        if number == 1 and len(values) == 1 and word.isdecimal() and values[0].isdecimal():
+            continue
+        if word not in ids or (len(values) > size and not _is_number(values[0])):  # GloVe 840B has words with spaces
+            continue
+        try:
+            vector = np.array(values, np.float32)
+        except ValueError:
+            vector = np.zeros(0, np.float32)
+        if len(vector) != size:
+            raise UserError(
+                f"{path}, line {number}: {len(values)} fields follow {word!r}, not the {size} numbers of "
+                "config.model.embedding_size; set that to the size of the vectors"
+            )
+        table[ids[word]] = vector
+        found[ids[word]] = True
+    if not found.any():
+        raise UserError(f"{path} holds none of the vocabulary's {len(ids)} words; is it a file of word vectors?")
+    if missing == "random":
+        rest = np.random.default_rng(seed).normal(size=(len(ids), size)) * table[found].std()
+        table = np.where(found[:, None], table, rest).astype(np.float32)
+    return table, int(found.sum())
+
+
+def _zip_lines(path: Path, size: int) -> Iterator[tuple[int, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            fitting = [name for name in names if re.search(rf"(?<!\d){size}d", name)] if len(names) > 1 else names
+            if len(fitting) != 1:
+                raise UserError(f"{path} holds {', '.join(names) or 'no file'}; unpack it and give the file itself")
+            with archive.open(fitting[0]) as file:
+                yield from numbered(file, f"{path}/{fitting[0]}")
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{path} is no readable zip file ({error}); fetch it again") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What a trained run does: figures, predictions, explanations, baselines."""

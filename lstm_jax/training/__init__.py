@@ -1,0 +1,1 @@
+"""A training run: its pure functions, lanes, loop, checkpoints and what it writes."""

@@ -1,0 +1,312 @@
+import dataclasses
+import json
+import logging
+import math
+
+import pytest
+
+from lstm_jax import config as configs
+from lstm_jax.cells import CELLS
+from lstm_jax.config import BOUNDS, CHOICES, Config, VectorsConfig, validate
+from lstm_jax.data.sources.load import CLASS_COUNTS, SCHEMAS
+from lstm_jax.errors import ConfigError
+from lstm_jax.layers.pooling import POOLINGS
+from lstm_jax.optimizers import OPTIMIZERS
+
+
+def changed(path: str, value) -> Config:
+    config = Config()
+    *groups, name = path.split(".")
+    group = config
+    for part in groups:
+        group = getattr(group, part)
+    setattr(group, name, value)
+    return config
+
+
+def test_choices_are_the_registries():
+    assert set(CHOICES["model.cell"]) == set(CELLS)
+    assert set(CHOICES["model.pooling"]) == {*POOLINGS, "every"}
+    assert set(CHOICES["optimizer.name"]) == set(OPTIMIZERS)
+    assert set(CHOICES["data.source"]) == set(SCHEMAS)
+    assert set(CHOICES["data.classes"]) == {"", "label", *CLASS_COUNTS}
+
+
+def test_choices_and_bounds_name_fields():
+    leaves = {path: value for path, _, value in configs.leaves(Config())}
+    for path in {*CHOICES, *BOUNDS}:
+        assert path in leaves
+    for path, choices in CHOICES.items():
+        assert leaves[path] in choices
+
+
+def test_json_round_trip():
+    config = changed("model.head", (32, 16))
+    config.data.source, config.data.path = "files", "a folder/über"
+    config.optimizer.learning_rate = 0.1
+    config.train.validate_every = 7
+    again = configs.from_json(configs.to_json(config))
+    assert again == config
+    assert again.model.head == (32, 16)
+    assert configs.to_json(again) == configs.to_json(config)
+    assert configs.to_json(Config()) == configs.to_json(Config())
+    assert configs.from_json("{}") == Config()
+    validate(again)
+
+
+def test_leaves_go_through_every_group():
+    paths = [path for path, _, _ in configs.leaves(Config())]
+    assert len(paths) == len(set(paths))
+    assert {"seed", "data.tokens.cut", "data.vectors.path", "model.dropout.words", "train.epochs"} <= set(paths)
+    nested = json.loads(configs.to_json(Config()))
+    for path, _, value in configs.leaves(Config()):
+        there = nested
+        for part in path.split("."):
+            there = there[part]
+        assert there == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_hyper_parameters_are_the_traced_fields():
+    config = changed("optimizer.learning_rate", 1)
+    found = configs.hparams(config)
+    assert found["optimizer.learning_rate"] == 1.0
+    assert {type(value) for value in found.values()} == {float}
+    assert {"model.dropout.words", "optimizer.b1", "optimizer.clip_norm"} <= set(found)
+    assert not {"optimizer.name", "optimizer.warmup", "train.epochs", "seed"} & set(found)
+
+
+def test_unknown_field_is_refused_with_the_nearest_name():
+    config = Config()
+    with pytest.raises(ConfigError, match="ModelConfig has no field 'hiden_size'; did you mean 'hidden_size'"):
+        config.model.hiden_size = 3
+    with pytest.raises(ConfigError, match="config has no field 'optimiser'; did you mean 'optimizer'"):
+        configs.check_path("config.optimiser.name")
+    with pytest.raises(
+        ConfigError, match=r"config\.model\.dropout has no field 'zzz'; it has words, embedding, layers"
+    ):
+        configs.check_path("config.model.dropout.zzz")
+    with pytest.raises(ConfigError, match=r"config\.seed is a value and has no field 'a'"):
+        configs.check_path("config.seed.a")
+    with pytest.raises(ConfigError, match=r"config\.train has no field 'epoch'; did you mean 'epochs'"):
+        configs.from_json('{"train": {"epoch": 3}}')
+    configs.check_path("config.model.dropout.words")
+    configs.check_path("config.data")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("train.epochs", "3", "config.train.epochs is '3' of type str; it must be of type int"),
+        ("train.epochs", 3.0, "config.train.epochs is 3.0 of type float; it must be of type int"),
+        ("train.epochs", True, "config.train.epochs is True of type bool; it must be of type int"),
+        ("data.noise", "a", "config.data.noise is 'a' of type str; it must be of type float"),
+        ("data.noise", True, "config.data.noise is True of type bool; it must be of type float"),
+        ("data.path", None, "config.data.path is None of type NoneType; it must be of type str"),
+        ("model.residual", 1, "config.model.residual is 1 of type int; it must be of type bool"),
+        ("model.head", [3], "config.model.head is [3] of type list; it must be of type tuple"),
+        ("model.head", (3.5,), "config.model.head is (3.5,); it must hold integers only"),
+        ("model.head", (0,), "config.model.head is (0,); every width must be at least 1"),
+        ("model.cell", "LSTM", "config.model.cell is 'LSTM'; it must be one of 'lstm', "),
+        ("data.source", "", "config.data.source is ''; it must be one of 'reviews', "),
+        (
+            "data.source",
+            "files",
+            "config.data.source is 'files' but config.data.path is empty; give a file or a folder",
+        ),
+        ("train.epochs", 0, "config.train.epochs is 0; it must be at least 1"),
+        ("train.buckets", 65, "config.train.buckets is 65; it must be between 1 and 64"),
+        ("seed", -1, "config.seed is -1; it must be between 0 and 4294967295"),
+        ("seed", 2**32, "config.seed is 4294967296; it must be between 0 and 4294967295"),
+        ("data.noise", 1.5, "config.data.noise is 1.5; it must be between 0 and 1"),
+        ("data.test_fraction", 0.0, "config.data.test_fraction is 0.0; it must be between 0.001 and 0.9"),
+        ("data.train_entries", -1, "config.data.train_entries is -1; it must be at least 0"),
+        ("data.one_class_size", -2, "config.data.one_class_size is -2; it must be at least -1"),
+        ("data.data_ratio", 1.0, "config.data.data_ratio is 1.0; it must be between 0 and 0.999"),
+        ("data.validation_from", "rest", "config.data.validation_from is 'rest'; it must be one of 'train', 'test'"),
+        ("data.tokens.words", "nltk", "config.data.tokens.words is 'nltk'; it must be one of 'runs', 'alphanumeric', "),
+        ("data.vectors.missing", "", "config.data.vectors.missing is ''; it must be one of 'random', 'zeros'"),
+        ("data.vectors.fit_on", "test", "config.data.vectors.fit_on is 'test'; it must be one of 'train', 'all'"),
+        ("data.vectors.more_path", "a", "config.data.vectors.more_path is set without more_text; name the source that"),
+        ("published", 86.8, "config.published is 86.8; it must be between 0 and 1"),
+        ("published", -0.1, "config.published is -0.1; it must be between 0 and 1"),
+        ("model.embedding_rows", -1, "config.model.embedding_rows is -1; it must be at least 0"),
+        ("optimizer.b1", 1.0, "config.optimizer.b1 is 1.0; it must be between 0 and 0.999999"),
+        ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
+        ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate is 0; nothing would be learned"),
+        ("optimizer.learning_rate", 0, "config.optimizer.learning_rate is 0; nothing would be learned"),
+        ("data.vectors.path", "glove.txt", "config.data.vectors.path and config.data.vectors.source='file' need each "),
+        (
+            "data.vectors.source",
+            "file",
+            "config.data.vectors.path and config.data.vectors.source='file' need each other",
+        ),
+        ("optimizer.schedule", "warmup", "config.optimizer.schedule is 'warmup' but config.optimizer.warmup is 0; set"),
+    ],
+)
+def test_validation_says_what_is_wrong(path, value, message):
+    with pytest.raises(ConfigError) as caught:
+        validate(changed(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", BOUNDS)
+def test_bounds_are_inclusive(path):
+    low, high = BOUNDS[path]
+    kind = type(dict((p, v) for p, _, v in configs.leaves(Config()))[path])
+
+    def config(value):
+        made = changed(path, kind(value))
+        made.optimizer.name = {"optimizer.momentum": "momentum", "optimizer.b3": "adan"}.get(path, "adam")
+        return made
+
+    validate(config(low))
+    if high != math.inf:
+        validate(config(high))
+        with pytest.raises(ConfigError, match=f"it must be between {low} and {high}"):
+            validate(config(high + 1))
+
+
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - {"lstm"}))
+def test_backward_pass_by_hand_is_for_lstms(cell):
+    config = changed("model.cell", cell)
+    config.model.implementation = "bptt"
+    message = rf"config\.model\.implementation is 'bptt', which is for LSTMs, and config\.model\.cell '{cell}'; "
+    with pytest.raises(ConfigError, match=message):
+        validate(config)
+    for implementation in ("auto", "scan"):
+        other = changed("model.cell", cell)
+        other.model.implementation = implementation
+        validate(other)
+    validate(changed("model.implementation", "bptt"))
+
+
+@pytest.mark.parametrize("source", sorted(set(CHOICES["data.vectors.source"]) - {"random"}))
+def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
+    config = changed("model.embedding_rows", 88_588)
+    validate(configs.from_json(configs.to_json(config)))
+    config.data.vectors.source = source
+    config.data.vectors.path = "glove.txt" if source == "file" else ""
+    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have a row"
+    with pytest.raises(ConfigError, match=message):
+        validate(config)
+    config.model.embedding_rows = 0
+    validate(config)
+
+
+@pytest.mark.parametrize("pooling", ["last", "first_last", "every"])
+def test_segments_are_not_pooled_at_their_ends(pooling):
+    config = changed("model.pooling", pooling)
+    config.model.segment = 50
+    with pytest.raises(ConfigError, match=rf"pooling is '{pooling}', whose verdict with config\.model\.segment would"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("epoch_{epoch}", "epoch_12"),
+        ("{cell}_{hidden_size}_{learning_rate}_{seed}_{epoch:03d}", "lstm_64_0.0001_7_012"),
+        ("{epoch}%", "12%"),
+    ],
+)
+def test_names_of_kept_epochs(template, name):
+    config = changed("train.keep_epochs", template)
+    config.seed, config.optimizer.learning_rate = 7, 1e-4
+    assert configs.epoch_name(validate(config), 12) == name
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{epoch", "cannot be filled in (ValueError("),
+        ("epoch}", "cannot be filled in (ValueError("),
+        ("{}", "cannot be filled in (IndexError("),
+        ("{epochs}", "cannot be filled in (KeyError('epochs')); it may use {epoch}, {seed}, {cell}, {hidden_size}, "),
+        ("{epoch.a}", "cannot be filled in (AttributeError("),
+        ("{epoch[0]}", "cannot be filled in (TypeError("),
+        ("{epoch!x}", "cannot be filled in (ValueError("),
+        ("{epoch:s}", "cannot be filled in (ValueError("),
+        ("best", "it needs {epoch} and no slash"),
+        ("{seed}_{cell}", "it needs {epoch} and no slash"),
+        ("{{epoch}}", "it needs {epoch} and no slash"),
+        ("epochs/{epoch}", "it needs {epoch} and no slash"),
+    ],
+)
+def test_template_of_kept_epochs_that_does_not_fit(template, fault):
+    with pytest.raises(ConfigError) as caught:
+        validate(changed("train.keep_epochs", template))
+    assert str(caught.value).startswith(f"config.train.keep_epochs is {template!r}")
+    assert fault in str(caught.value)
+
+
+def test_kept_epochs_are_validated_at_their_ends():
+    config = changed("train.keep_epochs", "{epoch}")
+    config.train.validate_every = 100
+    with pytest.raises(ConfigError, match=r"keep_epochs keeps the weights validated after each epoch; set val"):
+        validate(config)
+
+
+@pytest.mark.parametrize("field", ["train_entries", "eval_entries"])
+def test_unused_entries_are_told(field, caplog):
+    message = "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+    config = changed(f"data.{field}", 5)
+    with caplog.at_level(logging.INFO, "lstm_jax"):
+        validate(configs.from_json(configs.to_json(config)))
+        validate(changed("data.data_ratio", 0.5))
+        assert caplog.messages == []
+        config.data.data_ratio = 0.5
+        validate(config)
+    assert caplog.messages == [message]
+
+
+def test_variants_of_a_config_file():
+    known, beside = ("faithful", "padded", "improved"), ("small",)
+    assert configs.variants("faithful", *known) == {"faithful"}
+    assert configs.variants("small,improved,small", *known, beside=beside) == {"small", "improved"}
+    assert configs.variants("small", *known, beside=beside) == {"small", "faithful"}
+    with pytest.raises(ConfigError, match="the config's variants improved and padded exclude each other"):
+        configs.variants("padded,improved", *known)
+    for asked, wrong in (("paded", "paded"), ("padded,x,best", "best"), ("", ""), ("padded,", ""), ("a b", "a b")):
+        with pytest.raises(ConfigError) as caught:
+            configs.variants(asked, *known)
+        assert str(caught.value) == f"the config has no variant {wrong!r}; it has faithful, padded, improved"
+
+
+def test_whole_numbers_are_floats_too():
+    assert validate(changed("optimizer.learning_rate", 1)).optimizer.learning_rate == 1
+
+
+def test_validated_config_is_frozen():
+    config = validate(Config())
+    for group, name in ((config, "seed"), (config.model.dropout, "words"), (config.data.tokens, "cut")):
+        with pytest.raises(dataclasses.FrozenInstanceError, match=f"the config is frozen; {name} cannot be set to 1"):
+            setattr(group, name, 1)
+    assert validate(config) is config
+    assert configs.from_json(configs.to_json(config)).model.dropout.words == 0
+    Config().seed = 3  # another config is free
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (
+            {"source": "random", "more_text": "imdb"},
+            "vectors from 'random' are not learned from text",
+        ),
+        (
+            {"source": "class_frequency", "more_text": "imdb"},
+            "are not learned from text",
+        ),
+        ({"source": "cooccurrence", "more_text": "files"}, "more_text is 'files' but more_path is empty; give a file"),
+        ({"source": "word2vec", "more_text": "imdb", "more_path": "films"}, "the reviews of the run itself"),
+    ],
+)
+def test_text_to_learn_vectors_from_too(vectors, message):
+    config = changed("data.source", "imdb")
+    config.data.path = "films"
+    config.data.vectors = VectorsConfig(**vectors)
+    with pytest.raises(ConfigError) as caught:
+        validate(config)
+    assert message in str(caught.value)
+    config.data.vectors = VectorsConfig("cooccurrence", more_text="files", more_path="games.csv")
+    validate(config)

@@ -1,0 +1,222 @@
+"""Every config in configs/ makes three steps on a little of its own kind of data."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+from configs import bilstm_glove, default, floydhub_amazon, ghazi_imdb, glos_amazon_stars, imdb, keras_imdb
+from lstm_jax.config import validate
+from lstm_jax.config.tree import leaves
+from lstm_jax.data.sources import generated as synthetic
+from lstm_jax.errors import ConfigError
+from lstm_jax.training import run
+from tests import reviews
+
+VARIANTS = [
+    *[(config, None) for config in (default, imdb)],
+    *[(glos_amazon_stars, variant) for variant in ("faithful", "published", "improved", "improved,deep")],
+    *[(ghazi_imdb, variant) for variant in ("faithful", "last", "improved")],
+    *[(bilstm_glove, variant) for variant in ("faithful", "glove", "stars", "improved", "glove,improved")],
+    *[(keras_imdb, variant) for variant in ("faithful", "padded", "improved")],
+    *[(floydhub_amazon, variant) for variant in ("faithful", "improved", "small", "small,improved")],
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Generated reviews in the formats of all sources, and vectors for some of their words."""
+    path = tmp_path_factory.mktemp("data")
+    rows = [
+        {"text": review.text + " and that is all i have to say about this one", "rating": review.stars}
+        for review in synthetic.reviews(1700, seed=3, noise=0.0)
+    ]
+    labelled = [{**row, "label": int(row["rating"] > 3)} for row in rows]
+    reviews.write(path / "imdb" / "train.parquet", labelled[:1000])
+    reviews.write(path / "imdb" / "test.parquet", labelled[1000:1100])
+    reviews.write(path / "imdb" / "unsupervised.parquet", [{**row, "label": -1} for row in labelled[1100:1200]])
+    stars = [{"overall": row["rating"], "reviewText": row["text"], "summary": "a title"} for row in rows]
+    reviews.write(path / "stars.json.gz", stars)
+    reviews.write(path / "polarity" / "train.ft.txt.bz2", labelled[:1300])
+    reviews.write(path / "polarity" / "test.ft.txt.bz2", labelled[1300:])
+    words = sorted({word for row in rows for word in row["text"].split(" ")})
+    lines = [" ".join([word, *map(str, np.arange(100) % 7)]) for word in words[::2]]
+    (path / "vectors.txt").write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("module", "variant"), VARIANTS, ids=lambda value: getattr(value, "__name__", str(value)).removeprefix("configs.")
+)
+def test_three_steps(module, variant, folder, tmp_path):
+    config = module.get_config() if variant is None else module.get_config(variant)
+    paths = {"imdb": "imdb", "amazon_reviews": "stars.json.gz", "amazon_polarity": "polarity", "reviews": ""}
+    config.data.path = str(folder / paths[config.data.source]) if paths[config.data.source] else ""
+    if config.data.vectors.source == "file":
+        config.data.vectors.path = str(folder / "vectors.txt")
+    if config.data.vectors.more_text:
+        config.data.vectors.more_path = str(folder / paths[config.data.vectors.more_text])
+    if config.data.vectors.source == "cooccurrence":  # the few words here give no longer vectors
+        config.model.embedding_size = min(config.model.embedding_size, 100)
+    config.data.data_ratio = 0.0
+    config.data.train_entries = 3 * config.train.batch_size
+    config.data.eval_entries = 40
+    config.data.split_block = 1
+    config.train.epochs, config.train.validate_every, config.train.buckets = 1, 0, 1
+
+    summary = run.train(validate(config), tmp_path)
+
+    assert summary["status"] == "done"
+    assert summary["steps"] == 3
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(row["loss"]) for row in rows)
+    if module is keras_imdb and variant != "improved":
+        assert summary["parameters"] == 2_834_816 + 53_200 + 101
+
+
+# What the documents say of their networks, data and training.
+PUBLISHED = {
+    glos_amazon_stars: {
+        "data.source": "amazon_reviews",
+        "data.min_characters": 64,
+        "data.one_class_size": -1,
+        "data.data_ratio": 0.8,
+        "data.titles": False,
+        "data.tokens.words": "alphanumeric",
+        "data.tokens.min_count": 1,
+        "data.vectors.source": "class_frequency",
+        "data.vectors.fit_on": "train",
+        "model.embedding_size": 5,
+        "model.train_embedding": False,
+        "model.hidden_size": 64,
+        "model.layers": 1,
+        "model.pooling": "last",
+        "model.output": "softmax",
+        "optimizer.name": "sgd",
+        "train.batch_size": 1,
+    },
+    ghazi_imdb: {
+        "data.source": "imdb",
+        "data.tokens.words": "alphanumeric",
+        "data.tokens.drop_unknown": True,
+        "model.embedding_size": 100,
+        "model.train_embedding": True,
+        "model.hidden_size": 128,
+        "model.layers": 1,
+        "model.bidirectional": False,
+        "model.pooling": "every",
+        "model.output": "softmax",
+        "optimizer.name": "adam",
+        "train.epochs": 8,
+    },
+    bilstm_glove: {
+        "data.tokens.words": "spaces",
+        "data.tokens.min_count": 5,
+        "data.tokens.max_length": 500,
+        "model.embedding_size": 100,
+        "model.train_embedding": False,
+        "model.hidden_size": 100,
+        "model.layers": 2,
+        "model.bidirectional": True,
+        "model.pooling": "first_last",
+        "optimizer.name": "adam",
+        "optimizer.learning_rate": 0.01,
+        "train.batch_size": 64,
+        "train.epochs": 5,
+    },
+    keras_imdb: {
+        "data.source": "imdb",
+        "data.validation_fraction": 0.2,
+        "data.tokens.words": "keras",
+        "data.tokens.vocabulary_size": 10_000,
+        "data.tokens.max_length": 1000,
+        "data.tokens.cut": "tail",
+        "model.embedding_size": 32,
+        "model.embedding_rows": 88_588,
+        "model.hidden_size": 100,
+        "model.pooling": "last",
+        "model.output": "sigmoid",
+        "optimizer.name": "adam",
+        "train.batch_size": 64,
+        "train.epochs": 5,
+    },
+    floydhub_amazon: {
+        "data.source": "amazon_polarity",
+        "data.train_entries": 800_000,
+        "data.eval_entries": 200_000,
+        "data.validation_from": "test",
+        "data.validation_fraction": 0.5,
+        "data.tokens.words": "treebank",
+        "data.tokens.zero_digits": True,
+        "data.tokens.mark_urls": True,
+        "data.tokens.min_count": 2,
+        "data.tokens.max_length": 200,
+        "model.embedding_size": 400,
+        "model.hidden_size": 512,
+        "model.layers": 2,
+        "model.bidirectional": False,
+        "model.pooling": "last",
+        "model.output": "sigmoid",
+        "model.dropout.layers": 0.5,
+        "model.dropout.pooled": 0.5,
+        "optimizer.name": "adam",
+        "optimizer.learning_rate": 0.005,
+        "optimizer.clip_norm": 5.0,
+        "train.batch_size": 400,
+        "train.epochs": 2,
+        "train.validate_every": 1000,
+    },
+}
+
+
+@pytest.mark.parametrize("module", PUBLISHED, ids=lambda module: module.__name__.removeprefix("configs."))
+def test_the_faithful_variant_is_what_its_document_says(module):
+    found = {path: value for path, _, value in leaves(module.get_config())}
+    assert {path: found[path] for path in PUBLISHED[module]} == PUBLISHED[module]
+
+
+def test_variants_differ_where_they_say_so():
+    leaking = glos_amazon_stars.get_config("published")
+    assert leaking.data.vectors.fit_on == "all"
+    leaking.data.vectors.fit_on, leaking.published = "train", 0.0
+    assert leaking == glos_amazon_stars.get_config("faithful")
+    last = ghazi_imdb.get_config("last")
+    assert last.model.pooling == "last"
+    last.model.pooling = "every"
+    assert last == ghazi_imdb.get_config()
+    stars = bilstm_glove.get_config("stars")
+    assert (stars.data.classes, stars.data.test_fraction) == ("binary", 0.5)
+    padded = keras_imdb.get_config("padded")
+    padded.data.tokens.pad_front = False
+    assert padded == keras_imdb.get_config()
+
+
+def test_every_config_is_tried():
+    names = {path.stem for path in reviews.ROOT.glob("configs/*.py")} - {"__init__", "recipe"}
+    assert names == {config.__name__.removeprefix("configs.") for config, _ in VARIANTS}
+
+
+@pytest.mark.parametrize("module", sorted({m.__name__ for m, v in VARIANTS if v}))
+def test_an_unknown_variant_is_named(module):
+    with pytest.raises(ConfigError, match=r"no variant 'faster'; it has faithful, "):
+        importlib.import_module(module).get_config("faster")
+
+
+@pytest.mark.parametrize(
+    ("module", "asked", "message"),
+    [
+        (glos_amazon_stars, "improved,published", "improved and published exclude each other"),
+        (keras_imdb, "padded,improved", "improved and padded exclude each other"),
+        (ghazi_imdb, "faithful,last", "faithful and last exclude each other"),
+        (floydhub_amazon, "small,tiny", "no variant 'tiny'; it has faithful, improved, small"),
+    ],
+)
+def test_variants_that_cannot_be_joined(module, asked, message):
+    with pytest.raises(ConfigError, match=message):
+        module.get_config(asked)
+
+
+def test_a_variant_beside_leaves_the_first_kind():
+    assert floydhub_amazon.get_config("small") == floydhub_amazon.get_config("faithful,small")
+    assert floydhub_amazon.get_config("small,improved").model.wide

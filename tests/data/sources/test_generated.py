@@ -1,0 +1,115 @@
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from lstm_jax.config import DataConfig
+from lstm_jax.data import corpus
+from lstm_jax.data import word_counts as counting
+from lstm_jax.data.sources import generated as synthetic
+
+REVIEWS = list(synthetic.reviews(3000, seed=0, noise=0.0))
+
+
+def pattern(template: str) -> re.Pattern:
+    """A template with a group for each thing that is filled in, which only takes what may be."""
+    adjective = "|".join(synthetic.GOOD + synthetic.BAD)
+    groups = {
+        "aspect": "|".join(synthetic.ASPECTS),
+        "degree": "|".join(synthetic.DEGREES),
+        "person": "|".join(synthetic.PEOPLE),
+        "month": "|".join(synthetic.MONTHS),
+        "colour": "|".join(synthetic.COLOURS),
+        "n": r"\d+",
+        "word": adjective,
+        "opposite": adjective,
+    }
+    parts = re.split(r"\{(\w+)\}", template)
+    return re.compile(
+        "".join(f"(?P<{part}>{groups[part]})" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    )
+
+
+STATEMENTS = [pattern(t) for t in synthetic.PLAIN + synthetic.TURNED + synthetic.HEARSAY]
+REVERSALS = [pattern(t) for t in synthetic.REVERSE_FIRST + synthetic.REVERSE_LAST]
+REMARKS = [pattern(t) for t in synthetic.ASIDE + synthetic.OPENINGS]
+
+
+def statement(sentence: str) -> int:
+    """+1 for a good statement, −1 for a bad one, 0 for a remark that counts for nothing."""
+    for template in STATEMENTS:
+        if match := template.fullmatch(sentence):
+            said = {name: word in synthetic.GOOD for name, word in match.groupdict().items()}
+            good = said["word"] if "word" in said else not said["opposite"]
+            assert said.get("opposite", not good) != good
+            return 1 if good else -1
+    assert any(template.fullmatch(sentence) for template in REMARKS), sentence
+    return 0
+
+
+def understood(text: str) -> int:
+    """The stars that a reader gives who knows the language of the reviews."""
+    sentences = re.sub(r"\ban (?=[aeiou])", "a ", text).removesuffix(" .").split(" . ")
+    reversed_ = [any(template.fullmatch(s) for template in REVERSALS) for s in sentences]
+    assert not any(reversed_[1:-1])
+    difference = sum(statement(s) for s, is_reversal in zip(sentences, reversed_, strict=True) if not is_reversal)
+    difference *= -1 if any(reversed_) else 1
+    assert abs(difference) != 1
+    return {-2: 2, 0: 3, 2: 4}.get(difference, 5 if difference > 0 else 1)
+
+
+def test_stars_follow_from_the_words():
+    for review in REVIEWS:
+        assert understood(review.text) == review.meant == review.stars, review.text
+
+
+def test_same_seed_gives_the_same_reviews_and_more_of_them():
+    assert list(synthetic.reviews(50, 0, 0.0)) == REVIEWS[:50]
+    assert list(synthetic.reviews(50, 1, 0.0)) != REVIEWS[:50]
+    noisy = list(synthetic.reviews(100, 7, 0.3))
+    assert list(synthetic.reviews(40, 7, 0.3)) == noisy[:40]
+
+
+def test_noise_changes_labels_alone():
+    noisy = list(synthetic.reviews(3000, seed=0, noise=0.5))
+    assert [(r.text, r.meant) for r in noisy] == [(r.text, r.meant) for r in REVIEWS]
+    wrong = np.mean([review.stars != review.meant for review in noisy])
+    assert wrong == pytest.approx(0.5 * 4 / 5, abs=0.03)  # a label drawn at random is right once in five times
+    assert all(review.stars == review.meant for review in REVIEWS)
+
+
+def test_stars_are_drawn_uniformly():
+    shares = np.bincount([review.stars for review in REVIEWS], minlength=6)[1:] / len(REVIEWS)
+    np.testing.assert_allclose(shares, 0.2, atol=0.03)
+
+
+def test_shares_of_the_ways_to_say_it():
+    sentences = list(itertools.chain.from_iterable(review.text.removesuffix(" .").split(" . ") for review in REVIEWS))
+    sentences = [re.sub(r"\ban (?=[aeiou])", "a ", sentence) for sentence in sentences]
+    counts = {
+        name: sum(any(pattern(t).fullmatch(s) for t in templates) for s in sentences[:4000])
+        for name, templates in {
+            "plain": synthetic.PLAIN,
+            "turned": synthetic.TURNED,
+            "hearsay": synthetic.HEARSAY,
+        }.items()
+    }
+    total = sum(counts.values())
+    assert counts["turned"] / total == pytest.approx(synthetic.SHARE_TURNED, abs=0.03)
+    assert counts["hearsay"] / total == pytest.approx(synthetic.SHARE_HEARSAY, abs=0.03)
+    reversals = [any(t.fullmatch(s) for t in REVERSALS) for s in sentences]
+    assert sum(reversals) / len(REVIEWS) == pytest.approx(synthetic.SHARE_REVERSED, abs=0.03)
+
+
+def test_adjectives_are_paired():
+    assert len(synthetic.GOOD) == len(synthetic.BAD) == 32
+    assert len({*synthetic.GOOD, *synthetic.BAD}) == 64
+
+
+def test_counting_words_is_not_enough():
+    corpora = corpus.prepare(DataConfig(reviews=6250))
+    assert sum(len(getattr(corpora, part).labels) for part in ("train", "validation", "test")) > 4900
+    for fit in (counting.class_frequencies, counting.naive_bayes):
+        scores = fit(corpora.train, corpora.tokenizer.get_vocab_size(), corpora.classes)
+        assert 0.55 < counting.accuracy(scores, corpora.test) < 0.8

@@ -1,0 +1,167 @@
+"""A corpus holds each review as the tokeniser gives it, cut and padded as asked."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_jax.config import DataConfig, TokensConfig, VectorsConfig
+from lstm_jax.data import corpus
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.errors import UserError
+from tests.data.helpers import PARTS, prepare, unpack, words
+from tests.helpers import assert_equal
+from tests.reviews import ROWS, files, write
+
+UNKNOWN = 1
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
+    """So that the few reviews here are copied in several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", 3)
+        yield
+
+
+def test_texts_are_those_of_the_tokenised_reviews(numbered):
+    options = {"validation_from": "test", "eval_entries": 30, "train_entries": 20, "one_class_size": 40, "seed": 5}
+    corpora = prepare(numbered, **options)
+    for part in PARTS:
+        texts, labels = corpus.texts(files(numbered, **options), part)
+        assert texts == [" ".join(review) for review in words(corpora, part)]
+        np.testing.assert_array_equal(labels, getattr(corpora, part).labels)
+
+
+def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
+    path = write(tmp_path / "train.jsonl", ROWS * 4)
+    write(tmp_path / "test.jsonl", [*ROWS, {"text": "'", "label": 0}])
+    corpora = corpus.prepare(files(tmp_path, tokens=TokensConfig(min_count=1)))
+    texts = [row["text"] for row in ROWS] + ["'"]
+    assert unpack(corpora.test) == tokens.encode(corpora.tokenizer, texts)
+    assert unpack(corpora.test)[-1] == [UNKNOWN]
+    assert corpora.test.labels.tolist() == [1, 0, 0, 1, 1, 0]
+    assert corpora.test.tokens.dtype == corpora.test.labels.dtype == np.int32
+    assert words(corpora, "test")[2:5] == [
+        ["dont", "bother"],
+        ["so", "-", "so", "and", "then", "more"],
+        ["überraschend", "gut", "😀", "映画"],
+    ]
+    assert path.exists()
+
+
+def test_reviews_are_cut_to_the_greatest_length(tmp_path):
+    path = write(tmp_path / "a.csv", [{"text": "a b c d e f g", "label": n % 2} for n in range(20)])
+    kept = {
+        cut: words(corpus.prepare(files(path, tokens=TokensConfig(max_length=4, cut=cut))), "train")[0]
+        for cut in ("head", "tail", "both")
+    }
+    assert kept == {"head": list("abcd"), "tail": list("defg"), "both": list("abfg")}
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=12), min_size=1, max_size=8),
+    st.integers(1, 12),
+    st.sampled_from(["head", "tail", "both"]),
+)
+def test_cut_of_any_corpus(ids, length, keep):
+    def expected(review):
+        if len(review) <= length:
+            return review
+        head = {"head": length, "tail": 0, "both": length // 2 or length}[keep]
+        return review[:head] + review[len(review) - (length - head) :]
+
+    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
+    cut = corpus.cut(flat, length, keep)
+    assert unpack(cut) == [expected(review) for review in ids]
+    assert cut.labels.tolist() == list(range(len(ids)))
+
+
+@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=6), min_size=1, max_size=8), st.data())
+def test_take(ids, data):
+    rows = data.draw(st.lists(st.integers(0, len(ids) - 1), max_size=10))
+    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
+    taken = corpus.take(flat, np.array(rows, int))
+    assert unpack(taken) == [ids[row] for row in rows]
+    assert taken.labels.tolist() == rows
+    assert corpus.lengths(taken).tolist() == [len(ids[row]) for row in rows]
+
+
+def test_number_of_classes(tmp_path):
+    def classes(labels, **options):
+        path = write(tmp_path / "a.csv", [{"text": "a", "label": n, "rating": n} for n in labels * 10])
+        return corpus.prepare(files(path, **options)).classes
+
+    assert classes([0, 1]) == 2
+    assert classes([0, 1, 2, 3]) == 4
+    assert classes([5], classes="stars") == 5  # the class map decides, whatever the file holds
+    assert classes([1, 5], classes="polarity") == 2
+    with pytest.raises(UserError, match="all reviews have the label 0; a classifier needs reviews of two classes"):
+        classes([0])
+    with pytest.raises(UserError, match="labels go up to 4, but none is 1; number the classes 0, 1, 2"):
+        classes([0, 4, 2])
+
+
+def test_embedded_reviews():
+    corpora = corpus.prepare(DataConfig(reviews=500))
+    sizes = [len(getattr(corpora, part).labels) for part in PARTS]
+    assert sum(sizes) == pytest.approx(400, abs=30)  # without those of three stars
+    assert sizes[2] == round(0.2 * sum(sizes))
+    assert corpora.classes == 2
+    again = corpus.prepare(DataConfig(reviews=500))
+    assert_equal(corpora.train, again.train)
+    assert corpora.tokenizer.to_str() == again.tokenizer.to_str()
+
+
+short_reviews = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@given(short_reviews, st.integers(0, 5))
+def test_padding_in_front(ids, more):
+    length = max(map(len, ids)) + more
+    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
+    padded = corpus.pad_front(flat, length)
+    assert unpack(padded) == [[tokens.PADDING] * (length - len(review)) + review for review in ids]
+    assert padded.labels.tolist() == list(range(len(ids)))
+    assert padded.tokens.dtype == np.int32
+
+
+@given(short_reviews, st.integers(1, 12), st.sampled_from(["head", "tail", "both"]), st.booleans())
+def test_reviews_as_the_network_reads_them(ids, length, cut, pad_front):
+    flat = corpus.from_ids(ids)
+    shaped = corpus.shaped(flat, TokensConfig(max_length=length, cut=cut, pad_front=pad_front), UNKNOWN)
+    short = unpack(corpus.cut(flat, length, cut))
+    assert unpack(shaped) == [[tokens.PADDING] * (length - len(review)) * pad_front + review for review in short]
+
+
+def test_padded_parts(tmp_path):
+    write(tmp_path / "train.csv", [{"text": f"a b c w{n}", "label": n % 2} for n in range(20)])
+    write(tmp_path / "test.csv", [{"text": "c", "label": 1}, {"text": "c b a c b a", "label": 0}])
+    options = {
+        "tokens": TokensConfig(min_count=2, max_length=5, cut="tail", pad_front=True),
+        "vectors": VectorsConfig("cooccurrence"),
+    }
+    corpora = corpus.prepare(files(tmp_path, **options))
+    assert words(corpora, "test") == [["[PAD]"] * 4 + ["c"], list("bacba")]
+    assert words(corpora, "train")[0] == ["[PAD]", *"abc", "[UNK]"]
+    assert {tuple(review) for review in words(corpora, "whole")} == {("a", "b", "c", "[UNK]")}
+
+
+@pytest.mark.parametrize("kind", ["keras", "treebank"])
+def test_other_kinds_of_words(tmp_path, kind):
+    path = write(tmp_path / "a.jsonl", ROWS * 4)
+    config = files(path, tokens=TokensConfig(words=kind, min_count=1))
+    corpora = corpus.prepare(config)
+    for part in PARTS:
+        texts, _ = corpus.texts(config, part)
+        assert unpack(getattr(corpora, part)) == tokens.encode(corpora.tokenizer, tokens.split(texts, config.tokens))
+    read = {" ".join(review) for part in PARTS for review in words(corpora, part)}
+    assert {"keras": "<START> don't bother", "treebank": "do n't bother"}[kind] in read
+
+
+def test_unknown_words_vanish_where_asked():
+    flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
+    assert unpack(corpus.without(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
+    shaped = corpus.shaped(flat, TokensConfig(drop_unknown=True, max_length=1), UNKNOWN)
+    assert unpack(shaped) == [[5], [1], [7], [1]]
+    assert unpack(corpus.shaped(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

@@ -1,0 +1,166 @@
+"""Rows of any selection: each used once at most, balanced, long enough, in whole blocks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_jax.config import DataConfig
+from lstm_jax.data import corpus
+from lstm_jax.data import splits as selection
+from lstm_jax.data.sources import load as sources
+from lstm_jax.errors import UserError
+from tests.data.helpers import PARTS
+from tests.reviews import files, write
+
+
+@given(st.integers(10, 300), st.floats(0.01, 0.9), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
+def test_rows_of_any_split(size, validation, test, seed):
+    config = DataConfig(validation_fraction=validation, test_fraction=test, seed=seed)
+    try:
+        rows = selection.split_rows({"train": np.arange(size)}, config)
+    except UserError:
+        left = size - round(test * size)
+        assert 0 in (round(test * size), round(validation * left), left - round(validation * left))
+        return
+    assert {split for split, _ in rows.values()} == {"train"}
+    assert sorted(np.concatenate([own for _, own in rows.values()])) == list(range(size))
+    assert len(rows["test"][1]) == round(test * size)
+
+
+some_rows = st.lists(st.integers(0, 200), min_size=30, max_size=120, unique=True).map(sorted).map(np.array)
+
+
+@settings(max_examples=200)
+@given(
+    st.fixed_dictionaries({"train": some_rows}, optional={"validation": some_rows, "test": some_rows}),
+    st.builds(
+        DataConfig,
+        seed=st.integers(0, 2**32 - 1),
+        split_block=st.integers(1, 3),
+        train_entries=st.sampled_from([0, 1, 10, 1000]),
+        eval_entries=st.sampled_from([0, 5, 20]),
+        data_ratio=st.sampled_from([0.0, 0.5, 0.8]),
+        validation_fraction=st.floats(0.3, 0.7),
+        validation_from=st.sampled_from(["train", "test"]),
+    ),
+)
+def test_rows_of_any_selection(kept, config):
+    parts = selection.split_rows(kept, config)
+    assert set(parts) == set(PARTS)
+    assert parts["train"][0] == "train"
+    assert parts["test"][0] == ("test" if "test" in kept else "train")
+    drawn_from = parts["test"][0] if config.validation_from == "test" else "train"
+    assert parts["validation"][0] == ("validation" if "validation" in kept else drawn_from)
+    by_entries = not config.data_ratio
+    entries = by_entries and (config.train_entries or config.eval_entries)
+    for source, rows in kept.items():
+        used = np.concatenate([own for split, own in parts.values() if split == source])
+        assert len(set(used)) == len(used)
+        assert set(used) == set(rows) or (entries and set(used) < set(rows))
+    if config.train_entries and by_entries:
+        assert 1 <= len(parts["train"][1]) <= config.train_entries
+    again = selection.split_rows(kept, config)
+    for part, (_, rows) in parts.items():
+        np.testing.assert_array_equal(again[part][1], rows)
+
+
+def test_balanced_rows():
+    labels = np.array([0] * 30 + [1] * 12 + [2] * 20)[np.random.default_rng(0).permutation(62)]
+    for size, expected in ((10, 10), (12, 12), (-1, 12)):
+        rows = selection.balanced(labels, size, seed=0)
+        assert np.bincount(labels[rows]).tolist() == [expected] * 3
+        assert rows.tolist() == sorted(set(rows.tolist()))
+    np.testing.assert_array_equal(selection.balanced(labels, 10, seed=0), selection.balanced(labels, 10, seed=0))
+    assert set(selection.balanced(labels, 10, seed=0)) != set(selection.balanced(labels, 10, seed=1))
+    message = r"config\.data\.one_class_size is 13, but only 12 reviews are of class 1; lower it, or set -1"
+    with pytest.raises(UserError, match=message):
+        selection.balanced(labels, 13, seed=0)
+
+
+def selected(path, **options) -> tuple[selection.Selection, list[str]]:
+    """The selection of a config, and the texts of the split ``train``."""
+    config = files(path, **options)
+    source = sources.load(config)
+    chosen = selection.select(source, config)
+    for part, (split, rows) in chosen.parts.items():
+        texts, labels = corpus.texts(config, part)
+        assert texts == [source[split][int(row)]["text"] for row in rows]
+        assert labels.tolist() == [source[split][int(row)]["label"] for row in rows]
+    own = [rows for split, rows in chosen.parts.values() if split == "train"]
+    assert sorted(np.concatenate([*own, chosen.rest])) == list(range(len(source["train"])))
+    return chosen, source["train"]["text"][:]
+
+
+def test_short_reviews_are_left_out(tmp_path):
+    rows = [{"text": letter * n, "label": n % 2} for letter in "aü😀" for n in range(1, 31)]
+    write(tmp_path / "train.jsonl", rows)
+    write(tmp_path / "test.jsonl", rows)
+    chosen, texts = selected(tmp_path, min_characters=11)
+    used = np.concatenate([chosen.parts["train"][1], chosen.parts["validation"][1]])
+    assert sorted(used) == [n for n, text in enumerate(texts) if len(text) >= 11]
+    assert sorted(chosen.rest) == [n for n, text in enumerate(texts) if len(text) < 11]
+    assert chosen.parts["test"][1].tolist() == sorted(used)
+    with pytest.raises(UserError, match="of 0 reviews none is left for "):
+        selected(tmp_path, min_characters=31)
+
+
+def test_classes_are_balanced_after_short_reviews_are_left_out(tmp_path):
+    rows = [{"text": f"{n:02} of a long text", "label": n % 3} for n in range(60)]
+    rows += [{"text": f"{n}", "label": 2} for n in range(30)]
+    rows += [{"text": f"{n} more of it", "label": 0} for n in range(9)]
+    path = write(tmp_path / "a.csv", rows)
+    for size, expected in ((-1, 20), (20, 20), (15, 15)):
+        chosen, texts = selected(path, min_characters=10, one_class_size=size)
+        used = np.concatenate([rows for _, rows in chosen.parts.values()])
+        assert np.bincount([rows[n]["label"] for n in used]).tolist() == [expected] * 3
+        assert min(len(texts[n]) for n in used) >= 10
+        assert len(chosen.rest) == len(rows) - 3 * expected
+    with pytest.raises(UserError, match=r"one_class_size is 21, but only 20 reviews are of class 1; lower it"):
+        selected(path, min_characters=10, one_class_size=21)
+
+
+def straddling(parts: dict[str, tuple[str, np.ndarray]], block: int) -> list[tuple[str, int]]:
+    """The blocks of the source whose reviews fell into different parts."""
+    seen: dict[tuple[str, int], set[str]] = {}
+    for part, (split, rows) in parts.items():
+        for row in rows:
+            seen.setdefault((split, int(row) // block), set()).add(part)
+    return [place for place, into in seen.items() if len(into) > 1]
+
+
+@pytest.mark.parametrize("block", [1, 7, 10])
+def test_neighbours_of_a_block_fall_into_one_part(block):
+    config = DataConfig(split_block=block, validation_fraction=0.2, test_fraction=0.25)
+    parts = selection.split_rows({"train": np.arange(400)}, config)
+    assert sorted(np.concatenate([rows for _, rows in parts.values()])) == list(range(400))
+    assert straddling(parts, block) == []
+    assert abs(len(parts["test"][1]) - 100) <= block
+    assert abs(len(parts["validation"][1]) - 60) <= block
+
+
+@pytest.mark.parametrize("own_test_part", [True, False])
+@pytest.mark.parametrize("validation_from", ["train", "test"])
+@pytest.mark.parametrize(
+    "options", [{}, {"train_entries": 55}, {"eval_entries": 120}, {"eval_entries": 35}, {"data_ratio": 0.5}], ids=str
+)
+def test_blocks_hold_together_whatever_the_sizes_of_the_parts(options, validation_from, own_test_part):
+    kept = {"train": np.arange(404), **({"test": np.arange(153)} if own_test_part else {})}
+    for seed in range(10):
+        config = DataConfig(split_block=10, validation_from=validation_from, seed=seed, **options)
+        config.validation_fraction = 0.4
+        assert straddling(selection.split_rows(kept, config), 10) == []
+
+
+def test_eval_entries_are_exact_whatever_the_blocks():
+    for entries in (30, 35, 39):
+        parts = selection.split_rows({"train": np.arange(400)}, DataConfig(split_block=10, eval_entries=entries))
+        assert len(parts["test"][1]) == entries
+
+
+@pytest.mark.parametrize("options", [{"min_characters": 5}, {"one_class_size": -1}, {"one_class_size": 60}], ids=str)
+def test_blocks_are_those_of_the_source_where_reviews_are_left_out(tmp_path, options):
+    rows = [{"text": "x" * (1 + n * n % 9), "label": int(n % 3 > 0)} for n in range(300)]
+    path = write(tmp_path / "a.csv", rows)
+    parts = selected(path, split_block=10, validation_fraction=0.3, test_fraction=0.3, **options)[0].parts
+    assert straddling(parts, 10) == []

@@ -1,0 +1,288 @@
+import datasets
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_jax.config import CHOICES, TokensConfig
+from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data import treebank
+from lstm_jax.errors import UserError
+from tests.reviews import REAL_DATA
+
+PAD, UNKNOWN = 0, 1
+START, KERAS_UNKNOWN, UNUSED = 1, 2, 3
+KINDS = CHOICES["data.tokens.words"]
+
+
+def learned(texts: list[str], fingerprint: str | None = None, **options):
+    config = TokensConfig(**{"min_count": 1, **options})
+    dataset = datasets.Dataset.from_dict({"text": tokens.split(texts, config)})
+    return tokens.learn([dataset.data.column("text").to_pylist()], fingerprint or repr((texts, options)), config)
+
+
+@pytest.fixture(scope="module")
+def good_film():
+    return learned(["good film"])
+
+
+def words(tokenizer, text: str) -> list[str]:
+    return tokens.words(tokenizer, tokens.encode(tokenizer, [text])[0])
+
+
+def words_of(text: str, **options) -> list[str]:
+    """The words of a text as the vocabulary learned from it has them, without <START>."""
+    (split,) = tokens.split([text], TokensConfig(**options))
+    found = words(learned([text], **options), split)
+    return found[1:] if options["words"] == "keras" else found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Good film", ["good", "film"]),
+        ("one<br /><br />two", ["one", "two"]),
+        ("don't it's 'quoted'", ["dont", "its", "quoted"]),
+        ("well... (really!), 9/10", ["well", "...", "(", "really", "!),", "9", "/", "10"]),
+        ("state-of-the-art", ["state", "-", "of", "-", "the", "-", "art"]),
+        ("ÜBER_gut 映画\t😀\n", ["über_gut", "映画", "😀"]),
+        ("a\0b", ["a", "\0", "b"]),
+    ],
+)
+def test_words_of_a_text(text, expected):
+    assert words(learned([text]), text) == expected
+
+
+TEXT = "Don't visit end_of.<br />It's 10,5% – e-mail: (OK)! [映画]"
+WORDS = {
+    "runs": "dont visit end_of . its 10 , 5 % – e - mail : ( ok )! [ 映画 ]",
+    "alphanumeric": "dont visit endof its 105 email ok 映画",
+    "spaces": "don't visit end_of. it's 10,5% – e-mail: (ok)! [映画]",
+    "keras": "don't visit end of br it's 10 5 – e mail ok 映画",
+    "treebank": "do n't visit end_of . it 's 10,5 % – e-mail : ( ok ) ! [ 映画 ]",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_words(kind):
+    assert words_of(TEXT, words=kind) == WORDS[kind].split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_case_is_kept_by_every_kind(kind):
+    text = "Good GOOD good"
+    assert words_of(text, words=kind) == ["good"] * 3
+    assert words_of(text, words=kind, lower_case=False) == text.split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_digits_become_zeros(kind):
+    text = "1999 was b2b 0 x10"
+    assert words_of(text, words=kind) == text.split()
+    assert words_of(text, words=kind, zero_digits=True) == ["0000", "was", "b0b", "0", "x00"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://a.b/c?d=1&e=_f",
+        "https://x.y:80/#z",
+        "www.x.org",
+        "a-shop.com",
+        "shop.org/a/b_c",
+        "x.y.net/",
+        "HTTPS://A.b/C",
+        "WWW.X.com",
+    ],
+)
+def test_every_address_becomes_the_same_word(kind, address):
+    text = f"see {address} now"
+    marked = words_of(text, words=kind, mark_urls=True)
+    assert [word.strip("<>") for word in marked] == ["see", "url", "now"]
+    assert marked[1] == "<url>" or kind not in ("spaces", "treebank")  # the others may drop the brackets
+    assert marked[1] not in words_of(text, words=kind)
+
+
+@pytest.mark.parametrize("kind", ["spaces", "treebank"])
+def test_what_is_no_address(kind):
+    text = "the company.community http www com not.a.link end.then u.s.a"
+    assert words_of(text, words=kind, mark_urls=True) == text.split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_ids(kind, tmp_path):
+    special = ["<PAD>", "<START>", "<UNK>", "<UNUSED>"] if kind == "keras" else ["[PAD]", "[UNK]"]
+    tokenizer = learned(["one two two", "three three three"], words=kind)
+    tokens.write(tokenizer, tmp_path / "tokenizer.json")
+    for known in (tokenizer, tokens.read(tmp_path / "tokenizer.json")):
+        assert tokens.words(known, range(known.get_vocab_size())) == [*special, "three", "two", "one"]
+        assert tokens.first_word(known) == len(special)
+        assert tokens.unknown(known) == known.token_to_id("<UNK>" if kind == "keras" else "[UNK]")
+        assert words(known, "one four")[-2:] == ["one", special[tokens.unknown(known)]]
+
+
+def test_layout_of_keras():
+    texts = ["the film was good", "the film", "the end <br /> was"]
+    tokenizer = learned(texts, words="keras", vocabulary_size=7)
+    vocabulary = {"<PAD>": PAD, "<START>": START, "<UNK>": KERAS_UNKNOWN, "<UNUSED>": UNUSED}
+    assert tokenizer.get_vocab().keys() - vocabulary == {"the", "film", "was"}
+    assert tokenizer.get_vocab() == {**vocabulary, "the": 4, "film": 5, "was": 6}
+    ids = tokens.encode(tokenizer, ["The GOOD film!", "", "was <PAD> <START>"])
+    assert ids == [[START, 4, KERAS_UNKNOWN, 5], [START], [START, 6, KERAS_UNKNOWN, KERAS_UNKNOWN]]
+    assert tokens.words(tokenizer, ids[0]) == ["<START>", "the", "<UNK>", "film"]
+
+
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
+def test_keras_vocabulary_of_real_reviews():
+    """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
+    imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))
+    tokenizer = tokens.learn(
+        [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
+    )
+    assert tokenizer.get_vocab_size() == 10_000
+    assert tokens.words(tokenizer, range(4, 14)) == ["the", "and", "a", "of", "to", "is", "br", "in", "it", "i"]
+
+
+def test_case_is_kept_on_request():
+    tokenizer = learned(["Good good"], lower_case=False)
+    assert words(tokenizer, "Good good GOOD") == ["Good", "good", "[UNK]"]
+    assert words(learned(["Good good"]), "Good good GOOD") == ["good"] * 3
+
+
+def test_vocabulary_holds_the_most_frequent_words():
+    texts = ["four four four four three three three", "two two one"]
+    assert learned(texts).get_vocab() == {"[PAD]": PAD, "[UNK]": UNKNOWN, "four": 2, "three": 3, "two": 4, "one": 5}
+    assert set(learned(texts, vocabulary_size=4).get_vocab()) == {"[PAD]", "[UNK]", "four", "three"}
+    assert set(learned(texts, min_count=3).get_vocab()) == {"[PAD]", "[UNK]", "four", "three"}
+    assert set(learned(texts, min_count=9).get_vocab()) == {"[PAD]", "[UNK]"}
+
+
+def test_ids_are_deterministic_where_words_are_equally_frequent():
+    texts = [f"word{n} again{n}" for n in range(200)]
+    first, second = learned(texts, "a first time"), learned(texts, "a second time")
+    assert first.get_vocab() == second.get_vocab()
+    assert sorted(first.get_vocab().values()) == list(range(402))
+
+
+def test_unknown_words_and_empty_texts(good_film):
+    good, film = good_film.token_to_id("good"), good_film.token_to_id("film")
+    texts = ["good bad film", "bad", "", " \n<br />'"]
+    assert tokens.encode(good_film, texts) == [[good, UNKNOWN, film], [UNKNOWN], [UNKNOWN], [UNKNOWN]]
+
+
+def test_a_text_cannot_spell_the_special_words(good_film, tmp_path):
+    tokens.write(good_film, tmp_path / "tokenizer.json")
+    for tokenizer in (good_film, tokens.read(tmp_path / "tokenizer.json")):
+        assert tokens.encode(tokenizer, ["[PAD][UNK]"]) == [[UNKNOWN] * 5]  # [ pad ][ unk ]
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
+    special = (*tokens.SPECIAL, *tokens.KERAS_SPECIAL)
+    for texts in (["good film"], ["good film", *special * 3]):
+        tokenizer = learned(texts, words=kind, lower_case=lower_case)
+        own = tokens.KERAS_SPECIAL if kind == "keras" else tokens.SPECIAL
+        assert tokens.words(tokenizer, range(len(own))) == list(own)
+        assert sorted(tokenizer.get_vocab().values()) == list(range(tokenizer.get_vocab_size()))
+        for ids in tokens.encode(tokenizer, tokens.split(list(special), TokensConfig(words=kind))):
+            without_start = ids[1:] if kind == "keras" else ids
+            assert {n for n in without_start if n < len(own)} <= {tokens.unknown(tokenizer)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(texts=st.lists(st.text(), min_size=1, max_size=50))
+def test_any_text_has_words(kind, texts):
+    config = TokensConfig(words=kind, zero_digits=True, mark_urls=True)
+    tokenizer = learned(["good film"], words=kind)
+    for ids in tokens.encode(tokenizer, tokens.split(texts, config)):
+        assert ids
+        assert PAD not in ids
+        assert (ids[0] == START) == (kind == "keras" or ids[0] == UNKNOWN)
+        assert START not in ids[1:] or kind != "keras"
+
+
+def test_long_text():
+    assert tokens.encode(learned(["word word end"]), ["word " * 200_000 + "end"])[0] == [2] * 200_000 + [3]
+
+
+def test_learned_vocabulary_is_read_from_the_cache(monkeypatch):
+    first = learned(["good film"], "cached once")
+    monkeypatch.setattr(tokens, "blank", None)
+    assert learned(["other words"], "cached once").to_str() == first.to_str()
+    with pytest.raises(TypeError):  # another vocabulary is learned, which needs the function taken away
+        learned(["good film"], "cached once", vocabulary_size=3)
+
+
+def test_vocabularies_of_other_words_are_cached_apart():
+    changes = [{"words": kind} for kind in KINDS]
+    changes += [{"zero_digits": True}, {"mark_urls": True}, {"lower_case": False}, {"min_count": 2}]
+    text = "Don't say 12<br />at_all x.com"
+    for _ in range(2):
+        found = [learned([text], "one name for all", **change).get_vocab() for change in changes]
+        assert found == [learned([text], f"a name for {change}", **change).get_vocab() for change in changes]
+    assert len({tuple(sorted(vocabulary)) for vocabulary in found}) == len(changes)
+
+
+def test_written_and_read(tmp_path):
+    tokenizer = learned(["good film"])
+    path = tmp_path / "folder" / "tokenizer.json"
+    tokens.write(tokenizer, path)
+    assert tokens.read(path).to_str() == tokenizer.to_str()
+    assert [file.name for file in path.parent.iterdir()] == ["tokenizer.json"]
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(UserError, match=r"tokenizer\.json is not a readable vocabulary .*; delete it and train again"):
+        tokens.read(path)
+
+
+def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
+    rows = {"text": ["good film", "bad film", ""], "label": [1, 0, 1]}
+    features = datasets.Features({"text": datasets.Value("large_string"), "label": datasets.Value("int32")})
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path)
+    tokenizer = learned(["good bad film"])
+    encoded = []
+    encoder = tokens._encoder
+    monkeypatch.setattr(
+        tokens, "_encoder", lambda tokenizer: lambda texts: (encoded.append(texts), encoder(tokenizer)(texts))[1]
+    )
+
+    for _ in range(2):
+        dataset = tokens.tokenised(datasets.load_from_disk(tmp_path), tokenizer)
+        expected = [[tokenizer.token_to_id(w) for w in text.split()] or [UNKNOWN] for text in rows["text"]]
+        assert dataset["ids"][:] == expected
+        assert dataset["label"][:] == [1, 0, 1]
+        assert dataset.column_names == ["label", "ids"]
+    assert encoded == [rows["text"]]
+
+    tokens.tokenised(datasets.load_from_disk(tmp_path), learned(["other words"]))
+    assert len(encoded) == 2
+
+
+def test_treebank_words_are_found_once(tmp_path, monkeypatch):
+    datasets.Dataset.from_dict({"text": ["It's 10.", "Good<br />film"], "label": [1, 0]}).save_to_disk(tmp_path)
+    asked = []
+    split = treebank.split
+    monkeypatch.setattr(treebank, "split", lambda texts: (asked.append(texts), split(texts))[1])
+
+    def prepared(**options) -> datasets.Dataset:
+        return tokens.prepared(datasets.load_from_disk(tmp_path), TokensConfig(**options))
+
+    for _ in range(2):
+        assert prepared(words="treebank")["text"][:] == ["it 's 10 .", "good film"]
+    assert asked == [["it's 10.", "good film"]]
+    assert prepared(words="treebank", zero_digits=True)["text"][:] == ["it 's 00 .", "good film"]
+    assert prepared(words="treebank", lower_case=False)["text"][:] == ["It 's 10 .", "Good film"]
+    assert len(asked) == 3
+    for kind in set(KINDS) - {"treebank"}:
+        assert prepared(words=kind)["text"][:] == ["It's 10.", "Good<br />film"]
+    assert len(asked) == 3
+
+
+def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
+    config = TokensConfig(words="treebank", min_count=2)
+    texts = tokens.split(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
+    tokenizer = tokens.learn([texts], "by dictionary", config)
+    by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]
+    assert tokens.encode(tokenizer, texts) == by_library
+    assert {UNKNOWN, tokenizer.token_to_id("good")} < set(np.concatenate(by_library))

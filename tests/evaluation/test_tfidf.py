@@ -1,0 +1,68 @@
+"""The linear baseline: it counts pairs of words, learns from the training part alone, and says what it needs."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from lstm_jax.data import corpus
+from lstm_jax.errors import UserError
+from lstm_jax.evaluation import tfidf as linear
+from tests.reviews import files, write
+
+PAIRS = {0: "dog bites man", 1: "man bites dog"}  # the same words
+
+
+def reviews(labels, seed: int) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    return [{"text": f"{PAIRS[label]} on page {rng.integers(5)}", "label": int(label)} for label in labels]
+
+
+@pytest.fixture
+def config(tmp_path):
+    write(tmp_path / "train.jsonl", reviews(np.arange(60) % 2, 0))
+    write(tmp_path / "test.jsonl", reviews(np.arange(20) % 2, 1))
+    return files(tmp_path)
+
+
+def test_order_of_words_is_learned_from_pairs(config):
+    pytest.importorskip("sklearn")
+    assert linear.accuracy(config, "train") == linear.accuracy(config, "validation") == 1
+    assert linear.accuracy(config, "test") == 1
+
+
+def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
+    pytest.importorskip("sklearn")
+    asked, texts = [], corpus.texts
+
+    def turned(config, part):
+        asked.append(part)
+        found, labels = texts(config, part)
+        return found, 1 - labels if part == "test" else labels
+
+    monkeypatch.setattr(corpus, "texts", turned)
+    assert linear.accuracy(config, "test") == 0
+    assert asked == ["train", "validation", "test"]
+
+
+def test_the_strength_that_validates_best_is_taken(config, monkeypatch):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LogisticRegression
+
+    scored, score = [], LogisticRegression.score
+
+    def counted(model, features, labels):
+        if features.shape[0] == len(corpus.texts(config, "validation")[1]):
+            return {0.3: 0.1, 1.0: 0.9, 3.0: 0.2, 10.0: 0.3}[model.C]
+        scored.append(model.C)
+        return score(model, features, labels)
+
+    monkeypatch.setattr(LogisticRegression, "score", counted)
+    linear.accuracy(config, "test")
+    assert scored == [1.0]
+
+
+def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    with pytest.raises(UserError, match=r"TF-IDF needs scikit-learn; pip install 'scikit-learn>=1\.5', or do without"):
+        linear.accuracy(config, "test")

@@ -1,0 +1,63 @@
+"""Dropout masks: their rate, their scale, and that each belongs to its row alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
+from tests.helpers import assert_equal, random
+
+T, B, UNKNOWN = 6, 500, 1
+KEYS = jax.random.split(jax.random.key(0), B)
+TOKENS = np.random.default_rng(0).integers(2, 100, (T, B), np.int32)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.7])
+def test_word_dropout_replaces_the_given_share(rate):
+    tokens = np.asarray(word_dropout(KEYS, TOKENS, rate, UNKNOWN))
+    dropped = tokens == UNKNOWN
+    assert_equal(tokens[~dropped], TOKENS[~dropped])
+    assert abs(dropped.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / dropped.size)
+
+
+def test_words_are_dropped_one_by_one():
+    dropped = np.asarray(word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)) == UNKNOWN
+    correlations = np.corrcoef(dropped)[np.triu_indices(T, 1)]
+    assert np.abs(correlations).max() < 4 / np.sqrt(B)
+
+
+def test_word_mask_depends_on_neither_neighbours_nor_bucket():
+    tokens = word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)
+    longer = np.concatenate([TOKENS, TOKENS])[:, 3:5]
+    assert_equal(word_dropout(KEYS[3:5], longer, 0.5, UNKNOWN)[:T], tokens[:, 3:5])
+
+
+def test_feature_dropout_scales_what_it_keeps_and_shares_the_mask_over_time():
+    mask = np.asarray(feature_dropout(KEYS, jnp.ones((B, 8)), 0.2))
+    assert {0.0, 1.25} == {round(float(value), 5) for value in np.unique(mask)}
+    assert abs(mask.mean() - 1.0) < 4 * np.sqrt(0.25 / mask.size)
+    over_time = feature_dropout(KEYS, jnp.ones((T, B, 8)), 0.2)
+    assert_equal(over_time, np.broadcast_to(mask, (T, B, 8)))
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_dropout_per_step_draws_every_mask_by_itself(rate):
+    scale = np.asarray(feature_dropout(KEYS, jnp.ones((T, B, 8)), rate, per_step=True))
+    kept = scale > 0
+    np.testing.assert_allclose(scale[kept], 1 / (1 - rate), rtol=1e-5)
+    assert abs(kept.mean() - (1 - rate)) < 4 * np.sqrt(rate * (1 - rate) / kept.size)
+    correlations = np.corrcoef(kept.reshape(T, -1))[np.triu_indices(T, 1)]
+    assert np.abs(correlations).max() < 4 / np.sqrt(B * 8)
+
+
+def test_masks_per_step_depend_on_neither_neighbours_nor_bucket():
+    x = random(1, T, B, 8)
+    dropped = feature_dropout(KEYS, x, 0.5, per_step=True)
+    longer = np.concatenate([x, x])[:, 3:5]
+    assert_equal(feature_dropout(KEYS[3:5], longer, 0.5, per_step=True)[:T], dropped[:, 3:5])
+
+
+def test_folded_keys_differ_by_number_and_row():
+    keys = np.concatenate([jax.random.key_data(fold_in(KEYS, number)) for number in (0, 1)])
+    assert len(np.unique(keys, axis=0)) == 2 * B

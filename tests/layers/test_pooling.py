@@ -1,0 +1,64 @@
+"""Each pooling equals a plain computation, row by row, over the row's own words."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_jax.layers.pooling import POOLINGS
+from tests.helpers import assert_close, assert_equal, random, weighted_sum
+
+T, B, H, BACKWARD = 5, 4, 6, 2
+
+# From one row's outputs [words, H].
+PLAIN = {
+    "last": lambda words: np.append(words[-1, : H - BACKWARD], words[0, H - BACKWARD :]),
+    "first_last": lambda words: np.append(words[0], words[-1]),
+    "mean": lambda words: words.mean(axis=0),
+    "max": lambda words: words.max(axis=0),
+    "mean_max": lambda words: np.append(words.mean(axis=0), words.max(axis=0)),
+}
+
+every_pooling = pytest.mark.parametrize("name", POOLINGS)
+
+
+def outputs(lengths: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """As a layer's: zero past a row's length."""
+    y = random(0, T, B, H) + np.float32(shift)
+    return np.where((np.arange(T)[:, None] < lengths)[:, :, None], y, 0)
+
+
+@every_pooling
+@given(
+    lengths=st.lists(st.integers(1, T), min_size=B, max_size=B).map(np.array),
+    shift=st.sampled_from([-9.0, 0.0, 9.0]),  # all negative, mixed and all positive outputs
+)
+def test_pooling_equals_plain_rows(name, lengths, shift):
+    y = outputs(lengths, shift)
+    expected = np.stack([PLAIN[name](y[:length, row]) for row, length in enumerate(lengths)])
+    assert_close(POOLINGS[name](y, lengths, BACKWARD), expected)
+
+
+@pytest.mark.parametrize("backward", [0, H])
+def test_last_of_one_direction_alone(backward):
+    lengths = np.array([1, 3, 5, 2])
+    y = outputs(lengths)
+    rows = range(B)
+    expected = y[0] if backward else y[lengths - 1, rows]
+    assert_equal(POOLINGS["last"](y, lengths, backward), expected)
+
+
+@every_pooling
+def test_row_without_words_is_zero_and_has_no_gradient(name):
+    lengths = np.array([3, 0, 5, 0])
+    y = jnp.asarray(outputs(lengths))
+    pooled, gradient = jax.jit(lambda y: (POOLINGS[name](y, lengths, BACKWARD), slope(name, y, lengths)))(y)
+    assert not np.any(pooled[lengths == 0])
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient[:, lengths > 0]).max() > 0.1
+
+
+def slope(name: str, y: jax.Array, lengths: np.ndarray) -> jax.Array:
+    return jax.grad(lambda y: weighted_sum(POOLINGS[name](y, lengths, BACKWARD)))(y)

@@ -1,0 +1,364 @@
+"""The classifier: its parts by hand, its losses by hand, its parameters by count."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax.cells import lstm
+from lstm_jax.cells.lstm import LSTMState
+from lstm_jax.cells.reference import lstm_step
+from lstm_jax.config import DropoutConfig, ModelConfig
+from lstm_jax.data.tokenizer import PADDING
+from lstm_jax.layers import bptt_lstm, stack, unrolled
+from lstm_jax.layers.pooling import POOLINGS
+from lstm_jax.models import classifier as models
+from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
+from lstm_jax.models.wide import WideLinear
+from lstm_jax.objectives.classification import cross_entropy
+from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
+
+T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
+UNKNOWN = 3
+LENGTHS, LABELS = np.array([5, 2, 4], np.int32), np.array([1, 0, 1], np.int32)
+WORDS = np.arange(T)[:, None] < LENGTHS
+TOKENS = np.where(WORDS, np.random.default_rng(0).integers(2, V, (T, B)), PADDING).astype(np.int32)
+KEYS = jax.random.split(jax.random.key(5), B)
+PLACES = DropoutRates._fields
+losses = jax.jit(cross_entropy)
+
+
+def model_of(vectors=None, classes: int = C, cell: str = "rnn_tanh", **fields) -> TextClassifier:
+    return TextClassifier(
+        ModelConfig(embedding_size=D, hidden_size=H, cell=cell, **fields), V, classes, UNKNOWN, vectors
+    )
+
+
+def random_variables(model: TextClassifier):
+    return randomised(jax.eval_shape(model.init, jax.random.key(0), TOKENS, LENGTHS), 1)
+
+
+def rates(**given: float) -> DropoutRates:
+    return DropoutRates(*(jnp.asarray(given.get(place, 0.0)) for place in PLACES))
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+
+
+class Computed(NamedTuple):
+    params: Any
+    y: np.ndarray  # outputs of the recurrent layers
+    logits: np.ndarray
+
+
+@cache
+def computed(**fields) -> Computed:
+    """A model with random weights on the tokens above, and the outputs that its layers alone give."""
+    model = model_of(**fields)
+    variables = random_variables(model)
+    params = variables["params"]
+    x = np.asarray(params["embedding"])[TOKENS]
+    y, _ = jax.jit(recurrent_layers(model.config).apply)(params["layers"]["cells"], x, LENGTHS)
+    logits = jax.jit(model.apply)(variables, TOKENS, LENGTHS)
+    return Computed(jax.tree.map(np.asarray, params), np.asarray(y), np.asarray(logits))
+
+
+def dense(params: dict, name: str, x: np.ndarray) -> np.ndarray:
+    return x @ params[name]["kernel"] + params[name]["bias"]
+
+
+def test_logits_equal_the_parts_by_hand():
+    params, y, logits = computed(bidirectional=True, pooling="last", head=(7, 5))
+    pooled = np.stack([np.append(y[n - 1, row, :H], y[0, row, H:]) for row, n in enumerate(LENGTHS)])
+    hidden = np.maximum(dense(params, "head_0", pooled), 0)
+    hidden = np.maximum(dense(params, "head_1", hidden), 0)
+    assert_close(logits, dense(params, "output", hidden), atol=1e-5)
+
+
+def test_sigmoid_output_is_binary_cross_entropy():
+    params, y, logits = computed(output="sigmoid", pooling="mean", classes=2)
+    z = dense(params, "output", y.sum(axis=0) / LENGTHS[:, None])[:, 0]
+    probability = 1 / (1 + np.exp(-z))
+    expected = -np.where(LABELS == 1, np.log(probability), np.log(1 - probability))
+    loss, decisive = losses(logits, LENGTHS, LABELS)
+    assert_close(loss, expected, atol=1e-5)
+    assert_close(softmax(decisive)[:, 1], probability, atol=1e-5)
+    assert_equal(logits[:, 0], np.zeros(B))
+
+
+def test_softmax_output_is_cross_entropy():
+    _, _, logits = computed(pooling="max")
+    loss, decisive = losses(logits, LENGTHS, LABELS)
+    assert_close(loss, -np.log(softmax(logits)[range(B), LABELS]), atol=1e-5)
+    assert_equal(decisive, logits)
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_every_is_the_mean_loss_over_the_words_and_decides_at_the_last(output):
+    params, y, logits = computed(output=output, pooling="every", classes=2)
+    z = dense(params, "output", y)
+    z = np.concatenate([np.zeros_like(z), z], axis=-1) if output == "sigmoid" else z
+    assert_close(logits, z, atol=1e-5)
+    expected = [
+        np.mean([-np.log(softmax(z[t, row])[label]) for t in range(length)])
+        for row, (length, label) in enumerate(zip(LENGTHS, LABELS, strict=True))
+    ]
+    loss, decisive = losses(logits, LENGTHS, LABELS)
+    assert_close(loss, np.array(expected), atol=1e-5)
+    assert_equal(decisive, logits[LENGTHS - 1, range(B)])
+
+
+def test_every_looks_at_words_only():
+    logits = random(2, T, B, C)
+    clean, dirty = (losses(np.where(WORDS[:, :, None], logits, p), LENGTHS, LABELS) for p in (0.0, np.nan))
+    assert_equal(dirty, clean)
+
+
+def test_every_of_a_review_without_words_has_no_loss():
+    loss, decisive = losses(random(3, T, 2, C), np.array([0, T]), np.array([1, 1]))
+    assert loss[0] == 0
+    assert loss[1] > 0
+    assert np.isfinite(decisive).all()
+
+
+@pytest.mark.parametrize(("words", "rows"), [(88_588, 0), (10_000, 88_588)])
+def test_parameters_of_the_keras_article(words, rows):
+    config = ModelConfig(embedding_size=32, embedding_rows=rows, hidden_size=100, pooling="last", output="sigmoid")
+    model = TextClassifier(config, words, 2)
+    params = jax.eval_shape(model.init, jax.random.key(0), TOKENS, LENGTHS)["params"]
+    counts = {name: sum(leaf.size for leaf in jax.tree.leaves(part)) for name, part in params.items()}
+    assert counts == {"embedding": 2_834_816, "layers": 53_200, "output": 101}
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_layers_are_those_of_the_config(layers, bidirectional):
+    config = ModelConfig(cell="gru", hidden_size=H, layers=layers, bidirectional=bidirectional)
+    params = random_weights(recurrent_layers(config), D, 1)
+    cells = [cell for layer in params for cell in (layer if bidirectional else [layer])]
+    wide = 2 * H if bidirectional else H
+    inputs = [D] + [wide] * (layers - 1)
+    assert [cell.input_kernel.shape for cell in cells] == [
+        (width, 3 * H) for width in inputs for _ in range(2 if bidirectional else 1)
+    ]
+
+
+def test_residual_of_the_config_reaches_the_layers():
+    two, one = recurrent_layers(ModelConfig(hidden_size=H, layers=2, residual=True)), unrolled(lstm(H))
+    below, above = random_weights(two, D, 1)
+    silent = jax.tree.map(jnp.zeros_like, above)  # an LSTM of zeros puts out zeros
+    x = random(4, T, B, D)
+    y, _ = jax.jit(two.apply)((below, silent), x, LENGTHS)
+    assert_close(y, jax.jit(one.apply)(below, x, LENGTHS)[0])
+
+
+def test_dropout_per_step_of_the_config_reaches_the_layers():
+    per_step = recurrent_layers(ModelConfig(hidden_size=H, layers=2, dropout_per_step=True), 0.5)
+    params, x = random_weights(per_step, D, 1), random(4, T, B, D)
+    expected, other = (stack([bptt_lstm(H)] * 2, 0.5, dropout_per_step=steps) for steps in (True, False))
+    y, wanted, unwanted = (jax.jit(each.apply)(params, x, LENGTHS, KEYS)[0] for each in (per_step, expected, other))
+    assert_equal(y, wanted)
+    assert difference(y, unwanted) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cell", "implementation", "made_by"),
+    [
+        ("lstm", "auto", "auto_lstm"),
+        ("lstm", "bptt", "bptt_lstm"),
+        ("lstm", "scan", "unrolled"),
+        ("gru", "auto", "unrolled"),
+        ("gru", "scan", "unrolled"),
+    ],
+)
+def test_which_implementation_the_config_names(monkeypatch, cell, implementation, made_by):
+    made = []
+    for name in ("auto_lstm", "bptt_lstm", "unrolled"):
+        make = getattr(models, name)
+        monkeypatch.setattr(
+            models, name, lambda *given, make=make, name=name, **options: made.append(name) or make(*given, **options)
+        )
+    recurrent_layers(ModelConfig(cell=cell, implementation=implementation, bidirectional=True))
+    assert made == [made_by] * 2
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("implementation", ["auto", "bptt", "scan"])
+def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
+    if implementation == "bptt" and cell != "lstm":
+        pytest.skip("for LSTMs")
+    whole, rounded = (
+        recurrent_layers(ModelConfig(cell=cell, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
+        for dtype in ("float32", "bfloat16")
+    )
+    params, x = random_weights(whole, D, 1), random(4, T, B, D)
+    expected, y = (jax.jit(layer.apply)(params, x, LENGTHS)[0] for layer in (whole, rounded))
+    assert y.dtype == jnp.float32
+    assert 1e-5 < difference(y, expected) < 3e-2
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_both_implementations_give_the_same_logits(bidirectional):
+    scan, bptt = (
+        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional) for how in ("scan", "bptt")
+    )
+    variables = random_variables(scan)
+    expected = jax.jit(scan.apply)(variables, TOKENS, LENGTHS)
+    assert_close(jax.jit(bptt.apply)(variables, TOKENS, LENGTHS), expected)
+    assert difference(expected[0], expected[1]) > 1e-3
+
+
+# Every step by itself.
+
+
+@pytest.mark.parametrize("pooling", [*POOLINGS, "every"])
+def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
+    params, y, _ = computed(cell="lstm", bidirectional=True, pooling=pooling)
+    model = model_of(cell="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
+    logits = jax.jit(model.apply)({"params": params}, TOKENS, LENGTHS)
+    assert logits.shape == (T, B, C)
+    features = np.concatenate([y, y], axis=-1) if pooling in ("first_last", "mean_max") else y
+    assert_close(logits, dense(params, "output", features), atol=1e-5)
+
+
+def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
+    model = model_of(cell="lstm", pooling="last")
+    variables = random_variables(model)
+    every = np.asarray(jax.jit(model.clone(every_step=True).apply)(variables, TOKENS, LENGTHS))
+    assert_close(every[LENGTHS - 1, range(B)], jax.jit(model.apply)(variables, TOKENS, LENGTHS))
+    assert difference(every[0], every[1]) > 1e-2
+
+
+# The embedding.
+
+
+def test_random_embedding_has_deviation_a_tenth():
+    model = TextClassifier(ModelConfig(embedding_size=50, hidden_size=2, cell="rnn_relu"), 1000, 2)
+    table = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)["params"]["embedding"]
+    assert table.shape == (1000, 50)
+    assert float(table.std()) == pytest.approx(0.1, rel=0.02)
+    assert abs(float(table.mean())) < 0.002
+
+
+@pytest.mark.parametrize(("trained", "collection"), [(True, "params"), (False, "frozen")])
+def test_given_vectors_are_the_embedding(trained, collection):
+    vectors = random(6, V, D)
+    model = model_of(vectors, train_embedding=trained, cell="rnn_relu")
+    variables = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)
+    assert_equal(variables[collection]["embedding"], vectors)
+    other = {**variables, collection: {**variables[collection], "embedding": jnp.zeros((V, D))}}
+    apply = jax.jit(model.apply)
+    assert difference(apply(variables, TOKENS, LENGTHS), apply(other, TOKENS, LENGTHS)) > 1e-3
+
+
+@pytest.mark.parametrize("vectors", [None, np.ones((V, D), np.float32)], ids=["random", "given"])
+def test_frozen_embedding_is_no_parameter(vectors):
+    model = model_of(vectors, train_embedding=False)
+    variables = jax.eval_shape(model.init, jax.random.key(0), TOKENS, LENGTHS)
+    assert variables["params"].keys() == {"layers", "output"}
+    assert variables["frozen"].keys() == {"embedding"}
+
+
+def test_only_words_read_have_a_gradient():
+    model = model_of(pooling="every")
+
+    def loss(variables):
+        return jnp.sum(cross_entropy(model.apply(variables, TOKENS, LENGTHS), LENGTHS, LABELS)[0])
+
+    gradient = jax.jit(jax.grad(loss))(random_variables(model))
+    slopes = np.abs(gradient["params"]["embedding"]).max(axis=1)
+    read = np.isin(np.arange(V), TOKENS[WORDS])
+    assert (slopes[read] > 1e-5).all()
+    assert not slopes[~read].any()
+    assert not read[PADDING]
+
+
+# Padding and dropout.
+
+
+def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
+    """Final states and probabilities of rows padded in front to nine words, word by word as Keras reads them.
+
+    A masked step, one of padding, leaves the state as it was.
+    """
+    (cell,), states, step = params["layers"]["cells"], [], jax.jit(lstm_step)
+    for row, length in enumerate(LENGTHS):
+        state = LSTMState(c=np.zeros(H, np.float32), h=np.zeros(H, np.float32))
+        for token in [PADDING] * (9 - length) + TOKENS[:length, row].tolist():
+            if token != PADDING or not masked:
+                state = step(cell, state, params["embedding"][token])
+        states.append(state)
+    z = dense(params, "output", np.stack([state.h for state in states]))[:, 0]
+    return states, 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize("implementation", ["scan", "bptt"])
+def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementation):
+    model = model_of(cell="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
+    variables = jax.tree.map(np.asarray, random_variables(model))
+    params = variables["params"]
+    states, probabilities = read_in_front(params, masked=True)
+    (end,) = jax.jit(recurrent_layers(model.config).apply)(
+        params["layers"]["cells"], params["embedding"][TOKENS], LENGTHS
+    )[1]
+    assert_close(end, jax.tree.map(lambda *rows: np.stack(rows), *states), atol=1e-5)
+    logits = jax.jit(model.apply)(variables, TOKENS, LENGTHS)
+    assert_close(softmax(logits)[:, 1], probabilities, atol=1e-5)
+    assert difference(read_in_front(params, masked=False)[1], probabilities) > 1e-2  # read, padding tells
+
+
+@cache
+def dropping():
+    """A model with dropout at every place: its variables and its compiled forward pass."""
+    model = model_of(layers=2, pooling="mean_max", wide=32, dropout=DropoutConfig(*[0.5] * len(PLACES)))
+    return random_variables(model), jax.jit(model.apply)
+
+
+def test_bucket_and_padding_change_nothing():
+    variables, apply = dropping()
+    everywhere = rates(**dict.fromkeys(PLACES, 0.5))
+    other = np.concatenate([np.where(WORDS, TOKENS, 7), np.full((2, B), 9)]).astype(np.int32)
+    short, long = (apply(variables, tokens, LENGTHS, KEYS, everywhere) for tokens in (TOKENS, other))
+    assert_close(long, short, atol=1e-5)
+
+
+def test_dropout_is_off_without_a_key_and_at_rate_zero():
+    variables, apply = dropping()
+    plain = model_of(layers=2, pooling="mean_max", wide=32)
+    expected = jax.jit(plain.apply)(variables, TOKENS, LENGTHS, KEYS, rates(**dict.fromkeys(PLACES, 0.5)))
+    assert_close(apply(variables, TOKENS, LENGTHS), expected)
+    assert_close(apply(variables, TOKENS, LENGTHS, KEYS, rates()), expected)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_of_dropout_has_a_rate_of_its_own(place):
+    variables, apply = dropping()
+    plain, dropped = (apply(variables, TOKENS, LENGTHS, KEYS, rates(**{place: rate})) for rate in (0.0, 0.5))
+    assert difference(dropped, plain) > 1e-3
+
+
+def test_dropped_words_are_read_as_unknown():
+    variables, apply = dropping()
+    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
+    assert difference(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS)) > 0.1, (
+        "the linear part reads on"
+    )
+    variables["params"]["wide"] = jax.tree.map(jnp.zeros_like, variables["params"]["wide"])
+    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
+    assert_close(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS))
+
+
+@pytest.mark.parametrize("fields", [{}, {"pooling": "every"}, {"output": "sigmoid", "classes": 2}])
+def test_the_linear_part_is_added_to_the_logits(fields):
+    model = model_of(wide=32, **fields)
+    variables = random_variables(model)
+    beside = {"params": {**variables["params"], "wide": jax.tree.map(jnp.zeros_like, variables["params"]["wide"])}}
+    linear = WideLinear(32, V, 1 if "output" in fields else C, UNKNOWN, every_step="pooling" in fields)
+    alone = linear.apply({"params": variables["params"]["wide"]}, TOKENS, LENGTHS, None, 0.0)
+    both, network = (np.asarray(model.apply(v, TOKENS, LENGTHS)) for v in (variables, beside))
+    assert_close((both - network)[..., -alone.shape[-1] :], alone, atol=1e-5)
+    assert difference(alone, 0 * alone) > 0.1
