@@ -77,7 +77,7 @@ def test(trained) -> None:
         print(tables.epochs([row._asdict() for row in epochs.every_epoch(trained, corpora)]))
         return
     figures = evaluation.test(trained, corpora, FLAGS.split)
-    published = trained.config.published if FLAGS.split == "test" else 0.0
+    published = trained.config.reference_accuracy if FLAGS.split == "test" else 0.0
     print(tables.figures(figures, trained.classes, FLAGS.split, published))
     baselines = {}
     if FLAGS.naive:

@@ -39,7 +39,7 @@ def get_config(variant: str = "faithful") -> Config:
     """800,000 reviews to train on, 100,000 to validate, 100,000 to test."""
     asked = variants(variant, "faithful", "improved", beside=("small",))
     config = Config()
-    config.published = 0.93906
+    config.reference_accuracy = 0.93906
     config.data.source = "amazon_polarity"
     config.data.train_entries = 800_000
     config.data.eval_entries = 200_000

@@ -43,7 +43,7 @@ def get_config(variant: str = "faithful") -> Config:
     """Reviews of at least 64 characters, as many of every number of stars; four fifths of them train."""
     asked = variants(variant, "faithful", "published", "improved", beside=("deep",))
     config = Config()
-    config.published = 0.5822 if "published" in asked else 0.0
+    config.reference_accuracy = 0.5822 if "published" in asked else 0.0
     config.data.source = "amazon_reviews"
     config.data.titles = False
     config.data.bad_rows = "skip"
@@ -79,7 +79,7 @@ def improved(config: Config) -> None:
     """The shared recipe without segments, on frozen vectors that are learned from the films of IMDB too."""
     recipe.apply(config)
     config.data.titles = True
-    config.data.tokens.cut = "both"
+    config.data.tokens.truncation = "both"
     config.data.vectors.more_text = "imdb"
     config.data.vectors.window = 3
     config.model.embedding_size = 300

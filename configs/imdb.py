@@ -18,5 +18,5 @@ def get_config() -> Config:
     config.data.source = "imdb"
     config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
     config.data.tokens.max_length = 600
-    config.data.tokens.cut = "both"
+    config.data.tokens.truncation = "both"
     return config

@@ -35,8 +35,8 @@ def get_config(variant: str = "faithful") -> Config:
     """An embedding of 32, one LSTM of 100 cells, its last state, one sigmoid unit."""
     asked = variants(variant, "faithful", "padded", "improved")
     config = imdb.get_config() if "improved" in asked else faithful()
-    config.published = 0.81556
-    config.data.tokens.pad_front = "padded" in asked
+    config.reference_accuracy = 0.81556
+    config.data.tokens.pad_left = "padded" in asked
     return config
 
 
@@ -49,7 +49,7 @@ def faithful() -> Config:
     config.data.tokens.vocabulary_size = 10_000
     config.data.tokens.min_count = 1
     config.data.tokens.max_length = 1000
-    config.data.tokens.cut = "tail"
+    config.data.tokens.truncation = "tail"
     config.model.embedding_size = 32
     config.model.embedding_rows = 88_588
     config.model.hidden_size = 100

@@ -19,7 +19,7 @@ def apply(config: Config) -> Config:
     config.model.wide = 2**18
     config.model.dropout.wide = 0.5
     config.optimizer.learning_rate = 4e-3
-    config.optimizer.embedding_rate = 0.15
+    config.optimizer.embedding_lr_scale = 0.15
     config.train.epochs = 4
     return regularise(config)
 

@@ -24,7 +24,7 @@ def get_config(path: str = "") -> Comparison:
     config.data.path = path
     config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
     config.data.tokens.max_length = 200
-    config.data.tokens.cut = "both"
+    config.data.tokens.truncation = "both"
     config.data.vectors.source = "cooccurrence"
     config.model.train_embedding = False
     config.model.embedding_size = 128
@@ -45,5 +45,5 @@ def get_config(path: str = "") -> Comparison:
         # The peak of one short cycle lies above the rates that are recommended for long training.
         spaces={name: OPTIMIZERS[name].rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
-        fresh_seeds=15,  # with fewer than 12, Holm's correction over 66 pairs leaves no verdict
+        held_out_seeds=15,  # with fewer than 12, Holm's correction over 66 pairs leaves no verdict
     )

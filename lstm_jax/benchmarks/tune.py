@@ -26,8 +26,8 @@ from lstm_jax.types import MatmulDtype
 log = logging.getLogger(__name__)
 
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
-PLAIN = (Way("bptt", 16), Way("bptt", 8), Way("bptt", 0), Way("scan"))
-GATEWISE = Way("bptt", 16, gatewise=True)
+PLAIN = (Way("custom_vjp", 16), Way("custom_vjp", 8), Way("custom_vjp", 0), Way("scan"))
+GATEWISE = Way("custom_vjp", 16, gatewise=True)
 SHARED = 7_000_000  # operations from which on XLA shares a product out among a CPU's threads
 BATCHES = (16, 48)  # rows of a device
 # D, H; 100 units are no whole number of vectors, which products notice.

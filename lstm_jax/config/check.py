@@ -17,13 +17,13 @@ CHOICES: dict[str, Collection[str]] = {
     "data.bad_rows": ("error", "skip"),
     "data.validation_from": ("train", "test"),
     "data.tokens.words": ("runs", "alphanumeric", "spaces", "keras", "treebank"),
-    "data.tokens.cut": ("head", "tail", "both"),
+    "data.tokens.truncation": ("head", "tail", "both"),
     "data.vectors.source": ("random", "file", "cooccurrence", "word2vec", "class_frequency"),
     "data.vectors.more_text": ("", "imdb", "amazon_polarity", "amazon_reviews", "files"),
     "data.vectors.missing": ("random", "zeros"),
     "data.vectors.fit_on": ("train", "all"),
     "model.cell": ("lstm", "gru", "rnn_tanh", "rnn_relu"),
-    "model.implementation": ("auto", "scan", "bptt"),
+    "model.implementation": ("auto", "scan", "custom_vjp"),
     "model.matmul_dtype": ("float32", "bfloat16"),
     "model.pooling": ("last", "first_last", "mean", "max", "mean_max", "every"),
     "model.output": ("softmax", "sigmoid"),
@@ -62,7 +62,7 @@ BOUNDS = {
     "train.log_every": (1, math.inf),
     "seed": (0, 2**32 - 1),
     "ensemble": (1, 1024),
-    "published": (0, 1),
+    "reference_accuracy": (0, 1),
     "data.seed": (0, 2**32 - 1),
 }
 
@@ -140,9 +140,9 @@ def _check_more_text(data: DataConfig) -> None:
 
 
 def _check_model(config: Config) -> None:
-    if config.model.implementation == "bptt" and config.model.cell != "lstm":
+    if config.model.implementation == "custom_vjp" and config.model.cell != "lstm":
         raise ConfigError(
-            f"config.model.implementation is 'bptt', which is for LSTMs, and config.model.cell {config.model.cell!r}; "
+            f"config.model.implementation is 'custom_vjp', which is for LSTMs, and config.model.cell {config.model.cell!r}; "
             "set implementation='scan'"
         )
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
@@ -174,12 +174,12 @@ def _check_optimizer(config: Config) -> None:
                 f"config.optimizer.{name} is {value}, but {asked.name!r} has no such hyper-parameter; "
                 f"it has {', '.join(('learning_rate', *own))}. Set it to -1"
             )
-    if asked.embedding_rate == 0:
-        raise ConfigError("config.optimizer.embedding_rate is 0; set config.model.train_embedding=False instead")
+    if asked.embedding_lr_scale == 0:
+        raise ConfigError("config.optimizer.embedding_lr_scale is 0; set config.model.train_embedding=False instead")
     if asked.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a rate above 0")
     if asked.name.startswith("schedule_free"):
-        for field, wanted in (("ema", 0), ("embedding_rate", 1)):
+        for field, wanted in (("ema", 0), ("embedding_lr_scale", 1)):
             if getattr(asked, field) != wanted:
                 raise ConfigError(
                     f"config.optimizer.{field} is {getattr(asked, field)}, but {asked.name!r} keeps an average of the "

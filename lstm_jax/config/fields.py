@@ -33,10 +33,10 @@ class TokensConfig(Group):
     mark_urls: bool = False  # every web address becomes <url>, or url where words have no brackets
     vocabulary_size: int = 30_000  # special words, as padding and unknown, included
     min_count: int = 2  # words seen less often in the training reviews are unknown
-    drop_unknown: bool = False  # words outside the vocabulary vanish; otherwise they stand as unknown
+    remove_unknown: bool = False  # words outside the vocabulary vanish; otherwise they stand as unknown
     max_length: int = 400  # words kept of a review
-    cut: str = "head"  # which part a longer review keeps: head | tail | both (half of each)
-    pad_front: bool = False  # fills shorter reviews in front with padding that the network reads, as Keras unmasked
+    truncation: str = "head"  # which part a longer review keeps: head | tail | both (half of each)
+    pad_left: bool = False  # fills shorter reviews in front with padding that the network reads, as Keras unmasked
 
 
 @dataclasses.dataclass
@@ -101,12 +101,12 @@ class DropoutConfig(Group):
 class ModelConfig(Group):
     """The network: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
 
-    start_from: str = ""  # a run's folder whose embedding and layers this one begins with; empty: fresh ones
+    init_from: str = ""  # a run's folder whose embedding and layers this one begins with; empty: fresh ones
     embedding_size: int = 64
     embedding_rows: int = 0  # of the table; 0: as many as there are words
     train_embedding: bool = True
     cell: str = "lstm"  # lstm | gru | rnn_tanh | rnn_relu
-    implementation: str = "auto"  # of an LSTM: scan | bptt (backward pass by hand) | auto (what is fastest at its size)
+    implementation: str = "auto"  # of an LSTM: scan | custom_vjp | auto (what is fastest at its size)
     matmul_dtype: str = "float32"  # float32 | bfloat16: what the recurrent layers' products round their operands to
     hidden_size: int = 64
     layers: int = 1
@@ -136,7 +136,9 @@ class OptimizerConfig(Group):
     alpha: float = traced(OWN)  # of ademamix: the weight of its slow average; of cocob
     gamma: float = traced(OWN)  # of sophia: what its estimate of curvature is multiplied by
     weight_decay: float = traced(OWN)  # of matrices; where the optimizer has none of its own, into the gradient
-    embedding_rate: float = traced(1.0)  # factor of the rate for the embedding; below 1, given vectors change slowly
+    embedding_lr_scale: float = traced(
+        1.0
+    )  # factor of the rate for the embedding; below 1, given vectors change slowly
     clip_norm: float = traced(0.0)  # of all gradients together
     ema: float = traced(0.0)  # decay of an average of the weights, which is what is evaluated
     schedule: str = "constant"  # constant | cosine | one_cycle | warmup
@@ -166,7 +168,9 @@ class Config(Group):
 
     seed: int = 0  # of initial weights, order of the reviews and dropout
     ensemble: int = 1  # lanes of this seed and the next ones, trained side by side; their probabilities are averaged
-    published: float = 0.0  # accuracy on test reviews that the source of a config reports, printed beside; 0: none
+    reference_accuracy: float = (
+        0.0  # accuracy on test reviews that the source of a config reports, printed beside; 0: none
+    )
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
@@ -222,7 +226,7 @@ def epoch_name(config: Config, epoch: int) -> str:
 
 def left_out(config: Config, path: str, value: float) -> bool:
     """Whether this value of a traced field leaves its part out of the program."""
-    if path == "optimizer.embedding_rate":
+    if path == "optimizer.embedding_lr_scale":
         return value == 1
     if path == "optimizer.weight_decay":
         return value == 0 and "weight_decay" not in OPTIMIZERS[config.optimizer.name].hparams

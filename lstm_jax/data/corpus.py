@@ -160,10 +160,10 @@ def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
 
 def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
     """Reviews as the network reads them: without unknown words or padded in front where asked, and cut."""
-    if config.drop_unknown:
+    if config.remove_unknown:
         corpus = without(corpus, unknown)
-    corpus = cut(corpus, config.max_length, config.cut)
-    return pad_front(corpus, config.max_length) if config.pad_front else corpus
+    corpus = cut(corpus, config.max_length, config.truncation)
+    return pad_left(corpus, config.max_length) if config.pad_left else corpus
 
 
 def without(corpus: FlatCorpus, word: int) -> FlatCorpus:
@@ -192,7 +192,7 @@ def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
     return _slices(corpus, starts + (full - short) * (keep == "tail"), short, corpus.labels)
 
 
-def pad_front(corpus: FlatCorpus, length: int) -> FlatCorpus:
+def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
     """Reviews of exactly ``length`` words, shorter ones filled in front with padding."""
     full = lengths(corpus)
     last = np.cumsum(np.full(len(full), length))

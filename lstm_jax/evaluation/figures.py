@@ -165,7 +165,12 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     All words of all reviews are counted, those it is evaluated on included, so that their labels leak into it.
     """
     every_word = dataclasses.replace(
-        config.tokens, vocabulary_size=2**31 - 1, min_count=1, max_length=2**31 - 1, drop_unknown=False, pad_front=False
+        config.tokens,
+        vocabulary_size=2**31 - 1,
+        min_count=1,
+        max_length=2**31 - 1,
+        remove_unknown=False,
+        pad_left=False,
     )
     counted = VectorsConfig("class_frequency", fit_on="all")
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))

@@ -3,8 +3,8 @@
 from lstm_jax.layers.auto import auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
-from lstm_jax.layers.lstm_vjp import bptt_lstm
-from lstm_jax.layers.scan import unrolled
+from lstm_jax.layers.lstm_vjp import lstm_vjp
+from lstm_jax.layers.scan import scan
 from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
 
@@ -13,9 +13,9 @@ __all__ = [
     "Layer",
     "auto_lstm",
     "bidirectional",
-    "bptt_lstm",
+    "lstm_vjp",
     "output_size",
+    "scan",
     "segmented",
     "stack",
-    "unrolled",
 ]

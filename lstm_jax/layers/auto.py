@@ -16,8 +16,8 @@ import jax
 
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
 from lstm_jax.layers.base import Layer
-from lstm_jax.layers.lstm_vjp import bptt_lstm
-from lstm_jax.layers.scan import unrolled
+from lstm_jax.layers.lstm_vjp import lstm_vjp
+from lstm_jax.layers.scan import scan
 from lstm_jax.types import Lengths, MatmulDtype, Outputs, RowKeys, Sequence
 
 CHOICES = Path(__file__).with_name("choices.json")
@@ -26,17 +26,17 @@ CHOICES = Path(__file__).with_name("choices.json")
 class Way(NamedTuple):
     """A way to compute an LSTM."""
 
-    implementation: str  # scan | bptt
-    block: int = 0  # of bptt
-    gatewise: bool = False  # of bptt
+    implementation: str  # scan | custom_vjp
+    block: int = 0  # of the custom VJP
+    gatewise: bool = False  # of the custom VJP
 
     def layer(
         self, hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
     ) -> Layer:
-        """The Layer of it; arguments as those of :func:`bptt_lstm`."""
+        """The Layer of it; arguments as those of :func:`lstm_vjp`."""
         if self.implementation == "scan":
-            return unrolled(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
-        return bptt_lstm(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
+            return scan(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
+        return lstm_vjp(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
 
 
 class Choice(NamedTuple):
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
     way: Way
 
 
-UNMEASURED = Way("bptt")
+UNMEASURED = Way("custom_vjp")
 
 
 def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Way:
@@ -71,8 +71,8 @@ def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
 def auto_lstm(
     hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
 ) -> Layer:
-    """The Layer ``unrolled(lstm(hidden_size, forget_bias), reverse)`` by the way that is fastest for the rows and the
-    features that it is given. Arguments and what holds for gradients are those of :func:`bptt_lstm`."""
+    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)`` by the way that is fastest for the rows and the
+    features that it is given. Arguments and what holds for gradients are those of :func:`lstm_vjp`."""
 
     def apply(
         params: LSTMParams,

@@ -22,7 +22,7 @@ def bidirectional(forward: Layer, backward: Layer) -> Layer:
 
     Args:
       forward: reads first word to last.
-      backward: reads last word to first, as ``unrolled(cell, reverse=True)`` does.
+      backward: reads last word to first, as ``scan(cell, reverse=True)`` does.
     """
 
     def init(key: Key, input_size: int) -> Directions:

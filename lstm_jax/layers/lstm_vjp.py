@@ -47,7 +47,7 @@ class _Plan(NamedTuple):
     matmul_dtype: MatmulDtype
 
 
-def bptt_lstm(
+def lstm_vjp(
     hidden_size: int,
     forget_bias: float = 1.0,
     reverse: bool = False,
@@ -55,7 +55,7 @@ def bptt_lstm(
     block: int = 16,
     gatewise: bool = False,
 ) -> Layer:
-    """The Layer ``unrolled(lstm(hidden_size, forget_bias), reverse)``, equal in values and gradients, and faster.
+    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)``, equal in values and gradients, and faster.
 
     It can be differentiated once and backwards only (``jax.grad``, not ``jax.jvp`` or a Hessian).
 

@@ -1,4 +1,4 @@
-"""A cell unrolled over time with ``jax.lax.scan``."""
+"""A cell over time with ``jax.lax.scan``."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from lstm_jax.layers.base import Layer
 from lstm_jax.types import Hidden, Lengths, Outputs, Params, RowKeys, Sequence, State
 
 
-def unrolled(cell: Cell, reverse: bool = False) -> Layer:
+def scan(cell: Cell, reverse: bool = False) -> Layer:
     """Makes a Layer of a Cell.
 
     Args:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lstm_jax.cells import CELLS
 from lstm_jax.config import ModelConfig
-from lstm_jax.layers import Layer, auto_lstm, bidirectional, bptt_lstm, segmented, stack, unrolled
+from lstm_jax.layers import Layer, auto_lstm, bidirectional, lstm_vjp, scan, segmented, stack
 from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
 from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.models.wide import WideLinear
@@ -33,12 +33,12 @@ def matmul_dtype(config: ModelConfig) -> MatmulDtype:
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
     """The stack of recurrent layers that a config asks for."""
     rounded = matmul_dtype(config)
-    by_hand = {"auto": auto_lstm, "bptt": bptt_lstm} if config.cell == "lstm" else {}
+    by_hand = {"auto": auto_lstm, "custom_vjp": lstm_vjp} if config.cell == "lstm" else {}
 
     def one(reverse: bool) -> Layer:
         if make := by_hand.get(config.implementation):
             return make(config.hidden_size, reverse=reverse, matmul_dtype=rounded)
-        return unrolled(CELLS[config.cell](config.hidden_size, matmul_dtype=rounded), reverse)
+        return scan(CELLS[config.cell](config.hidden_size, matmul_dtype=rounded), reverse)
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
     layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)

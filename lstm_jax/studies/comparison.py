@@ -33,7 +33,7 @@ class Comparison:
     spaces: dict[str, Space] = dataclasses.field(default_factory=dict)  # optimizer → its own; others: the default one
     search: Search = dataclasses.field(default_factory=Search)
     seeds: int = 3  # of the search
-    fresh_seeds: int = 10  # of the second stage
+    held_out_seeds: int = 10  # of the second stage
     lanes: int = 0  # at once, at most; 0: as many as fit in memory
 
     def space(self, optimizer: str) -> Space:
@@ -47,9 +47,9 @@ class Comparison:
           ConfigError: says what is wrong.
         """
         self._check_names()
-        if not 1 <= self.seeds <= FRESH_FROM or self.fresh_seeds < 2:
+        if not 1 <= self.seeds <= FRESH_FROM or self.held_out_seeds < 2:
             raise ConfigError(
-                f"the study has {self.seeds} seeds and {self.fresh_seeds} fresh ones; it needs 1 to {FRESH_FROM}, "
+                f"the study has {self.seeds} seeds and {self.held_out_seeds} fresh ones; it needs 1 to {FRESH_FROM}, "
                 "and at least 2 fresh ones"
             )
         if self.lanes < 0:
@@ -61,10 +61,10 @@ class Comparison:
         for label, task in self.tasks.items():
             self._check_task(label, task)
         comparisons = len(self.optimizers) * (len(self.optimizers) - 1) // 2
-        if comparisons and not statistics.can_tell(self.fresh_seeds, comparisons):
+        if comparisons and not statistics.can_tell(self.held_out_seeds, comparisons):
             log.warning(
                 "with %d fresh seeds no verdict on %d pairs of optimizers is possible; %d could give one",
-                self.fresh_seeds,
+                self.held_out_seeds,
                 comparisons,
                 statistics.pairs_needed(comparisons),
             )
@@ -101,7 +101,7 @@ class Comparison:
     def plans(self) -> list[Plan]:
         """The trials of each optimizer on each task."""
         return [
-            Plan(label, name, task.config, self.space(name), self.search, (self.seeds, self.fresh_seeds))
+            Plan(label, name, task.config, self.space(name), self.search, (self.seeds, self.held_out_seeds))
             for (label, task), name in itertools.product(self.tasks.items(), self.optimizers)
         ]
 

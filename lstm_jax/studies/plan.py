@@ -63,7 +63,7 @@ class Plan:
         return isinstance(self._space[RATE], Range)
 
     @property
-    def fresh_seeds(self) -> int:
+    def held_out_seeds(self) -> int:
         """How many runs are compared."""
         return self._seeds[1]
 
@@ -79,7 +79,7 @@ class Plan:
     def fresh(self, best: Setting) -> list[Trial]:
         """The runs that are compared."""
         first = self.task.seed + FRESH_FROM
-        return [Trial(self.label, FRESH, self.optimizer, best, first + n) for n in range(self.fresh_seeds)]
+        return [Trial(self.label, FRESH, self.optimizer, best, first + n) for n in range(self.held_out_seeds)]
 
     def edge(self, best: Setting) -> int:
         """−1 or 1 where the best rate is the lowest or the highest, or near it."""
@@ -143,7 +143,7 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
     """A digest of all that runs read: reviews, vocabulary, text or file of word vectors, weights to begin with."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
     read = [config.data.vectors.path] if config.data.vectors.source == "file" else []
-    read += [str(Path(config.model.start_from) / "summary.json")] if config.model.start_from else []
+    read += [str(Path(config.model.init_from) / "summary.json")] if config.model.init_from else []
     for file in filter(os.path.exists, read):
         with open(file, "rb") as opened:
             content.update(hashlib.file_digest(opened, "sha256").digest())

@@ -71,7 +71,7 @@ class Campaign:
         """How many there are in all, and how many are missing."""
         lanes = missing = 0
         for own in self._plans:
-            search, count = own.search(), own.fresh_seeds
+            search, count = own.search(), own.held_out_seeds
             left = len(search) - self._register.finished(search)
             lanes += len(search) + count
             missing += left + count

@@ -58,7 +58,7 @@ class Systems:
             for variant, config in system.variants.items():
                 result = self._result(system, variant, config, workdir)
                 leaks = " (labels leak)" if config.data.vectors.fit_on == "all" else ""
-                published = f"{config.published:.2%}{leaks}" if config.published else "–"
+                published = f"{config.reference_accuracy:.2%}{leaks}" if config.reference_accuracy else "–"
                 accuracy = f"{tables.mean_and_deviation(result.accuracies)} %{leaks}"
                 lines.append(
                     f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} "

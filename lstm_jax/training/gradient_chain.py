@@ -49,6 +49,6 @@ def optimizer(config: OptimizerConfig, hparams: HParams, total_steps: int) -> op
     parts.append(
         chosen.make(lambda step: h("learning_rate") * factor(step), **{name: h(name) for name in chosen.hparams})
     )
-    if config.embedding_rate != 1:
-        parts.append(optax.masked(optax.scale(h("embedding_rate")), embedding))
+    if config.embedding_lr_scale != 1:
+        parts.append(optax.masked(optax.scale(h("embedding_lr_scale")), embedding))
     return optax.chain(*parts)

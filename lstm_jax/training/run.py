@@ -136,9 +136,9 @@ def total_steps_of(config: Config, corpora: Corpora) -> int:
 
 def begin(config: Config, corpora: Corpora, first: Checkpoint) -> Checkpoint:
     """Step 0 with the weights of another run where the config asks for them."""
-    if not config.model.start_from:
+    if not config.model.init_from:
         return first
-    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.start_from), config.model.cell)
+    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.init_from), config.model.cell)
     # Some optimizers remember the weights that they began with.
     anew = jax.vmap(lambda hparams, params: optimizer(config.optimizer, hparams, total_steps=1).init(params))
     opt_state = jax.tree.map(

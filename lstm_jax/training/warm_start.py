@@ -34,10 +34,10 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> 
     try:
         other = evaluation.load(workdir, validate(read_config(workdir), trains=False))
     except UserError as error:
-        raise ConfigError(f"config.model.start_from is {str(workdir)!r}, which cannot be begun with: {error}") from None
+        raise ConfigError(f"config.model.init_from is {str(workdir)!r}, which cannot be begun with: {error}") from None
     if other.config.model.cell != cell:
         raise ConfigError(
-            f"config.model.start_from is {str(workdir)!r}, whose cell is {other.config.model.cell!r}, and "
+            f"config.model.init_from is {str(workdir)!r}, whose cell is {other.config.model.cell!r}, and "
             f"config.model.cell {cell!r}; set config.model as it is there"
         )
     lanes = state.seed.shape[0]
@@ -55,7 +55,7 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> 
                 continue
             if jax.tree.map(np.shape, own[name]) != jax.tree.map(np.shape, theirs.get(name)):
                 raise ConfigError(
-                    f"config.model.start_from is {str(workdir)!r}, whose {name} are of other kinds or sizes; "
+                    f"config.model.init_from is {str(workdir)!r}, whose {name} are of other kinds or sizes; "
                     "set config.model as it is there"
                 )
             parts[name] = theirs[name]
@@ -74,7 +74,7 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> 
 def _embedding(own: HostArray, theirs: HostArray | None, shared: list[tuple[int, int]], workdir: Path) -> HostArray:
     if theirs is None or own.shape[2] != theirs.shape[2] or not shared:
         raise ConfigError(
-            f"config.model.start_from is {str(workdir)!r}, whose words have vectors of another size or are all other "
+            f"config.model.init_from is {str(workdir)!r}, whose words have vectors of another size or are all other "
             "words; set config.model.embedding_size and config.data.tokens as they are there"
         )
     rows, others = np.array(shared).T

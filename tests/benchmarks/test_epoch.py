@@ -32,7 +32,7 @@ def recipe() -> Config:
     config.model.bidirectional, config.model.layers, config.model.residual = True, 2, True
     config.model.segment, config.model.pooling, config.model.head = 7, "mean_max", (5,)
     config.model.wide, config.model.output = 64, "softmax"
-    config.optimizer.embedding_rate, config.optimizer.clip_norm, config.optimizer.ema = 0.15, 0.2, 0.999
+    config.optimizer.embedding_lr_scale, config.optimizer.clip_norm, config.optimizer.ema = 0.15, 0.2, 0.999
     config.optimizer.schedule, config.optimizer.warmup = "one_cycle", 0.3
     return config
 

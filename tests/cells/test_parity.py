@@ -14,7 +14,7 @@ from lstm_jax.cells import CELLS, lstm
 from lstm_jax.cells.gru import GRUParams
 from lstm_jax.cells.lstm import LSTMParams, LSTMState
 from lstm_jax.cells.rnn import RNNParams
-from lstm_jax.layers import Directions, bidirectional, stack, unrolled
+from lstm_jax.layers import Directions, bidirectional, scan, stack
 from tests.helpers import assert_close, random, random_weights, weighted_sum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent.npz"
@@ -70,9 +70,9 @@ def nested(items: list, layers: int, directions: int):
 
 def our_layer(kind: str, layers: int, directions: int):
     cell = CELLS[kind](UNITS)
-    layer = unrolled(cell)
+    layer = scan(cell)
     if directions == 2:
-        layer = bidirectional(layer, unrolled(cell, reverse=True))
+        layer = bidirectional(layer, scan(cell, reverse=True))
     return stack([layer] * layers) if layers > 1 else layer
 
 
@@ -164,7 +164,7 @@ def test_lstm_equals_flax():
     peer = nn.RNN(nn.OptimizedLSTMCell(UNITS), time_major=True, return_carry=True)
 
     def ours(params, x):
-        y, end = unrolled(cell).apply(params, x, lengths)
+        y, end = scan(cell).apply(params, x, lengths)
         return y, end
 
     def theirs(params, x):

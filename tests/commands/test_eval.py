@@ -76,7 +76,7 @@ def test_evaluation_beside_what_was_published_and_all_baselines(command, trained
     pytest.importorskip("sklearn")
     path = shutil.copytree(trained, tmp_path / "run")
     (path / "config.json").write_text(
-        (path / "config.json").read_text().replace('"published": 0.0', '"published": 0.9')
+        (path / "config.json").read_text().replace('"reference_accuracy": 0.0', '"reference_accuracy": 0.9')
     )
     config = from_json((path / "config.json").read_text())
     corpora = corpus.prepare(config.data)

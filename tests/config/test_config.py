@@ -57,7 +57,7 @@ def test_json_round_trip():
 def test_leaves_go_through_every_group():
     paths = [path for path, _, _ in configs.leaves(Config())]
     assert len(paths) == len(set(paths))
-    assert {"seed", "data.tokens.cut", "data.vectors.path", "model.dropout.words", "train.epochs"} <= set(paths)
+    assert {"seed", "data.tokens.truncation", "data.vectors.path", "model.dropout.words", "train.epochs"} <= set(paths)
     nested = json.loads(configs.to_json(Config()))
     for path, _, value in configs.leaves(Config()):
         there = nested
@@ -127,8 +127,8 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("data.vectors.missing", "", "config.data.vectors.missing is ''; it must be one of 'random', 'zeros'"),
         ("data.vectors.fit_on", "test", "config.data.vectors.fit_on is 'test'; it must be one of 'train', 'all'"),
         ("data.vectors.more_path", "a", "config.data.vectors.more_path is set without more_text; name the source that"),
-        ("published", 86.8, "config.published is 86.8; it must be between 0 and 1"),
-        ("published", -0.1, "config.published is -0.1; it must be between 0 and 1"),
+        ("reference_accuracy", 86.8, "config.reference_accuracy is 86.8; it must be between 0 and 1"),
+        ("reference_accuracy", -0.1, "config.reference_accuracy is -0.1; it must be between 0 and 1"),
         ("model.embedding_rows", -1, "config.model.embedding_rows is -1; it must be at least 0"),
         ("optimizer.b1", 1.0, "config.optimizer.b1 is 1.0; it must be between 0 and 0.999999"),
         ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
@@ -169,15 +169,15 @@ def test_bounds_are_inclusive(path):
 @pytest.mark.parametrize("cell", sorted(set(CELLS) - {"lstm"}))
 def test_backward_pass_by_hand_is_for_lstms(cell):
     config = changed("model.cell", cell)
-    config.model.implementation = "bptt"
-    message = rf"config\.model\.implementation is 'bptt', which is for LSTMs, and config\.model\.cell '{cell}'; "
+    config.model.implementation = "custom_vjp"
+    message = rf"config\.model\.implementation is 'custom_vjp', which is for LSTMs, and config\.model\.cell '{cell}'; "
     with pytest.raises(ConfigError, match=message):
         validate(config)
     for implementation in ("auto", "scan"):
         other = changed("model.cell", cell)
         other.model.implementation = implementation
         validate(other)
-    validate(changed("model.implementation", "bptt"))
+    validate(changed("model.implementation", "custom_vjp"))
 
 
 @pytest.mark.parametrize("source", sorted(set(CHOICES["data.vectors.source"]) - {"random"}))

@@ -99,7 +99,7 @@ PUBLISHED = {
     ghazi_imdb: {
         "data.source": "imdb",
         "data.tokens.words": "alphanumeric",
-        "data.tokens.drop_unknown": True,
+        "data.tokens.remove_unknown": True,
         "model.embedding_size": 100,
         "model.train_embedding": True,
         "model.hidden_size": 128,
@@ -131,7 +131,7 @@ PUBLISHED = {
         "data.tokens.words": "keras",
         "data.tokens.vocabulary_size": 10_000,
         "data.tokens.max_length": 1000,
-        "data.tokens.cut": "tail",
+        "data.tokens.truncation": "tail",
         "model.embedding_size": 32,
         "model.embedding_rows": 88_588,
         "model.hidden_size": 100,
@@ -179,7 +179,7 @@ def test_the_faithful_variant_is_what_its_document_says(module):
 def test_variants_differ_where_they_say_so():
     leaking = glos_amazon_stars.get_config("published")
     assert leaking.data.vectors.fit_on == "all"
-    leaking.data.vectors.fit_on, leaking.published = "train", 0.0
+    leaking.data.vectors.fit_on, leaking.reference_accuracy = "train", 0.0
     assert leaking == glos_amazon_stars.get_config("faithful")
     last = ghazi_imdb.get_config("last")
     assert last.model.pooling == "last"
@@ -188,7 +188,7 @@ def test_variants_differ_where_they_say_so():
     stars = bilstm_glove.get_config("stars")
     assert (stars.data.classes, stars.data.test_fraction) == ("binary", 0.5)
     padded = keras_imdb.get_config("padded")
-    padded.data.tokens.pad_front = False
+    padded.data.tokens.pad_left = False
     assert padded == keras_imdb.get_config()
 
 

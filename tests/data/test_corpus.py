@@ -53,7 +53,7 @@ def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
 def test_reviews_are_cut_to_the_greatest_length(tmp_path):
     path = write(tmp_path / "a.csv", [{"text": "a b c d e f g", "label": n % 2} for n in range(20)])
     kept = {
-        cut: words(corpus.prepare(files(path, tokens=TokensConfig(max_length=4, cut=cut))), "train")[0]
+        cut: words(corpus.prepare(files(path, tokens=TokensConfig(max_length=4, truncation=cut))), "train")[0]
         for cut in ("head", "tail", "both")
     }
     assert kept == {"head": list("abcd"), "tail": list("defg"), "both": list("abfg")}
@@ -120,25 +120,25 @@ short_reviews = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), 
 def test_padding_in_front(ids, more):
     length = max(map(len, ids)) + more
     flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
-    padded = corpus.pad_front(flat, length)
+    padded = corpus.pad_left(flat, length)
     assert unpack(padded) == [[tokens.PADDING] * (length - len(review)) + review for review in ids]
     assert padded.labels.tolist() == list(range(len(ids)))
     assert padded.tokens.dtype == np.int32
 
 
 @given(short_reviews, st.integers(1, 12), st.sampled_from(["head", "tail", "both"]), st.booleans())
-def test_reviews_as_the_network_reads_them(ids, length, cut, pad_front):
+def test_reviews_as_the_network_reads_them(ids, length, cut, pad_left):
     flat = corpus.from_ids(ids)
-    shaped = corpus.shaped(flat, TokensConfig(max_length=length, cut=cut, pad_front=pad_front), UNKNOWN)
+    shaped = corpus.shaped(flat, TokensConfig(max_length=length, truncation=cut, pad_left=pad_left), UNKNOWN)
     short = unpack(corpus.cut(flat, length, cut))
-    assert unpack(shaped) == [[tokens.PADDING] * (length - len(review)) * pad_front + review for review in short]
+    assert unpack(shaped) == [[tokens.PADDING] * (length - len(review)) * pad_left + review for review in short]
 
 
 def test_padded_parts(tmp_path):
     write(tmp_path / "train.csv", [{"text": f"a b c w{n}", "label": n % 2} for n in range(20)])
     write(tmp_path / "test.csv", [{"text": "c", "label": 1}, {"text": "c b a c b a", "label": 0}])
     options = {
-        "tokens": TokensConfig(min_count=2, max_length=5, cut="tail", pad_front=True),
+        "tokens": TokensConfig(min_count=2, max_length=5, truncation="tail", pad_left=True),
         "vectors": VectorsConfig("cooccurrence"),
     }
     corpora = corpus.prepare(files(tmp_path, **options))
@@ -162,6 +162,6 @@ def test_other_kinds_of_words(tmp_path, kind):
 def test_unknown_words_vanish_where_asked():
     flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
     assert unpack(corpus.without(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
-    shaped = corpus.shaped(flat, TokensConfig(drop_unknown=True, max_length=1), UNKNOWN)
+    shaped = corpus.shaped(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
     assert unpack(shaped) == [[5], [1], [7], [1]]
     assert unpack(corpus.shaped(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

@@ -133,7 +133,7 @@ def test_only_an_lstm_has_gates_to_draw(trained):
     ("cut", "expected"), [("head", WORDS[:4]), ("tail", WORDS[3:]), ("both", [*WORDS[:2], *WORDS[-2:]])]
 )
 def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
-    run_ = untrained(trained, data__tokens__max_length=4, data__tokens__cut=cut)
+    run_ = untrained(trained, data__tokens__max_length=4, data__tokens__truncation=cut)
     assert inside.as_read(run_, TEXT) == " ".join(expected)
 
 

@@ -4,11 +4,11 @@ import jax
 import pytest
 
 from lstm_jax.cells import lstm
-from lstm_jax.layers import auto, auto_lstm, unrolled
+from lstm_jax.layers import auto, auto_lstm, scan
 from lstm_jax.layers.auto import UNMEASURED, Choice, Way, measured, nearest
 from tests.helpers import assert_close, random, random_weights
 
-SMALL, LARGE = Way("scan"), Way("bptt", 16, True)
+SMALL, LARGE = Way("scan"), Way("custom_vjp", 16, True)
 CHOICES = (Choice(8, 32, 32, SMALL), Choice(64, 512, 512, LARGE))
 
 
@@ -30,7 +30,7 @@ def test_the_table_of_this_project_can_be_read(dtype):
     assert measured("cpu", dtype)
     for choice in measured("cpu", dtype):
         assert min(choice[:3]) >= 1
-        assert choice.way.implementation in ("scan", "bptt")
+        assert choice.way.implementation in ("scan", "custom_vjp")
 
 
 @pytest.mark.parametrize(("way", "dtype"), [(SMALL, "float32"), (LARGE, "float32"), (LARGE, "bfloat16")])
@@ -40,7 +40,7 @@ def test_the_way_that_the_table_names_is_taken(monkeypatch, way, dtype):
     monkeypatch.setattr(Way, "layer", lambda self, *given: taken.append(self) or real(self, *given))
     monkeypatch.setattr(auto, "measured", lambda *asked: (Choice(1, 1, 1, way),) if asked == ("cpu", dtype) else ())
     layer = auto_lstm(5, reverse=True, matmul_dtype=rounded)
-    reference = unrolled(lstm(5, matmul_dtype=rounded), reverse=True)
+    reference = scan(lstm(5, matmul_dtype=rounded), reverse=True)
     params, x = random_weights(layer, 3, 1), random(2, 6, 4, 3)
     lengths = jax.numpy.array([6, 0, 2, 5])
     assert_close(jax.jit(layer.apply)(params, x, lengths), jax.jit(reference.apply)(params, x, lengths))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lstm_jax.cells import CELLS, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
-from lstm_jax.layers import Directions, Layer, bidirectional, bptt_lstm, output_size, segmented, stack, unrolled
+from lstm_jax.layers import Directions, Layer, bidirectional, lstm_vjp, output_size, scan, segmented, stack
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
 
 T, B, D, H = 6, 3, 3, 4
@@ -25,18 +25,18 @@ REFERENCES = {
     "rnn_tanh": rnn_step,
     "rnn_relu": partial(rnn_step, activation=jax.nn.relu),
 }
-PAIR = stack([unrolled(lstm(H)), unrolled(gru(H))], dropout=0.5, residual=True)
-BOTH = bidirectional(unrolled(lstm(H)), unrolled(gru(H), reverse=True))
+PAIR = stack([scan(lstm(H)), scan(gru(H))], dropout=0.5, residual=True)
+BOTH = bidirectional(scan(lstm(H)), scan(gru(H), reverse=True))
 FORWARD = {
-    "lstm": unrolled(lstm(H)),
-    "gru": unrolled(gru(H)),
-    "bptt": bptt_lstm(H),
+    "lstm": scan(lstm(H)),
+    "gru": scan(gru(H)),
+    "custom_vjp": lstm_vjp(H),
     "stack": PAIR,
     "segmented": segmented(PAIR, 3),
 }
 LAYERS = FORWARD | {
-    "reverse": unrolled(lstm(H), reverse=True),
-    "bptt reverse": bptt_lstm(H, reverse=True),
+    "reverse": scan(lstm(H), reverse=True),
+    "by_vjp reverse": lstm_vjp(H, reverse=True),
     "deep": stack([BOTH, BOTH], dropout=0.5, residual=True),
 }
 KEYS = jax.random.split(jax.random.key(0), B)
@@ -157,7 +157,7 @@ def slopes(name: str, half: int) -> Callable:
     return jax.jit(jax.grad(loss, (0, 1, 2)))
 
 
-@pytest.mark.parametrize("name", ["lstm", "bptt"])
+@pytest.mark.parametrize("name", ["lstm", "custom_vjp"])
 @given(lengths=some_lengths)
 def test_gradients_through_a_carried_state_equal_those_of_the_whole(name, lengths):
     params, start, _, gradient = made(name)
@@ -172,7 +172,7 @@ def test_unrolled_equals_a_loop_over_words(kind, reverse):
     lengths, x = np.array([T, 0, 4]), random(7, T, B, D)
     cell = CELLS[kind](H)
     params = random_weights(cell, D, 1)
-    results = jax.jit(unrolled(cell, reverse).apply)(params, x, lengths)
+    results = jax.jit(scan(cell, reverse).apply)(params, x, lengths)
     step = jax.jit(REFERENCES[kind])
     y, ends = np.zeros((T, B, H)), []
     for row, length in enumerate(lengths):
@@ -200,15 +200,15 @@ def test_reverse_equals_forward_over_turned_rows(lengths):
 def test_bidirectional_joins_its_two_layers():
     params = random_weights(BOTH, D, 1)
     x = random(9, T, B, D)
-    y_forward, end_forward = jax.jit(unrolled(lstm(H)).apply)(params.forward, x, RAGGED)
-    y_backward, end_backward = jax.jit(unrolled(gru(H), reverse=True).apply)(params.backward, x, RAGGED)
+    y_forward, end_forward = jax.jit(scan(lstm(H)).apply)(params.forward, x, RAGGED)
+    y_backward, end_backward = jax.jit(scan(gru(H), reverse=True).apply)(params.backward, x, RAGGED)
     expected = np.concatenate([y_forward, y_backward], axis=-1), Directions(end_forward, end_backward)
     assert_close(jax.jit(BOTH.apply)(params, x, RAGGED), expected)
 
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_stack_feeds_each_layer_to_the_next(residual):
-    layer = unrolled(lstm(H))
+    layer = scan(lstm(H))
     tower, alone = stack([layer] * 3, residual=residual), jax.jit(layer.apply)
     params = random_weights(tower, D, 1)
     x = random(10, T, B, D)
@@ -254,7 +254,7 @@ def test_dropout_follows_the_keys(name):
 def test_dropout_needs_both_a_key_and_a_rate():
     params, state, apply, _ = made("stack")
     x = random(11, T, B, D)
-    without_rate = stack([unrolled(lstm(H)), unrolled(gru(H))], dropout=0.0, residual=True)
+    without_rate = stack([scan(lstm(H)), scan(gru(H))], dropout=0.0, residual=True)
     dropped, _ = apply(params, x, RAGGED, KEYS, state)
     no_key, _ = apply(params, x, RAGGED, None, state)
     no_rate, _ = jax.jit(without_rate.apply)(params, x, RAGGED, KEYS, state)

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from lstm_jax.cells import lstm
-from lstm_jax.layers import bidirectional, bptt_lstm, segmented, stack, unrolled
+from lstm_jax.layers import bidirectional, lstm_vjp, scan, segmented, stack
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
 
 T, B, D, H = 6, 4, 3, 5
 RAGGED = np.array([T, 0, 2, 4])
 KEYS = jax.random.split(jax.random.key(0), B)
 IMPLEMENTATIONS = {
-    "scan": lambda reverse: unrolled(lstm(H), reverse),
-    "bptt": lambda reverse: bptt_lstm(H, reverse=reverse),
-    "blocks of 2": lambda reverse: bptt_lstm(H, reverse=reverse, block=2, gatewise=True),
-    "blocks of 4": lambda reverse: bptt_lstm(H, reverse=reverse, block=4),  # and a shorter one
-    "one block": lambda reverse: bptt_lstm(H, reverse=reverse, block=0),
+    "scan": lambda reverse: scan(lstm(H), reverse),
+    "custom_vjp": lambda reverse: lstm_vjp(H, reverse=reverse),
+    "blocks of 2": lambda reverse: lstm_vjp(H, reverse=reverse, block=2, gatewise=True),
+    "blocks of 4": lambda reverse: lstm_vjp(H, reverse=reverse, block=4),  # and a shorter one
+    "one block": lambda reverse: lstm_vjp(H, reverse=reverse, block=0),
 }
 # From a function that makes a layer of one direction.
 COMPOSED = {
@@ -61,14 +61,14 @@ def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
     params, state, scan, *by_hand = made(composition)
     x = random(3, T, B, D)
     expected = scan(params, x, state, lengths)
-    for bptt in by_hand:
-        assert_close(bptt(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
+    for by_vjp in by_hand:
+        assert_close(by_vjp(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("block", [0, 4])
 def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, block):
-    layers = [unrolled(lstm(H), reverse), bptt_lstm(H, reverse=reverse, matmul_dtype="bfloat16", block=block)]
+    layers = [scan(lstm(H), reverse), lstm_vjp(H, reverse=reverse, matmul_dtype="bfloat16", block=block)]
     params, state = random_weights(layers[0], D, 1), randomised(lstm(H).initial_state(B), 2)
     x = random(3, T, B, D)
     exact, rounded = (jax.jit(jax.grad(loss_of(layer), (0, 1, 2), has_aux=True)) for layer in layers)
@@ -82,11 +82,11 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
 def test_gradients_of_rounded_products_add_up_in_float32_by_hand_and_by_autodiff(reverse):
     steps = 300  # whose sum in bfloat16 would lose most of them
     rows, x = np.full(B, steps), random(3, steps, B, D)
-    by_hand = bptt_lstm(H, reverse=reverse, matmul_dtype="bfloat16")
-    layers = [unrolled(lstm(H, matmul_dtype="bfloat16"), reverse), by_hand]
+    by_hand = lstm_vjp(H, reverse=reverse, matmul_dtype="bfloat16")
+    layers = [scan(lstm(H, matmul_dtype="bfloat16"), reverse), by_hand]
     params = random_weights(layers[0], D, 1)
-    scan, bptt = (jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, rows)[0].sum())) for layer in layers)
-    expected, found = scan(params), bptt(params)
+    by_scan, by_vjp = (jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, rows)[0].sum())) for layer in layers)
+    expected, found = by_scan(params), by_vjp(params)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(expected))
     for one, other in zip(found, expected, strict=True):
         assert difference(one, other) < 2e-3 * np.abs(other).max()
@@ -95,7 +95,7 @@ def test_gradients_of_rounded_products_add_up_in_float32_by_hand_and_by_autodiff
 @pytest.mark.parametrize("gatewise", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_what_padding_holds_touches_nothing(reverse, gatewise):
-    layer = bptt_lstm(H, reverse=reverse, block=4, gatewise=gatewise)
+    layer = lstm_vjp(H, reverse=reverse, block=4, gatewise=gatewise)
     params, state = random_weights(layer, D, 1), randomised(lstm(H).initial_state(B), 2)
     x = random(3, T, B, D)
     spoilt = jnp.where((jnp.arange(T)[:, None] < RAGGED[None])[:, :, None], x, jnp.nan)
@@ -105,7 +105,7 @@ def test_what_padding_holds_touches_nothing(reverse, gatewise):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_gradients_equal_finite_differences(reverse):
-    layer = bptt_lstm(H, reverse=reverse)
+    layer = lstm_vjp(H, reverse=reverse)
     with jax.enable_x64(True):
         params, x = random_weights(layer, D, 1), random(3, T, B, D)
         state = randomised(lstm(H).initial_state(B), 2)
@@ -117,7 +117,7 @@ def test_gradients_equal_finite_differences(reverse):
 
 def test_weights_are_those_of_the_cell():
     for forget_bias in (1.0, 2.5):
-        own = bptt_lstm(H, forget_bias).init(jax.random.key(1), D)
+        own = lstm_vjp(H, forget_bias).init(jax.random.key(1), D)
         assert_equal(own, lstm(H, forget_bias).init(jax.random.key(1), D))
 
 
@@ -127,12 +127,12 @@ def mapped(function):
 
 @pytest.mark.parametrize("over_lanes", [jax.vmap, mapped], ids=["vmap", "map"])
 def test_lanes_side_by_side_equal_each_alone(over_lanes):
-    params, state, _, bptt, *_ = made("both")
+    params, state, _, by_vjp, *_ = made("both")
     lanes = [randomised(params, seed) for seed in (10, 20, 30)]
     x, states = random(3, T, B, D), [randomised(state, seed) for seed in (40, 50, 60)]
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *zip(lanes, states, strict=True))
-    found = jax.jit(over_lanes(lambda own, first: bptt(own, x, first, RAGGED)))(*together)
+    found = jax.jit(over_lanes(lambda own, first: by_vjp(own, x, first, RAGGED)))(*together)
     for n, (own, first) in enumerate(zip(lanes, states, strict=True)):
-        alone = bptt(own, x, first, RAGGED)
+        alone = by_vjp(own, x, first, RAGGED)
         assert_close(jax.tree.map(lambda leaf, n=n: leaf[n], found), alone, atol=1e-5, rtol=1e-5)
     assert difference(found[0][0].forward.bias[0], found[0][0].forward.bias[1]) > 0.1

@@ -13,7 +13,7 @@ from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.data.tokenizer import PADDING
-from lstm_jax.layers import bptt_lstm, stack, unrolled
+from lstm_jax.layers import lstm_vjp, scan, stack
 from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.models import classifier as models
 from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
@@ -148,7 +148,7 @@ def test_layers_are_those_of_the_config(layers, bidirectional):
 
 
 def test_residual_of_the_config_reaches_the_layers():
-    two, one = recurrent_layers(ModelConfig(hidden_size=H, layers=2, residual=True)), unrolled(lstm(H))
+    two, one = recurrent_layers(ModelConfig(hidden_size=H, layers=2, residual=True)), scan(lstm(H))
     below, above = random_weights(two, D, 1)
     silent = jax.tree.map(jnp.zeros_like, above)  # an LSTM of zeros puts out zeros
     x = random(4, T, B, D)
@@ -159,7 +159,7 @@ def test_residual_of_the_config_reaches_the_layers():
 def test_dropout_per_step_of_the_config_reaches_the_layers():
     per_step = recurrent_layers(ModelConfig(hidden_size=H, layers=2, dropout_per_step=True), 0.5)
     params, x = random_weights(per_step, D, 1), random(4, T, B, D)
-    expected, other = (stack([bptt_lstm(H)] * 2, 0.5, dropout_per_step=steps) for steps in (True, False))
+    expected, other = (stack([lstm_vjp(H)] * 2, 0.5, dropout_per_step=steps) for steps in (True, False))
     y, wanted, unwanted = (jax.jit(each.apply)(params, x, LENGTHS, KEYS)[0] for each in (per_step, expected, other))
     assert_equal(y, wanted)
     assert difference(y, unwanted) > 1e-3
@@ -169,15 +169,15 @@ def test_dropout_per_step_of_the_config_reaches_the_layers():
     ("cell", "implementation", "made_by"),
     [
         ("lstm", "auto", "auto_lstm"),
-        ("lstm", "bptt", "bptt_lstm"),
-        ("lstm", "scan", "unrolled"),
-        ("gru", "auto", "unrolled"),
-        ("gru", "scan", "unrolled"),
+        ("lstm", "custom_vjp", "lstm_vjp"),
+        ("lstm", "scan", "scan"),
+        ("gru", "auto", "scan"),
+        ("gru", "scan", "scan"),
     ],
 )
 def test_which_implementation_the_config_names(monkeypatch, cell, implementation, made_by):
     made = []
-    for name in ("auto_lstm", "bptt_lstm", "unrolled"):
+    for name in ("auto_lstm", "lstm_vjp", "scan"):
         make = getattr(models, name)
         monkeypatch.setattr(
             models, name, lambda *given, make=make, name=name, **options: made.append(name) or make(*given, **options)
@@ -187,9 +187,9 @@ def test_which_implementation_the_config_names(monkeypatch, cell, implementation
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
-@pytest.mark.parametrize("implementation", ["auto", "bptt", "scan"])
+@pytest.mark.parametrize("implementation", ["auto", "custom_vjp", "scan"])
 def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
-    if implementation == "bptt" and cell != "lstm":
+    if implementation == "custom_vjp" and cell != "lstm":
         pytest.skip("for LSTMs")
     whole, rounded = (
         recurrent_layers(ModelConfig(cell=cell, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
@@ -203,12 +203,13 @@ def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_both_implementations_give_the_same_logits(bidirectional):
-    scan, bptt = (
-        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional) for how in ("scan", "bptt")
+    scan, by_vjp = (
+        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional)
+        for how in ("scan", "custom_vjp")
     )
     variables = random_variables(scan)
     expected = jax.jit(scan.apply)(variables, TOKENS, LENGTHS)
-    assert_close(jax.jit(bptt.apply)(variables, TOKENS, LENGTHS), expected)
+    assert_close(jax.jit(by_vjp.apply)(variables, TOKENS, LENGTHS), expected)
     assert difference(expected[0], expected[1]) > 1e-3
 
 
@@ -296,7 +297,7 @@ def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
     return states, 1 / (1 + np.exp(-z))
 
 
-@pytest.mark.parametrize("implementation", ["scan", "bptt"])
+@pytest.mark.parametrize("implementation", ["scan", "custom_vjp"])
 def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementation):
     model = model_of(cell="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
     variables = jax.tree.map(np.asarray, random_variables(model))

@@ -145,7 +145,10 @@ def test_hyper_parameters_are_the_optimizers_own_unless_they_are_set():
         ),
         ({"name": "adamm"}, "config.optimizer.name is 'adamm'; it must be one of 'sgd', 'momentum'"),
         ({"name": "schedule_free_sgd", "ema": 0.9}, "'schedule_free_sgd' keeps an average of the weights of its own"),
-        ({"name": "schedule_free_sgd", "embedding_rate": 0.5}, "config.optimizer.embedding_rate is 0.5, but 'sched"),
+        (
+            {"name": "schedule_free_sgd", "embedding_lr_scale": 0.5},
+            "config.optimizer.embedding_lr_scale is 0.5, but 'sched",
+        ),
         ({"name": "schedule_free_adamw", "b1": 0.0}, "config.optimizer.b1 is 0.0, by which"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_
 
 def test_settings_that_leave_a_part_out_are_lanes_of_another_program(tmp_path):
     space = {"learning_rate": (0.01,), "model.dropout.pooled": (0.0, 0.5)}
-    study = Comparison({"tiny": tiny_task()}, ("adam",), {"adam": space}, Search(), seeds=2, fresh_seeds=2)
+    study = Comparison({"tiny": tiny_task()}, ("adam",), {"adam": space}, Search(), seeds=2, held_out_seeds=2)
     study.run(tmp_path)
     search = [row for row in rows_of(tmp_path) if row["stage"] == "search"]
     assert [row["model.dropout.pooled"] for row in search] == ["0.0", "0.0", "0.5", "0.5"]
@@ -91,7 +91,7 @@ def test_settings_that_leave_a_part_out_are_lanes_of_another_program(tmp_path):
 
 
 def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
-    study = Comparison({"tiny": tiny_task()}, ("adam", "planted"), search=Search(points=2), seeds=1, fresh_seeds=6)
+    study = Comparison({"tiny": tiny_task()}, ("adam", "planted"), search=Search(points=2), seeds=1, held_out_seeds=6)
     text = study.run(tmp_path)
     rows = rows_of(tmp_path)
     figures = {
@@ -107,7 +107,7 @@ def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
 def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     task = tiny_task()
     study = Comparison(
-        {"tiny": task}, ("sgd",), {"sgd": {"learning_rate": (0.1, 1e38)}}, Search(), seeds=1, fresh_seeds=2
+        {"tiny": task}, ("sgd",), {"sgd": {"learning_rate": (0.1, 1e38)}}, Search(), seeds=1, held_out_seeds=2
     )
     study.run(tmp_path)
     search = [row for row in rows_of(tmp_path) if row["stage"] == "search"]
@@ -117,7 +117,7 @@ def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
 
 
 def test_a_target_that_no_run_reaches_is_told(tmp_path):
-    study = Comparison({"tiny": tiny_task(0.999)}, ("sgd",), search=Search(points=1), seeds=1, fresh_seeds=2)
+    study = Comparison({"tiny": tiny_task(0.999)}, ("sgd",), search=Search(points=1), seeds=1, held_out_seeds=2)
     assert "No run reached the target of 99.90% on validation (the best reached " in study.run(tmp_path)
 
 

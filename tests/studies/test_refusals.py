@@ -64,7 +64,7 @@ def with_momentum():
         (lambda: study(seeds=0), "has 0 seeds"),
         (lambda: study(lanes=-1), "has -1 lanes at once"),
         (lambda: study(optimizers=("adam")), "give a tuple, as \\('adam',\\)"),
-        (lambda: study(fresh_seeds=1), "1 fresh ones; it needs 1 to 1000, and at least 2 fresh ones"),
+        (lambda: study(held_out_seeds=1), "1 fresh ones; it needs 1 to 1000, and at least 2 fresh ones"),
         (lambda: study(tasks=tiny_task()), "the study's tasks are no dict"),
         (lambda: study(tasks={"../tiny": tiny_task()}), "a task is called '../tiny'; its name is that of a folder"),
         (lambda: study(tasks={"": tiny_task()}), "a task is called ''"),
@@ -82,7 +82,7 @@ def test_a_study_that_makes_no_sense_is_refused(made, message, tmp_path):
 
 @pytest.mark.parametrize(("seeds", "needed"), [(5, 6), (6, None)])
 def test_a_study_that_can_give_no_verdict_is_told_so_at_once(seeds, needed, caplog):
-    study(optimizers=("sgd", "adam"), fresh_seeds=seeds).check()
+    study(optimizers=("sgd", "adam"), held_out_seeds=seeds).check()
     told = f"with {seeds} fresh seeds no verdict on 1 pairs of optimizers is possible; {needed} could give one"
     assert (told in caplog.text) == (needed is not None)
 

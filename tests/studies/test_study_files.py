@@ -48,5 +48,5 @@ def test_comparisons_of_optimizers(module, least):
     count = len(study.optimizers)
     assert count >= least
     assert (study.search.points, study.seeds) == (7, 3)
-    assert statistics.can_tell(study.fresh_seeds, count * (count - 1) // 2)
+    assert statistics.can_tell(study.held_out_seeds, count * (count - 1) // 2)
     assert all(task.target for task in study.tasks.values())

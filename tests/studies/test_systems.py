@@ -13,7 +13,7 @@ from lstm_jax.studies.systems import System, Systems
 def tiny(ensemble: int = 1) -> Config:
     config = Config()
     config.ensemble = ensemble
-    config.published = 0.5
+    config.reference_accuracy = 0.5
     config.data.reviews = 300
     config.model.hidden_size = config.model.embedding_size = 4
     config.train.epochs, config.train.batch_size, config.train.buckets = 1, 32, 1

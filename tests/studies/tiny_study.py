@@ -21,4 +21,6 @@ def tiny_task(target: float = 0.5) -> Task:
 
 def get_config() -> Comparison:
     """Two optimizers, three rates, two seeds, then three fresh ones."""
-    return Comparison({"tiny": tiny_task()}, ("sgd", "adam"), search=Search(points=3), seeds=2, fresh_seeds=3, lanes=4)
+    return Comparison(
+        {"tiny": tiny_task()}, ("sgd", "adam"), search=Search(points=3), seeds=2, held_out_seeds=3, lanes=4
+    )

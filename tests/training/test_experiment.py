@@ -48,7 +48,7 @@ def test_a_step_of_sgd_is_the_gradient_of_the_mean_loss():
 
 def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
     stepped = []
-    for implementation in ("scan", "bptt"):
+    for implementation in ("scan", "custom_vjp"):
         config = tiny_config(
             model__implementation=implementation,
             model__layers=2,
@@ -59,9 +59,9 @@ def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
         _, run = make(config)
         state = run.init(3, scalars(hparams(config)))
         stepped.append((state.params, *jax.jit(run.step)(state, batch_of([0, 1, 2, 3, 4, 5, -1, -1]))))
-    (before, scan, metrics), (_, bptt, other_metrics) = stepped
+    (before, scan, metrics), (_, by_vjp, other_metrics) = stepped
     assert_equal(stepped[1][0], before)
-    assert_close(bptt.params, scan.params)
+    assert_close(by_vjp.params, scan.params)
     assert_close(other_metrics, metrics)
     assert all(difference(*pair) > 1e-4 for pair in zip(*map(jax.tree.leaves, (before, scan.params)), strict=True))
 

@@ -21,7 +21,7 @@ _KEEPS_MEMORY = {
 
 PEERS = {
     "auto": Peer("ours"),
-    "bptt": Peer("ours"),
+    "custom_vjp": Peer("ours"),
     "scan": Peer("ours"),
     "flax": Peer("flax"),
     "flax_malloc": Peer("flax", _KEEPS_MEMORY),

@@ -131,7 +131,7 @@ class Epochs:
         rows, tokens_config = task.train.batches[:1], self._config.data.tokens
         alone = corpus.take(reviews, rows[rows >= 0])
         if task.padding == "front":
-            alone = corpus.pad_front(alone, tokens_config.max_length)
+            alone = corpus.pad_left(alone, tokens_config.max_length)
         numbers = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, rows).astype(np.int32)
         return {
             "bucketed": self._loss(state, self.loop.train, rows, int(task.train.lengths[0])),

@@ -66,7 +66,7 @@ class Training:
         rate, table = hparams["optimizer.learning_rate"], "embedding.weight"
         groups: list[dict[str, Any]] = [{"params": [own for name, own in trained.items() if name != table]}]
         if table in trained:
-            groups.append({"params": [trained[table]], "lr": rate * hparams["optimizer.embedding_rate"]})
+            groups.append({"params": [trained[table]], "lr": rate * hparams["optimizer.embedding_lr_scale"]})
         betas = hparams["optimizer.b1"], hparams["optimizer.b2"]
         self._optimizer = torch.optim.Adam(groups, rate, betas, hparams["optimizer.eps"], fused=True)
         factors = [*task.factors.tolist(), 0.0]  # the last is never used
