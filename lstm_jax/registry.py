@@ -1,0 +1,112 @@
+"""The registries: every name that a config may use for a piece of code, and the code behind it.
+
+They stand below all packages, so that a config can be checked without an import of data or models. Each package fills
+its own registry when it is imported; a registry imports its package when it is first asked.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from lstm_jax.errors import ConfigError
+
+Entry = TypeVar("Entry")
+
+PACKAGE = Path(__file__).parent
+
+
+class Registry(Generic[Entry]):
+    """Names and the code behind them, in the order of registration."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        """Begins empty.
+
+        Args:
+          kind: what an entry is, in the singular, for messages: ``optimizer``.
+          package: the module that registers the project's own entries when it is imported.
+        """
+        self.kind = kind
+        self._package = package
+        self._entries: dict[str, Entry] = {}
+        self._files: dict[str, str] = {}
+
+    def register(self, name: str, entry: Entry) -> Entry:
+        """Makes an entry known by name, and returns it.
+
+        The file that called is kept with the entry, so that a run can find it again. That file may register the same
+        name once more, as it does when it is loaded twice.
+
+        Raises:
+          ConfigError: the project, or another file, has registered the name.
+        """
+        file = _calling_file()
+        if name in self._entries and (self._files[name] != file or not file):
+            where = self._files[name] or "lstm_jax"
+            raise ConfigError(
+                f"{where} has registered the {self.kind} {name!r} already; register yours by another name"
+            )
+        self._entries[name], self._files[name] = entry, file
+        return entry
+
+    def unregister(self, name: str) -> None:
+        """Forgets an entry; for tests and notebooks."""
+        del self._entries[name], self._files[name]
+
+    def file_of(self, name: str) -> str:
+        """The file outside of the project that registered a name; empty for the project's own entries."""
+        return self._files.get(name, "")
+
+    def __getitem__(self, name: str) -> Entry:
+        self._fill()
+        if name not in self._entries:
+            raise ConfigError(f"there is no {self.kind} {name!r}; {nearest(name, self)}")
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._fill()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        self._fill()
+        return iter(list(self._entries))
+
+    def __len__(self) -> int:
+        self._fill()
+        return len(self._entries)
+
+    def items(self) -> list[tuple[str, Entry]]:
+        """All names with their entries."""
+        self._fill()
+        return list(self._entries.items())
+
+    def _fill(self) -> None:
+        if self._package not in sys.modules:
+            importlib.import_module(self._package)
+
+
+def nearest(name: str, known: Any) -> str:
+    """The end of a message about an unknown name: the nearest known ones if any is near, and all of them."""
+    near = difflib.get_close_matches(str(name), list(known), 3)
+    hint = f"did you mean {' or '.join(map(repr, near))}? There are " if near else "there are "
+    return hint + ", ".join(map(repr, known))
+
+
+def _calling_file() -> str:
+    """The file whose code called ``register``; empty where that is the project itself."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_name == "register":
+        frame = frame.f_back
+    file = frame.f_code.co_filename
+    return "" if Path(file).is_relative_to(PACKAGE) else file
+
+
+CELLS: Registry[Any] = Registry("cell", "lstm_jax.cells")
+LAYERS: Registry[Any] = Registry("layer", "lstm_jax.layers")
+POOLINGS: Registry[Any] = Registry("pooling", "lstm_jax.layers")
+OBJECTIVES: Registry[Any] = Registry("objective", "lstm_jax.objectives")
+OPTIMIZERS: Registry[Any] = Registry("optimizer", "lstm_jax.optimizers")
+SOURCES: Registry[Any] = Registry("source", "lstm_jax.data.sources")
+VECTORS: Registry[Any] = Registry("source of word vectors", "lstm_jax.data.vectors")
