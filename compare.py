@@ -14,7 +14,6 @@ FLAGS = flags.FLAGS
 def define() -> None:
     """The flags of this command."""
     cli.define_study()
-    flags.mark_flag_as_required("config")
     flags.DEFINE_string("workdir", None, "The folder of the study; the same command goes on there.", required=True)
     flags.DEFINE_boolean("extend", False, "Also try rates beyond those whose best one was the lowest or the highest.")
 
@@ -22,7 +21,7 @@ def define() -> None:
 def main() -> None:
     """Trains what is not trained yet and prints the table."""
     devices.configure()
-    study = cli.loaded(FLAGS.config)
+    study = cli.load_config_file(FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
     from lstm_jax.studies.comparison import Comparison  # after the devices are set

@@ -56,7 +56,7 @@ def faithful() -> Config:
     config.model.pooling = "last"
     config.model.output = "sigmoid"
     config.optimizer.learning_rate = 1e-3
-    config.optimizer.eps = 1e-7
+    config.optimizer.hparams["eps"] = 1e-7
     config.train.epochs = 5
     config.train.batch_size = 64
     config.train.keep_epochs = "epoch_{epoch}"
