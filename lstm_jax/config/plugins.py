@@ -14,6 +14,7 @@ from lstm_jax.registry import OBJECTIVES, Registry
 
 # Files that may be executed again by a later command, because a command has loaded them as a config or a plugin.
 _loaded: dict[str, ModuleType] = {}
+_digests: dict[str, str] = {}
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
@@ -36,26 +37,23 @@ def load_plugins(plugins: Iterable[str]) -> None:
 
 
 def load_file(path: Path) -> ModuleType:
-    """Executes a Python file as a module, once a process.
+    """Executes a Python file as a module, once a process unless its content has changed.
 
     Raises:
       ConfigError: There is no such file.
     """
     name = str(path.resolve())
-    if name not in _loaded:
-        if not path.is_file():
-            raise ConfigError(f"{path} does not exist; give a Python file, or restore it where it was")
-        spec = importlib.util.spec_from_file_location(f"lstm_jax_file_{len(_loaded)}", name)
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist; give a Python file, or restore it where it was")
+    digest = _digest(name)
+    if _digests.get(name) != digest:
+        spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", name)
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[spec.name]
-            raise
-        _loaded[name] = module
+        sys.modules[spec.name] = module  # Dataclasses and pickled functions look their module up there.
+        spec.loader.exec_module(module)
+        _loaded[name], _digests[name] = module, digest
     return _loaded[name]
 
 
