@@ -91,7 +91,7 @@ CAREFUL = ("sgd",)
 
 
 def trained(config, lanes, way, learning_rates):
-    """Losses ``[L, steps]`` of lanes, given by seed and learning rate, and seconds of compiling after the first call."""
+    """Losses ``[L, steps]`` of lanes, one a seed and learning rate, and seconds of compiling after the first call."""
     mesh = make_mesh(len(lanes), BATCH, 2)
     functions = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS, data_axis="data")
     program, feed = Program(functions, mesh, way), make_feed(toy_corpus(), mesh)
