@@ -162,7 +162,11 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("data.train_entries", -1, "config.data.train_entries is -1; it must be at least 0"),
         ("data.one_class_size", -2, "config.data.one_class_size is -2; it must be at least -1"),
         ("data.data_ratio", 1.0, "config.data.data_ratio is 1.0; it must be between 0 and 0.999"),
-        ("data.validation_from", "rest", "config.data.validation_from is 'rest'; it must be one of 'train', 'test'"),
+        (
+            "data.validation_from",
+            "neither",
+            "config.data.validation_from is 'neither'; it must be one of 'train', 'test'",
+        ),
         ("data.tokens.words", "nltk", "config.data.tokens.words is 'nltk'; it must be one of 'runs', 'alphanumeric', "),
         ("data.vectors.missing", "", "config.data.vectors.missing is ''; it must be one of 'random', 'zeros'"),
         ("data.vectors.fit_on", "test", "config.data.vectors.fit_on is 'test'; it must be one of 'train', 'all'"),
