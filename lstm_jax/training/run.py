@@ -15,10 +15,10 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.examples import class_names
+from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
 from lstm_jax.training import journal
@@ -172,7 +172,7 @@ def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -
 
 def _check_reviews(corpora: Corpora, path: Path) -> None:
     facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
-    if facts["fingerprint"] != corpus.fingerprint(corpora):
+    if facts["fingerprint"] != corpus.corpora_fingerprint(corpora):
         raise UserError(
             f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
             "restore them, or use a new --workdir"
@@ -181,11 +181,11 @@ def _check_reviews(corpora: Corpora, path: Path) -> None:
 
 def _write_data(corpora: Corpora, path: Path) -> None:
     facts = {
-        "classes": sources.class_names(corpora.classes),
+        "classes": class_names(corpora.classes),
         "reviews": _counts(corpora),
-        "fingerprint": corpus.fingerprint(corpora),
+        "fingerprint": corpus.corpora_fingerprint(corpora),
     }
-    tokens.write(corpora.tokenizer, path / "tokenizer.json")
+    write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
     write_json(path / "data.json", facts)
 
 

@@ -8,10 +8,11 @@ import pytest
 from lstm_jax import config as configs
 from lstm_jax.cells import CELLS
 from lstm_jax.config import BOUNDS, CHOICES, Config, VectorsConfig, validate
-from lstm_jax.data.sources.load import CLASS_COUNTS, SCHEMAS
+from lstm_jax.data.examples import CLASS_COUNTS
 from lstm_jax.errors import ConfigError
 from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.registry import SOURCES
 
 
 def changed(path: str, value) -> Config:
@@ -28,7 +29,7 @@ def test_choices_are_the_registries():
     assert set(CHOICES["model.cell"]) == set(CELLS)
     assert set(CHOICES["model.pooling"]) == {*POOLINGS, "every"}
     assert set(CHOICES["optimizer.name"]) == set(OPTIMIZERS)
-    assert set(CHOICES["data.source"]) == set(SCHEMAS)
+    assert set(CHOICES["data.source"]) == set(SOURCES)
     assert set(CHOICES["data.classes"]) == {"", "label", *CLASS_COUNTS}
 
 
