@@ -43,7 +43,7 @@ def get_config(path: str = "") -> Comparison:
         tasks={"IMDB": Task(config, target=0.85)},
         optimizers=NAMES,
         # The peak of one short cycle lies above the rates that are recommended for long training.
-        spaces={name: OPTIMIZERS[name].rates(0.1, 100) for name in NAMES},
+        spaces={name: OPTIMIZERS[name].learning_rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
         held_out_seeds=15,  # with fewer than 12, Holm's correction over 66 pairs leaves no verdict
     )
