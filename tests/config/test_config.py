@@ -6,12 +6,11 @@ import math
 import pytest
 
 from lstm_jax import config as configs
-from lstm_jax.cells import CELLS
 from lstm_jax.config import BOUNDS, CHOICES, Config, VectorsConfig, validate
 from lstm_jax.data.sources.load import CLASS_COUNTS, SCHEMAS
 from lstm_jax.errors import ConfigError
-from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.registry import CELLS, POOLINGS
 
 
 def changed(path: str, value) -> Config:
