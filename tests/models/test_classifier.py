@@ -14,11 +14,11 @@ from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.data.tokenizer import PADDING
 from lstm_jax.layers import lstm_vjp, scan, stack
-from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.models import classifier as models
 from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.objectives.classification import cross_entropy
+from lstm_jax.registry import POOLINGS
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
 
 T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
@@ -165,34 +165,24 @@ def test_dropout_per_step_of_the_config_reaches_the_layers():
     assert difference(y, unwanted) > 1e-3
 
 
-@pytest.mark.parametrize(
-    ("cell", "implementation", "made_by"),
-    [
-        ("lstm", "auto", "auto_lstm"),
-        ("lstm", "custom_vjp", "lstm_vjp"),
-        ("lstm", "scan", "scan"),
-        ("gru", "auto", "scan"),
-        ("gru", "scan", "scan"),
-    ],
-)
-def test_which_implementation_the_config_names(monkeypatch, cell, implementation, made_by):
+def test_the_config_names_layer_implementation_and_rounding(monkeypatch):
     made = []
-    for name in ("auto_lstm", "lstm_vjp", "scan"):
-        make = getattr(models, name)
-        monkeypatch.setattr(
-            models, name, lambda *given, make=make, name=name, **options: made.append(name) or make(*given, **options)
-        )
-    recurrent_layers(ModelConfig(layer=layer, implementation=implementation, bidirectional=True))
-    assert made == [made_by] * 2
+    make = models.make_layer
+    monkeypatch.setattr(models, "make_layer", lambda *given, **options: made.append((given, options)) or make(*given))
+    recurrent_layers(
+        ModelConfig(layer="gru", hidden_size=H, implementation="scan", matmul_dtype="bfloat16", bidirectional=True)
+    )
+    options = {"implementation": "scan", "matmul_dtype": "bfloat16"}
+    assert made == [(("gru", H), {**options, "reverse": reverse}) for reverse in (False, True)]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("implementation", ["auto", "custom_vjp", "scan"])
-def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
-    if implementation == "custom_vjp" and cell != "lstm":
+def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(kind, implementation):
+    if implementation == "custom_vjp" and kind != "lstm":
         pytest.skip("for LSTMs")
     whole, rounded = (
-        recurrent_layers(ModelConfig(layer=layer, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
+        recurrent_layers(ModelConfig(layer=kind, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
         for dtype in ("float32", "bfloat16")
     )
     params, x = random_weights(whole, D, 1), random(4, T, B, D)
@@ -266,9 +256,10 @@ def test_frozen_embedding_is_no_parameter(vectors):
 
 def test_only_words_read_have_a_gradient():
     model = model_of(pooling="every")
+    tokens, lengths, labels = map(jnp.asarray, (TOKENS, LENGTHS, LABELS))
 
     def loss(variables):
-        return jnp.sum(cross_entropy(model.apply(variables, TOKENS, LENGTHS), LENGTHS, LABELS)[0])
+        return jnp.sum(cross_entropy(model.apply(variables, tokens, lengths), lengths, labels)[0])
 
     gradient = jax.jit(jax.grad(loss))(random_variables(model))
     slopes = np.abs(gradient["params"]["embedding"]).max(axis=1)
@@ -359,7 +350,8 @@ def test_the_linear_part_is_added_to_the_logits(fields):
     variables = random_variables(model)
     beside = {"params": {**variables["params"], "wide": jax.tree.map(jnp.zeros_like, variables["params"]["wide"])}}
     linear = WideLinear(32, V, 1 if "output" in fields else C, UNKNOWN, every_step="pooling" in fields)
-    alone = linear.apply({"params": variables["params"]["wide"]}, TOKENS, LENGTHS, None, 0.0)
-    both, network = (np.asarray(model.apply(v, TOKENS, LENGTHS)) for v in (variables, beside))
+    tokens, lengths = jnp.asarray(TOKENS), jnp.asarray(LENGTHS)
+    alone = linear.apply({"params": variables["params"]["wide"]}, tokens, lengths, None, 0.0)
+    both, network = (np.asarray(jax.jit(model.apply)(v, tokens, lengths)) for v in (variables, beside))
     assert_close((both - network)[..., -alone.shape[-1] :], alone, atol=1e-5)
     assert difference(alone, 0 * alone) > 0.1
