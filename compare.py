@@ -16,7 +16,7 @@ def define() -> None:
     cli.define_study()
     flags.mark_flag_as_required("config")
     flags.DEFINE_string("workdir", None, "The folder of the study; the same command goes on there.", required=True)
-    flags.DEFINE_boolean("extend", False, "Also try rates beyond those whose best one was the lowest or the highest.")
+    flags.DEFINE_boolean("extend", False, "Also try learning rates beyond those tried where the best lay at an end.")
 
 
 def main() -> None:
