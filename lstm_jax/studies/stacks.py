@@ -97,10 +97,10 @@ def train(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None =
 
 def _make_ready(stack: Stack, place: Path) -> None:
     """Makes a folder that an earlier command left behind fit for the stack."""
-    if (place / "config.json").exists():
-        # TODO(config): goes once a workdir accepts a config that differs in incidental fields, as where data lie.
-        if trials.definition(read_config(place)) == trials.definition(stack.config):
-            write_text(place / "config.json", to_json(stack.config))
+    claimed = (place / "config.json").exists()
+    # TODO(config): goes once a workdir accepts a config that differs in incidental fields, as where data lie.
+    if claimed and trials.definition(read_config(place)) == trials.definition(stack.config):
+        write_text(place / "config.json", to_json(stack.config))
     if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
         shutil.rmtree(place)  # It was finished, but the store lost it after its weights had been deleted.
 

@@ -49,7 +49,7 @@ def make_steps(loop: Loop, state: Any, call: Call, times: int = 1) -> Any:
 
 
 def in_turn(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """The seconds that each case returns in each round; cases take turns, and a first round, which compiles, is dropped."""
+    """The seconds that each case returns, by round. They take turns; a first round, which compiles, is left out."""
     found: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds + 1):
         for name, case in cases.items():

@@ -17,8 +17,8 @@ CAPTIONS = {
     "test-accuracy": "Test accuracy of the held-out seeds: mean, 95 % interval and single runs.",
     "learning-curves": "Validation accuracy over steps of the held-out seeds: mean and 95 % band; the others in grey. "
     "A run that ended early keeps its last value.",
-    "learning-rate-sensitivity": "Validation accuracy over the learning rate in the search: mean and range of the seeds. "
-    "The ring is the chosen learning rate; ✕ marks those at which a seed diverged.",
+    "learning-rate-sensitivity": "Validation accuracy over the learning rate in the search: mean and range of "
+    "the seeds. The ring is the chosen learning rate; ✕ marks those at which a seed diverged.",
     "budget": "The best validation accuracy to be expected of so many settings drawn from those of the search.",
     "profile": "The share of runs that reach the target within a factor of the steps of the fastest optimizer.",
 }
@@ -40,11 +40,8 @@ def write(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], pa
         parts.append(f"<section><h2>{html.escape(result.task)}</h2>{_lead(result)}")
         parts.append(_table(tables.ranking(result), "ranking"))
         parts += [f'<p class="note">{html.escape(note)}</p>' for note in result.notes()]
-        parts += [
-            _figure(name, own[name])
-            for name in ("test-accuracy", "learning-curves", "learning-rate-sensitivity")
-            if name in own
-        ]
+        shown = ("test-accuracy", "learning-curves", "learning-rate-sensitivity")
+        parts += [_figure(name, own[name]) for name in shown if name in own]
         if result.pairs:
             parts.append("<h3>Each against each</h3>" + _table(tables.outcomes(result), "outcomes"))
             parts.append(f"<details><summary>All differences</summary>{_table(tables.pairs(result))}</details>")
