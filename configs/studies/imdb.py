@@ -1,4 +1,4 @@
-"""Twelve optimizers on IMDB, 252 whole runs and then 180 fresh ones.
+"""Twelve optimizers on IMDB, 252 whole runs and then 180 on held-out seeds.
 
     python compare.py --config=configs/studies/imdb.py[:DIR] --workdir=runs/imdb_optimizers
 

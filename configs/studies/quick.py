@@ -1,4 +1,4 @@
-"""Six optimizers on the embedded reviews, 126 whole runs and then 60 fresh ones, in some minutes.
+"""Six optimizers on the embedded reviews, 126 whole runs and then 60 on held-out seeds, in some minutes.
 
 python compare.py --config=configs/studies/quick.py --workdir=runs/quick
 """
