@@ -27,7 +27,7 @@ DONE, FAILED, BAD_USAGE = 0, 1, 2
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
 
 
-def define_config(default: str) -> Any:
+def define_config(default: str) -> None:
     """The flag ``--config=FILE.py``, and ``--config.group.field=value`` for any field.
 
     Raises:
@@ -36,19 +36,17 @@ def define_config(default: str) -> Any:
     config = load_config_file(_given("config") or default)
     if not isinstance(config, Config):
         raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
-    return _define_fields(
-        config, "Config file: a Python file with get_config(). Any field: --config.group.field=value."
-    )
+    _define_fields(config, "Config file: a Python file with get_config(). Any field: --config.group.field=value.")
 
 
-def define_config_of_workdir() -> Any:
+def define_config_of_workdir() -> None:
     """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
     workdir = _given("workdir")
     config = read_config(Path(workdir)) if workdir else Config()
-    return _define_fields(config, "Fields that differ from the run's own config: --config.group.field=value.")
+    _define_fields(config, "Fields that differ from the run's own config: --config.group.field=value.")
 
 
-def _define_fields(config: Config, text: str) -> Any:
+def _define_fields(config: Config, text: str) -> None:
     for name in _fields_given():
         configs.check_path(name)
         path = name.removeprefix("config.")
@@ -56,7 +54,8 @@ def _define_fields(config: Config, text: str) -> Any:
             configs.change(
                 config, path, float(dict((at, value) for at, _, value in configs.leaves(config)).get(path, 0))
             )
-    return config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
+    config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
+    flags.FLAGS["config"].default_as_str = None  # It would be every field of the config.
 
 
 def load_config_file(asked: str) -> Any:
@@ -135,7 +134,7 @@ def _parse(define: Callable[[], None]) -> None:
     app.define_help_flags()
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
-        app.usage(shorthelp=True, writeto_stdout=True)
+        print(sys.modules[define.__module__].__doc__, flags.FLAGS.module_help(define.__module__), sep="\n\n")
         sys.exit(DONE)
     rest = flags.FLAGS(sys.argv)
     if len(rest) > 1:

@@ -13,6 +13,7 @@ FLAGS = flags.FLAGS
 def define() -> None:
     """Defines the flags."""
     cli.define_study()
+    flags.declare_key_flag("config")
     flags.DEFINE_string(
         "workdir", None, "Folder of the study. The same command goes on after an interruption.", required=True
     )

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from lstm_jax.types import HostArray, Labels, Lengths, Tokens, Weights
+from lstm_jax.types import HostArray, Labels, Lengths, Tokens
 
 EMPTY = -1  # in place of a review's number: a row that holds none
 
@@ -38,7 +39,7 @@ class Batch(NamedTuple):
     tokens: Tokens  # [T, B], 0 past a row's length
     lengths: Lengths  # [B], 0 for an empty row
     labels: Labels  # [B]
-    weights: Weights  # [B], 1 for a review, 0 for an empty row
+    weights: Float[Array, "B"]  # 1 for a review, 0 for an empty row
     reviews: Labels  # [B], each row's number in the corpus, which also seeds its dropout
 
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.tokenizer import tokens_of
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation import figures as evaluation
 from lstm_jax.models.classifier import matmul_dtype
@@ -25,8 +25,8 @@ def explain(trained: evaluation.Trained, text: str) -> Path:
     Raises:
       UserError: the network is of another kind than LSTM.
     """
-    if trained.config.model.cell != "lstm":
-        raise UserError(f"--explain draws the gates of an LSTM; this run's cell is {trained.config.model.cell!r}")
+    if trained.config.model.layer != "lstm":
+        raise UserError(f"--explain draws the gates of an LSTM; this run's cell is {trained.config.model.layer!r}")
     review = evaluation.corpus_of(trained, [text])
     variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
     table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
@@ -42,7 +42,7 @@ def explain(trained: evaluation.Trained, text: str) -> Path:
     )
     path = trained.workdir / "plots" / "explain.png"
     title = "first layer" + (", forward direction" if trained.config.model.bidirectional else "")
-    gates.picture(inside, tokens.words(trained.tokenizer, review.tokens), verdicts, title, path)
+    gates.picture(inside, tokens_of(trained.tokenizer, review.tokens), verdicts, title, path)
     return path
 
 
@@ -55,4 +55,4 @@ def _every_step(trained: evaluation.Trained, variables: Params, review: FlatCorp
 
 def as_read(trained: evaluation.Trained, text: str) -> str:
     """A review as the network reads it: its words after tokenising and cutting, unknown ones marked."""
-    return " ".join(tokens.words(trained.tokenizer, evaluation.corpus_of(trained, [text]).tokens))
+    return " ".join(tokens_of(trained.tokenizer, evaluation.corpus_of(trained, [text]).tokens))

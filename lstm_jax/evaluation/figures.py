@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 
 from lstm_jax.config import Config, DataConfig, VectorsConfig, leaves
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
-from lstm_jax.data import word_counts as counting
 from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
+from lstm_jax.data.tokenizer import encode, pretokenize, read_tokenizer, unknown_id
+from lstm_jax.data.word_counts import BASELINES, baseline_accuracy, class_frequencies
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import write_text
 from lstm_jax.models.classifier import TextClassifier
@@ -60,8 +60,8 @@ def load(workdir: Path, config: Config) -> Trained:
     if not file.exists():
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")
     classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
-    tokenizer = tokens.read(workdir / "tokenizer.json")
-    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes), tokens.unknown(tokenizer))
+    tokenizer = read_tokenizer(workdir / "tokenizer.json")
+    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
     checkpoints = Checkpoints(workdir, read_only=True)
     best, notes = checkpoints.restore_best(shapes_of(model, lanes))
@@ -154,9 +154,7 @@ def write_predictions(trained: Trained, reviews: FlatCorpus, path: Path) -> None
 def baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
     """Accuracies of the counting baselines on a part of the reviews, fit on the training reviews."""
     words, classes, reviews = corpora.tokenizer.get_vocab_size(), corpora.classes, getattr(corpora, split)
-    return {
-        name: counting.accuracy(fit(corpora.train, words, classes), reviews) for name, fit in counting.METHODS.items()
-    }
+    return {name: baseline_accuracy(fit(corpora.train, words, classes), reviews) for name, fit in BASELINES.items()}
 
 
 def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
@@ -175,15 +173,15 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     counted = VectorsConfig("class_frequency", fit_on="all")
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
     words, reviews = corpora.tokenizer.get_vocab_size(), getattr(corpora, split)
-    scores = counting.class_frequencies(corpus.join([*corpora[:3]]), words, corpora.classes)
-    return {"class frequencies, counted on these too": counting.accuracy(scores, reviews)}
+    scores = class_frequencies(corpus.join([*corpora[:3]]), words, corpora.classes)
+    return {"class frequencies, counted on these too": baseline_accuracy(scores, reviews)}
 
 
 def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
     """Reviews given as text, as the network reads them."""
     config = trained.config.data.tokens
-    ids = tokens.encode(trained.tokenizer, tokens.split(texts, config))
-    return corpus.shaped(corpus.from_ids(ids), config, tokens.unknown(trained.tokenizer))
+    ids = encode(trained.tokenizer, pretokenize(texts, config))
+    return corpus.shaped(corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
 
 
 def mesh_of(trained: Trained) -> jax.sharding.Mesh:

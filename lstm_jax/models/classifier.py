@@ -1,18 +1,18 @@
 """The Flax module: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from lstm_jax.cells import CELLS
 from lstm_jax.config import ModelConfig
-from lstm_jax.layers import Layer, auto_lstm, bidirectional, lstm_vjp, scan, segmented, stack
+from lstm_jax.layers import Layer, bidirectional, make_layer, segmented, stack
 from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
-from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.models.wide import WideLinear
-from lstm_jax.types import Hidden, HostArray, Lengths, Logits, MatmulDtype, Outputs, RowKeys, Scalar, Sequence, Tokens
+from lstm_jax.registry import POOLINGS
+from lstm_jax.types import ExampleKeys, HostArray, Inputs, Key, Lengths, Logits, MatmulDtype, Outputs, Scalar, Tokens
 
 
 class DropoutRates(NamedTuple):
@@ -32,13 +32,15 @@ def matmul_dtype(config: ModelConfig) -> MatmulDtype:
 
 def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
     """The stack of recurrent layers that a config asks for."""
-    rounded = matmul_dtype(config)
-    by_hand = {"auto": auto_lstm, "custom_vjp": lstm_vjp} if config.cell == "lstm" else {}
 
     def one(reverse: bool) -> Layer:
-        if make := by_hand.get(config.implementation):
-            return make(config.hidden_size, reverse=reverse, matmul_dtype=rounded)
-        return scan(CELLS[config.cell](config.hidden_size, matmul_dtype=rounded), reverse)
+        return make_layer(
+            config.layer,
+            config.hidden_size,
+            reverse=reverse,
+            implementation=config.implementation,
+            matmul_dtype=matmul_dtype(config),
+        )
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
     layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)
@@ -51,7 +53,7 @@ class Recurrent(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: Sequence, lengths: Lengths, key: RowKeys | None, dropout: Scalar | float) -> Outputs:
+    def __call__(self, x: Inputs, lengths: Lengths, key: ExampleKeys | None, dropout: Scalar | float) -> Outputs:
         layer = recurrent_layers(self.config, dropout)
         params = self.param("cells", lambda init_key: layer.init(init_key, x.shape[-1]))
         y, _ = layer.apply(params, x, lengths, key)
@@ -81,7 +83,7 @@ class TextClassifier(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: Tokens, lengths: Lengths, key: RowKeys | None = None, rates: DropoutRates | None = None
+        self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
     ) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid unit gives (0, z).
 
@@ -120,7 +122,7 @@ class TextClassifier(nn.Module):
             z = z + wide(tokens, lengths, wide_key, rates.wide)
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if config.output == "sigmoid" else z
 
-    def pooled(self, y: Outputs, lengths: Lengths) -> Hidden | Outputs:
+    def pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
         """One vector a row, or of every step by itself."""
         backward = self.config.hidden_size if self.config.bidirectional else 0
         pool = POOLINGS[self.config.pooling]
@@ -130,11 +132,11 @@ class TextClassifier(nn.Module):
         alone = pool(y.reshape(1, steps * rows, features), jnp.ones(steps * rows, jnp.int32), backward)
         return alone.reshape(steps, rows, -1)
 
-    def embedding(self) -> jax.Array:
+    def embedding(self) -> Float[Array, "V D"]:
         """The table ``[V, D]``, or with as many rows as the config asks for."""
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
-        def first(key: Any) -> jax.Array:
+        def first(key: Key) -> Float[Array, "V D"]:
             return 0.1 * jax.random.normal(key, shape) if self.vectors is None else jnp.asarray(self.vectors)
 
         if self.config.train_embedding:

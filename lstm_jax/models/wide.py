@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.layers.dropout import fold_in, kept_words
-from lstm_jax.types import Lengths, Logits, RowKeys, Scalar, Tokens
+from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, Tokens
 
 
 class WideLinear(nn.Module):
@@ -33,7 +33,7 @@ class WideLinear(nn.Module):
     every_step: bool = False
 
     @nn.compact
-    def __call__(self, tokens: Tokens, lengths: Lengths, key: RowKeys | None, rate: Scalar | float) -> Logits:
+    def __call__(self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None, rate: Scalar | float) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``.
 
         Args:

@@ -15,7 +15,7 @@ from lstm_jax.models.classifier import DropoutRates, TextClassifier
 from lstm_jax.objectives.classification import cross_entropy
 from lstm_jax.training.gradient_chain import HParams, optimizer
 from lstm_jax.training.metrics import Metrics, summed
-from lstm_jax.types import Params, RowKeys, Scalar
+from lstm_jax.types import ExampleKeys, Params, Scalar
 
 
 class TrainState(NamedTuple):
@@ -96,7 +96,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             finite=jnp.ones((), bool),
         )
 
-    def row_keys(state: TrainState, batch: Batch) -> RowKeys:
+    def row_keys(state: TrainState, batch: Batch) -> ExampleKeys:
         step_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.step)
         return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.reviews)
 

@@ -15,10 +15,10 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.examples import class_names
+from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
 from lstm_jax.training import journal
@@ -138,7 +138,7 @@ def begin(config: Config, corpora: Corpora, first: Checkpoint) -> Checkpoint:
     """Step 0 with the weights of another run where the config asks for them."""
     if not config.model.init_from:
         return first
-    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.init_from), config.model.cell)
+    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.init_from), config.model.layer)
     # Some optimizers remember the weights that they began with.
     anew = jax.vmap(lambda hparams, params: optimizer(config.optimizer, hparams, total_steps=1).init(params))
     opt_state = jax.tree.map(
@@ -154,8 +154,8 @@ def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
         raise ConfigError(f"a lane changes {path!r}, which is no traced hyper-parameter; those are {', '.join(known)}")
     for lane in hparams:
         for path, shared in configs.hparams(config).items():
-            left_out = configs.left_out(config, path, shared)
-            if left_out != configs.left_out(config, path, lane[path]):
+            left_out = configs.is_off(config, path, shared)
+            if left_out != configs.is_off(config, path, lane[path]):
                 raise ConfigError(
                     f"a lane has {path} = {lane[path]} and the config has {shared}: one of them leaves that part out "
                     "of the program, so they cannot share it; give all lanes a value that does not"
@@ -172,7 +172,7 @@ def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -
 
 def _check_reviews(corpora: Corpora, path: Path) -> None:
     facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
-    if facts["fingerprint"] != corpus.fingerprint(corpora):
+    if facts["fingerprint"] != corpus.corpora_fingerprint(corpora):
         raise UserError(
             f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
             "restore them, or use a new --workdir"
@@ -181,11 +181,11 @@ def _check_reviews(corpora: Corpora, path: Path) -> None:
 
 def _write_data(corpora: Corpora, path: Path) -> None:
     facts = {
-        "classes": sources.class_names(corpora.classes),
+        "classes": class_names(corpora.classes),
         "reviews": _counts(corpora),
-        "fingerprint": corpus.fingerprint(corpora),
+        "fingerprint": corpus.corpora_fingerprint(corpora),
     }
-    tokens.write(corpora.tokenizer, path / "tokenizer.json")
+    write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
     write_json(path / "data.json", facts)
 
 

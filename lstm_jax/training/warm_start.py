@@ -35,10 +35,10 @@ def begin(state: TrainState, tokenizer: Tokenizer, workdir: Path, cell: str) -> 
         other = evaluation.load(workdir, validate(read_config(workdir), trains=False))
     except UserError as error:
         raise ConfigError(f"config.model.init_from is {str(workdir)!r}, which cannot be begun with: {error}") from None
-    if other.config.model.cell != cell:
+    if other.config.model.layer != cell:
         raise ConfigError(
-            f"config.model.init_from is {str(workdir)!r}, whose cell is {other.config.model.cell!r}, and "
-            f"config.model.cell {cell!r}; set config.model as it is there"
+            f"config.model.init_from is {str(workdir)!r}, whose cell is {other.config.model.layer!r}, and "
+            f"config.model.layer {cell!r}; set config.model as it is there"
         )
     lanes = state.seed.shape[0]
     given = jax.tree.map(lambda leaf: np.asarray(leaf)[np.arange(lanes) % other.lanes], other.variables)

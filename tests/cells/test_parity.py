@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells import CELLS, lstm
+from lstm_jax.cells import lstm
 from lstm_jax.cells.gru import GRUParams
 from lstm_jax.cells.lstm import LSTMParams, LSTMState
 from lstm_jax.cells.rnn import RNNParams
 from lstm_jax.layers import Directions, bidirectional, scan, stack
+from lstm_jax.registry import CELLS
 from tests.helpers import assert_close, random, random_weights, weighted_sum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent.npz"

@@ -5,7 +5,7 @@ import pytest
 
 from lstm_jax.config import DataConfig, TokensConfig, from_json, to_json, validate
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation import explain as inside
 from lstm_jax.evaluation import figures as evaluation
@@ -67,9 +67,7 @@ def untrained(trained, lanes: int = 1, **fields):
     """Random weights for the words of a trained run, in a network of another kind."""
     run_, _ = trained
     config = tiny_config(**fields)
-    model = TextClassifier(
-        config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), tokens.unknown(run_.tokenizer)
-    )
+    model = TextClassifier(config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), unknown_id(run_.tokenizer))
     variables = randomised(evaluation.shapes_of(model, lanes), 1)
     return run_._replace(config=config, model=model, variables=variables, lanes=lanes)
 

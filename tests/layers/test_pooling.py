@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_jax.layers.pooling import POOLINGS
+from lstm_jax.registry import POOLINGS
 from tests.helpers import assert_close, assert_equal, random, weighted_sum
 
 T, B, H, BACKWARD = 5, 4, 6, 2

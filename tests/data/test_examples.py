@@ -5,13 +5,13 @@ import pytest
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data import readers
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.examples import class_names, class_of, load_examples
 from lstm_jax.errors import UserError
 from tests.reviews import FORMATS, REAL_DATA, ROWS, files, write
 
 
 def load(config: DataConfig, split: str = "train") -> list[tuple[str, int]]:
-    dataset = sources.load(config)[split]
+    dataset = load_examples(config)[split]
     return list(zip(dataset["text"], dataset["label"], strict=True))
 
 
@@ -26,16 +26,16 @@ def test_every_format_gives_the_same_reviews(tmp_path, name):
     [("stars", [0, 1, 2, 3, 4]), ("binary", [0, 0, 0, 1, 1]), ("polarity", [0, 0, None, 1, 1])],
 )
 def test_class_maps(tmp_path, classes, expected):
-    assert [sources.class_of(rating, classes) for rating in range(1, 6)] == expected
+    assert [class_of(rating, classes) for rating in range(1, 6)] == expected
     path = write(tmp_path / "a.csv", [{"text": f"{n} stars", "rating": n} for n in range(1, 6)])
     kept = [(f"{n} stars", label) for n, label in zip(range(1, 6), expected, strict=True) if label is not None]
     assert load(files(path, classes=classes)) == kept
 
 
 def test_class_names():
-    assert sources.class_names(2) == ("negative", "positive")
-    assert sources.class_names(5)[0] == "1 star"
-    assert sources.class_names(3) == ("class 0", "class 1", "class 2")
+    assert class_names(2) == ("negative", "positive")
+    assert class_names(5)[0] == "1 star"
+    assert class_names(3) == ("class 0", "class 1", "class 2")
 
 
 def test_columns_by_option(tmp_path):
@@ -69,7 +69,7 @@ def test_reviews_without_a_label_are_dropped(tmp_path):
         ({"review": "a", "label": 0}, "no column 'text' among 'review', 'label'", "label"),
         ({}, "no column 'text' among none", "label"),
         ({"text": "a", "rating": 5}, "no column 'label' among 'text', 'rating'", "label"),
-        ({"text": "a", "label": 5}, "no column 'rating' among 'text', 'label'", "stars"),
+        ({"text": "a", "label": 5}, "no column 'rating' or 'overall' among 'text', 'label'", "stars"),
         ({"text": "a", "label": "good"}, "has the label 'good', which is none of 0, 1, 2, …", "label"),
         ({"text": "a", "label": None}, "has the label None, which is none of 0, 1, 2, …", "label"),
         ({"text": "a", "label": 0.5}, "has the label 0.5, which is none of 0, 1, 2, …", "label"),
@@ -108,11 +108,11 @@ def test_skipped_rows_are_counted(tmp_path, caplog):
 
 def test_source_without_usable_reviews(tmp_path):
     unlabelled = write(tmp_path / "a.csv", [{"text": "a", "label": -1}, {"text": "b", "label": -1}])
-    with pytest.raises(UserError, match=r"no review up to .*a\.csv, line 3 has a usable label; see config\.data"):
+    with pytest.raises(UserError, match=r"no row up to .*a\.csv, line 3 has a usable label; see config\.data"):
         load(files(unlabelled))
     header_only = tmp_path / "b.csv"
     header_only.write_text("text,label\n")
-    with pytest.raises(UserError, match="no review up to the end of the source has a usable label"):
+    with pytest.raises(UserError, match="no row up to the end of the source has a usable label"):
         load(files(header_only))
 
 
@@ -121,7 +121,7 @@ def test_folder_of_parts(tmp_path):
         write(tmp_path / name, [{"text": f"from {name}", "label": label}])
     (tmp_path / "train.md").write_text("not reviews")
     (tmp_path / "unsupervised.csv").write_text("not reviews")
-    loaded = sources.load(files(tmp_path))
+    loaded = load_examples(files(tmp_path))
     assert {split: list(zip(part["text"], part["label"], strict=True)) for split, part in loaded.items()} == {
         "train": [("from train-0.jsonl", 1), ("from train-1.csv", 0)],
         "validation": [("from validation.txt", 0)],
@@ -132,10 +132,10 @@ def test_folder_of_parts(tmp_path):
 def test_unlabelled_reviews_are_loaded_where_they_are_asked_for(tmp_path):
     write(tmp_path / "train.csv", [{"text": "a", "label": 1}, {"text": "b", "label": 0}])
     write(tmp_path / "unsupervised.csv", [{"text": "c"}, {"text": "d"}])
-    both = sources.load(files(tmp_path), unlabelled=True)
+    both = load_examples(files(tmp_path), unlabelled=True)
     found = {split: [(row["text"], row["label"]) for row in part.to_list()] for split, part in both.items()}
     assert found == {"unsupervised": [("c", -1), ("d", -1)], "train": [("a", 1), ("b", 0)]}
-    assert set(sources.load(files(tmp_path))) == {"train"}
+    assert set(load_examples(files(tmp_path))) == {"train"}
 
 
 @pytest.mark.parametrize("titles", [False, True])
@@ -145,7 +145,7 @@ def test_the_characters_of_a_review_are_counted_without_its_title(tmp_path, titl
     if titles:
         write(tmp_path / "train-more.json", [{"overall": 3, "summary": "only a title"}])
     config = DataConfig(source="amazon_reviews", path=str(tmp_path), titles=titles)
-    found = [(row["text"], row["characters"]) for row in sources.load(config)["train"].to_list()]
+    found = [(row["text"], row["characters"]) for row in load_examples(config)["train"].to_list()]
     assert ("abc", 3) in found
     assert ("no more: déjà vu" if titles else "déjà vu", 7) in found
     assert not titles or ("only a title", 0) in found
@@ -162,8 +162,8 @@ def test_folder_without_training_reviews(tmp_path):
 def test_reviews_are_cached_until_the_file_changes(tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv", [{"text": "first", "label": 0}, {"text": "second", "label": 1}])
     read = []
-    rows = readers.rows
-    monkeypatch.setattr(readers, "rows", lambda path: (read.append(path), rows(path))[1])
+    rows = readers.read_rows
+    monkeypatch.setattr(readers, "read_rows", lambda path: (read.append(path), rows(path))[1])
     assert [load(files(path)) for _ in range(2)] == [[("first", 0), ("second", 1)]] * 2
     assert read == [path]
 
@@ -249,6 +249,6 @@ class TestRealReviews:
         assert 0.4 < sum(label for _, label in reviews) / 5259 < 0.6
 
     def test_imdb(self):
-        loaded = sources.load(DataConfig(source="imdb", path=str(REAL_DATA / "imdb")))
+        loaded = load_examples(DataConfig(source="imdb", path=str(REAL_DATA / "imdb")))
         assert {split: len(part) for split, part in loaded.items()} == {"train": 25_000, "test": 5000}
         assert sum(loaded["train"]["label"]) == 12_500
