@@ -34,7 +34,7 @@ def get_config():
     config.train.steps = 24
     config.train.validate_every = 8
     config.train.buckets = 2
-    spaces = {{name: {registry}[name].rates(1, 100) for name in ("adam", "muon")}}
+    spaces = {{name: {registry}[name].{rates}(1, 100) for name in ("adam", "muon")}}
     return Comparison(
         tasks={{"embedded reviews": Task(config, target=0.5)}},
         optimizers=("adam", "muon"),
@@ -121,8 +121,8 @@ def main() -> int:  # noqa: C901
     if not asked.case or "study" in asked.case:
         for checkout, label in ((first, "first"), (ROOT, "own")):
             workdir, file = scratch / label / "study", scratch / f"study_{label}.py"
-            fields = {"first": {"registry": "OPTIMIZERS", "count": "reviews"}}
-            file.write_text(STUDY.format(**fields.get(label, {"registry": "OPTIMIZERS", "count": "reviews"})))
+            fields = {"first": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates"}}
+            file.write_text(STUDY.format(**fields.get(label, {"registry": "OPTIMIZERS", "count": "reviews", "rates": "learning_rates"})))
             if label == "own":
                 if asked.only_first:
                     continue

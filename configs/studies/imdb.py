@@ -42,7 +42,7 @@ def get_config(path: str = "") -> Comparison:
         tasks={"IMDB": Task(config, target=0.85)},
         optimizers=NAMES,
         # The peak of one short cycle lies above the learning rates that are recommended for long training.
-        spaces={name: OPTIMIZERS[name].rates(0.1, 100) for name in NAMES},
+        spaces={name: OPTIMIZERS[name].learning_rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
         held_out_seeds=15,  # With fewer than 12, no pair of 66 can be significant under Holm's correction.
     )

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -32,66 +33,67 @@ def define() -> None:
 
 
 def main() -> None:
-    """Classifies single reviews, or evaluates on a part of the reviews."""
+    """Classifies texts, or evaluates a split."""
     runtime.configure()
-    from lstm_jax.evaluation import figures as evaluation  # JAX's devices are set up first.
+    from lstm_jax.training.restore import load_run  # JAX's devices are set up first.
 
+    many = FLAGS.predictions or FLAGS.naive or FLAGS.linear
     if FLAGS.explain and FLAGS.text in (None, "-"):
-        raise ConfigError("--explain draws what happens over one review; give it with --text")
-    if FLAGS.text is not None and (FLAGS.predictions or FLAGS.naive or FLAGS.linear or FLAGS.every_epoch):
-        raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate many reviews; leave out --text")
-    if FLAGS.every_epoch and (FLAGS.predictions or FLAGS.naive or FLAGS.linear):
+        raise ConfigError("--explain draws what happens over one text; give it with --text")
+    if FLAGS.text is not None and (many or FLAGS.every_epoch):
+        raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
+    if FLAGS.every_epoch and many:
         raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
-    trained = evaluation.load(Path(FLAGS.workdir), cli.checked(FLAGS.config, trains=False))
+    trained = load_run(Path(FLAGS.workdir), cli.checked(FLAGS.config, trains=False))
     if FLAGS.text is not None:
         classify(trained)
     else:
-        test(trained)
+        evaluate(trained)
 
 
-def classify(trained) -> None:
+def classify(trained: Any) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
-    from lstm_jax.evaluation import explain as inside
-    from lstm_jax.evaluation import figures as evaluation
+    from lstm_jax.evaluation.explain import explain
+    from lstm_jax.evaluation.predictions import as_read, text_probabilities
 
-    # A blank line is classified too, so that verdicts and lines stand side by side.
+    # A blank line is classified too, so that predictions and lines stand side by side.
     texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
     if not any(texts):
-        raise UserError("standard input holds no review; give one a line")
-    for probabilities in evaluation.classify(trained, texts):
+        raise UserError("standard input holds no text; give one a line")
+    for probabilities in text_probabilities(trained, texts):
         shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
         print(f"{trained.classes[probabilities.argmax()]} ({shares})")
     if FLAGS.text != "-":
-        print(f"read as: {inside.as_read(trained, FLAGS.text)}")
+        print(f"read as: {as_read(trained, FLAGS.text)}")
     if FLAGS.explain:
-        print(f"picture: {inside.explain(trained, FLAGS.text)}")
+        print(f"picture: {explain(trained, FLAGS.text)}")
 
 
-def test(trained) -> None:
-    """Prints and writes the figures of one part of the reviews."""
+def evaluate(trained: Any) -> None:
+    """Prints and writes the figures of a split."""
     from lstm_jax.data import corpus
-    from lstm_jax.evaluation import epochs
-    from lstm_jax.evaluation import figures as evaluation
-    from lstm_jax.evaluation import tfidf as linear
+    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+    from lstm_jax.evaluation.epochs import every_epoch
+    from lstm_jax.evaluation.figures import evaluate_split
+    from lstm_jax.evaluation.predictions import write_predictions
     from lstm_jax.reports import tables
 
     corpora = corpus.prepare(trained.config.data, trained.tokenizer)
     if FLAGS.every_epoch:
-        print(tables.epochs([row._asdict() for row in epochs.every_epoch(trained, corpora)]))
+        print(tables.epochs([row._asdict() for row in every_epoch(trained, corpora)]))
         return
-    figures = evaluation.test(trained, corpora, FLAGS.split)
-    published = trained.config.reference_accuracy if FLAGS.split == "test" else 0.0
-    print(tables.figures(figures, trained.classes, FLAGS.split, published))
+    figures = evaluate_split(trained, corpora, FLAGS.split)
+    reference = trained.config.reference_accuracy if FLAGS.split == "test" else 0.0
+    print(tables.figures(figures, trained.classes, FLAGS.split, reference))
     baselines = {}
     if FLAGS.naive:
-        baselines = evaluation.baselines(corpora, FLAGS.split)
-        baselines |= evaluation.leaking_baseline(trained.config.data, FLAGS.split)
+        baselines = bag_of_words_baselines(corpora, FLAGS.split) | leaking_baseline(trained.config.data, FLAGS.split)
     if FLAGS.linear:
-        baselines[linear.NAME] = linear.accuracy(trained.config.data, FLAGS.split)
+        baselines |= linear_baseline(trained.config.data, FLAGS.split)
     for name, accuracy in baselines.items():
-        print(f"{'accuracy of ' + name:<52} {accuracy:.2%}")
+        print(f"{'accuracy of ' + name:<72} {accuracy:.2%}")
     if FLAGS.predictions:
-        evaluation.write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
+        write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
 
 
 def command() -> None:

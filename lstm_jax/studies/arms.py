@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from lstm_jax.config import Config, validate
 from lstm_jax.data import corpus
 from lstm_jax.evaluation import epochs
-from lstm_jax.evaluation import figures as evaluation
 from lstm_jax.evaluation.epochs import EpochFigures
+from lstm_jax.evaluation.figures import evaluate_split
 from lstm_jax.reports.tables import Figures
 from lstm_jax.training import run
+from lstm_jax.training.restore import Trained, load_run
 from lstm_jax.training.workdir import Lane
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def tested(arm: Arm, workdir: Path) -> Figures:
     file = workdir / arm.name / "eval-test.json"
     if not _newer(file, workdir / arm.name):
         trained, corpora = loaded(arm, workdir)
-        evaluation.test(trained, corpora, "test")
+        evaluate_split(trained, corpora, "test")
     return Figures(**json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -55,7 +56,7 @@ def _newer(file: Path, run_folder: Path) -> bool:
     return file.exists() and file.stat().st_mtime_ns >= (run_folder / "summary.json").stat().st_mtime_ns
 
 
-def loaded(arm: Arm, workdir: Path) -> tuple[evaluation.Trained, corpus.Corpora]:
+def loaded(arm: Arm, workdir: Path) -> tuple[Trained, corpus.Corpora]:
     """Its best weights and its reviews."""
-    trained = evaluation.load(workdir / arm.name, arm.config)
+    trained = load_run(workdir / arm.name, arm.config)
     return trained, corpus.prepare(arm.config.data, trained.tokenizer)

@@ -5,10 +5,9 @@ import itertools
 import logging
 from pathlib import Path
 
-from lstm_jax.config import OWN
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import hold
-from lstm_jax.optimizers import NAMES, OPTIMIZERS, Space
+from lstm_jax.optimizers import OPTIMIZERS, Space
 from lstm_jax.studies import statistics, trials
 from lstm_jax.studies.plan import FRESH_FROM, Plan, Task
 from lstm_jax.studies.runner import Campaign
@@ -74,12 +73,11 @@ class Comparison:
             raise ConfigError(f"a task is called {label!r}; its name is that of a folder, so it cannot have slashes")
         if not 0 <= task.target <= 1:
             raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
-        for name in NAMES:
-            if getattr(task.config.optimizer, name) != OWN:
-                raise ConfigError(
-                    f"the task {label} sets config.optimizer.{name}, which would hold for no optimizer; put it into "
-                    "the search space of those that it is for, as a tuple of one value"
-                )
+        for name in task.config.optimizer.hparams:
+            raise ConfigError(
+                f"the task {label} sets config.optimizer.hparams.{name}, which would hold for no optimizer; put it "
+                "into the search space of those that it is for, as a tuple of one value"
+            )
         for name in self.optimizers:
             for setting in self.search.settings(self.space(name)):
                 trials.config_of(task.config, name, setting)

@@ -18,7 +18,7 @@ from lstm_jax.files import write_text
 from lstm_jax.reports import plots, tables
 from lstm_jax.studies import arms
 from lstm_jax.studies.arms import Arm
-from lstm_jax.training import journal
+from lstm_jax.training.logging import read_metrics
 from lstm_jax.training.workdir import Lane
 
 
@@ -75,7 +75,7 @@ class Grid:
             for row in arms.by_epoch(arm, workdir):
                 if row.epoch < ends.get(row.lane, math.inf):
                     found[own[row.lane // self.seeds]].rows.append(row)
-            losses = journal.read(workdir / arm.name / "metrics.jsonl")
+            losses = read_metrics(workdir / arm.name / "metrics.jsonl")
             for k, value in enumerate(own):
                 plots.epochs(losses, workdir / f"loss-{value}.png", lane=k * self.seeds)
         table = self.table(found)

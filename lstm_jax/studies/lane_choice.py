@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lstm_jax.config import Config, OptimizerConfig, from_json, to_json, validate
+from lstm_jax.config import Config, definition, from_json, to_json, validate
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest, write_text
 from lstm_jax.runtime import cache_dir, machine, memory_bytes
-from lstm_jax.studies import trials
 from lstm_jax.studies.stepping import longest_call, make
 from lstm_jax.training import run
 from lstm_jax.training.loop import Loop
@@ -42,10 +41,10 @@ def choose(config: Config, corpora: Corpora) -> Choice:
       corpora: their reviews.
     """
     file = cache_dir() / "lanes.json"
-    network = trials.essence(config)
-    network.optimizer = OptimizerConfig()  # they differ in little of a step
-    network.train.steps = network.train.epochs = network.train.validate_every = 1
-    key = digest(machine(), jax.__version__, to_json(network), len(corpora.train.tokens))
+    # Optimizers differ in little of a step, and the number of steps in nothing of it.
+    without = ("seed", "ensemble", "optimizer", "train.steps", "train.epochs", "train.validate_every")
+    network = list(definition(config, without).items())
+    key = digest(machine(), jax.__version__, network, len(corpora.train.tokens))
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if key not in known:
         known[key] = _measured(config, corpora)._asdict()
@@ -73,15 +72,15 @@ def _measured(config: Config, corpora: Corpora) -> Choice:
     for way in WAYS:
         own = from_json(to_json(config))
         own.train.lane_map = way
-        loop, first = run.assemble(validate(own), corpora, lanes)
-        ways[way] = loop, first.state
+        loop = run.assemble(validate(own), corpora, lanes)
+        ways[way] = loop, run.first_checkpoint(loop.program, own, lanes).state
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     call = longest_call(ways["map"][0], lanes)
     for _ in range(ROUNDS + 1):  # the first compiles
         for way, (loop, state) in ways.items():
             start = time.perf_counter()
             ways[way] = loop, make(loop, state, call)
-            seconds[way].append((time.perf_counter() - start) / (call.reviews.shape[1] * len(lanes)))
+            seconds[way].append((time.perf_counter() - start) / (call.examples.shape[1] * len(lanes)))
     medians = {way: float(np.median(times[1:])) for way, times in seconds.items()}
     faster = min(medians, key=medians.__getitem__)
     peak = ways[faster][0].program.peak_bytes() / PER_DEVICE

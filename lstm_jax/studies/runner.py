@@ -108,7 +108,7 @@ class Campaign:
     def _choice(self, first: Trial) -> Choice:
         """How lanes of a task share a device, the same from the study's first lane to its last."""
         task = self._tasks[first.task].config
-        read = to_json(trials.essence(task)), self._register.fingerprints[first.task]
+        read = trials.essence(task), self._register.fingerprints[first.task]
         file, key = self._workdir / "lane-choices.json", f"{first.task}/{digest(*read)}"
         known = _json(file)
         if key not in known:
@@ -161,7 +161,7 @@ class Campaign:
             test=statistics.bootstrap_interval([results.tested(ledger[key]) for key in fresh]),
             steps=[results.steps_to(curve, target) for curve in curves],
             step_ms=step_ms,
-            own_schedule=OPTIMIZERS[own.optimizer].flat and own.task.optimizer.schedule != "constant",
+            own_schedule=OPTIMIZERS[own.optimizer].warmup_only and own.task.optimizer.schedule != "constant",
         )
 
 

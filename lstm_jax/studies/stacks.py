@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_jax.config import Config, to_json
+from lstm_jax.config import Config
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.files import digest, write_text
+from lstm_jax.evaluation.predictions import lane_probabilities, split_of
+from lstm_jax.files import digest
 from lstm_jax.studies import trials
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import FRESH, Trial
-from lstm_jax.training import journal, run
+from lstm_jax.training import run
 from lstm_jax.training.checkpoints import KEPT
-from lstm_jax.training.journal import Follow
-from lstm_jax.training.workdir import Lane, read_config
+from lstm_jax.training.logging import Follow, read_metrics
+from lstm_jax.training.restore import load_run
+from lstm_jax.training.workdir import Lane
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def train(stack: Stack, corpora: Corpora, workdir: Path, checkpoint_bytes: int, 
     _check_disk(stack, place, checkpoint_bytes * len(stack.lanes) * (KEPT + 1))
     summary = run.train(stack.config, place, stack.lanes, corpora, follow)
     tested = _tested(stack, corpora, place) if stack.trials[0].stage == FRESH else [None] * len(stack.trials)
-    rows = journal.read(place / "metrics.jsonl")
+    rows = read_metrics(place / "metrics.jsonl")
     return [
         _finished(key, summary["lanes"][n], accuracy, stack.folder, n, rows)
         for n, (key, accuracy) in enumerate(zip(stack.keys, tested, strict=True))
@@ -108,20 +109,18 @@ def clean(stack: Stack, workdir: Path) -> None:
 
 
 def _make_ready(stack: Stack, place: Path) -> None:
-    """Lets a stack go on that was left behind, though its reviews have moved; drops one whose weights are gone."""
+    """Drops the folder of a stack whose weights are gone, though the store has lost its runs."""
     if not (place / "config.json").exists():
         return
-    if to_json(trials.essence(read_config(place))) == to_json(trials.essence(stack.config)):
-        write_text(place / "config.json", to_json(stack.config))
     if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
         shutil.rmtree(place)  # finished, but lost from the ledger after its weights were deleted
 
 
 def _tested(stack: Stack, corpora: Corpora, place: Path) -> list[float]:
-    trained = evaluation.load(place, stack.config)
-    reviews = evaluation.fitting(trained, corpora, "test")
-    predicted = evaluation.lane_probabilities(trained, reviews).argmax(axis=2)
-    return [float(np.mean(lane == reviews.labels)) for lane in predicted[: len(stack.trials)]]
+    trained = load_run(place, stack.config)
+    examples = split_of(trained, corpora, "test")
+    predicted = lane_probabilities(trained, examples).argmax(axis=2)
+    return [float(np.mean(lane == examples.labels)) for lane in predicted[: len(stack.trials)]]
 
 
 def _finished(

@@ -8,8 +8,7 @@ import numpy as np
 
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.evaluation import tfidf as linear
+from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.files import write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import arms
@@ -93,8 +92,8 @@ class Systems:
         file = workdir / arm.name / "baselines.json"
         if not file.exists():
             _, corpora = arms.loaded(arm, workdir)
-            found = evaluation.baselines(corpora, "test") | {linear.NAME: linear.accuracy(config.data, "test")}
-            write_json(file, found | (evaluation.leaking_baseline(config.data, "test") if system.leaking else {}))
+            found = bag_of_words_baselines(corpora, "test") | linear_baseline(config.data, "test")
+            write_json(file, found | (leaking_baseline(config.data, "test") if system.leaking else {}))
         return json.loads(file.read_text(encoding="utf-8"))
 
 

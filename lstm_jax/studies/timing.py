@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.config import Config
-from lstm_jax.data.batching import Call
+from lstm_jax.data.batching import Chunk
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.studies.stepping import first_epoch, make
 from lstm_jax.training import run
@@ -21,7 +21,7 @@ class _Part(NamedTuple):
     """The calls of one length of reviews."""
 
     share: float  # of the steps of an epoch
-    call: Call  # one of the longest
+    call: Chunk  # one of the longest
 
 
 def milliseconds(configs: dict[str, Config], corpora: Corpora) -> dict[str, float]:
@@ -36,7 +36,9 @@ def milliseconds(configs: dict[str, Config], corpora: Corpora) -> dict[str, floa
     """
     running: dict[str, tuple[Loop, Any, list[_Part]]] = {}
     for name, config in configs.items():
-        loop, first = run.assemble(config, corpora, [Lane(config.seed, {})])
+        lanes = [Lane(config.seed, {})]
+        loop = run.assemble(config, corpora, lanes)
+        first = run.first_checkpoint(loop.program, config, lanes)
         parts = _parts(loop)
         running[name] = loop, _timed(loop, first.state, parts)[1], parts  # compiles
     found: dict[str, list[float]] = {name: [] for name in configs}
@@ -58,8 +60,8 @@ def _parts(loop: Loop) -> list[_Part]:
     return parts
 
 
-def _steps(call: Call) -> int:
-    return call.reviews.shape[1]
+def _steps(call: Chunk) -> int:
+    return call.examples.shape[1]
 
 
 def _timed(loop: Loop, state: Any, parts: list[_Part]) -> tuple[float, Any]:

@@ -7,7 +7,7 @@ from lstm_jax import optimizers
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest
-from lstm_jax.optimizers import NAMES, OPTIMIZERS
+from lstm_jax.registry import OPTIMIZERS
 from lstm_jax.studies.search import RATE, Setting
 from lstm_jax.training.workdir import Lane
 
@@ -31,7 +31,9 @@ class Trial(NamedTuple):
 
 def path_of(name: str) -> str:
     """The dotted path of a hyper-parameter of a search space: the optimizer's by its name, others by their path."""
-    return f"optimizer.{name}" if name in (RATE, *NAMES) or "." not in name else name
+    if "." in name:
+        return name
+    return f"optimizer.{name}" if name == RATE else f"optimizer.hparams.{name}"
 
 
 def config_of(task: Config, optimizer: str, setting: Setting) -> Config:
@@ -44,9 +46,8 @@ def config_of(task: Config, optimizer: str, setting: Setting) -> Config:
     """
     config = configs.from_json(configs.to_json(task))
     config.optimizer.name = optimizer
-    for name in NAMES:
-        setattr(config.optimizer, name, configs.OWN)
-    if OPTIMIZERS[optimizer].flat and config.optimizer.schedule != "constant":
+    config.optimizer.hparams = configs.Numbers()
+    if OPTIMIZERS[optimizer].warmup_only and config.optimizer.schedule != "constant":
         config.optimizer.schedule = "warmup" if config.optimizer.warmup else "constant"
     known = list(configs.hparams(config))
     for name, value in setting:
@@ -63,23 +64,20 @@ def config_of(task: Config, optimizer: str, setting: Setting) -> Config:
 
 def parts_of(config: Config) -> tuple[bool, ...]:
     """Which optional parts of the program a config leaves out; lanes of one program agree in it."""
-    return tuple(configs.left_out(config, path, value) for path, value in configs.hparams(config).items())
+    return tuple(configs.is_off(config, path, value) for path, value in configs.hparams(config).items())
 
 
 def key(task: Config, trial: Trial, fingerprint: str) -> str:
-    """What tells runs apart: config, hyper-parameters, seed, reviews, the code of the optimizer.
+    """What tells runs apart: config, hyper-parameters, seed, examples, the code of the optimizer.
 
-    Where the reviews lie and how they are computed on do not. The stage does, since only fresh runs are tested.
+    Where the examples lie and how they are computed on do not. The stage does, since only held-out seeds are tested.
     """
     frozen = config_of(task, trial.optimizer, trial.setting)
     hparams = sorted(configs.hparams(frozen).items())
     code = optimizers.identity(trial.optimizer)
-    return digest(configs.to_json(essence(frozen)), hparams, trial.seed, trial.stage, fingerprint, code)
+    return digest(essence(frozen), hparams, trial.seed, trial.stage, fingerprint, code)
 
 
-def essence(config: Config) -> Config:
-    """A copy without what makes no difference to a lane: the seed, where reviews lie, how they are computed on."""
-    copy = configs.from_json(configs.to_json(config))
-    copy.data.path, copy.reference_accuracy, copy.seed, copy.ensemble = "", 0.0, 0, 1
-    copy.train.devices, copy.train.lane_map = 0, "auto"
-    return copy
+def essence(config: Config) -> list[tuple[str, object]]:
+    """What defines a lane of a config besides its seed."""
+    return list(configs.definition(config, without=("seed", "ensemble")).items())

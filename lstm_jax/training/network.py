@@ -10,7 +10,7 @@ from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.data.vectors import first_vectors
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import TextClassifier
-from lstm_jax.training.experiment import evaluated_params, experiment
+from lstm_jax.training.experiment import evaluated_variables, experiment
 
 
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
@@ -29,5 +29,5 @@ def checkpoint_bytes(config: Config, corpora: Corpora) -> int:
     """Bytes of one lane's checkpoint: its state and its best weights."""
     functions = experiment(config, classifier(config, corpora), total_steps=1)
     state = jax.eval_shape(functions.init, np.uint32(0), {k: np.float32(v) for k, v in configs.hparams(config).items()})
-    kept = (state, jax.eval_shape(evaluated_params, state), state.frozen)  # the frozen weights once with each
+    kept = (state, jax.eval_shape(evaluated_variables, state))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(kept))
