@@ -122,7 +122,8 @@ def main() -> int:  # noqa: C901
         for checkout, label in ((first, "first"), (ROOT, "own")):
             workdir, file = scratch / label / "study", scratch / f"study_{label}.py"
             fields = {"first": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates"}}
-            file.write_text(STUDY.format(**fields.get(label, {"registry": "OPTIMIZERS", "count": "reviews", "rates": "learning_rates"})))
+            today = {"registry": "OPTIMIZERS", "count": "reviews", "rates": "learning_rates"}
+            file.write_text(STUDY.format(**fields.get(label, today)))
             if label == "own":
                 if asked.only_first:
                     continue

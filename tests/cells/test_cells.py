@@ -81,7 +81,7 @@ def test_gradient_equals_finite_differences():
 
 
 def test_gates_are_those_of_the_step():
-    params, state, x = drawn("lstm", 2, 3, 4, seed=5)
+    params, state, x = jax.tree.map(jnp.asarray, drawn("lstm", 2, 3, 4, seed=5))
     opened = gates(params, state, x)
     assert_fields_fit(opened)
     i, f, g, o = opened

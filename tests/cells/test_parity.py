@@ -89,7 +89,7 @@ def computed(kind: str, layers: int, directions: int):
     @jax.jit
     @partial(jax.value_and_grad, argnums=(0, 1, 2), has_aux=True)
     def run(params, x, state):
-        y, end = layer.apply(params, x, case["lengths"], state=state)
+        y, end = layer.apply(params, x, jnp.asarray(case["lengths"]), state=state)
         products = jax.tree.map(jnp.multiply, (y, end), (case["loss.y"], nest(our_states(case, "loss"))))
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(products)), (y, end)
 
@@ -157,8 +157,8 @@ def flax_params(params: LSTMParams) -> dict:
 
 
 def test_lstm_equals_flax():
-    lengths = np.array([6, 2, 4])
-    words = (np.arange(6)[:, None] < lengths)[:, :, None]
+    lengths = jnp.array([6, 2, 4])
+    words = (jnp.arange(6)[:, None] < lengths)[:, :, None]
     x = random(0, 6, 3, 4)
     cell = lstm(UNITS)
     params = random_weights(cell, 4, 1)

@@ -86,10 +86,10 @@ def test_a_bug_in_a_config_file_shows_its_traceback(command, tmp_path, text, las
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--explain"], "--explain draws what happens over one review; give it with --text"),
-        (["--explain", "--text=-"], "--explain draws what happens over one review; give it with --text"),
+        (["--explain"], "--explain draws what happens over one text; give it with --text"),
+        (["--explain", "--text=-"], "--explain draws what happens over one text; give it with --text"),
         *(
-            (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate many reviews; ")
+            (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate a split; ")
             for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch")
         ),
     ],
