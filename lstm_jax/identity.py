@@ -1,17 +1,17 @@
 """What tells one piece of code from another, so that no study takes the runs of former code for those of today's.
 
-A function of the user's or of this project is known by its source text, by the values that it binds or encloses, and by
-what its source names: other functions, classes and constants, in its module and in other modules of one's own. What an
-installed library defines is known by its name and the library's version. A change of a comment counts as a change.
+A function of the user's or of this project is known by its syntax tree, by the values that it binds or encloses, and by
+what it names: other functions, classes and constants, in its module and in other modules of one's own. What an
+installed library defines is known by its name and the library's version. Comments and layout make no difference.
 """
 
 import ast
 import functools
 import importlib
-import inspect
+import importlib.util
+import linecache
 import logging
 import sys
-import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +22,9 @@ import numpy as np
 
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest
+
+# Members of a class that say where it stands, not what it does.
+PLACE = ("__module__", "__doc__", "__firstlineno__", "__static_attributes__", "__dict__", "__weakref__")
 
 
 def identity_of(code: Any) -> str:
@@ -53,9 +56,9 @@ class _Reader:
         if isinstance(value, types.MethodType):
             return self.content([value.__func__, value.__self__])
         if isinstance(value, types.FunctionType):
-            return self._function(value)
+            return digest(self._function(value))
         if isinstance(value, type):
-            return self._class(value)
+            return digest(self._class(value))
         if isinstance(value, types.ModuleType):
             return _library(value.__name__)
         if isinstance(value, types.BuiltinFunctionType):
@@ -71,39 +74,47 @@ class _Reader:
     def _function(self, value: types.FunctionType) -> Any:
         module = str(value.__globals__.get("__name__"))  # A wrapper's ``__module__`` is that of what it wraps.
         ours = _ours(module)
-        self._inside_library += not ours
         cells = dict(zip(value.__code__.co_freevars, value.__closure__ or (), strict=True))
-        held = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}
-        bound = self.content([held, value.__defaults__ or (), value.__kwdefaults__ or {}])
+        enclosed = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}
+        self._inside_library += not ours
+        bound = self.content([enclosed, value.__defaults__ or (), value.__kwdefaults__ or {}])
         self._inside_library -= not ours
         if not ours:
             return [value.__qualname__, _library(module), bound]
-        source = _source(value)
-        # Two lambdas of one line share their source, but not their constants.
-        constants = [each for each in value.__code__.co_consts if not isinstance(each, types.CodeType)]
-        return [source, self.content(constants), bound, self._named(source, {**value.__globals__, **held})]
+        tree = _tree(value.__code__)
+        names = {name for code in _codes(value.__code__) for name in (*code.co_names, *code.co_freevars)}
+        scope = {**value.__globals__, **enclosed, **dict(_imported(tree, value.__globals__.get("__package__")))}
+        return [ast.unparse(tree), bound, self._named(tree, {name: scope[name] for name in names if name in scope})]
 
-    def _class(self, value: type) -> Any:
-        if not _ours(value.__module__):
-            return [value.__qualname__, _library(value.__module__)]
-        source = _source(value)
-        scope = vars(sys.modules.get(value.__module__)) if value.__module__ in sys.modules else {}
-        return [source, [self.content(base) for base in value.__bases__], self._named(source, scope)]
-
-    def _named(self, source: str, scope: Mapping[str, Any]) -> Any:
-        """What the dotted names in a source stand for, as far as it is one's own."""
-        tree = ast.parse(source)
-        scope = {**scope, **dict(_imported(tree))}
+    def _named(self, tree: ast.AST, scope: Mapping[str, Any]) -> Any:
+        """What the dotted names of a tree stand for, through modules of one's own."""
         found = {}
         for name in sorted(set(_dotted(tree))):
             root, *attributes = name.split(".")
             if root not in scope:
-                continue  # A local name or a builtin.
+                continue  # It is a local name or a builtin.
             value = scope[root]
             while attributes and isinstance(value, types.ModuleType) and _ours(value.__name__):
                 value = getattr(value, attributes.pop(0), None)
             found[name] = self.content(value)
         return sorted(found.items())
+
+    def _class(self, value: type) -> Any:
+        """A class of one's own by its bases and members, generated methods aside, which follow from its fields."""
+        if not _ours(value.__module__):
+            return [value.__qualname__, _library(value.__module__)]
+        members = {}
+        for name, each in vars(value).items():
+            member = getattr(each, "__func__", each)
+            if isinstance(member, property):
+                member = [member.fget, member.fset]
+            generated = isinstance(member, types.FunctionType) and member.__code__.co_filename.startswith("<")
+            slot = isinstance(member, types.GetSetDescriptorType | types.MemberDescriptorType)
+            if name not in PLACE and not generated and not slot and " at 0x" not in repr(type(member)):
+                members[name] = member
+        if hasattr(value, "_fields"):  # A named tuple.
+            return [value.__qualname__, self.content([value._fields, getattr(value, "_field_defaults", {})])]
+        return [value.__qualname__, [self.content(base) for base in value.__bases__], self.content(members)]
 
     def _object(self, value: Any) -> Any:
         """An array by its values, a wrapped function by what it wraps, an object of one's own by what it holds."""
@@ -126,30 +137,43 @@ class _Reader:
         )
 
 
-def _source(value: Any) -> str:
-    """Source text of a function or a class, as a piece of Python that can be parsed."""
-    try:
-        text = textwrap.dedent(inspect.getsource(value))
-    except (OSError, TypeError):
-        raise ConfigError(
-            f"the source of {value.__qualname__!r} cannot be read, so its finished runs could not be told from others; "
-            "define it in a file"
-        ) from None
-    try:
-        ast.parse(text)
-    except SyntaxError:  # A lambda inside of an expression: its lines alone are no statement.
-        lambdas = text[text.index("lambda") :] if "lambda" in text else ""
-        for end in range(len(lambdas), 0, -1):
-            try:
-                ast.parse(lambdas[:end])
-            except SyntaxError:
-                continue
-            return lambdas[:end]
-    return text
+def _tree(code: types.CodeType) -> ast.AST:
+    """The syntax tree of a function, found in its file by its place."""
+    lines = linecache.getlines(code.co_filename)
+    places = [place for place in code.co_positions() if None not in place and place[3]]
+    found = []
+    for node in ast.walk(_parsed("".join(lines))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
+        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+            start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+            if all(start <= (place[0], place[2]) and (place[1], place[3]) <= end for place in places):
+                found.append((start, node))
+    if found:  # The innermost lambda that holds all of the code begins last.
+        return max(found, key=lambda each: each[0])[1]
+    raise ConfigError(
+        f"the source of {code.co_qualname!r} cannot be read, so its finished runs could not be told from others; "
+        "define it in a file"
+    )
+
+
+@functools.cache
+def _parsed(text: str) -> ast.AST:
+    return ast.parse(text)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A function's code and that of the functions inside it."""
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield from _codes(each)
 
 
 def _dotted(tree: ast.AST) -> Iterator[str]:
-    """The names of a source, as ``package.module.name`` where attributes follow."""
+    """The names in a tree, as ``package.module.name`` where attributes follow."""
     for node in ast.walk(tree):
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -159,19 +183,28 @@ def _dotted(tree: ast.AST) -> Iterator[str]:
             yield ".".join([node.id, *reversed(parts)])
 
 
-def _imported(tree: ast.AST) -> Iterator[tuple[str, Any]]:
-    """What a source imports inside of functions from modules of one's own."""
+def _imported(tree: ast.AST, package: str | None) -> Iterator[tuple[str, Any]]:
+    """What a function imports inside of itself from modules of one's own, as far as it is there."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and _ours(node.module):
-            module = importlib.import_module(node.module)
-            for alias in node.names:
-                yield alias.asname or alias.name, getattr(module, alias.name, None)
+        if isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            if (module := _module(name, package)) is not None:
+                for alias in node.names:
+                    yield alias.asname or alias.name, getattr(module, alias.name, None)
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if _ours(alias.name):
-                    name = alias.asname or alias.name.partition(".")[0]
-                    importlib.import_module(alias.name)
-                    yield name, sys.modules[alias.name if alias.asname else name]
+                if (module := _module(alias.name, package)) is not None:
+                    root = alias.name.partition(".")[0]
+                    yield (alias.asname, module) if alias.asname else (root, sys.modules[root])
+
+
+def _module(name: str, package: str | None) -> types.ModuleType | None:
+    """A module of one's own by its name, which may be relative; ``None`` for others and if there is none."""
+    try:
+        absolute = importlib.util.resolve_name(name, package)
+        return importlib.import_module(absolute) if _ours(absolute) else None
+    except ImportError:
+        return None
 
 
 def _is_filled(cell: types.CellType) -> bool:
@@ -189,7 +222,13 @@ def _ours(module: str) -> bool:
         return True
     if root in sys.builtin_module_names or (root in sys.stdlib_module_names and root != "__main__"):
         return False
-    file = getattr(sys.modules.get(root), "__file__", None) or getattr(sys.modules.get(module), "__file__", None)
+    known = sys.modules.get(root) or sys.modules.get(module)
+    file = getattr(known, "__file__", None)
+    if known is None:
+        try:
+            file = getattr(importlib.util.find_spec(root), "origin", None)
+        except (ImportError, ValueError):
+            file = None
     return file is None or not {"site-packages", "dist-packages"} & set(Path(file).parts)
 
 

@@ -180,10 +180,46 @@ def test_optimizers_have_identities_of_their_own():
     assert shared == [["sgd", "momentum"]]  # which differ in their hyper-parameters
 
 
-def test_lambdas_of_one_line_are_kept_apart():
-    made = module("import optax\nmakers = [lambda s: optax.scale(1.0), lambda s: optax.scale(2.0)]")
-    one, other = map(identity_of, made.makers)
-    assert one != other
+@pytest.mark.parametrize(
+    "text",
+    [
+        "makers = [lambda s: optax.sgd(s), lambda s: optax.X(s)]\nmake = makers[1]",
+        'makers = {\n    "lambda_sgd": lambda s: optax.X(s),\n}\nmake = makers["lambda_sgd"]',
+        "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def inner(s): return optax.chain(f(s), optax.X(1.0))\n"
+        "    return inner\n@twice\ndef make(s): return optax.sgd(s)",
+        "def factory(b):\n    class Make:\n        def __call__(self, s): return optax.sgd(s, b)\n    return Make()\n"
+        "make = factory(optax.X)",
+        "class A:\n    scale = 1\nA.scale = optax.X\ndef make(s): return A.scale * s",
+    ],
+    ids=["a second lambda of a line", "a lambda behind its name", "a wrapper", "a closure of a class", "an attribute"],
+)
+def test_edits_that_are_easily_missed(text):
+    one, other, again = (module(f"import optax\n{text.replace('X', name)}").make for name in ("scale", "clip", "scale"))
+    assert identity_of(one) != identity_of(other)
+    assert identity_of(one) == identity_of(again)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def make(s):\n    from sklearn.metrics import accuracy_score\n    return accuracy_score(s)",
+        "def make(s):\n    try:\n        import not_there_xyz\n    except ImportError:\n        pass\n    return s",
+        "import collections\nState = collections.namedtuple('State', 'a b')\ndef make(s): return State(s, s)",
+        "import threading\nlock = threading.Lock()\ndef make(lock): return lock",
+        'def outer():\n    def make(s):\n        """x\nat column zero"""\n        return s\n    return make\nmake = outer()',
+    ],
+    ids=["a library's import", "an optional import", "a named tuple", "a parameter named as a global", "column zero"],
+)
+def test_code_that_is_easily_misread(text):
+    assert identity_of(module(text).make) == identity_of(module(text).make)
+
+
+def test_where_an_optimizer_is_registered_is_no_part_of_it():
+    text = (
+        "makers = []\ndef add(make, learning_rate): makers.append(make)\nadd(lambda s: optax.sgd(s), learning_rate=X)"
+    )
+    one, other = (module(f"import optax\n{text.replace('X', value)}").makers[0] for value in ("0.1", "0.3"))
+    assert identity_of(one) == identity_of(other)
 
 
 def test_code_without_source_is_refused():
