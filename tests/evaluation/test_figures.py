@@ -136,7 +136,7 @@ def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
 
 
 def test_padding_that_the_network_reads_is_shown(trained):
-    run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_left=True)
+    run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_front=True)
     assert inside.as_read(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
 
 
