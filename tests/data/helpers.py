@@ -2,9 +2,10 @@
 
 from tokenizers import Tokenizer, models
 
-from lstm_jax.config import TokensConfig
+from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.examples import load_examples
 from lstm_jax.data.tokenizer import blank_tokenizer
 from tests.reviews import files
 
@@ -37,3 +38,9 @@ def all_known() -> Tokenizer:
 
 def prepare(path, **options) -> corpus.Corpora:
     return corpus.prepare(files(path, **options), all_known())
+
+
+def training_rows(config: DataConfig) -> list[tuple[str, int]]:
+    """Text and label of every example of the source's split ``train``."""
+    dataset = load_examples(config)["train"]
+    return list(zip(dataset["text"], dataset["label"], strict=True))

@@ -257,11 +257,11 @@ def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
     tokenizer = learned(["good bad film"])
     encoded = []
     encoder = tokenizer_module._encoder
-    monkeypatch.setattr(
-        tokenizer_module,
-        "_encoder",
-        lambda tokenizer: lambda texts: (encoded.append(texts), encoder(tokenizer)(texts))[1],
-    )
+
+    def noted(known):
+        return lambda texts: (encoded.append(texts), encoder(known)(texts))[1]
+
+    monkeypatch.setattr(tokenizer_module, "_encoder", noted)
 
     for _ in range(2):
         dataset = encode_dataset(datasets.load_from_disk(tmp_path), tokenizer)

@@ -14,7 +14,7 @@ from lstm_jax.data.vectors.cache import cached
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-PASSES = 5  # over the text
+GENSIM_EPOCHS = 5
 NEGATIVE = 5  # tokens drawn against each real neighbour
 LONGEST = 10_000  # tokens of a sentence; gensim drops the rest
 
@@ -52,7 +52,7 @@ def word2vec_vectors(
             min_count=1,
             sg=1,
             negative=NEGATIVE,
-            epochs=PASSES,
+            epochs=GENSIM_EPOCHS,
             workers=1,
             seed=seed,
         )

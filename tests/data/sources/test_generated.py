@@ -8,6 +8,7 @@ from lstm_jax.config import DataConfig
 from lstm_jax.data import corpus
 from lstm_jax.data.sources import generated
 from lstm_jax.data.word_counts import baseline_accuracy, class_frequencies, naive_bayes
+from tests.data.helpers import training_rows
 
 REVIEWS = list(generated.generate_reviews(3000, seed=0, noise=0.0))
 
@@ -113,3 +114,12 @@ def test_counting_words_is_not_enough():
     for fit in (class_frequencies, naive_bayes):
         scores = fit(corpora.train, corpora.tokenizer.get_vocab_size(), corpora.classes)
         assert 0.55 < baseline_accuracy(scores, corpora.test) < 0.8
+
+
+def test_reviews_as_a_source():
+    polarity = training_rows(DataConfig(reviews=200))
+    stars = training_rows(DataConfig(reviews=200, classes="stars"))
+    assert len(stars) == 200
+    assert polarity == [(text, int(label > 2)) for text, label in stars if label != 2]
+    assert training_rows(DataConfig(reviews=200, seed=1)) != polarity
+    assert training_rows(DataConfig(reviews=100)) == polarity[: len(training_rows(DataConfig(reviews=100)))]
