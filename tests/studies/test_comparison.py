@@ -107,6 +107,7 @@ def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
     assert text.count("0/1/0") == 2
 
 
+@pytest.mark.slow
 def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     task = tiny_task()
     study = Comparison(
