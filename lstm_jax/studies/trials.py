@@ -130,7 +130,7 @@ def set_in_task(config: Config) -> list[str]:
 def definition(config: Config) -> str:
     """What defines the run of a lane but for its seed: no matter where data lie or how it is computed on."""
     copy = configs.from_json(configs.to_json(config))
-    copy.data.path, copy.reference_accuracy, copy.seed, copy.ensemble = "", 0.0, 0, 1
+    copy.data.path, copy.reference_accuracy, copy.seed = "", 0.0, 0
     copy.train.devices, copy.train.lane_map = 0, "auto"
     return configs.to_json(copy)
 

@@ -62,7 +62,7 @@ def test_curves_hold_every_lane(finished):
         assert row["steps_to_target"] == (str(reached.min()) if len(reached) else "")
 
 
-@pytest.mark.parametrize("number", [0, 9, 13])
+@pytest.mark.parametrize("number", [0, pytest.param(9, marks=pytest.mark.slow), 13])
 def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_path):
     row = rows_of(finished)[number]
     setting = (("learning_rate", float(row["learning_rate"])),)
