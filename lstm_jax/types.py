@@ -1,42 +1,49 @@
-"""Array aliases. The letters name the dimensions everywhere in the code.
+"""Types of arrays. A letter names the same dimension everywhere in the code.
 
-T  time steps (words) of a batch; always the leading axis of a sequence
-B  rows (reviews) of a batch
-D  features entering a layer
-H  hidden units leaving a cell or a layer
-V  vocabulary entries
+T  time steps of a batch, one a token; always the leading axis of a sequence
+B  examples of a batch
+D  features that enter a cell or a layer
+H  features that leave a cell or a layer: its hidden units, those of both directions if it has two
+V  entries of the vocabulary
 C  classes
-N  reviews of a corpus
-W  words of a corpus, all reviews end to end
-K  training steps made in one call of the compiled program
+N  examples of a corpus
+W  tokens of a corpus, all examples end to end
+K  training steps in one call of the compiled program
 L  lanes, that is whole training runs side by side
+
+The annotations are jaxtyping's. To a static type checker ``Float[Array, "T B D"]`` is an ``Array``. The tests check
+dtypes and dimensions whenever a function is called or traced, and a letter must have one size within a call; a
+program that is not a test checks nothing.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-import jax
+import jaxtyping
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Num, PyTree, Shaped
 
-# A pytree of arrays whose structure belongs to the function that made it.
-Params = Any
-State = Any
+# Trees of arrays whose structure belongs to the function that made them.
+Params = PyTree
+State = PyTree
 
-Scalar = Annotated[jax.Array, ""]
-Key = Annotated[jax.Array, "one key made by jax.random.key"]
-RowKeys = Annotated[jax.Array, "B keys, one a row, so that no mask depends on a row's neighbours"]
+Scalar = Num[Array, ""]
+Key = jaxtyping.Key[Array, ""]
+# One key for each example, so that no mask depends on an example's neighbours.
+ExampleKeys = jaxtyping.Key[Array, "B"]
 
-Features = Annotated[jax.Array, "B D"]
-Hidden = Annotated[jax.Array, "B H"]
-Sequence = Annotated[jax.Array, "T B D"]
-Outputs = Annotated[jax.Array, "T B H"]
+Features = Float[Array, "B D"]
+Hidden = Float[Array, "B H"]
+Inputs = Float[Array, "T B D"]
+Outputs = Float[Array, "T B H"]
 
-Tokens = Annotated[jax.Array, "T B int32"]
-Lengths = Annotated[jax.Array, "B int32"]
-Labels = Annotated[jax.Array, "B int32"]
-Weights = Annotated[jax.Array, "B float32"]
-Logits = Annotated[jax.Array, "B C, or T B C for an output at every step"]
+Tokens = Int[Array, "T B"]
+Lengths = Int[Array, "B"]
+Labels = Int[Array, "B"]
+TokenMask = Bool[Array, "T B"]
+Logits = Float[Array, "B C"] | Float[Array, "T B C"]
 
-# What the operands of matrix products are rounded to; None: nothing is rounded.
+# The type that the operands of matrix products are rounded to; None rounds nothing.
 MatmulDtype = Literal["bfloat16"] | None
 
-HostArray = np.ndarray
+# An array on the host, of any shape.
+HostArray = Shaped[np.ndarray, "..."]

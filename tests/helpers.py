@@ -1,8 +1,11 @@
-"""What several tests share: random arrays, a scalar to differentiate, comparison of trees."""
+"""What several tests share: random arrays, a scalar to differentiate, comparison of trees, shapes of records."""
+
+from typing import get_type_hints
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import jaxtyped
 
 
 def random(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
@@ -43,3 +46,16 @@ def assert_equal(actual, expected) -> None:
 def difference(a, b) -> float:
     """The largest difference between two arrays' entries."""
     return float(np.max(np.abs(np.asarray(a) - np.asarray(b))))
+
+
+def assert_fields_fit(*records) -> None:
+    """Every array in these NamedTuples fits its annotation, and a letter has one size in all of them."""
+    fields = [
+        (name, getattr(record, name), annotation)
+        for record in records
+        for name, annotation in get_type_hints(type(record)).items()
+    ]
+    with jaxtyped("context"):
+        # Fields that begin with H come first: sizes like 4*H can be checked once H has a size.
+        for name, value, annotation in sorted(fields, key=lambda field: not field[2].dim_str.startswith("H")):
+            assert isinstance(value, annotation), (name, value.shape, annotation)

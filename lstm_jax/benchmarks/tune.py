@@ -19,15 +19,15 @@ from lstm_jax.benchmarks.peers.problem import Case, draw
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
-from lstm_jax.layers.auto import CHOICES, Choice, Way
+from lstm_jax.layers.auto import CHOICES, Choice, Implementation
 from lstm_jax.training.workdir import write_json
 from lstm_jax.types import MatmulDtype
 
 log = logging.getLogger(__name__)
 
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
-PLAIN = (Way("custom_vjp", 16), Way("custom_vjp", 8), Way("custom_vjp", 0), Way("scan"))
-GATEWISE = Way("custom_vjp", 16, gatewise=True)
+PLAIN = (*(Implementation("custom_vjp", block) for block in (16, 8, 0)), Implementation("scan"))
+GATEWISE = Implementation("custom_vjp", 16, gatewise=True)
 SHARED = 7_000_000  # operations from which on XLA shares a product out among a CPU's threads
 BATCHES = (16, 48)  # rows of a device
 # D, H; 100 units are no whole number of vectors, which products notice.
@@ -45,7 +45,7 @@ class Speeds(NamedTuple):
     batch: int
     inputs: int
     hidden: int
-    ms: dict[Way, float]
+    ms: dict[Implementation, float]
 
     @property
     def choice(self) -> Choice:
@@ -55,7 +55,7 @@ class Speeds(NamedTuple):
         return Choice(self.batch, self.inputs, self.hidden, way)
 
 
-def ways(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Way, ...]:
+def ways(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implementation, ...]:
     """The ways to measure at a size, in the order of preference where none is much faster."""
     if dtype == "bfloat16":  # where a product a gate slows the forward pass down, and both passes without a pattern
         return PLAIN
@@ -68,17 +68,17 @@ def measure() -> list[Speeds]:
     found = []
     for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
         found.append(Speeds(dtype, batch, inputs, hidden, _size(dtype, batch, inputs, hidden)))
-        log.info("%s, %d, %d, %d: %s", dtype, batch, inputs, hidden, _name(found[-1].choice.way))
+        log.info("%s, %d, %d, %d: %s", dtype, batch, inputs, hidden, _name(found[-1].choice.implementation))
     return found
 
 
-def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Way, float]:
+def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Implementation, float]:
     case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
     problem = draw(case)
     offered = ways(dtype, batch, inputs, hidden)
     layers = {way: way.layer(hidden, matmul_dtype=DTYPES[dtype]) for way in offered}
     built = {way: ours.of_layer(stack([layer]), case, problem) for way, layer in layers.items()}
-    seconds: dict[Way, list[float]] = {way: [] for way in built}
+    seconds: dict[Implementation, list[float]] = {way: [] for way in built}
     rng = np.random.default_rng(0)
     for _ in range(ROUNDS + 1):  # the first, which warms up, is left out
         for n in rng.permutation(len(built)):
@@ -114,7 +114,7 @@ def write(found: list[Speeds], command: str, path: Path) -> None:
     """Puts the choices of this backend in place of those that the file holds; those of others stay."""
     known = json.loads(path.read_text())
     sizes = {
-        dtype: [[*speeds.choice[:3], *speeds.choice.way] for speeds in found if speeds.dtype == dtype]
+        dtype: [[*speeds.choice[:3], *speeds.choice.implementation] for speeds in found if speeds.dtype == dtype]
         for dtype in dict.fromkeys(speeds.dtype for speeds in found)
     }
     known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
@@ -127,12 +127,15 @@ def table(found: list[Speeds]) -> str:
     columns = list(dict.fromkeys(way for speeds in found for way in speeds.ms))
     lines = [f"| type, B a device, D, H | {' | '.join(map(_name, columns))} |", "|---" * (len(columns) + 1) + "|"]
     for speeds in found:
-        told = {way: f"**{ms:.3g}**" if way == speeds.choice.way else f"{ms:.3g}" for way, ms in speeds.ms.items()}
+        told = {
+            way: f"**{ms:.3g}**" if way == speeds.choice.implementation else f"{ms:.3g}"
+            for way, ms in speeds.ms.items()
+        }
         cells = [told.get(way, "–") for way in columns]
         lines.append(f"| {speeds.dtype}, {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _name(way: Way) -> str:
-    parts = [way.implementation, str(way.block) if way.block else "", "gatewise" if way.gatewise else ""]
+def _name(way: Implementation) -> str:
+    parts = [way.name, str(way.block) if way.block else "", "gatewise" if way.gatewise else ""]
     return " ".join(part for part in parts if part)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
 from lstm_jax.types import Features, Hidden, Key, MatmulDtype
@@ -12,10 +13,10 @@ from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 class GRUParams(NamedTuple):
     """Weights with the gates side by side in the order r, z, n."""
 
-    input_kernel: jax.Array  # [D, 3H]
-    recurrent_kernel: jax.Array  # [H, 3H]
-    bias: jax.Array  # [3H]
-    recurrent_bias: jax.Array  # [H], of the candidate alone, inside the reset gate's product
+    input_kernel: Float[Array, "D 3*H"]
+    recurrent_kernel: Float[Array, "H 3*H"]
+    bias: Float[Array, "3*H"]
+    recurrent_bias: Float[Array, "H"]  # un, which the reset gate multiplies
 
 
 def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
@@ -25,12 +26,12 @@ def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
         n = tanh(x·Wn + bn + r ⊙ (h·Un + un))
         h' = (1 - z) ⊙ n + z ⊙ h
 
-    The reset gate acts after the recurrent product, which lets the three products be one. Biases start
-    at zero; of PyTorch's two a gate only the candidate's ``un`` is not redundant.
+    The reset gate acts after the recurrent product, which lets the three products be one. All biases start
+    at zero. PyTorch has two biases for each gate; only the candidate's second one, ``un``, is not redundant.
 
     Args:
-      hidden_size: H.
-      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
+      hidden_size: The number of hidden units, H.
+      matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> GRUParams:

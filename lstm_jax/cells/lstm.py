@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
 from lstm_jax.types import Features, Hidden, Key, MatmulDtype
@@ -13,20 +14,20 @@ from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 class LSTMParams(NamedTuple):
     """Weights with the gates side by side in the order i, f, g, o."""
 
-    input_kernel: jax.Array  # [D, 4H]
-    recurrent_kernel: jax.Array  # [H, 4H]
-    bias: jax.Array  # [4H]
+    input_kernel: Float[Array, "D 4*H"]
+    recurrent_kernel: Float[Array, "H 4*H"]
+    bias: Float[Array, "4*H"]
 
 
 class LSTMState(NamedTuple):
-    """What the cell carries from one word to the next."""
+    """What the cell carries from one token to the next."""
 
     c: Hidden  # cell state
-    h: Hidden  # hidden state, also the output
+    h: Hidden  # hidden state, which is also the output
 
 
 class Gates(NamedTuple):
-    """The activated gates of one step, each ``[B, H]``."""
+    """The activated gates of one step."""
 
     i: Hidden  # input gate, in (0, 1)
     f: Hidden  # forget gate, in (0, 1)
@@ -35,7 +36,7 @@ class Gates(NamedTuple):
 
 
 def gates(params: LSTMParams, state: LSTMState, x: Features, matmul_dtype: MatmulDtype = None) -> Gates:
-    """The four gates that the state and the input ``x[B, D]`` open."""
+    """The four gates of the step from ``state`` with the input ``x[B, D]``."""
     product = partial(matmul, dtype=matmul_dtype)
     z = product(x, params.input_kernel) + product(state.h, params.recurrent_kernel) + params.bias[None]
     i, f, g, o = jnp.split(z, 4, axis=-1)
@@ -49,13 +50,13 @@ def lstm(hidden_size: int, forget_bias: float = 1.0, matmul_dtype: MatmulDtype =
         g = tanh(x·Wg + h·Ug + bg)     o = σ(x·Wo + h·Uo + bo)
         c' = f ⊙ c + i ⊙ g             h' = o ⊙ tanh(c')
 
-    One bias a gate, zero at first except the forget gate's, which starts at ``forget_bias`` so that
-    memory lasts before anything is learned (Jozefowicz et al. 2015). PyTorch's two biases are summed.
+    Each gate has one bias, the sum of PyTorch's two. Biases start at zero, except the forget gate's, which starts
+    at ``forget_bias`` so that memory lasts before anything is learned (Jozefowicz et al. 2015).
 
     Args:
-      hidden_size: H.
-      forget_bias: first value of the forget gate's bias.
-      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
+      hidden_size: The number of hidden units, H.
+      forget_bias: The initial value of the forget gate's bias.
+      matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> LSTMParams:

@@ -1,21 +1,24 @@
-"""The same cells again, slow and plain: one row, one gate at a time, for the tests to hold the fast ones against.
+"""The same cells again, slow and plain, for the tests to compare the fast ones with.
 
-Each takes the parameters that its fast sibling's ``init`` makes and one row's vectors ``x[D]``, ``h[H]``.
+Each function computes one step of one example, one gate at a time. It takes the parameters that the fast cell's
+``init`` makes, and vectors without a batch axis.
 """
 
-import jax
+from collections.abc import Callable
+
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from lstm_jax.cells.gru import GRUParams
 from lstm_jax.cells.lstm import LSTMParams, LSTMState
 from lstm_jax.cells.rnn import RNNParams
 
 
-def lstm_step(params: LSTMParams, state: LSTMState, x: jax.Array) -> LSTMState:
-    """One word of one review through the equations of :func:`lstm_jax.cells.lstm.lstm`."""
+def lstm_step(params: LSTMParams, state: LSTMState, x: Float[Array, "D"]) -> LSTMState:
+    """One step by the equations of :func:`lstm_jax.cells.lstm.lstm`; ``state.c`` and ``state.h`` are ``[H]``."""
     units = state.h.shape[0]
 
-    def gate(k: int) -> jax.Array:
+    def gate(k: int) -> Float[Array, "H"]:
         own = slice(k * units, (k + 1) * units)
         return params.input_kernel[:, own].T @ x + params.recurrent_kernel[:, own].T @ state.h + params.bias[own]
 
@@ -24,11 +27,11 @@ def lstm_step(params: LSTMParams, state: LSTMState, x: jax.Array) -> LSTMState:
     return LSTMState(c=c, h=o * jnp.tanh(c))
 
 
-def gru_step(params: GRUParams, h: jax.Array, x: jax.Array) -> jax.Array:
-    """One word of one review through the equations of :func:`lstm_jax.cells.gru.gru`."""
+def gru_step(params: GRUParams, h: Float[Array, "H"], x: Float[Array, "D"]) -> Float[Array, "H"]:
+    """One step by the equations of :func:`lstm_jax.cells.gru.gru`."""
     units = h.shape[0]
 
-    def parts(k: int) -> tuple[jax.Array, jax.Array]:
+    def parts(k: int) -> tuple[Float[Array, "H"], Float[Array, "H"]]:
         own = slice(k * units, (k + 1) * units)
         return params.input_kernel[:, own].T @ x + params.bias[own], params.recurrent_kernel[:, own].T @ h
 
@@ -38,6 +41,11 @@ def gru_step(params: GRUParams, h: jax.Array, x: jax.Array) -> jax.Array:
     return (1 - z) * n + z * h
 
 
-def rnn_step(params: RNNParams, h: jax.Array, x: jax.Array, activation=jnp.tanh) -> jax.Array:
-    """One word of one review through the equation of :func:`lstm_jax.cells.rnn.rnn`."""
+def rnn_step(
+    params: RNNParams,
+    h: Float[Array, "H"],
+    x: Float[Array, "D"],
+    activation: Callable[[Float[Array, "H"]], Float[Array, "H"]] = jnp.tanh,
+) -> Float[Array, "H"]:
+    """One step by the equation of :func:`lstm_jax.cells.rnn.rnn`."""
     return activation(params.input_kernel.T @ x + params.recurrent_kernel.T @ h + params.bias)

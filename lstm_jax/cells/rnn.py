@@ -6,22 +6,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel
 from lstm_jax.types import Features, Hidden, Key, MatmulDtype
 
 
 class RNNParams(NamedTuple):
-    """Weights of the single layer of units."""
+    """Weights of the units."""
 
-    input_kernel: jax.Array  # [D, H]
-    recurrent_kernel: jax.Array  # [H, H]
-    bias: jax.Array  # [H]
+    input_kernel: Float[Array, "D H"]
+    recurrent_kernel: Float[Array, "H H"]
+    bias: Float[Array, "H"]
 
 
 def rnn(
     hidden_size: int,
-    activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
+    activation: Callable[[Hidden], Hidden] = jnp.tanh,
     matmul_dtype: MatmulDtype = None,
 ) -> Cell:
     """An Elman cell, its state the hidden state ``h[B, H]``::
@@ -29,10 +30,10 @@ def rnn(
         h' = φ(x·W + h·U + b)
 
     Args:
-      hidden_size: H.
+      hidden_size: The number of hidden units, H.
       activation: φ, ``jnp.tanh`` or ``jax.nn.relu``. Rectified units start from U = 1 (Le et al. 2015),
-        which keeps their state from exploding or vanishing; tanh units from an orthogonal U.
-      matmul_dtype: of the operands of products, see ``cells.base.matmul``.
+        which keeps their state from exploding or vanishing; tanh units start from an orthogonal U.
+      matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
     """
 
     def init(key: Key, input_size: int) -> RNNParams:

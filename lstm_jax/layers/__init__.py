@@ -1,9 +1,11 @@
 """Layers: whole sequences as pure functions."""
 
+from lstm_jax.layers import pooling  # noqa: F401, registers the poolings
 from lstm_jax.layers.auto import auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
 from lstm_jax.layers.lstm_vjp import lstm_vjp
+from lstm_jax.layers.make import make_layer, register
 from lstm_jax.layers.scan import scan
 from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
@@ -14,8 +16,12 @@ __all__ = [
     "auto_lstm",
     "bidirectional",
     "lstm_vjp",
+    "make_layer",
     "output_size",
+    "register",
     "scan",
     "segmented",
     "stack",
 ]
+
+register("lstm", auto_lstm, custom_vjp=lstm_vjp)

@@ -1,13 +1,13 @@
-"""The fastest LSTM for a size, by a table that was measured.
+"""The fastest implementation of an LSTM for a size, by a table of measurements.
 
-``choices.json`` holds, for each backend and type of products, the fastest of all ways at some sizes, within 5 %;
-``bench.py --suite=tune`` measures it again and rewrites it. Where there are no sizes in it, the backward pass by hand
-with one product a weight is taken.
+``choices.json`` holds, for each backend and type of products, the fastest implementation at some sizes, within 5 %.
+``bench.py --suite=tune`` measures it again and rewrites it. A backend that has not been measured gets the custom VJP
+with one product for each weight matrix.
 """
 
 import json
 import math
-from collections.abc import Sequence as Sized
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,74 +15,77 @@ from typing import NamedTuple
 import jax
 
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
-from lstm_jax.layers.base import Layer
+from lstm_jax.layers.base import Layer, check_inputs
 from lstm_jax.layers.lstm_vjp import lstm_vjp
 from lstm_jax.layers.scan import scan
-from lstm_jax.types import Lengths, MatmulDtype, Outputs, RowKeys, Sequence
+from lstm_jax.types import ExampleKeys, Inputs, Lengths, MatmulDtype, Outputs
 
 CHOICES = Path(__file__).with_name("choices.json")
 
 
-class Way(NamedTuple):
-    """A way to compute an LSTM."""
+class Implementation(NamedTuple):
+    """One way to compute an LSTM."""
 
-    implementation: str  # scan | custom_vjp
-    block: int = 0  # of the custom VJP
-    gatewise: bool = False  # of the custom VJP
+    name: str  # scan | custom_vjp
+    block: int = 0  # an argument of lstm_vjp
+    gatewise: bool = False  # an argument of lstm_vjp
 
     def layer(
         self, hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
     ) -> Layer:
-        """The Layer of it; arguments as those of :func:`lstm_vjp`."""
-        if self.implementation == "scan":
+        """The Layer that computes an LSTM so; the arguments are those of :func:`lstm_vjp`."""
+        if self.name == "scan":
             return scan(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
         return lstm_vjp(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
 
 
 class Choice(NamedTuple):
-    """The fastest way at a size, as one device computes it."""
+    """The fastest implementation for a batch as one device computes it."""
 
     batch: int  # B
     inputs: int  # D
     hidden: int  # H
-    way: Way
+    implementation: Implementation
 
 
-UNMEASURED = Way("custom_vjp")
+UNMEASURED = Implementation("custom_vjp")
 
 
-def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Way:
-    """The way of the size nearest in its logarithms; ``UNMEASURED`` without any."""
+def fastest(choices: Sequence[Choice], batch: int, inputs: int, hidden: int) -> Implementation:
+    """The implementation chosen for the nearest size, by the logarithms of B, D and H; else ``UNMEASURED``."""
 
     def distance(choice: Choice) -> float:
         pairs = ((choice.batch, batch), (choice.inputs, inputs), (choice.hidden, hidden))
         return sum(math.log(known / asked) ** 2 for known, asked in pairs)
 
-    return min(choices, key=distance).way if choices else UNMEASURED
+    return min(choices, key=distance).implementation if choices else UNMEASURED
 
 
 @cache
 def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
-    """The table's part for a backend and a type of products, float32 | bfloat16."""
+    """The choices for a backend and a type of products, float32 or bfloat16; empty where nothing was measured."""
     found = json.loads(CHOICES.read_text()).get(backend, {"sizes": {}})["sizes"].get(dtype, [])
-    return tuple(Choice(batch, inputs, hidden, Way(*way)) for batch, inputs, hidden, *way in found)
+    return tuple(Choice(batch, inputs, hidden, Implementation(*own)) for batch, inputs, hidden, *own in found)
 
 
 def auto_lstm(
     hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
 ) -> Layer:
-    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)`` by the way that is fastest for the rows and the
-    features that it is given. Arguments and what holds for gradients are those of :func:`lstm_vjp`."""
+    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)`` by the implementation that is fastest for its inputs.
+
+    The arguments, and the limits on differentiation, are those of :func:`lstm_vjp`.
+    """
 
     def apply(
         params: LSTMParams,
-        x: Sequence,
+        x: Inputs,
         lengths: Lengths,
-        key: RowKeys | None = None,
+        key: ExampleKeys | None = None,
         state: LSTMState | None = None,
     ) -> tuple[Outputs, LSTMState]:
+        check_inputs(x, lengths, params)
         _, batch, inputs = x.shape
-        way = nearest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
-        return way.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
+        chosen = fastest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
+        return chosen.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
     return Layer(lstm(hidden_size, forget_bias).init, apply)

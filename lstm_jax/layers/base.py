@@ -1,21 +1,21 @@
 """The Layer contract."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Sequence, State
+from lstm_jax.types import ExampleKeys, Inputs, Key, Lengths, Outputs, Params, State
 
 
 class Apply(Protocol):
     def __call__(
         self,
         params: Params,
-        x: Sequence,
+        x: Inputs,
         lengths: Lengths,
-        key: RowKeys | None = None,
+        key: ExampleKeys | None = None,
         state: State | None = None,
     ) -> tuple[Outputs, State]: ...
 
@@ -26,17 +26,41 @@ class Layer(NamedTuple):
     Attributes:
       init: ``(key, input_size) -> params``.
       apply: ``(params, x[T, B, D], lengths[B], key=None, state=None) -> (y[T, B, H], final_state)``.
-        What lies past a row's length never touches a result, and ``y`` is zero there. ``key`` is one key
-        a row; without it the layer is deterministic. ``state`` is what an earlier part of the same
-        sequence returned as its ``final_state``; without it the layer starts from zeros.
+        What lies past an example's length never touches a result, and ``y`` is zero there. ``key`` holds one key for
+        each example; without it the layer is deterministic. ``state`` is the ``final_state`` of an earlier part of
+        the same sequence; without it the layer starts from zeros.
     """
 
     init: Callable[[Key, int], Params]
     apply: Apply
 
 
+def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:
+    """Checks the layout of a layer's inputs while it is traced, at no cost when the compiled program runs.
+
+    Args:
+      x: The inputs, which must be ``[T, B, D]``.
+      lengths: The examples' lengths, which must be ``[B]``.
+      params: The weights that read ``x``. If they have an ``input_kernel[D, …]``, D must be that of ``x``.
+
+    Raises:
+      ValueError: A shape is another one. The message names the layout and the shapes found.
+    """
+    kernel = getattr(params, "input_kernel", None)
+    features = None if kernel is None else kernel.shape[0]
+    laid_out = len(x.shape) == 3 and tuple(lengths.shape) == x.shape[1:2]
+    if laid_out and features in (None, x.shape[2]):
+        return
+    wanted = "" if features is None else f" with D = {features}, as the weights have it"
+    message = f"a layer takes x[T, B, D], time first, and lengths[B]{wanted}"
+    message += f"; found x{list(x.shape)} and lengths{list(lengths.shape)}"
+    if len(x.shape) == 3 and tuple(lengths.shape) == x.shape[:1] and not laid_out:
+        message += "; jnp.swapaxes(x, 0, 1) makes batch-first inputs time-first"
+    raise ValueError(message)
+
+
 def output_size(layer: Layer, params: Params, input_size: int) -> int:
-    """H of the layer's outputs for inputs of ``input_size`` features."""
+    """The number of features H that a layer puts out for ``input_size`` features."""
     x = jax.ShapeDtypeStruct((1, 1, input_size), jnp.float32)
     lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
     y, _ = jax.eval_shape(layer.apply, params, x, lengths)

@@ -1,28 +1,28 @@
-"""Two layers reading a sequence from both ends (Schuster & Paliwal 1997)."""
+"""Two layers that read a sequence from both ends (Schuster & Paliwal 1997)."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.layers.base import Layer
+from lstm_jax.layers.base import Layer, check_inputs
 from lstm_jax.layers.dropout import fold_in
-from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Sequence, State
+from lstm_jax.types import ExampleKeys, Inputs, Key, Lengths, Outputs, Params, State
 
 
 class Directions(NamedTuple):
-    """What belongs to the two directions: parameters or states."""
+    """What belongs to the two directions: their parameters or their states."""
 
     forward: Params
     backward: Params
 
 
 def bidirectional(forward: Layer, backward: Layer) -> Layer:
-    """Joins the outputs of two layers over the same input, the forward one's features first.
+    """Joins the outputs of two layers over the same inputs, the forward layer's features first.
 
     Args:
-      forward: reads first word to last.
-      backward: reads last word to first, as ``scan(cell, reverse=True)`` does.
+      forward: The layer that reads from the first token to the last.
+      backward: The layer that reads from the last token to the first, as ``scan(cell, reverse=True)`` does.
     """
 
     def init(key: Key, input_size: int) -> Directions:
@@ -31,11 +31,12 @@ def bidirectional(forward: Layer, backward: Layer) -> Layer:
 
     def apply(
         params: Directions,
-        x: Sequence,
+        x: Inputs,
         lengths: Lengths,
-        key: RowKeys | None = None,
+        key: ExampleKeys | None = None,
         state: State | None = None,
     ) -> tuple[Outputs, State]:
+        check_inputs(x, lengths)
         states = state if state is not None else Directions(None, None)
         keys = [None if key is None else fold_in(key, n) for n in (0, 1)]
         y_forward, end_forward = forward.apply(params.forward, x, lengths, keys[0], states.forward)

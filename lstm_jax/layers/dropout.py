@@ -1,25 +1,32 @@
-"""Dropout whose masks belong to rows.
+"""Dropout whose masks belong to examples.
 
-Every row has a key of its own, so a review gets the same mask whatever batch, bucket or device it is
-computed in. Masks of features are shared over time (Gal & Ghahramani 2016), so that a feature is dropped for
-a whole review, unless every step is to have its own (Zaremba et al. 2014).
+Every example has a key of its own, so it gets the same mask whatever batch, bucket or device it is computed in. A
+mask of features is shared over time (Gal & Ghahramani 2016): a feature is dropped for a whole example. Optionally
+every step has a mask of its own (Zaremba et al. 2014).
 """
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from lstm_jax.types import RowKeys, Scalar, Tokens
+from lstm_jax.types import ExampleKeys, Scalar, TokenMask, Tokens
 
 
-def fold_in(keys: RowKeys, data: int) -> RowKeys:
-    """New row keys for the use numbered ``data``."""
+def fold_in(keys: ExampleKeys, data: int) -> ExampleKeys:
+    """New keys of the examples for the use numbered ``data``."""
     return jax.vmap(jax.random.fold_in, (0, None))(keys, data)
 
 
-def feature_dropout(keys: RowKeys, x: jax.Array, rate: Scalar | float, per_step: bool = False) -> jax.Array:
-    """Drops features of ``x[..., B, D]`` with probability ``rate``, scaling the kept by ``1 / (1 - rate)``.
+def feature_dropout(
+    keys: ExampleKeys, x: Float[Array, "*steps B D"], rate: Scalar | float, per_step: bool = False
+) -> Float[Array, "*steps B D"]:
+    """Drops features with probability ``rate`` and scales the others by ``1 / (1 - rate)``.
 
-    The mask is ``[B, D]``, which leading axes share; with ``per_step`` it is ``[T, B, D]``, of ``x[T, B, D]``.
+    Args:
+      keys: One key for each example.
+      x: Features, with or without a leading time axis.
+      rate: The probability of being dropped; it may be traced.
+      per_step: Whether to draw a mask ``[T, B, D]`` for ``x[T, B, D]``. Otherwise all steps share a mask ``[B, D]``.
     """
     features = x.shape[-1]
     shape = (x.shape[0], features) if per_step else (features,)
@@ -27,15 +34,15 @@ def feature_dropout(keys: RowKeys, x: jax.Array, rate: Scalar | float, per_step:
     return x * jnp.broadcast_to(keep / (1.0 - rate), x.shape)
 
 
-def word_dropout(keys: RowKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:
-    """Puts ``replacement`` for words of ``tokens[T, B]`` with probability ``rate``, each on its own."""
+def word_dropout(keys: ExampleKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:
+    """Replaces each token by ``replacement`` with probability ``rate``, independently of the others."""
     return jnp.where(_dropped_words(keys, tokens.shape[0], rate), replacement, tokens)
 
 
-def kept_words(keys: RowKeys, steps: int, rate: Scalar | float) -> jax.Array:
-    """A mask ``[T, B]``: 0 for words dropped with probability ``rate``, ``1 / (1 - rate)`` for the others."""
+def kept_words(keys: ExampleKeys, steps: int, rate: Scalar | float) -> Float[Array, "{steps} B"]:
+    """A mask that is 0 for tokens dropped with probability ``rate`` and ``1 / (1 - rate)`` for the others."""
     return ~_dropped_words(keys, steps, rate) / (1.0 - rate)
 
 
-def _dropped_words(keys: RowKeys, steps: int, rate: Scalar | float) -> jax.Array:
+def _dropped_words(keys: ExampleKeys, steps: int, rate: Scalar | float) -> TokenMask:
     return jax.vmap(lambda key: jax.random.bernoulli(key, rate, (steps,)), out_axes=1)(keys)

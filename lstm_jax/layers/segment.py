@@ -2,36 +2,37 @@
 
 import jax.numpy as jnp
 
-from lstm_jax.layers.base import Layer
-from lstm_jax.types import Lengths, Outputs, Params, RowKeys, Sequence, State
+from lstm_jax.layers.base import Layer, check_inputs
+from lstm_jax.types import ExampleKeys, Inputs, Lengths, Outputs, Params, State
 
 
 def segmented(layer: Layer, size: int) -> Layer:
-    """Cuts every row into segments of ``size`` words and applies a layer to all of them at once.
+    """Cuts every example into segments of ``size`` tokens and applies a layer to all of them at once.
 
-    No state passes from one segment to the next, so there are ``size`` sequential steps instead of T, each
-    over T / ``size`` times as many rows: a faster computation, and a network that cannot learn whole
-    reviews by heart. Pooling over all words then joins the segments. There is no state to carry either: a
-    sequence split at a multiple of ``size`` gives what the whole gives.
+    No state passes from one segment to the next, so there are ``size`` sequential steps instead of T, each over
+    T / ``size`` times as many examples. That is faster, and the network cannot learn whole examples by heart.
+    Pooling over all tokens then joins the segments. The final state is empty: a sequence split at a multiple of
+    ``size`` gives what the whole sequence gives.
 
     Args:
-      layer: applied to each segment.
-      size: words of a segment.
+      layer: The layer to apply to each segment.
+      size: The number of tokens in a segment.
     """
 
     def apply(
-        params: Params, x: Sequence, lengths: Lengths, key: RowKeys | None = None, state: State | None = None
+        params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
     ) -> tuple[Outputs, State]:
         del state
-        steps, rows, features = x.shape
+        check_inputs(x, lengths)
+        steps, batch, features = x.shape
         count = -(-steps // size)
         x = jnp.pad(x, ((0, count * size - steps), (0, 0), (0, 0)))
-        x = x.reshape(count, size, rows, features).swapaxes(0, 1).reshape(size, count * rows, features)
+        x = x.reshape(count, size, batch, features).swapaxes(0, 1).reshape(size, count * batch, features)
         starts = size * jnp.arange(count)[:, None]
         own_lengths = jnp.clip(lengths[None] - starts, 0, size).reshape(-1)
         own_keys = None if key is None else jnp.tile(key, count)
         y, _ = layer.apply(params, x, own_lengths, own_keys)
-        y = y.reshape(size, count, rows, -1).swapaxes(0, 1).reshape(count * size, rows, -1)
+        y = y.reshape(size, count, batch, -1).swapaxes(0, 1).reshape(count * size, batch, -1)
         return y[:steps], ()
 
     return Layer(layer.init, apply)

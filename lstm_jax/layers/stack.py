@@ -1,24 +1,25 @@
 """Layers on top of each other."""
 
-from collections.abc import Sequence as Sized
+from collections.abc import Sequence
 
 import jax
 
-from lstm_jax.layers.base import Layer, output_size
+from lstm_jax.layers.base import Layer, check_inputs, output_size
 from lstm_jax.layers.dropout import feature_dropout, fold_in
-from lstm_jax.types import Key, Lengths, Outputs, Params, RowKeys, Scalar, Sequence, State
+from lstm_jax.types import ExampleKeys, Inputs, Key, Lengths, Outputs, Params, Scalar, State
 
 
 def stack(
-    layers: Sized[Layer], dropout: Scalar | float = 0.0, residual: bool = False, dropout_per_step: bool = False
+    layers: Sequence[Layer], dropout: Scalar | float = 0.0, residual: bool = False, dropout_per_step: bool = False
 ) -> Layer:
-    """Feeds each layer's outputs to the next. Parameters and states are tuples, one entry a layer.
+    """Feeds each layer's outputs to the next. Parameters and states are tuples with one entry for each layer.
 
     Args:
-      layers: from the words upwards.
-      dropout: rate between layers, applied when ``apply`` is given a key; may be a traced value.
-      residual: adds a layer's input to its output from the second layer on (He et al. 2016).
-      dropout_per_step: draws a mask for every step, as cuDNN and PyTorch do, not one for the whole sequence.
+      layers: The layers from the embedding upwards.
+      dropout: The dropout rate between layers, which may be traced. It acts when ``apply`` is given a key.
+      residual: Whether to add a layer's input to its output, from the second layer on (He et al. 2016).
+      dropout_per_step: Whether to draw a mask for every step, as cuDNN and PyTorch do, instead of one for the whole
+        sequence.
     """
 
     def init(key: Key, input_size: int) -> Params:
@@ -29,8 +30,9 @@ def stack(
         return tuple(params)
 
     def apply(
-        params: Params, x: Sequence, lengths: Lengths, key: RowKeys | None = None, state: State | None = None
+        params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
     ) -> tuple[Outputs, State]:
+        check_inputs(x, lengths)
         states = state if state is not None else (None,) * len(layers)
         ends = []
         for n, layer in enumerate(layers):

@@ -7,9 +7,10 @@ fastText's (Joulin et al. 2017); that a word counts once however often it occurs
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from lstm_jax.layers.dropout import fold_in, kept_words
-from lstm_jax.types import Lengths, Logits, RowKeys, Scalar, Tokens
+from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, TokenMask, Tokens
 
 
 class WideLinear(nn.Module):
@@ -33,7 +34,7 @@ class WideLinear(nn.Module):
     every_step: bool = False
 
     @nn.compact
-    def __call__(self, tokens: Tokens, lengths: Lengths, key: RowKeys | None, rate: Scalar | float) -> Logits:
+    def __call__(self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None, rate: Scalar | float) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``.
 
         Args:
@@ -59,7 +60,7 @@ class WideLinear(nn.Module):
         return add(total, axis=0) / jnp.sqrt(jnp.maximum(add(number, axis=0), 1.0))[..., None]
 
 
-def first_of_each(rows: Tokens, there: jax.Array) -> jax.Array:
+def first_of_each(rows: Tokens, there: TokenMask) -> TokenMask:
     """Which entries ``[T, B]`` are the first in their column with their value, among those that are ``there``."""
     value = jnp.where(there, rows, -1)
     place = jnp.broadcast_to(jnp.arange(len(rows))[:, None], rows.shape)
@@ -68,7 +69,7 @@ def first_of_each(rows: Tokens, there: jax.Array) -> jax.Array:
     return jnp.zeros(rows.shape, bool).at[place, jnp.arange(rows.shape[1])[None]].set(first)
 
 
-def hashed(first: Tokens, second: Tokens, rows: int) -> Tokens:
+def hashed(first: Int[Array, "*shape"], second: Int[Array, "*shape"], rows: int) -> Int[Array, "*shape"]:
     """The row of every pair of ids in a table of ``rows``: both ids multiplied by odd constants, mixed, modulo rows."""
     mixed = first.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + second.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
     mixed = (mixed ^ (mixed >> 15)) * jnp.uint32(0xC2B2AE3D)

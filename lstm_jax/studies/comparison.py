@@ -11,6 +11,7 @@ from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest, hold
 from lstm_jax.optimizers import OPTIMIZERS, Space
+from lstm_jax.registry import nearest
 from lstm_jax.runtime import machine
 from lstm_jax.studies import results, statistics, timing, trials
 from lstm_jax.studies.plan import HELD_OUT_FROM, Extensions, Plan, choose
@@ -93,7 +94,7 @@ class Comparison:
         if not self.tasks or not self.optimizers:
             raise ConfigError("the study has no tasks or no optimizers; give at least one of each")
         for name in sorted({*self.optimizers, *self.spaces} - set(OPTIMIZERS)):
-            raise ConfigError(f"the study names the optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+            raise ConfigError(f"the study names the optimizer {name!r}; {nearest(name, OPTIMIZERS)}")
         for name in sorted(set(self.spaces) - set(self.optimizers)):
             raise ConfigError(f"the study has a search space for {name!r}, which is not among its optimizers")
         if len(set(self.optimizers)) < len(self.optimizers):
@@ -104,10 +105,10 @@ class Comparison:
             raise ConfigError(f"a task is called {label!r}; its name is that of a folder, so it cannot have slashes")
         if not 0 <= task.target <= 1:
             raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
-        for path in trials.set_in_task(task.config):
+        for name in task.config.optimizer.hparams:
             raise ConfigError(
-                f"the task {label} sets config.{path}, which would hold for no optimizer; put it into the search "
-                "space of those that it is for, as a tuple of one value"
+                f"the task {label} sets config.optimizer.hparams.{name}, which would hold for no optimizer; put it "
+                "into the search space of those that it is for, as a tuple of one value"
             )
 
     def _check_settings(self, plan: Plan) -> None:

@@ -81,7 +81,7 @@ class Plan:
     @property
     def keeps_learning_rate(self) -> bool:
         """Whether the optimizer's learning rate must not fall, though the task's schedule lowers it."""
-        return OPTIMIZERS[self.optimizer].flat and self.task.optimizer.schedule != "constant"
+        return OPTIMIZERS[self.optimizer].warmup_only and self.task.optimizer.schedule != "constant"
 
     def settings(self) -> list[Setting]:
         """All settings of the search."""

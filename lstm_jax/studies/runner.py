@@ -114,7 +114,7 @@ class Runner:
 
     def _choice(self, config: Config) -> LaneChoice:
         """How lanes of a program share a device, the same from the study's first lane to its last."""
-        key = digest(trials.program(config), self._fingerprint(config))
+        key = digest(trials.cost(config), self._fingerprint(config))
         measured = self.remembered("lane-choices.json", key, lambda: self._autotuned(config))
         return LaneChoice(**measured)
 

@@ -5,20 +5,21 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lstm_jax.config import Config, to_json
+from lstm_jax.config import Config
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import epochs
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.files import digest, write_text
+from lstm_jax.evaluation.epochs import every_epoch
+from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.files import digest
 from lstm_jax.studies import trials
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import Trial
-from lstm_jax.training import journal, run
+from lstm_jax.training import run
 from lstm_jax.training.checkpoints import KEPT
-from lstm_jax.training.journal import Follow
+from lstm_jax.training.logging import Follow, read_metrics
 from lstm_jax.training.network import checkpoint_bytes
-from lstm_jax.training.workdir import Lane, read_config
+from lstm_jax.training.restore import load_run
+from lstm_jax.training.workdir import Lane
 
 
 class Stack(NamedTuple):
@@ -81,26 +82,22 @@ def train(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None =
       UserError: the disk has no room for the checkpoints, or the data are at fault.
     """
     place, stage = workdir / stack.folder, stack.trials[0].stage
-    _make_ready(stack, place)
+    _drop_if_spent(place)
     _check_disk(stack, place, corpora)
     summary = run.train(stack.config, place, stack.lanes, corpora, follow)
     if stage.by_epoch and (place / "epochs").is_dir():
-        epochs.every_epoch(evaluation.load(place, stack.config), corpora)
+        every_epoch(load_run(place, stack.config), corpora)
     accuracies: list[Any] = [None] * len(stack.trials)
     if stage.tests:
-        accuracies = evaluation.test(evaluation.load(place, stack.config), corpora, "test").lanes
-    rows = journal.read(place / "metrics.jsonl")
+        accuracies = evaluate_split(load_run(place, stack.config), corpora, "test").lanes
+    rows = read_metrics(place / "metrics.jsonl")
     return [
         _finished(key, summary["lanes"][n], accuracies[n], stack.folder, n, rows) for n, key in enumerate(stack.keys)
     ]
 
 
-def _make_ready(stack: Stack, place: Path) -> None:
-    """Makes a folder that an earlier command left behind fit for the stack."""
-    claimed = (place / "config.json").exists()
-    # TODO(config): goes once a workdir accepts a config that differs in incidental fields, as where data lie.
-    if claimed and trials.definition(read_config(place)) == trials.definition(stack.config):
-        write_text(place / "config.json", to_json(stack.config))
+def _drop_if_spent(place: Path) -> None:
+    """Drops the folder of a stack whose weights are gone."""
     if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
         shutil.rmtree(place)  # It was finished, but the store lost it after its weights had been deleted.
 

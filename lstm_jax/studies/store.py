@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
-from lstm_jax.training import journal
+from lstm_jax.training.logging import read_metrics
 
 DONE, DIVERGED = "done", "diverged"
 
@@ -69,7 +69,7 @@ class Store:
         """The rows of ``metrics.jsonl`` of a finished run."""
         row = self._rows[key]
         if row.folder not in self._curves:
-            self._curves[row.folder] = journal.read(self.workdir / row.folder / "metrics.jsonl")
+            self._curves[row.folder] = read_metrics(self.workdir / row.folder / "metrics.jsonl")
         return [each for each in self._curves[row.folder] if each["lane"] == row.lane]
 
     def read(self, key: str, name: str) -> Any:

@@ -8,8 +8,7 @@ import numpy as np
 
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.evaluation import tfidf
+from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.files import hold, write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import trials
@@ -100,9 +99,9 @@ def _result(system: System, variant: str, config: Config, workdir: Path) -> Syst
 
 def _baselines(system: System, config: Config, runner: Runner, file: Path) -> dict[str, float]:
     if not file.exists():
-        found = evaluation.baselines(runner.corpora(config), "test")
-        found |= {tfidf.NAME: tfidf.accuracy(config.data, "test")}
-        write_json(file, found | (evaluation.leaking_baseline(config.data, "test") if system.leaking else {}))
+        found = bag_of_words_baselines(runner.corpora(config), "test")
+        found |= linear_baseline(config.data, "test")
+        write_json(file, found | (leaking_baseline(config.data, "test") if system.leaking else {}))
     return json.loads(file.read_text(encoding="utf-8"))
 
 

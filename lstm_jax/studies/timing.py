@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from lstm_jax.config import Config, from_json, to_json, validate
-from lstm_jax.data.batching import Call
+from lstm_jax.data.batching import Chunk
 from lstm_jax.data.corpus import Corpora, lengths
 from lstm_jax.files import digest, write_text
 from lstm_jax.runtime import cache_dir, machine, memory_bytes
@@ -29,21 +29,21 @@ LANE_ROUNDS, PER_DEVICE = 3, 4  # PER_DEVICE lanes are trained while measuring
 SHARE = 0.5  # of the memory that lanes may take
 
 
-def first_epoch(loop: Loop, lanes: list[Lane]) -> list[Call]:
-    """The calls of the first epoch."""
+def first_epoch(loop: Loop, lanes: list[Lane]) -> list[Chunk]:
+    """The chunks of the first epoch."""
     return lane_plan(lengths(loop.train.host), loop.buckets, loop.config, [lane.seed for lane in lanes], epoch=0)
 
 
-def longest_call(loop: Loop, lanes: list[Lane]) -> Call:
-    """The call of most steps, and among those the longest examples, in the first epoch."""
-    return max(first_epoch(loop, lanes), key=lambda call: (call.reviews.shape[1], call.length))
+def longest_chunk(loop: Loop, lanes: list[Lane]) -> Chunk:
+    """The chunk with the most steps, and among those with the longest examples, of the first epoch."""
+    return max(first_epoch(loop, lanes), key=lambda chunk: (chunk.examples.shape[1], chunk.length))
 
 
-def make_steps(loop: Loop, state: Any, call: Call, times: int = 1) -> Any:
-    """Makes the steps of a call, so many times, and waits for the last of them; the state after them."""
+def make_steps(loop: Loop, state: Any, chunk: Chunk, times: int = 1) -> Any:
+    """Makes the steps of a chunk ``times`` times and waits for the last; returns the state after them."""
     for _ in range(times):
-        corpus, feed = feed_arguments(loop.train, call.reviews, call.length, loop.config.steps_per_call)
-        state, metrics = loop.program.train(state, corpus, feed, call.reviews.shape[1], call.length)
+        corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, loop.config.steps_per_call)
+        state, metrics = loop.program.train(state, corpus, feed, chunk.examples.shape[1], chunk.length)
     jax.block_until_ready((state, metrics))
     return state
 
@@ -63,14 +63,14 @@ class Stepper:
     def __init__(self, config: Config, corpora: Corpora, lanes: list[Lane]) -> None:
         """Assembles a stack of lanes at step 0."""
         self.lanes = lanes
-        self.loop, first = run.assemble(config, corpora, lanes)
-        self._state = first.state
+        self.loop = run.assemble(config, corpora, lanes)
+        self._state = run.first_checkpoint(self.loop.program, config, lanes).state
 
-    def seconds(self, call: Call, times: int = 1) -> float:
-        """What a step of a call takes, all lanes together."""
+    def seconds(self, chunk: Chunk, times: int = 1) -> float:
+        """Seconds of a step of a chunk, all lanes together."""
         start = time.perf_counter()
-        self._state = make_steps(self.loop, self._state, call, times)
-        return (time.perf_counter() - start) / (times * call.reviews.shape[1])
+        self._state = make_steps(self.loop, self._state, chunk, times)
+        return (time.perf_counter() - start) / (times * chunk.examples.shape[1])
 
 
 def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[str, float]:
@@ -87,8 +87,8 @@ def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[s
     def case(config: Config) -> Callable[[], float]:
         stepper = Stepper(config, corpora, [Lane(config.seed, {})])
         calls = first_epoch(stepper.loop, stepper.lanes)
-        longest = {call.length: call for call in sorted(calls, key=_steps)}
-        steps = {length: sum(_steps(call) for call in calls if call.length == length) for length in sorted(longest)}
+        longest = {chunk.length: chunk for chunk in sorted(calls, key=_steps)}
+        steps = {length: sum(_steps(chunk) for chunk in calls if chunk.length == length) for length in sorted(longest)}
         shares = {length: count / sum(steps.values()) for length, count in steps.items()}
         return lambda: sum(share * stepper.seconds(longest[length], CALLS) for length, share in shares.items())
 
@@ -96,8 +96,8 @@ def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[s
     return {name: 1e3 * float(np.mean(seconds)) for name, seconds in found.items()}
 
 
-def _steps(call: Call) -> int:
-    return call.reviews.shape[1]
+def _steps(chunk: Chunk) -> int:
+    return chunk.examples.shape[1]
 
 
 class LaneChoice(NamedTuple):
@@ -118,7 +118,7 @@ def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
       corpora: their data.
     """
     file = cache_dir() / "lanes.json"
-    key = digest(machine(), jax.__version__, trials.program(config), len(corpora.train.tokens))
+    key = digest(machine(), jax.__version__, trials.cost(config), len(corpora.train.tokens))
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if key not in known:
         known[key] = _measured(config, corpora)._asdict()
@@ -147,8 +147,8 @@ def _measured(config: Config, corpora: Corpora) -> LaneChoice:
         own = from_json(to_json(config))
         own.train.lane_map = lane_map
         steppers[lane_map] = Stepper(validate(own), corpora, lanes)
-    call = longest_call(steppers["map"].loop, lanes)
-    cases = {name: lambda stepper=stepper: stepper.seconds(call) / len(lanes) for name, stepper in steppers.items()}
+    chunk = longest_chunk(steppers["map"].loop, lanes)
+    cases = {name: lambda stepper=stepper: stepper.seconds(chunk) / len(lanes) for name, stepper in steppers.items()}
     medians = {name: float(np.median(seconds)) for name, seconds in in_turn(cases, LANE_ROUNDS).items()}
     faster = min(medians, key=medians.__getitem__)
     peak = steppers[faster].loop.program.peak_bytes() / PER_DEVICE

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,10 +9,9 @@ import numpy as np
 
 from lstm_jax import config as configs
 from lstm_jax import optimizers
-from lstm_jax.config import Config, DropoutConfig, OptimizerConfig, validate
+from lstm_jax.config import Config, validate
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
-from lstm_jax.optimizers import NAMES
 from lstm_jax.studies.search import LEARNING_RATE
 from lstm_jax.training.workdir import Lane
 
@@ -72,7 +70,7 @@ def alike(planned: list[Trial], task: Config) -> list[list[Trial]]:
         config = config_of(task, trial.changes, trial.seed)
         traced = configs.hparams(config)
         static = tuple(change for change in trial.changes if change[0] not in traced)
-        left_out = tuple(configs.left_out(config, path, value) for path, value in traced.items())
+        left_out = tuple(configs.is_off(config, path, value) for path, value in traced.items())
         groups.setdefault((trial.name, static, left_out), []).append(trial)
     return list(groups.values())
 
@@ -107,38 +105,26 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
     return content.hexdigest()[:16]
 
 
-# All that follows knows which fields define a run and how hyper-parameters are called.
-# TODO(config): ``config.definition(config, without=…)`` and ``optimizer.hparams`` replace it.
-
-
 def path_of(name: str) -> str:
     """The dotted path of a hyper-parameter of a search space: the optimizer's by its name, others by their path."""
-    return f"optimizer.{name}" if name == LEARNING_RATE or "." not in name else name
+    if "." in name:
+        return name
+    return f"optimizer.{name}" if name == LEARNING_RATE else f"optimizer.hparams.{name}"
 
 
 def searchable(config: Config) -> list[str]:
     """The names that a search space of the config's optimizer may hold."""
-    own = (LEARNING_RATE, *optimizers.OPTIMIZERS[config.optimizer.name].hparams)
-    return [*own, *(path for path in configs.hparams(config) if path.startswith("model."))]
+    own = (LEARNING_RATE, *configs.optimizer_hparams(config))
+    return [*own, *(path for path in configs.hparams(config) if path.startswith(("model.", "objectives.")))]
 
 
-def set_in_task(config: Config) -> list[str]:
-    """The paths of the optimizer's own hyper-parameters that a task's config sets."""
-    return [f"optimizer.{name}" for name in NAMES if getattr(config.optimizer, name) != configs.OWN]
+def definition(config: Config) -> list[tuple[str, Any]]:
+    """What defines a run, its seed aside. Lanes of an ensemble are tested together, so its size counts."""
+    return list(configs.definition(config, without=("seed",)).items())
 
 
-def definition(config: Config) -> str:
-    """What defines the run of a lane but for its seed: no matter where data lie or how it is computed on."""
-    copy = configs.from_json(configs.to_json(config))
-    copy.data.path, copy.reference_accuracy, copy.seed = "", 0.0, 0
-    copy.train.devices, copy.train.lane_map = 0, "auto"
-    return configs.to_json(copy)
-
-
-def program(config: Config) -> Mapping[str, Any]:
-    """What decides how costly a lane's step is, nearly: the definition without optimizer, dropout and duration."""
-    copy = configs.from_json(definition(config))
-    copy.optimizer, copy.model.dropout = OptimizerConfig(), DropoutConfig()
-    copy.train.steps = copy.train.epochs = copy.train.validate_every = 1
-    copy.train.keep_epochs = ""
-    return {path: value for path, _, value in configs.leaves(copy)}
+def cost(config: Config) -> list[tuple[str, Any]]:
+    """What decides how long a lane's step takes, nearly: the definition without optimizer, dropout and duration."""
+    length = ("train.steps", "train.epochs", "train.validate_every", "train.keep_epochs")
+    without = ("seed", "ensemble", "optimizer", "model.dropout", *length)
+    return list(configs.definition(config, without).items())

@@ -7,9 +7,9 @@ import pytest
 from lstm_jax.benchmarks import tune
 from lstm_jax.benchmarks.tune import Speeds
 from lstm_jax.layers import auto
-from lstm_jax.layers.auto import Choice, Way, measured
+from lstm_jax.layers.auto import Choice, Implementation, measured
 
-SCAN, BLOCKS, GATEWISE = Way("scan"), Way("custom_vjp", 8), Way("custom_vjp", 8, True)
+SCAN, BLOCKS, GATEWISE = Implementation("scan"), Implementation("custom_vjp", 8), Implementation("custom_vjp", 8, True)
 FOUND = [
     Speeds("float32", 8, 32, 64, {SCAN: 1.0, BLOCKS: 0.99, GATEWISE: 1.5}),
     Speeds("float32", 8, 512, 512, {SCAN: 3.0, BLOCKS: 2.0}),
@@ -27,7 +27,7 @@ def choices(tmp_path, monkeypatch):
 
 
 def test_a_way_is_taken_only_if_it_saves_something():
-    assert [speeds.choice.way for speeds in FOUND] == [SCAN, BLOCKS, BLOCKS]
+    assert [speeds.choice.implementation for speeds in FOUND] == [SCAN, BLOCKS, BLOCKS]
 
 
 def test_what_is_written_is_what_auto_reads_and_other_backends_stay(choices):

@@ -11,11 +11,21 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from lstm_jax.cells import CELLS, gru, lstm, rnn
+from lstm_jax.cells import gru, lstm, rnn
 from lstm_jax.cells.base import recurrent_kernel
 from lstm_jax.cells.lstm import LSTMState, gates
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
-from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
+from lstm_jax.registry import CELLS
+from tests.helpers import (
+    assert_close,
+    assert_equal,
+    assert_fields_fit,
+    difference,
+    random,
+    random_weights,
+    randomised,
+    weighted_sum,
+)
 
 REFERENCES = {
     "lstm": lstm_step,
@@ -71,13 +81,22 @@ def test_gradient_equals_finite_differences():
 
 
 def test_gates_are_those_of_the_step():
-    params, state, x = drawn("lstm", 2, 3, 4, seed=5)
-    i, f, g, o = gates(params, state, x)
+    params, state, x = jax.tree.map(jnp.asarray, drawn("lstm", 2, 3, 4, seed=5))
+    opened = gates(params, state, x)
+    assert_fields_fit(opened)
+    i, f, g, o = opened
     c = f * state.c + i * g
     end, y = lstm(4).step(params, state, x)
     assert_close(end, LSTMState(c=c, h=o * jnp.tanh(c)))
     assert_equal(y, end.h)
     assert all(((gate > 0) & (gate < 1)).all() for gate in (i, f, o))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_params_and_states_have_the_shapes_that_they_declare(kind):
+    cell = CELLS[kind](UNITS)
+    params, state = cell.init(jax.random.key(0), INPUTS), cell.initial_state(3)
+    assert_fields_fit(params, *([state] if isinstance(state, LSTMState) else []))
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -113,7 +132,6 @@ def test_rectified_units_start_from_the_identity():
 @pytest.mark.parametrize("kind", CELLS)
 def test_input_blocks_fill_the_glorot_range_of_one_gate(kind):
     kernel = CELLS[kind](UNITS).init(jax.random.key(2), INPUTS).input_kernel
-    assert kernel.shape == (INPUTS, GATES[kind] * UNITS)
     bound = np.sqrt(6 / (INPUTS + UNITS))
     for block in blocks(kernel, kind):
         assert 0.95 * bound < np.abs(block).max() <= bound

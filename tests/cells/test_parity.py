@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells import CELLS, lstm
+from lstm_jax.cells import lstm
 from lstm_jax.cells.gru import GRUParams
 from lstm_jax.cells.lstm import LSTMParams, LSTMState
 from lstm_jax.cells.rnn import RNNParams
 from lstm_jax.layers import Directions, bidirectional, scan, stack
+from lstm_jax.registry import CELLS
 from tests.helpers import assert_close, random, random_weights, weighted_sum
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent.npz"
@@ -88,7 +89,7 @@ def computed(kind: str, layers: int, directions: int):
     @jax.jit
     @partial(jax.value_and_grad, argnums=(0, 1, 2), has_aux=True)
     def run(params, x, state):
-        y, end = layer.apply(params, x, case["lengths"], state=state)
+        y, end = layer.apply(params, x, jnp.asarray(case["lengths"]), state=state)
         products = jax.tree.map(jnp.multiply, (y, end), (case["loss.y"], nest(our_states(case, "loss"))))
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(products)), (y, end)
 
@@ -156,8 +157,8 @@ def flax_params(params: LSTMParams) -> dict:
 
 
 def test_lstm_equals_flax():
-    lengths = np.array([6, 2, 4])
-    words = (np.arange(6)[:, None] < lengths)[:, :, None]
+    lengths = jnp.array([6, 2, 4])
+    words = (jnp.arange(6)[:, None] < lengths)[:, :, None]
     x = random(0, 6, 3, 4)
     cell = lstm(UNITS)
     params = random_weights(cell, 4, 1)

@@ -10,7 +10,7 @@ from tests.helpers import assert_equal, random
 
 T, B, UNKNOWN = 6, 500, 1
 KEYS = jax.random.split(jax.random.key(0), B)
-TOKENS = np.random.default_rng(0).integers(2, 100, (T, B), np.int32)
+TOKENS = jax.random.randint(jax.random.key(1), (T, B), 2, 100)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.7])
@@ -29,7 +29,7 @@ def test_words_are_dropped_one_by_one():
 
 def test_word_mask_depends_on_neither_neighbours_nor_bucket():
     tokens = word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)
-    longer = np.concatenate([TOKENS, TOKENS])[:, 3:5]
+    longer = jnp.concatenate([TOKENS, TOKENS])[:, 3:5]
     assert_equal(word_dropout(KEYS[3:5], longer, 0.5, UNKNOWN)[:T], tokens[:, 3:5])
 
 
@@ -52,9 +52,9 @@ def test_dropout_per_step_draws_every_mask_by_itself(rate):
 
 
 def test_masks_per_step_depend_on_neither_neighbours_nor_bucket():
-    x = random(1, T, B, 8)
+    x = jnp.asarray(random(1, T, B, 8))
     dropped = feature_dropout(KEYS, x, 0.5, per_step=True)
-    longer = np.concatenate([x, x])[:, 3:5]
+    longer = jnp.concatenate([x, x])[:, 3:5]
     assert_equal(feature_dropout(KEYS[3:5], longer, 0.5, per_step=True)[:T], dropped[:, 3:5])
 
 

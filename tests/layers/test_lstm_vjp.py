@@ -81,11 +81,13 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
 @pytest.mark.parametrize("reverse", [False, True])
 def test_gradients_of_rounded_products_add_up_in_float32_by_hand_and_by_autodiff(reverse):
     steps = 300  # whose sum in bfloat16 would lose most of them
-    rows, x = np.full(B, steps), random(3, steps, B, D)
+    lengths, x = jnp.full(B, steps), jnp.asarray(random(3, steps, B, D))
     by_hand = lstm_vjp(H, reverse=reverse, matmul_dtype="bfloat16")
     layers = [scan(lstm(H, matmul_dtype="bfloat16"), reverse), by_hand]
     params = random_weights(layers[0], D, 1)
-    by_scan, by_vjp = (jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, rows)[0].sum())) for layer in layers)
+    by_scan, by_vjp = (
+        jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, lengths)[0].sum())) for layer in layers
+    )
     expected, found = by_scan(params), by_vjp(params)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(expected))
     for one, other in zip(found, expected, strict=True):
@@ -110,7 +112,7 @@ def test_gradients_equal_finite_differences(reverse):
         params, x = random_weights(layer, D, 1), random(3, T, B, D)
         state = randomised(lstm(H).initial_state(B), 2)
         params, x, state = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (params, x, state))
-        run = jax.jit(lambda params, x, state: layer.apply(params, x, RAGGED, None, state))
+        run = jax.jit(lambda params, x, state: layer.apply(params, x, jnp.asarray(RAGGED), None, state))
         assert run(params, x, state)[0].dtype == jnp.float64
         check_grads(run, (params, x, state), order=1, modes=["rev"], atol=1e-7, rtol=1e-7, eps=1e-5)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_jax.layers.pooling import POOLINGS
+from lstm_jax.registry import POOLINGS
 from tests.helpers import assert_close, assert_equal, random, weighted_sum
 
 T, B, H, BACKWARD = 5, 4, 6, 2
@@ -38,7 +38,7 @@ def outputs(lengths: np.ndarray, shift: float = 0.0) -> np.ndarray:
 def test_pooling_equals_plain_rows(name, lengths, shift):
     y = outputs(lengths, shift)
     expected = np.stack([PLAIN[name](y[:length, row]) for row, length in enumerate(lengths)])
-    assert_close(POOLINGS[name](y, lengths, BACKWARD), expected)
+    assert_close(POOLINGS[name](jnp.asarray(y), jnp.asarray(lengths), BACKWARD), expected)
 
 
 @pytest.mark.parametrize("backward", [0, H])
@@ -47,12 +47,12 @@ def test_last_of_one_direction_alone(backward):
     y = outputs(lengths)
     rows = range(B)
     expected = y[0] if backward else y[lengths - 1, rows]
-    assert_equal(POOLINGS["last"](y, lengths, backward), expected)
+    assert_equal(POOLINGS["last"](jnp.asarray(y), jnp.asarray(lengths), backward), expected)
 
 
 @every_pooling
 def test_row_without_words_is_zero_and_has_no_gradient(name):
-    lengths = np.array([3, 0, 5, 0])
+    lengths = jnp.array([3, 0, 5, 0])
     y = jnp.asarray(outputs(lengths))
     pooled, gradient = jax.jit(lambda y: (POOLINGS[name](y, lengths, BACKWARD), slope(name, y, lengths)))(y)
     assert not np.any(pooled[lengths == 0])
@@ -60,5 +60,5 @@ def test_row_without_words_is_zero_and_has_no_gradient(name):
     assert np.abs(gradient[:, lengths > 0]).max() > 0.1
 
 
-def slope(name: str, y: jax.Array, lengths: np.ndarray) -> jax.Array:
+def slope(name: str, y: jax.Array, lengths: jax.Array) -> jax.Array:
     return jax.grad(lambda y: weighted_sum(POOLINGS[name](y, lengths, BACKWARD)))(y)

@@ -14,11 +14,11 @@ from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.data.tokenizer import PADDING
 from lstm_jax.layers import lstm_vjp, scan, stack
-from lstm_jax.layers.pooling import POOLINGS
 from lstm_jax.models import classifier as models
 from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.objectives.classification import cross_entropy
+from lstm_jax.registry import POOLINGS
 from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
 
 T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
@@ -31,9 +31,9 @@ PLACES = DropoutRates._fields
 losses = jax.jit(cross_entropy)
 
 
-def model_of(vectors=None, classes: int = C, cell: str = "rnn_tanh", **fields) -> TextClassifier:
+def model_of(vectors=None, classes: int = C, layer: str = "rnn_tanh", **fields) -> TextClassifier:
     return TextClassifier(
-        ModelConfig(embedding_size=D, hidden_size=H, cell=cell, **fields), V, classes, UNKNOWN, vectors
+        ModelConfig(embedding_size=D, hidden_size=H, layer=layer, **fields), V, classes, UNKNOWN, vectors
     )
 
 
@@ -137,7 +137,7 @@ def test_parameters_of_the_keras_article(words, rows):
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_layers_are_those_of_the_config(layers, bidirectional):
-    config = ModelConfig(cell="gru", hidden_size=H, layers=layers, bidirectional=bidirectional)
+    config = ModelConfig(layer="gru", hidden_size=H, layers=layers, bidirectional=bidirectional)
     params = random_weights(recurrent_layers(config), D, 1)
     cells = [cell for layer in params for cell in (layer if bidirectional else [layer])]
     wide = 2 * H if bidirectional else H
@@ -165,34 +165,24 @@ def test_dropout_per_step_of_the_config_reaches_the_layers():
     assert difference(y, unwanted) > 1e-3
 
 
-@pytest.mark.parametrize(
-    ("cell", "implementation", "made_by"),
-    [
-        ("lstm", "auto", "auto_lstm"),
-        ("lstm", "custom_vjp", "lstm_vjp"),
-        ("lstm", "scan", "scan"),
-        ("gru", "auto", "scan"),
-        ("gru", "scan", "scan"),
-    ],
-)
-def test_which_implementation_the_config_names(monkeypatch, cell, implementation, made_by):
+def test_the_config_names_layer_implementation_and_rounding(monkeypatch):
     made = []
-    for name in ("auto_lstm", "lstm_vjp", "scan"):
-        make = getattr(models, name)
-        monkeypatch.setattr(
-            models, name, lambda *given, make=make, name=name, **options: made.append(name) or make(*given, **options)
-        )
-    recurrent_layers(ModelConfig(cell=cell, implementation=implementation, bidirectional=True))
-    assert made == [made_by] * 2
+    make = models.make_layer
+    monkeypatch.setattr(models, "make_layer", lambda *given, **options: made.append((given, options)) or make(*given))
+    recurrent_layers(
+        ModelConfig(layer="gru", hidden_size=H, implementation="scan", matmul_dtype="bfloat16", bidirectional=True)
+    )
+    options = {"implementation": "scan", "matmul_dtype": "bfloat16"}
+    assert made == [(("gru", H), {**options, "reverse": reverse}) for reverse in (False, True)]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("implementation", ["auto", "custom_vjp", "scan"])
-def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
-    if implementation == "custom_vjp" and cell != "lstm":
+def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(kind, implementation):
+    if implementation == "custom_vjp" and kind != "lstm":
         pytest.skip("for LSTMs")
     whole, rounded = (
-        recurrent_layers(ModelConfig(cell=cell, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
+        recurrent_layers(ModelConfig(layer=kind, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
         for dtype in ("float32", "bfloat16")
     )
     params, x = random_weights(whole, D, 1), random(4, T, B, D)
@@ -204,7 +194,7 @@ def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_both_implementations_give_the_same_logits(bidirectional):
     scan, by_vjp = (
-        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional)
+        model_of(layer="lstm", implementation=how, layers=2, bidirectional=bidirectional)
         for how in ("scan", "custom_vjp")
     )
     variables = random_variables(scan)
@@ -218,8 +208,8 @@ def test_both_implementations_give_the_same_logits(bidirectional):
 
 @pytest.mark.parametrize("pooling", [*POOLINGS, "every"])
 def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
-    params, y, _ = computed(cell="lstm", bidirectional=True, pooling=pooling)
-    model = model_of(cell="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
+    params, y, _ = computed(layer="lstm", bidirectional=True, pooling=pooling)
+    model = model_of(layer="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
     logits = jax.jit(model.apply)({"params": params}, TOKENS, LENGTHS)
     assert logits.shape == (T, B, C)
     features = np.concatenate([y, y], axis=-1) if pooling in ("first_last", "mean_max") else y
@@ -227,7 +217,7 @@ def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
 
 
 def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
-    model = model_of(cell="lstm", pooling="last")
+    model = model_of(layer="lstm", pooling="last")
     variables = random_variables(model)
     every = np.asarray(jax.jit(model.clone(every_step=True).apply)(variables, TOKENS, LENGTHS))
     assert_close(every[LENGTHS - 1, range(B)], jax.jit(model.apply)(variables, TOKENS, LENGTHS))
@@ -238,7 +228,7 @@ def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
 
 
 def test_random_embedding_has_deviation_a_tenth():
-    model = TextClassifier(ModelConfig(embedding_size=50, hidden_size=2, cell="rnn_relu"), 1000, 2)
+    model = TextClassifier(ModelConfig(embedding_size=50, hidden_size=2, layer="rnn_relu"), 1000, 2)
     table = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)["params"]["embedding"]
     assert table.shape == (1000, 50)
     assert float(table.std()) == pytest.approx(0.1, rel=0.02)
@@ -248,7 +238,7 @@ def test_random_embedding_has_deviation_a_tenth():
 @pytest.mark.parametrize(("trained", "collection"), [(True, "params"), (False, "frozen")])
 def test_given_vectors_are_the_embedding(trained, collection):
     vectors = random(6, V, D)
-    model = model_of(vectors, train_embedding=trained, cell="rnn_relu")
+    model = model_of(vectors, train_embedding=trained, layer="rnn_relu")
     variables = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)
     assert_equal(variables[collection]["embedding"], vectors)
     other = {**variables, collection: {**variables[collection], "embedding": jnp.zeros((V, D))}}
@@ -266,9 +256,10 @@ def test_frozen_embedding_is_no_parameter(vectors):
 
 def test_only_words_read_have_a_gradient():
     model = model_of(pooling="every")
+    tokens, lengths, labels = map(jnp.asarray, (TOKENS, LENGTHS, LABELS))
 
     def loss(variables):
-        return jnp.sum(cross_entropy(model.apply(variables, TOKENS, LENGTHS), LENGTHS, LABELS)[0])
+        return jnp.sum(cross_entropy(model.apply(variables, tokens, lengths), lengths, labels)[0])
 
     gradient = jax.jit(jax.grad(loss))(random_variables(model))
     slopes = np.abs(gradient["params"]["embedding"]).max(axis=1)
@@ -299,7 +290,7 @@ def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
 
 @pytest.mark.parametrize("implementation", ["scan", "custom_vjp"])
 def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementation):
-    model = model_of(cell="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
+    model = model_of(layer="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
     variables = jax.tree.map(np.asarray, random_variables(model))
     params = variables["params"]
     states, probabilities = read_in_front(params, masked=True)
@@ -359,7 +350,8 @@ def test_the_linear_part_is_added_to_the_logits(fields):
     variables = random_variables(model)
     beside = {"params": {**variables["params"], "wide": jax.tree.map(jnp.zeros_like, variables["params"]["wide"])}}
     linear = WideLinear(32, V, 1 if "output" in fields else C, UNKNOWN, every_step="pooling" in fields)
-    alone = linear.apply({"params": variables["params"]["wide"]}, TOKENS, LENGTHS, None, 0.0)
-    both, network = (np.asarray(model.apply(v, TOKENS, LENGTHS)) for v in (variables, beside))
+    tokens, lengths = jnp.asarray(TOKENS), jnp.asarray(LENGTHS)
+    alone = linear.apply({"params": variables["params"]["wide"]}, tokens, lengths, None, 0.0)
+    both, network = (np.asarray(jax.jit(model.apply)(v, tokens, lengths)) for v in (variables, beside))
     assert_close((both - network)[..., -alone.shape[-1] :], alone, atol=1e-5)
     assert difference(alone, 0 * alone) > 0.1

@@ -18,12 +18,12 @@ def part(every_step: bool = False) -> WideLinear:
 
 
 @pytest.fixture
-def reviews() -> tuple[HostArray, HostArray, dict]:
+def reviews() -> tuple[jax.Array, jax.Array, dict]:
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, V, (9, 6))
     tokens[3:5, 2] = UNKNOWN
     params = {"words": jnp.asarray(rng.normal(size=(V, C))), "pairs": jnp.asarray(rng.normal(size=(M, C)))}
-    return tokens.astype(np.int32), np.array([9, 1, 7, 0, 2, 5], np.int32), {"params": params}
+    return jnp.asarray(tokens), jnp.array([9, 1, 7, 0, 2, 5]), {"params": params}
 
 
 def by_hand(variables: dict, words: list[int]) -> HostArray:
@@ -54,7 +54,7 @@ def test_every_step_tells_the_words_read_so_far(reviews) -> None:
 
 def test_padding_changes_nothing(reviews) -> None:
     tokens, lengths, variables = reviews
-    longer = np.concatenate([tokens, np.full((4, tokens.shape[1]), 7, np.int32)])
+    longer = jnp.concatenate([tokens, jnp.full((4, tokens.shape[1]), 7)])
     plain = part().apply(variables, tokens, lengths, None, 0.0)
     np.testing.assert_array_equal(plain, part().apply(variables, longer, lengths, None, 0.0))
 

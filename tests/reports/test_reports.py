@@ -39,7 +39,7 @@ def test_the_table_states_precision_recall_and_f1_of_a_case_worked_by_hand():
 def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lanes():
     plain, published = figures(), figures(published=0.9123)
     assert plain[2].split() == ["accuracy", "of", "each", "lane", "60.00%,", "80.00%"]
-    assert published[2].split() == ["accuracy", "published", "91.23%"]
+    assert published[2].split() == ["accuracy", "reported", "by", "the", "source", "91.23%"]
     assert published[3:] == plain[2:]
     assert not any("lane" in line for line in figures(FOUND._replace(lanes=[0.7])))
 
@@ -186,6 +186,6 @@ def test_the_picture_of_the_gates_is_drawn(tmp_path):
     params = cell.init(jax.random.key(0), 3)
     inside = gates.look_inside(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
-    verdicts = gates.Verdicts("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
-    gates.picture(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
+    verdicts = gates.Predictions("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
+    gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
     assert path.read_bytes().startswith(PNG)

@@ -14,8 +14,8 @@ from lstm_jax.benchmarks import epoch_task
 from lstm_jax.benchmarks.epoch_task import Reviews, Task
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.runtime import machine
 from lstm_jax.studies import timing
 from lstm_jax.training import loop as loops
@@ -116,7 +116,7 @@ class Epochs:
         return Task(
             config=dataclasses.asdict(config),
             hparams=self._lane.hparams(config),
-            unknown=tokens.unknown(corpora.tokenizer),
+            unknown=unknown_id(corpora.tokenizer),
             platform=jax.default_backend(),
             padding=padding,
             factors=np.array([factor(step) for step in range(loop.total_steps)], np.float64),

@@ -1,0 +1,73 @@
+"""Recurrent layers by the names that a config may use."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, no_type_check
+
+from lstm_jax.errors import ConfigError
+from lstm_jax.layers.base import Layer
+from lstm_jax.layers.scan import scan
+from lstm_jax.registry import CELLS, LAYERS, nearest
+from lstm_jax.types import MatmulDtype
+
+
+@no_type_check  # The registry looks for the caller's file, which a wrapper of this function would hide.
+def register(name: str, make: Callable[..., Layer], **implementations: Callable[..., Layer]) -> None:
+    """Makes a layer known by name, for ``config.model.layer`` and ``make_layer``.
+
+    A cell needs no layer: every registered cell is a layer by :func:`scan`. A layer that has the name of a cell adds
+    its implementations to the scan of that cell.
+
+    Args:
+      name: The name that a config may use.
+      make: ``(hidden_size, *, reverse=False, matmul_dtype=None) -> Layer``, the implementation ``auto``. A layer that
+        cannot round the operands of its products leaves ``matmul_dtype`` out.
+      implementations: Further implementations by the names that ``config.model.implementation`` may use.
+
+    Raises:
+      ConfigError: The project, or another file, has registered the name.
+    """
+    LAYERS.register(name, {"auto": make, **implementations})
+
+
+def make_layer(
+    name: str,
+    hidden_size: int,
+    *,
+    reverse: bool = False,
+    implementation: str = "auto",
+    matmul_dtype: MatmulDtype = None,
+) -> Layer:
+    """The layer of a registered name.
+
+    Args:
+      name: The name of a registered layer or cell.
+      hidden_size: The number of hidden units, H.
+      reverse: Whether to read from each example's last token to its first.
+      implementation: How the layer is computed. Every layer has ``auto``, every cell has ``scan``; a layer may have
+        more, as ``custom_vjp`` of ``lstm``.
+      matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
+
+    Raises:
+      ConfigError: The name is unknown, or the layer has no such implementation or cannot round.
+    """
+    if name not in LAYERS and name not in CELLS:
+        raise ConfigError(f"there is no layer {name!r}; {nearest(name, dict.fromkeys([*LAYERS, *CELLS]))}")
+    own = dict(LAYERS[name]) if name in LAYERS else {}
+    if implementation in own:
+        return own[implementation](hidden_size, reverse=reverse, **_rounding(name, own[implementation], matmul_dtype))
+    by_scan = ("auto", "scan") if name in CELLS else ()
+    if implementation in by_scan:
+        return scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype)), reverse)
+    known = dict.fromkeys([*by_scan, *own])
+    raise ConfigError(f"the layer {name!r} has no implementation {implementation!r}; {nearest(implementation, known)}")
+
+
+def _rounding(name: str, make: Callable[..., Any], matmul_dtype: MatmulDtype) -> dict[str, MatmulDtype]:
+    """The keyword arguments that ask ``make`` for rounding; none if it is not asked for."""
+    if matmul_dtype is None:
+        return {}
+    taken = inspect.signature(make).parameters.values()
+    if not any(own.name == "matmul_dtype" or own.kind is own.VAR_KEYWORD for own in taken):
+        raise ConfigError(f"the layer {name!r} takes no matmul_dtype; set config.model.matmul_dtype='float32'")
+    return {"matmul_dtype": matmul_dtype}
