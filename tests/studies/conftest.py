@@ -34,8 +34,6 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def planted():
-    own = dict(OPTIMIZERS)
-    optimizers.register("planted", OPTIMIZERS["adam"].make, rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)
+    optimizers.register("planted", OPTIMIZERS["adam"].make, learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)
     yield
-    OPTIMIZERS.clear()
-    OPTIMIZERS.update(own)
+    OPTIMIZERS.unregister("planted")

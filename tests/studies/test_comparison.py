@@ -10,7 +10,8 @@ from lstm_jax.studies import trials
 from lstm_jax.studies.comparison import Comparison
 from lstm_jax.studies.plan import HELD_OUT_FROM, Plan
 from lstm_jax.studies.search import Search
-from lstm_jax.training import journal, run
+from lstm_jax.training import run
+from lstm_jax.training.logging import read_metrics
 from tests.studies.helpers import LANES, TIMES, rows_of
 from tests.studies.tiny_study import tiny_task
 
@@ -77,7 +78,7 @@ def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_
         & (table.learning_rate == setting[0][1])
         & (table.stage == row["stage"])
     ]
-    alone = journal.read(tmp_path / "metrics.jsonl")
+    alone = read_metrics(tmp_path / "metrics.jsonl")
     assert [point["step"] for point in alone] == own.step.tolist()
     np.testing.assert_allclose(own.loss, [point["loss"] for point in alone], rtol=1e-5)
 

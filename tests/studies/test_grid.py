@@ -8,8 +8,7 @@ import pytest
 
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.evaluation import epochs
-from lstm_jax.studies import trials
+from lstm_jax.studies import stacks, trials
 from lstm_jax.studies.grid import Grid
 from lstm_jax.studies.reports import grid as report
 from lstm_jax.studies.reports.grid import GridRun
@@ -128,7 +127,7 @@ def test_a_grid_leaves_pictures_and_weights(trained):
 def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
     monkeypatch.setattr(run, "train", no_training)
-    monkeypatch.setattr(epochs, "every_epoch", no_training)
+    monkeypatch.setattr(stacks, "every_epoch", no_training)
     assert joint().run(copied) == (trained / "table.md").read_text()
 
 
