@@ -45,16 +45,14 @@ def test_pooling_equals_plain_examples(name, lengths, shift):
 def test_last_of_one_direction_alone(backward):
     lengths = np.array([1, 3, 5, 2])
     y = outputs(lengths)
-    rows = range(B)
-    expected = y[0] if backward else y[lengths - 1, rows]
+    expected = y[0] if backward else y[lengths - 1, range(B)]
     assert_equal(POOLINGS["last"](jnp.asarray(y), jnp.asarray(lengths), backward), expected)
 
 
 @every_pooling
 def test_example_without_tokens_is_zero_and_has_no_gradient(name):
-    lengths = jnp.array([3, 0, 5, 0])
-    y = jnp.asarray(outputs(lengths))
-    empty = np.asarray(lengths) == 0
+    lengths = np.array([3, 0, 5, 0])
+    y, empty, lengths = jnp.asarray(outputs(lengths)), lengths == 0, jnp.asarray(lengths)
     pooled, gradient = jax.jit(lambda y: (POOLINGS[name](y, lengths, BACKWARD), slope(name, y, lengths)))(y)
     assert not np.any(pooled[empty])
     assert np.isfinite(gradient).all()
