@@ -49,7 +49,7 @@ class Experiment(NamedTuple):
     evaluate: Callable[[TrainState, Batch], Metrics]
     predict: Callable[[TrainState, Batch], jax.Array]
 
-    def init(self, seed: Scalar, hparams: HParams) -> TrainState:
+    def init(self, seed: Scalar | int, hparams: HParams) -> TrainState:
         """Step 0."""
         return self.begin(seed, hparams, self.weights(seed))
 
@@ -64,7 +64,7 @@ def to_evaluate(state: TrainState) -> TrainState:
     return state._replace(params=evaluated_params(state), hparams={}, average=(), opt_state=())
 
 
-def first_weights(model: TextClassifier, seed: Scalar) -> Params:
+def first_weights(model: TextClassifier, seed: Scalar | int) -> Params:
     """The variables of a module before training."""
     tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
     return model.init(jax.random.fold_in(jax.random.key(seed), 0), tokens, lengths)
@@ -83,7 +83,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
     def total(tree: Any) -> Any:
         return jax.lax.psum(tree, data_axis) if data_axis else tree
 
-    def begin(seed: Scalar, hparams: HParams, variables: Params) -> TrainState:
+    def begin(seed: Scalar | int, hparams: HParams, variables: Params) -> TrainState:
         params = variables.get("params", {})
         return TrainState(
             step=jnp.zeros((), jnp.int32),
