@@ -1,15 +1,19 @@
-# make train: creates the environment, trains the default config on the embedded reviews and evaluates it.
-# make systems: trains and tests the published systems and prints their table; DATA=DIR reads files instead of the Hub.
-# make test:  creates the environment with all that the tests need, and runs them.
+# make train     creates the environment, trains the default config on generated reviews and evaluates it
+# make test      creates the environment with all that tests need, and runs the quick tests
+# make test-all  runs every test
+# make check     checks style and types
+# make docs      generates the pages that come from the code
+# make systems   trains and tests the published systems and prints their table; DATA=DIR reads files instead of the Hub
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 WORKDIR ?= runs/default
 DATA ?=
 
 PIN := --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: train systems test check pin clean
+.PHONY: train systems test test-all check docs pin clean
 
 train: .venv/installed
 	$(BIN)/python train.py --config=configs/default.py --workdir=$(WORKDIR)
@@ -19,7 +23,14 @@ systems: .venv/installed-test
 	$(BIN)/python compare.py --config=configs/studies/systems.py:$(DATA) --workdir=runs/systems
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/installed-test
+	$(PYTEST)
+
+docs: .venv/installed-test
+	$(BIN)/python -m lstm_jax.config.document > docs/configuration.md
+	$(BIN)/python -m lstm_jax.optimizers.document
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

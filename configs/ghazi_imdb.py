@@ -1,4 +1,4 @@
-"""System B: films of IMDB, by an LSTM with an output at every step.
+"""System B: films of IMDB, by an LSTM with an output at every word.
 
 Source: M. Ghazi, "Long-Short Term Memory", Advanced Analytic Techniques, November 2022.
 
@@ -9,20 +9,25 @@ Source: M. Ghazi, "Long-Short Term Memory", Advanced Analytic Techniques, Novemb
 Variants:
 
 * ``faithful``: embedding 100, LSTM 128, softmax after every word, Adam.
-* ``last``: the same with one output after the last word.
-* ``improved``: with the regularisation that the paper names as its way on (dropout, an average of the weights, one
-  cycle of the rate), and with a verdict on all words instead of the last one's.
+* ``last``: the same with a single output after the last word.
+* ``improved``: with the regularisation that the paper proposes as its next step: dropout, an average of the weights, a
+  one-cycle learning rate. The prediction is made from the outputs at all words, not from the last one.
 
-Published: 85.40 % on its test reviews, the best of the epochs that it prints, chosen there on the test reviews.
+Published: 85.40 % on its test reviews. This is the best of the epochs that it prints, chosen on the test reviews.
 
-Here: 86.5 ± 0.5 %, improved 88.2 ± 0.6 % on 5,000 reviews of the test half (three seeds, 8 epochs of 21 s on 2 CPU
+Here: 86.5 ± 0.5 %, improved 88.2 ± 0.6 %, on 5,000 reviews of the test half (three seeds; 8 epochs of 21 s on 2 CPU
 cores).
 
-Where the paper is silent: a batch has 50 reviews, since its printed losses are a fiftieth of what such accuracies
-have; Adam's rate is 1e-3, its usual one; rare words, which are dropped, are all but the 5,000 most frequent (among
-two numbers this one validated best; see BUILD_NOTES.md); a review keeps its first 400 words; the loss is the mean
-over all words, and the last word's output is the verdict. Its table is headed by ten epochs and has eight; so do
-we. A tenth of the training reviews validates and chooses the epoch.
+Where the paper is silent:
+
+* A batch has 50 reviews, since the losses that it prints are a fiftieth of what such accuracies have.
+* Adam's learning rate is 1e-3, the usual one.
+* The paper drops rare words. Here all but the 5,000 most frequent words are removed; of two numbers this one validated
+  best (BUILD_NOTES.md).
+* A review keeps its first 400 words.
+* The loss is the mean over all words, and the output at the last word is the prediction.
+* The paper's table is headed by ten epochs and has eight; we train eight.
+* A tenth of the training reviews validates and chooses the epoch.
 """
 
 from configs import recipe
@@ -30,12 +35,12 @@ from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """Words without punctuation, an embedding of 100, 128 cells."""
+    """Words without punctuation, an embedding of 100, 128 units."""
     asked = variants(variant, "faithful", "last", "improved")
     config = Config()
     config.reference_accuracy = 0.8540
     config.data.source = "imdb"
-    config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
+    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
     config.data.tokens.words = "alphanumeric"
     config.data.tokens.vocabulary_size = 5_000
     config.data.tokens.remove_unknown = True
@@ -53,7 +58,7 @@ def get_config(variant: str = "faithful") -> Config:
 
 
 def improved(config: Config) -> Config:
-    """The regularisation and the pooling of the shared recipe alone; the network stays one LSTM over whole reviews."""
+    """Sets the regularisation and pooling of the shared recipe; the network stays one LSTM over whole reviews."""
     recipe.regularise(config)
     config.model.embedding_size = 100
     config.model.hidden_size = 128

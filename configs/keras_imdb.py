@@ -1,4 +1,4 @@
-"""System D: films of IMDB as Keras has them, by one LSTM.
+"""System D: films of IMDB as Keras provides them, by one LSTM.
 
 Source: "Understanding architecture of LSTM cell from scratch with code", with TensorFlow's Keras.
 
@@ -8,23 +8,26 @@ Source: "Understanding architecture of LSTM cell from scratch with code", with T
 
 Variants:
 
-* ``faithful``: Keras's word ids (the 10,000 most frequent words, with ids from 4; 0–3 are <PAD>, <START>, <UNK>,
-  <UNUSED>), the last 1,000 words, an embedding of 88,588 rows, 100 cells, one sigmoid unit: 2,888,117 weights.
-* ``padded``: every review filled in front to 1,000 words that the network then reads, as the article does without a
-  mask; 51.5 s an epoch on two CPU cores, against 16.1 s in buckets.
-* ``improved``: the recipe of ``configs/imdb.py``: both directions over segments of 50 words, vectors learned from text,
-  all words' outputs pooled, a linear part over words and pairs beside the network, regularised.
+* ``faithful``: Keras's word ids, the last 1,000 words, an embedding of 88,588 rows, 100 cells, one sigmoid unit, in all
+  2,888,117 weights. The 10,000 most frequent words have ids from 4; 0 to 3 are <PAD>, <START>, <UNK>, <UNUSED>.
+* ``padded``: every review is padded on the left to 1,000 words, and the network reads the padding, as in the article,
+  which uses no mask. An epoch takes 51.5 s on 2 CPU cores, against 16.1 s in buckets.
+* ``improved``: the recipe of ``configs/imdb.py``. Both directions over segments of 50 words, vectors learned from text,
+  the outputs at all words pooled, a linear part over words and pairs of words, regularisation.
 
 Published: 81.556 % on the test half; 20 s an epoch on a GPU. That is the network after the fifth epoch, when its
-validation accuracy had fallen from 88.5 to 82.5 %; here the epoch that validates best is tested. Every epoch's weights
-are kept, so that ``eval.py --every_epoch`` also gives the fifth's.
+validation accuracy had fallen from 88.5 to 82.5 %. Here the epoch that validates best is tested. The weights of every
+epoch are kept, so ``eval.py --every_epoch`` also gives the figures of the fifth.
 
-Here, on 5,000 reviews of the test half: 86.4 ± 0.6 % (three seeds, 5 epochs of 18 s on 2 CPU cores); improved 90.6 %
-(one seed, 4 epochs of 68 s). The first seed's five epochs: 83.3, 78.2, 86.1, 85.8, 86.1 %.
+Here, on 5,000 reviews of the test half: 86.4 ± 0.6 % (three seeds; 5 epochs of 18 s on 2 CPU cores), improved 90.6 %
+(one seed; 4 epochs of 68 s). The five epochs of the first seed: 83.3, 78.2, 86.1, 85.8, 86.1 %.
 
-Where we differ: padding is masked by length, but for ``padded``; the vocabulary is counted on our training reviews,
-and those that validate are drawn at random (Keras's are the last 5,000 of its own order); first weights are those of
-this codebase.
+Where we differ:
+
+* Padding is masked by length, except in ``padded``.
+* The vocabulary is counted on our training reviews.
+* Validation reviews are drawn at random. In Keras they are the last 5,000 of its own order.
+* First weights are those of this codebase.
 """
 
 from configs import imdb
@@ -32,7 +35,7 @@ from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """An embedding of 32, one LSTM of 100 cells, its last state, one sigmoid unit."""
+    """An embedding of 32, one LSTM of 100 units, its last state, one sigmoid unit."""
     asked = variants(variant, "faithful", "padded", "improved")
     config = imdb.get_config() if "improved" in asked else faithful()
     config.reference_accuracy = 0.81556
@@ -56,7 +59,7 @@ def faithful() -> Config:
     config.model.pooling = "last"
     config.model.output = "sigmoid"
     config.optimizer.learning_rate = 1e-3
-    config.optimizer.eps = 1e-7
+    config.optimizer.hparams["eps"] = 1e-7
     config.train.epochs = 5
     config.train.batch_size = 64
     config.train.keep_epochs = "epoch_{epoch}"

@@ -1,15 +1,17 @@
-"""What the improved variants of the published systems share; how it was found: BUILD_NOTES.md.
+"""What ``imdb.py`` and the improved variants of the published systems share. BUILD_NOTES.md tells how it was found.
 
-Parts: segments and pooling after Johnson & Zhang 2016, vectors from co-occurrence after Levy & Goldberg 2014,
-dropout shared over time after Gal & Ghahramani 2016, one cycle of the rate after Smith & Topin 2019, a linear part
-over words and pairs after Cheng et al. 2016.
+* Segments and pooling: Johnson & Zhang 2016.
+* Word vectors from co-occurrence: Levy & Goldberg 2014.
+* Dropout masks shared over time: Gal & Ghahramani 2016.
+* One cycle of the learning rate: Smith & Topin 2019.
+* A linear part over words and pairs of words: Cheng et al. 2016.
 """
 
 from lstm_jax.config import Config
 
 
 def apply(config: Config) -> Config:
-    """A bidirectional LSTM over segments of 50 words, on co-occurrence vectors, beside a linear part; regularised."""
+    """Sets a regularised bidirectional LSTM on segments of 50 tokens, with co-occurrence vectors and a linear part."""
     config.data.vectors.source = "cooccurrence"
     config.model.embedding_size = 128
     config.model.hidden_size = 128
@@ -25,7 +27,7 @@ def apply(config: Config) -> Config:
 
 
 def regularise(config: Config) -> Config:
-    """Dropout, one cycle of the rate, clipping, and an average of the weights."""
+    """Sets dropout, a one-cycle learning rate, gradient clipping, and a moving average of the weights."""
     config.model.dropout.words = 0.2
     config.model.dropout.embedding = 0.5
     config.model.dropout.pooled = 0.5

@@ -1,4 +1,4 @@
-"""What all entry points share: flags, exit codes, one clear line for a failure."""
+"""What all commands share: flags, config files, exit codes, and how a failure is shown."""
 
 import errno
 import logging
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,38 +23,74 @@ from lstm_jax.training.workdir import read_config
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
-
-def define_config(default: str) -> Any:
-    """The flag ``--config=configs/NAME.py``, and ``--config.group.field=value`` for any field."""
-    _check_fields()
-    help_text = "A file whose get_config() returns a Config. Any field: --config.group.field=value."
-    return config_flags.DEFINE_config_file("config", default, help_text)
+# Failures of the machine that a user can mend; every other exception is a bug, in this code or in the user's own.
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
 
 
-def define_config_of_workdir() -> Any:
-    """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
-    _check_fields()
-    finder = flags.FlagValues()
-    flags.DEFINE_string("workdir", None, "", flag_values=finder)
-    finder(sys.argv, known_only=True)
-    found = read_config(Path(finder["workdir"].value)) if finder["workdir"].value else Config()
-    return config_flags.DEFINE_config_dataclass("config", found, "The run's own config, changed where it is given.")
-
-
-def define_study() -> Any:
-    """The flag ``--config=configs/studies/NAME.py``; a study's fields are set in its file alone.
+def define_config(default: str) -> None:
+    """The flag ``--config=FILE.py``, and ``--config.group.field=value`` for any field.
 
     Raises:
-      ConfigError: one is given beside it.
+      ConfigError: The file returns something else than a Config, or a field that is given does not exist.
+    """
+    config = load_config_file(_given("config") or default)
+    if not isinstance(config, Config):
+        raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
+    _define_fields(config, "Config file: a Python file with get_config(). Any field: --config.group.field=value.")
+
+
+def define_config_of_workdir() -> None:
+    """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
+    workdir = _given("workdir")
+    config = read_config(Path(workdir)) if workdir else Config()
+    _define_fields(config, "Fields that differ from the run's own config: --config.group.field=value.")
+
+
+def _define_fields(config: Config, text: str) -> None:
+    for name in _fields_given():
+        configs.check_path(name)
+        path = name.removeprefix("config.")
+        if path.startswith(("optimizer.hparams.", "objectives.")):  # Mappings, which need not hold the name yet.
+            configs.change(
+                config, path, float(dict((at, value) for at, _, value in configs.leaves(config)).get(path, 0))
+            )
+    config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
+    flags.FLAGS["config"].default_as_str = None  # It would be every field of the config.
+
+
+def load_config_file(asked: str) -> Any:
+    """What ``get_config`` of a config file returns.
+
+    Args:
+      asked: Path of the file; what follows a colon is the argument of ``get_config``.
+
+    Raises:
+      ConfigError: There is no such file, or no ``get_config`` in it.
+    """
+    path, colon, argument = asked.partition(":")
+    module = configs.load_file(Path(path))
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{path} has no function get_config(); a config file must define one")
+    return module.get_config(argument) if colon else module.get_config()
+
+
+def define_study() -> None:
+    """The flag ``--config=FILE.py`` of a study; a study's fields are set in its file alone.
+
+    Raises:
+      ConfigError: A field is given on the command line.
     """
     for name in _fields_given():
         raise ConfigError(f"--{name}: the fields of a study are set in its file; copy that and change it there")
-    return config_flags.DEFINE_config_file("config", None, "A file whose get_config() returns a study.")
+    flags.DEFINE_string("config", None, "Study file: a Python file whose get_config() returns a study.", required=True)
 
 
-def _check_fields() -> None:
-    for name in _fields_given():
-        configs.check_path(name)
+def _given(name: str) -> str | None:
+    """The value of a flag, before flags are parsed."""
+    finder = flags.FlagValues()
+    flags.DEFINE_string(name, None, "", flag_values=finder)
+    finder(sys.argv, known_only=True)
+    return finder[name].value
 
 
 def _fields_given() -> list[str]:
@@ -61,45 +98,35 @@ def _fields_given() -> list[str]:
     return [name for name in given if name.startswith("config.")]
 
 
-def loaded(config: Any) -> Any:
-    """The value of a config flag.
+def checked(config: Config, trains: bool = True) -> Config:
+    """The value of a config flag, validated and frozen.
+
+    Args:
+      config: The flag's value.
+      trains: Whether its optimizer and objectives are needed.
 
     Raises:
-      ConfigError: the file cannot be loaded.
+      ConfigError: A field is wrong.
     """
-    if type(config).__name__ == "_ErrorConfig":  # ml_collections keeps a file's failure to load until it is used
-        try:
-            config.seed  # noqa: B018
-        except OSError as error:
-            raise ConfigError(f"the config file cannot be loaded: {error.__cause__ or error}") from error
-    return config
-
-
-def checked(config: Any, trains: bool = True) -> Config:
-    """The value of a config flag, validated and frozen; ``trains``: whether its optimizer is needed.
-
-    Raises:
-      ConfigError: a field is wrong, or the file's get_config() returns something else.
-    """
-    config = loaded(config)
-    if not isinstance(config, Config):
-        raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
     return validate(config, trains)
 
 
 def run(define: Callable[[], None], main: Callable[[], None]) -> None:
     """Defines and parses the flags, calls ``main`` and ends the process.
 
-    Exit codes: 0 done; 1 failed, said in one line, with the traceback only under ``--verbosity=1``; 2 bad
-    flags or config.
+    Exit codes: 0 done; 1 failed; 2 bad flags or config. A ``UserError``, and a failure of the machine as a full disk,
+    is shown in one line. Any other exception is a bug and shows its traceback.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    _quiet()
+    _quiet_libraries()
     code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
     if code == DONE:
         _log_plainly()
         code = _guarded(main, unexpected=FAILED)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # The reader, as ``head``, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
@@ -107,7 +134,7 @@ def _parse(define: Callable[[], None]) -> None:
     app.define_help_flags()
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
-        app.usage(shorthelp=True, writeto_stdout=True)
+        print(sys.modules[define.__module__].__doc__, flags.FLAGS.module_help(define.__module__), sep="\n\n")
         sys.exit(DONE)
     rest = flags.FLAGS(sys.argv)
     if len(rest) > 1:
@@ -115,43 +142,43 @@ def _parse(define: Callable[[], None]) -> None:
 
 
 def _guarded(function: Callable[[], None], unexpected: int) -> int:
+    """The exit code of a function, after showing what ended it; ``unexpected`` is that of a bug."""
     try:
         function()
     except ConfigError as error:
         return _say(error, BAD_USAGE)
     except UserError as error:
         return _say(error, FAILED)
-    except KeyboardInterrupt:
-        return _say("interrupted; a training goes on from its last checkpoint with the same command", FAILED)
-    except OSError as error:
-        return _say(_disk(error), FAILED if unexpected == FAILED else BAD_USAGE, error)
     except flags.Error as error:
         return _say(f"{error}; see --help", BAD_USAGE)
+    except KeyboardInterrupt:
+        return _say("interrupted; a training goes on from its last checkpoint with the same command", FAILED)
+    except BrokenPipeError:
+        return FAILED
     except Exception as error:
-        cause = _os_error(error)
-        text = _disk(cause) if cause else f"{type(error).__name__}: {error}; --verbosity=1 shows where"
-        return _say(text, unexpected, error)
+        if (cause := _of_the_machine(error)) is None:
+            traceback.print_exc()
+            return unexpected
+        where = f" ({cause.filename})" if cause.filename else ""
+        return _say(
+            f"{cause.strerror}{where}; what was written before is kept, mend this and run the same command again",
+            FAILED,
+        )
     return DONE
 
 
-def _os_error(error: BaseException | None) -> OSError | None:
-    while error is not None and not isinstance(error, OSError):
-        if os.strerror(errno.ENOSPC) in str(error):  # Orbax raises a full disk as a ValueError
+def _of_the_machine(error: BaseException | None) -> OSError | None:
+    """The failure of the machine that caused an exception, if one did."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return error
+        if os.strerror(errno.ENOSPC) in str(error):  # Orbax raises a full disk as a ValueError.
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return error
+    return None
 
 
-def _disk(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return (
-        f"{error.strerror or error}{where}; what was written before is kept, mend this and run the same command again"
-    )
-
-
-def _say(what: object, code: int, error: BaseException | None = None) -> int:
-    if error is not None and flags.FLAGS.is_parsed() and flags.FLAGS.verbosity >= 1:
-        logging.getLogger(__name__).error("traceback of the error below", exc_info=error)
+def _say(what: object, code: int) -> int:
     print("error: " + " ".join(str(what).split()), file=sys.stderr, flush=True)
     return code
 
@@ -160,8 +187,8 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _quiet() -> None:
-    # Read by the packages when they are imported.
+def _quiet_libraries() -> None:
+    """Sets what packages read when they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -169,9 +196,10 @@ def _quiet() -> None:
 
 
 def _log_plainly() -> None:
-    """Our own messages as they are, what other packages log or print of failures only under ``--verbosity=1``.
+    """Shows this project's messages as they are, and those of other packages only under ``--verbosity=1``.
 
-    A failure in one of their threads, as of writing a checkpoint, is raised in the main thread too.
+    A failure in a thread of another package, as Orbax writing a checkpoint, is raised in the main thread too, so its
+    second account is left out.
     """
     verbose = flags.FLAGS.verbosity >= 1
     root = logging.getLogger()
@@ -179,10 +207,8 @@ def _log_plainly() -> None:
         root.removeHandler(handler)
     logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.CRITICAL, stream=sys.stderr)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
-    logging.getLogger("absl").setLevel(logging.NOTSET)  # the flag has given it a level of its own
+    logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has given it a level of its own.
     if not verbose:
-        # Orbax leaves one behind when the disk is full, and Python tells of it after our line of error.
         warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
         threading.excepthook = lambda _: None
         sys.unraisablehook = lambda _: None
-        sys.excepthook = lambda *_: None  # _guarded has said what ended the main thread

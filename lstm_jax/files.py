@@ -14,9 +14,12 @@ def hold(folder: Path) -> TextIO:
     """Locks a folder for this process, making it if need be; closing the file that it returns lets go.
 
     Raises:
-      UserError: another process holds it.
+      UserError: Another process holds it, or the path cannot be a folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{folder} cannot be a folder, since {error.filename} is a file; use another path") from None
     lock = (folder / ".lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,7 @@ its own registry when it is imported; a registry imports its package when it is 
 import difflib
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -87,11 +87,13 @@ class Registry(Generic[Entry]):
             importlib.import_module(self._package)
 
 
-def nearest(name: str, known: Any) -> str:
-    """The end of a message about an unknown name: the nearest known ones if any is near, and all of them."""
-    near = difflib.get_close_matches(str(name), list(known), 3)
-    hint = f"did you mean {' or '.join(map(repr, near))}? There are " if near else "there are "
-    return hint + ", ".join(map(repr, known))
+def nearest(name: object, known: Iterable[str], introduction: str = "there are") -> str:
+    """The end of a message about an unknown name: the nearest known ones if any is near, and then all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, 3)
+    if near:
+        introduction = f"did you mean {' or '.join(map(repr, near))}? {introduction[0].upper()}{introduction[1:]}"
+    return f"{introduction} {', '.join(map(repr, known))}"
 
 
 def _calling_file() -> str:

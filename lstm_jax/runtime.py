@@ -1,59 +1,71 @@
-"""Process-wide JAX settings, made once before the first array."""
+"""JAX's settings for the whole process, made once before the first array; and what the machine is."""
 
 import ctypes
+import logging
 import os
 import platform
 from pathlib import Path
 
 import jax
 
-# Host devices beyond this only add to the cost of summing gradients over them.
+log = logging.getLogger(__name__)
+
+# More host devices only add to the cost of summing gradients over them.
 MOST_HOST_DEVICES = 8
+
+_configured: list[bool] = []
 
 
 def cache_dir() -> Path:
-    """Where everything lies that can be made again: ``$LSTM_JAX_CACHE``, else ``~/.cache/lstm_jax``."""
+    """The folder of everything that can be made again: ``$LSTM_JAX_CACHE``, or else ``~/.cache/lstm_jax``."""
     return Path(os.environ.get("LSTM_JAX_CACHE") or Path.home() / ".cache" / "lstm_jax")
 
 
 def configure() -> None:
     """Splits the CPU into one device a core, keeps compiled programs on disk and freed memory in the process.
 
-    XLA runs the element-wise code of a loop body on one thread, so a recurrent network uses two cores only
-    where they are two devices with half of the batch, or of the lanes, each.
+    XLA runs the element-wise code of a loop body on one thread. A recurrent network uses two cores only if they are two
+    devices, each with half of the batch or of the lanes. A second call does nothing. If JAX has been used before the
+    first, one line says so and JAX stays as it is.
     """
+    if _configured:
+        return
+    _configured.append(True)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ["XLA_FLAGS"] = _xla_flags()
     _keep_freed_memory()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
-        jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
-    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # GPUs and TPUs would round float32, which nobody asked for
+        try:
+            jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
+        except RuntimeError:
+            log.warning("JAX was used before lstm_jax could set it up, so it computes on %s", machine())
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # GPUs and TPUs would round float32.
         jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _xla_flags() -> str:
-    """What XLA is told: by this project, then by the user, whose word is the last."""
-    # A slow neighbour must not look like a dead one: the default gives up on a collective after 40 s.
+    """XLA's flags: those of this project, then those of the user, which win."""
+    # XLA gives up on a collective after 40 s by default, which a busy machine may need.
     flags = ["--xla_cpu_collective_call_terminate_timeout_seconds=3600"]
-    if "avx512f" in _processor_line("flags"):  # XLA would use half of its registers
+    if "avx512f" in _processor_line("flags"):  # XLA would use registers of 256 bits.
         flags.append("--xla_cpu_prefer_vector_width=512")
     return " ".join([*flags, os.environ.get("XLA_FLAGS", "")]).strip()
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep large arrays that were freed for the next ones, unless the user has asked for something.
+    """Makes glibc keep the memory of freed arrays, unless the user has set the allocator.
 
-    By default it gives them back to the system, which hands over new pages one by one and cleared: a third to a half of
-    the time of a training step whose saved states take a hundred megabytes or more.
+    By default glibc gives large arrays back to the system, which then clears and maps new pages one by one. That takes
+    a third to a half of a training step that saves a hundred megabytes or more.
     """
     asked = any(name.startswith("MALLOC_") for name in os.environ)
     if asked or platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
-    no_mapping, one_arena = (-4, 0), (-8, 1)  # M_MMAP_MAX; M_ARENA_MAX, since arenas of threads map what is large
-    never_trim, grow_by = (-1, 2**31 - 1), (-2, 2**26)  # M_TRIM_THRESHOLD, M_TOP_PAD, in bytes
+    no_mapping, one_arena = (-4, 0), (-8, 1)  # M_MMAP_MAX and M_ARENA_MAX: arenas of threads map large arrays too.
+    never_trim, grow_by = (-1, 2**31 - 1), (-2, 2**26)  # M_TRIM_THRESHOLD and M_TOP_PAD, in bytes.
     for parameter, value in (no_mapping, one_arena, never_trim, grow_by):
         mallopt(parameter, value)
 
@@ -69,14 +81,14 @@ def _processor() -> str:
 
 
 def _processor_line(name: str) -> str:
-    """What Linux says of the first core under that name; empty elsewhere."""
+    """A line of Linux's description of the first core; empty on other systems."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def memory_bytes() -> int:
-    """The memory of all devices together; on CPUs that of the machine, or what a container may take of it."""
+    """Memory of all devices together, in bytes; on CPUs that of the machine, or a container's limit."""
     found = jax.devices()
     if found[0].platform != "cpu" and (stats := found[0].memory_stats()):
         return int(stats["bytes_limit"]) * len(found)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from lstm_jax import runtime as devices
+from lstm_jax import runtime
 
 ROOT = Path(__file__).parents[1]
-COUNT = "from lstm_jax import devices; devices.configure(); import jax; print(jax.device_count())"
+COUNT = "from lstm_jax import runtime; runtime.configure(); import jax; print(jax.device_count())"
 
 
 PRECISION = (
-    "from lstm_jax import devices; devices.configure(); import jax; print(jax.config.jax_default_matmul_precision)"
+    "from lstm_jax import runtime; runtime.configure(); import jax; print(jax.config.jax_default_matmul_precision)"
 )
 
 
@@ -35,9 +35,9 @@ def test_a_number_of_host_devices_that_is_asked_for_is_kept(count, monkeypatch):
 
 FAULTS = """
 import resource
-from lstm_jax import runtime as devices
+from lstm_jax import runtime
 
-devices.configure()
+runtime.configure()
 faults = []
 for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -57,8 +57,18 @@ def test_memory_that_was_freed_is_used_again():
 
 def test_flags_of_the_user_come_last_which_is_what_xla_takes(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=128")
-    monkeypatch.setattr(devices, "_processor_line", lambda name: "avx2 avx512f")
-    widths = [flag for flag in devices._xla_flags().split() if "vector_width" in flag]
+    monkeypatch.setattr(runtime, "_processor_line", lambda name: "avx2 avx512f")
+    widths = [flag for flag in runtime._xla_flags().split() if "vector_width" in flag]
     assert [width.partition("=")[2] for width in widths] == ["512", "128"]
-    monkeypatch.setattr(devices, "_processor_line", lambda name: "avx2")
-    assert devices._xla_flags().split().count("--xla_cpu_prefer_vector_width=512") == 0
+    monkeypatch.setattr(runtime, "_processor_line", lambda name: "avx2")
+    assert runtime._xla_flags().split().count("--xla_cpu_prefer_vector_width=512") == 0
+
+
+LATE = "import jax, logging; logging.basicConfig(); jax.devices(); from lstm_jax import runtime; runtime.configure()"
+
+
+def test_jax_that_was_used_before_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "JAX was used before lstm_jax could set it up, so it computes on 1 × cpu" in done.stderr

@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CLOCK = ("seconds", "tokens_per_second", "seconds_to_target")
+RENAMED = {"fresh": "held_out"}  # values of the first edition and of this one
 
 STUDY = """
 from lstm_jax.config import Config
@@ -34,14 +35,14 @@ def get_config():
     config.train.steps = 24
     config.train.validate_every = 8
     config.train.buckets = 2
-    spaces = {{name: {registry}[name].rates(1, 100) for name in ("adam", "muon")}}
+    spaces = {{name: {registry}[name].{rates}(1, 100) for name in ("adam", "muon")}}
     return Comparison(
         tasks={{"embedded reviews": Task(config, target=0.5)}},
         optimizers=("adam", "muon"),
         spaces=spaces,
         search=Search(points=3),
         seeds=2,
-        fresh_seeds=3,
+        {held_out}=3,
     )
 """
 
@@ -79,7 +80,7 @@ def rows(file: Path) -> list[dict]:
     """The rows of ``metrics.jsonl`` or ``runs.csv`` without clock readings."""
     text = file.read_text(encoding="utf-8")
     found = list(csv.DictReader(text.splitlines())) if file.suffix == ".csv" else map(json.loads, text.splitlines())
-    return [{name: value for name, value in row.items() if name not in CLOCK} for row in found]
+    return [{name: RENAMED.get(value, value) for name, value in row.items() if name not in CLOCK} for row in found]
 
 
 def compared(name: str, first: Path, own: Path) -> bool:
@@ -121,8 +122,11 @@ def main() -> int:  # noqa: C901
     if not asked.case or "study" in asked.case:
         for checkout, label in ((first, "first"), (ROOT, "own")):
             workdir, file = scratch / label / "study", scratch / f"study_{label}.py"
-            fields = {"first": {"registry": "OPTIMIZERS", "count": "reviews"}}
-            file.write_text(STUDY.format(**fields.get(label, {"registry": "OPTIMIZERS", "count": "reviews"})))
+            names = {
+                "first": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates", "held_out": "fresh_seeds"},
+                "own": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates", "held_out": "held_out_seeds"},
+            }
+            file.write_text(STUDY.format(**names[label]))
             if label == "own":
                 if asked.only_first:
                     continue

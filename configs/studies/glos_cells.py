@@ -1,8 +1,9 @@
-"""Table 1 of system A: test accuracy over epochs by the number of LSTM cells.
+"""Table 1 of system A: test accuracy after each epoch, by the number of LSTM cells.
 
     python compare.py --config=configs/studies/glos_cells.py[:FILE] --workdir=runs/glos_cells
 
-FILE is ``Video_Games.json.gz``; without it all reviews of the Hub are taken, one after the other, for days.
+FILE is ``Video_Games.json.gz``. Without it all reviews of the Hub are trained on, one at a time, which takes days.
+docs/systems.md shows the result.
 """
 
 from configs import glos_amazon_stars
@@ -10,7 +11,7 @@ from lstm_jax.studies.grid import Grid
 
 
 def get_config(path: str = "") -> Grid:
-    """The published cells, at one rate, under the published protocol, whose vectors are counted over all reviews."""
+    """The published numbers of cells at one learning rate. As published, word vectors are fitted on all reviews."""
     base = glos_amazon_stars.get_config("published")
     base.data.path = path
     base.optimizer.learning_rate = glos_amazon_stars.FASTER * 5e-5

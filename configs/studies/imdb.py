@@ -1,10 +1,9 @@
-"""Twelve optimizers on IMDB, 252 whole runs and then 180 fresh ones.
+"""Twelve optimizers on IMDB: 252 runs of the search, then 180 on held-out seeds.
 
     python compare.py --config=configs/studies/imdb.py[:DIR] --workdir=runs/imdb_optimizers
 
-Here: 89 minutes on 2 CPU cores; the table is in README.md.
-
-DIR holds IMDB's parquet files; without it they come from the Hub.
+DIR holds IMDB's parquet files; without it they come from the Hub. Here: 89 minutes on 2 CPU cores. docs/optimizers.md
+shows the result.
 """
 
 from lstm_jax.config import Config
@@ -18,11 +17,11 @@ NAMES = (
 
 
 def get_config(path: str = "") -> Comparison:
-    """One epoch of an LSTM over segments, on frozen vectors learned from all training text."""
+    """One epoch of an LSTM on segments, with frozen vectors that are learned from training and unlabelled text."""
     config = Config()
     config.data.source = "imdb"
     config.data.path = path
-    config.data.split_block = 100  # reviews of one film stand together; see BUILD_NOTES.md
+    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
     config.data.tokens.max_length = 200
     config.data.tokens.truncation = "both"
     config.data.vectors.source = "cooccurrence"
@@ -42,8 +41,8 @@ def get_config(path: str = "") -> Comparison:
     return Comparison(
         tasks={"IMDB": Task(config, target=0.85)},
         optimizers=NAMES,
-        # The peak of one short cycle lies above the rates that are recommended for long training.
-        spaces={name: OPTIMIZERS[name].rates(0.1, 100) for name in NAMES},
+        # The peak of one short cycle lies above the learning rates that are recommended for long training.
+        spaces={name: OPTIMIZERS[name].learning_rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
-        held_out_seeds=15,  # with fewer than 12, Holm's correction over 66 pairs leaves no verdict
+        held_out_seeds=15,  # With fewer than 12, no pair of 66 can be significant under Holm's correction.
     )

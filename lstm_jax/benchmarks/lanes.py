@@ -14,9 +14,7 @@ from lstm_jax.data import corpus
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
 from lstm_jax.runtime import machine
-from lstm_jax.studies import lane_choice
-from lstm_jax.studies.lane_choice import WAYS
-from lstm_jax.studies.stepping import longest_call, make
+from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_call, make_steps
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
@@ -66,10 +64,10 @@ def measure(config: Config, workdir: Path) -> Speeds:
       workdir: where runs are made; nothing of them is kept.
     """
     corpora = corpus.prepare(config.data)
-    chosen, everywhere = lane_choice.choose(config, corpora).lane_map, len(jax.devices())
+    chosen, everywhere = autotune_lanes(config, corpora).lane_map, len(jax.devices())
     solos = [Way(1, SOLO, devices) for devices in sorted({1, everywhere})]
     lanes = [Way(count, chosen, everywhere) for count in COUNTS]
-    others = [Way(count, way, everywhere) for way in WAYS if way != chosen for count in COUNTS]
+    others = [Way(count, way, everywhere) for way in LANE_MAPS if way != chosen for count in COUNTS]
     with tempfile.TemporaryDirectory(dir=workdir) as place:
         return Speeds(
             f"{machine()}, JAX {jax.__version__}, commit {run.git_commit()}",
@@ -102,7 +100,7 @@ def step_case(config: Config, corpora: Corpora, way: Way) -> Case:
 
     def case(_: Path) -> int:
         nonlocal state
-        state = make(loop, state, call, CALLS)
+        state = make_steps(loop, state, call, CALLS)
         return CALLS * call.reviews.shape[1]
 
     return case

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ import numpy as np
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
-from lstm_jax.data.sources import load as sources
 
 log = logging.getLogger(__name__)
 
@@ -71,39 +70,22 @@ def _words(rng: np.random.Generator) -> Any:
     return np.array(words, object)
 
 
-# What ``corpus.prepare`` spends most of its time in: module, function, and what it does in words.
-STAGES = (
-    (sources, "load", "reading"),
-    (corpus, "select", "choosing the parts"),
-    (tokens, "prepared", "cleaning and finding words"),
-    (tokens, "learn", "vocabulary"),
-    (tokens, "tokenised", "words to ids"),
-)
-
-
 def measure(config: DataConfig) -> list[tuple[str, float]]:
-    """Seconds that ``corpus.prepare`` takes as a run calls it, by stage; what no stage has is ``corpus``.
+    """Seconds that ``corpus.prepare`` takes as a run calls it, by stage; the time outside of them is ``corpus``.
 
     Nothing may be cached of what the config names.
     """
-    seconds = {name: 0.0 for _, _, name in STAGES}
+    seconds: dict[str, float] = {}
 
-    def timed(function: Any, name: str) -> Any:
-        def stage(*arguments: Any, **options: Any) -> Any:
-            start = time.perf_counter()
-            result = function(*arguments, **options)
-            seconds[name] += time.perf_counter() - start
-            return result
-
-        return stage
-
-    with contextlib.ExitStack() as undone:
-        for module, function, name in STAGES:
-            undone.callback(setattr, module, function, getattr(module, function))
-            setattr(module, function, timed(getattr(module, function), name))
+    @contextlib.contextmanager
+    def stage(name: str) -> Iterator[None]:
         start = time.perf_counter()
-        corpora = corpus.prepare(config)
-        everything = time.perf_counter() - start
+        yield
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+
+    start = time.perf_counter()
+    corpora = corpus.prepare(config, stage=stage)
+    everything = time.perf_counter() - start
     parts = [corpora.train, corpora.validation, corpora.test]
     counts = sum(len(part.labels) for part in parts), sum(len(part.tokens) for part in parts)
     log.info("%d reviews, %d words", *counts)

@@ -1,8 +1,19 @@
 """The typed configuration, its validation and its JSON form."""
 
-from lstm_jax.config.check import BOUNDS, CHOICES, LEARNED_FROM_TEXT, validate
+from lstm_jax.config.check import validate
+from lstm_jax.config.definition import (
+    change,
+    check_path,
+    definition,
+    differences,
+    epoch_name,
+    from_json,
+    hparams,
+    is_off,
+    optimizer_hparams,
+    variants,
+)
 from lstm_jax.config.fields import (
-    OWN,
     Config,
     DataConfig,
     DropoutConfig,
@@ -11,40 +22,37 @@ from lstm_jax.config.fields import (
     TokensConfig,
     TrainConfig,
     VectorsConfig,
-    change,
-    check_path,
-    epoch_name,
-    from_json,
-    hparams,
-    left_out,
-    traced,
-    variants,
 )
-from lstm_jax.config.tree import Group, leaves, to_json
+from lstm_jax.config.plugins import changed_files, load_file, load_plugins, own_files
+from lstm_jax.config.tree import Group, Numbers, field, leaves, to_json
 
 __all__ = [
-    "BOUNDS",
-    "CHOICES",
-    "LEARNED_FROM_TEXT",
-    "OWN",
     "Config",
     "DataConfig",
     "DropoutConfig",
     "Group",
     "ModelConfig",
+    "Numbers",
     "OptimizerConfig",
     "TokensConfig",
     "TrainConfig",
     "VectorsConfig",
     "change",
+    "changed_files",
     "check_path",
+    "definition",
+    "differences",
     "epoch_name",
+    "field",
     "from_json",
     "hparams",
+    "is_off",
     "leaves",
-    "left_out",
+    "load_file",
+    "load_plugins",
+    "optimizer_hparams",
+    "own_files",
     "to_json",
-    "traced",
     "validate",
     "variants",
 ]

@@ -1,70 +1,204 @@
-"""What every tree of dataclasses can do: refuse unknown fields, be walked, frozen, and written as JSON."""
+"""Trees of typed dataclasses whose fields say themselves what they may hold."""
 
+import copy
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Literal
 
 from lstm_jax.errors import ConfigError
+from lstm_jax.registry import Registry
+
+# How a field takes part in a run. A ``traced`` field is a leaf of the training state, so lanes of one program may
+# differ in it. A ``static`` field shapes the program or the data. An ``incidental`` field says where things lie, how
+# often a run logs or how many devices it uses; a later command on the run may set it to another value.
+Kind = Literal["traced", "static", "incidental"]
+
+
+def field(
+    default: Any,
+    text: str,
+    *,
+    kind: Kind = "static",
+    choices: Sequence[str | Registry[Any]] = (),
+    low: float = 0,
+    high: float = math.inf,
+    off: float | None = None,
+) -> Any:
+    """A field of a config.
+
+    Args:
+      default: Value of a config that does not set the field.
+      text: What the field does, for ``--help`` and docs/configuration.md.
+      kind: How the field takes part in a run.
+      choices: Texts that the field may hold, and registries whose names it may hold; none if it may hold any text.
+      low: Smallest number that the field may hold.
+      high: Largest number that the field may hold.
+      off: Value at which a traced field leaves its part out of the program. Lanes may differ in such a field only if
+        none of them has this value.
+    """
+    metadata = {"text": text, "kind": kind, "choices": tuple(choices), "low": low, "high": high, "off": off}
+    if isinstance(default, Numbers):
+        return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def group(kind: type, text: str = "") -> Any:
+    """A field that holds a further group of fields."""
+    return dataclasses.field(default_factory=kind, metadata={"text": text})
+
+
+class Numbers(MutableMapping[str, Any]):
+    """Numbers by names of any kind, or further such mappings, as ``optimizer.hparams``; frozen with its config."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._values: dict[str, Any] = {}
+        self._frozen = False
+        self.update(values or {})
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._refuse_if_frozen(name)
+        self._values[name] = Numbers(value) if isinstance(value, Mapping) else value
+
+    def __delitem__(self, name: str) -> None:
+        self._refuse_if_frozen(name)
+        del self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def freeze(self) -> None:
+        """Refuses every later change."""
+        self._frozen = True
+        for value in self._values.values():
+            if isinstance(value, Numbers):
+                value.freeze()
+
+    def _refuse_if_frozen(self, name: str) -> None:
+        if self._frozen:
+            raise dataclasses.FrozenInstanceError(f"the config is frozen; {name} cannot be changed")
 
 
 class Group:
-    """A dataclass of fields and further groups that can be frozen once it is validated."""
+    """A dataclass of fields and further groups that is frozen once it is validated."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if getattr(self, "_frozen", False):
             raise dataclasses.FrozenInstanceError(f"the config is frozen; {name} cannot be set to {value!r}")
-        if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
+        fields = self.__dataclass_fields__  # type: ignore[attr-defined]
+        if name not in fields:
             raise ConfigError(no_field(type(self).__name__, name, self))
-        super().__setattr__(name, value)
+        super().__setattr__(name, Numbers(value) if isinstance(value, Mapping) else value)
 
 
 def names(group: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(group)]
+    """Names of a group's own fields."""
+    return [each.name for each in dataclasses.fields(group)]
 
 
 def no_field(where: str, name: str, group: Any) -> str:
+    """The message about a field that a group does not have, with the name that was most likely meant."""
+    if name in RENAMED:
+        return f"{where} has no field {name!r}; it is called {RENAMED[name]!r} now"
     close = difflib.get_close_matches(name, names(group), 1)
     hint = f"did you mean {close[0]!r}? It" if close else "it"
     return f"{where} has no field {name!r}; {hint} has {', '.join(names(group))}"
 
 
+# Fields of the first edition that have another name, for the message to those who still use them.
+RENAMED = {
+    "alpha": "optimizer.hparams.alpha",
+    "b1": "optimizer.hparams.b1",
+    "b2": "optimizer.hparams.b2",
+    "b3": "optimizer.hparams.b3",
+    "cell": "model.layer",
+    "cut": "data.tokens.truncation",
+    "drop_unknown": "data.tokens.remove_unknown",
+    "embedding_rate": "optimizer.embedding_lr_scale",
+    "eps": "optimizer.hparams.eps",
+    "gamma": "optimizer.hparams.gamma",
+    "momentum": "optimizer.hparams.momentum",
+    "pad_front": "data.tokens.pad_left",
+    "published": "reference_accuracy",
+    "start_from": "model.init_from",
+    "weight_decay": "optimizer.hparams.weight_decay",
+}
+
+
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """Every field that is not a group: its dotted path, the field, its value."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+    """Every value that is neither a group nor a mapping: its dotted path, its field, the value."""
+    for each in dataclasses.fields(config):
+        value = getattr(config, each.name)
         if isinstance(value, Group):
-            yield from leaves(value, f"{prefix}{field.name}.")
+            yield from leaves(value, f"{prefix}{each.name}.")
+        elif isinstance(value, Numbers):
+            yield from _numbers(value, each, f"{prefix}{each.name}.")
         else:
-            yield f"{prefix}{field.name}", field, value
+            yield f"{prefix}{each.name}", each, value
+
+
+def _numbers(values: Numbers, own: dataclasses.Field, prefix: str) -> Iterator[tuple[str, dataclasses.Field, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Numbers):
+            yield from _numbers(value, own, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", own, value
+
+
+def options(own: dataclasses.Field) -> list[str]:
+    """What a field with choices may hold."""
+    found: list[str] = []
+    for choice in own.metadata["choices"]:
+        found += [choice] if isinstance(choice, str) else list(choice)
+    return found
 
 
 def freeze(group: Group) -> None:
+    """Refuses every later change of a tree."""
     for name in names(group):
-        if isinstance(getattr(group, name), Group):
-            freeze(getattr(group, name))
+        value = getattr(group, name)
+        if isinstance(value, Group):
+            freeze(value)
+        elif isinstance(value, Numbers):
+            value.freeze()
     object.__setattr__(group, "_frozen", True)
 
 
 def to_json(config: Any) -> str:
     """A tree as JSON text, equal for equal trees."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    return json.dumps(_plain(config), indent=2) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Group):
+        return {name: _plain(getattr(value, name)) for name in names(value)}
+    return {name: _plain(each) for name, each in value.items()} if isinstance(value, Numbers) else value
 
 
 def fill(group: Any, values: dict[str, Any], path: str) -> Any:
     """Sets the fields that JSON text gave.
 
     Raises:
-      ConfigError: names an unknown or misplaced field.
+      ConfigError: A field is unknown or misplaced; the message names it.
     """
     for name, value in values.items():
         if name not in names(group):
             raise ConfigError(no_field(path, name, group))
         current = getattr(group, name)
+        if isinstance(current, Group | Numbers) and not isinstance(value, dict):
+            raise ConfigError(f"{path}.{name} is {value!r}; it must be a group of fields")
         if isinstance(current, Group):
-            if not isinstance(value, dict):
-                raise ConfigError(f"{path}.{name} is {value!r}; it must be a group of fields")
             fill(current, value, f"{path}.{name}")
         else:
             setattr(group, name, tuple(value) if isinstance(value, list) else value)

@@ -1,10 +1,10 @@
-"""Which reviews make which batch, and their words gathered from the flat corpus.
+"""Which examples make which batch, and their tokens gathered from the flat corpus.
 
-An epoch plan is a pure function of (lengths, seed, epoch), so a step number is all that resuming needs.
-Reviews of like length share a batch, padded to the length of their bucket. What is left over in a bucket
-moves to the next longer one, so an epoch always has ``ceil(N / B)`` steps and sees every review once. The
-order of the bucket lengths depends on the epoch alone: runs of different seeds draw different reviews but
-can be stepped side by side in one compiled program.
+An epoch plan is a pure function of (lengths, seed, epoch), so a step number is all that resuming needs. Examples of
+like length share a batch, padded to the length of their bucket. What is left over in a bucket moves to the next longer
+one, so an epoch always has ``ceil(N / B)`` steps and sees every example once. The order of the bucket lengths depends
+on the epoch alone. Runs of different seeds draw different examples, but one compiled program can step them side by
+side.
 """
 
 from typing import Any, NamedTuple
@@ -16,15 +16,15 @@ from jaxtyping import Array, Float
 
 from lstm_jax.types import HostArray, Labels, Lengths, Tokens
 
-EMPTY = -1  # in place of a review's number: a row that holds none
+EMPTY = -1  # Stands for an example's number in a place of a batch that holds none.
 
 
 class FlatCorpus(NamedTuple):
-    """Tokenised reviews end to end, on the host or on a device.
+    """Tokenised examples end to end, on the host or on a device.
 
     Attributes:
       tokens: ``[W]`` int32.
-      offsets: ``[N + 1]`` int32; review ``n`` is ``tokens[offsets[n]:offsets[n + 1]]``.
+      offsets: ``[N + 1]`` int32; example ``n`` is ``tokens[offsets[n]:offsets[n + 1]]``.
       labels: ``[N]`` int32.
     """
 
@@ -34,59 +34,69 @@ class FlatCorpus(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The reviews of one step, time leading."""
+    """The examples of one step, time leading.
 
-    tokens: Tokens  # [T, B], 0 past a row's length
-    lengths: Lengths  # [B], 0 for an empty row
-    labels: Labels  # [B]
-    weights: Float[Array, "B"]  # 1 for a review, 0 for an empty row
-    reviews: Labels  # [B], each row's number in the corpus, which also seeds its dropout
+    Attributes:
+      tokens: ``[T, B]``, 0 past an example's length.
+      lengths: ``[B]``, 0 in an empty place.
+      labels: ``[B]``.
+      weights: ``[B]``, 1 for an example, 0 for an empty place.
+      examples: ``[B]`` numbers of the examples in the corpus, which also seed their dropout.
+      total: Number of examples of the whole batch on all devices, at least 1; the step fills it in for objectives.
+    """
+
+    tokens: Tokens
+    lengths: Lengths
+    labels: Labels
+    weights: Float[Array, " B"]
+    examples: Labels
+    total: Any = None
 
 
-class Call(NamedTuple):
+class Chunk(NamedTuple):
     """Successive steps of one bucket, made in one call of the compiled program."""
 
-    length: int  # T
-    reviews: HostArray  # [k, B] numbers of reviews, EMPTY where a batch is not full
+    length: int  # T.
+    examples: HostArray  # [k, B] numbers of examples, EMPTY where a batch is not full.
 
 
-def gather(corpus: FlatCorpus, reviews: Any, length: int) -> Batch:
-    """The batch ``[T = length, B]`` of the given review numbers ``[..., B]``; leading axes stay leading.
+def gather(corpus: FlatCorpus, examples: Any, length: int) -> Batch:
+    """The batch ``[T = length, B]`` of the given example numbers ``[..., B]``; leading axes stay leading.
 
     The same code runs on the device (jax arrays) and on the host (numpy arrays).
     """
     xp = jnp if isinstance(corpus.tokens, jax.Array) else np
-    real = reviews >= 0
-    rows = xp.where(real, reviews, 0)
+    real = examples >= 0
+    rows = xp.where(real, examples, 0)
     starts = corpus.offsets[rows]
     lengths = xp.where(real, xp.minimum(corpus.offsets[rows + 1] - starts, length), 0)
     time = xp.arange(length, dtype=starts.dtype)[:, None]
-    inside = xp.broadcast_to(time, (*reviews.shape[:-1], length, reviews.shape[-1])) < lengths[..., None, :]
+    inside = xp.broadcast_to(time, (*examples.shape[:-1], length, examples.shape[-1])) < lengths[..., None, :]
     tokens = corpus.tokens[xp.where(inside, starts[..., None, :] + time, 0)]
     return Batch(
         tokens=xp.where(inside, tokens, 0),
         lengths=lengths,
         labels=xp.where(real, corpus.labels[rows], 0),
         weights=real.astype(xp.float32),
-        reviews=rows,
+        examples=rows,
     )
 
 
 def bucket_lengths(lengths: HostArray, buckets: int, multiple: int = 8) -> tuple[int, ...]:
-    """The at most ``buckets`` padded lengths under which the reviews need the fewest padded words.
+    """The at most ``buckets`` padded lengths under which the examples need the fewest padded tokens.
 
     Args:
-      lengths: ``[N]`` words of each review.
-      buckets: how many lengths at the most.
-      multiple: every length is a multiple of it.
+      lengths: ``[N]`` tokens of each example.
+      buckets: Largest number of lengths.
+      multiple: Every length is a multiple of it.
 
     Returns:
-      The lengths in ascending order, the last no shorter than the longest review.
+      The lengths in ascending order, the last no shorter than the longest example.
     """
     rounded = -(-np.maximum(lengths, 1) // multiple) * multiple
     edges, counts = np.unique(rounded, return_counts=True)
     below = np.concatenate([[0], np.cumsum(counts)])
-    # cost[b, j]: padded words of all reviews up to edges[j - 1] in b buckets; from_[b, j]: where the last begins.
+    # cost[b, j]: padded tokens of all examples up to edges[j - 1] in b buckets; from_[b, j]: where the last begins.
     cost = np.full((buckets + 1, len(edges) + 1), np.inf)
     from_ = np.zeros(cost.shape, int)
     cost[:, 0] = 0
@@ -104,41 +114,41 @@ def bucket_lengths(lengths: HostArray, buckets: int, multiple: int = 8) -> tuple
     return tuple(sorted(chosen))
 
 
-def steps_per_epoch(reviews: int, batch_size: int) -> int:
-    """Steps that see every review once."""
-    return -(-reviews // batch_size)
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Steps that see every example once."""
+    return -(-examples // batch_size)
 
 
 def epoch_plan(
     lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int, seed: int, epoch: int
-) -> list[Call]:
-    """The calls of one training epoch.
+) -> list[Chunk]:
+    """The chunks of one training epoch.
 
     Args:
-      lengths: ``[N]`` words of each review.
-      buckets: ascending padded lengths, as ``bucket_lengths`` gives.
+      lengths: ``[N]`` tokens of each example.
+      buckets: Ascending padded lengths, as ``bucket_lengths`` gives.
       batch_size: B.
-      steps_per_call: the most steps of one call.
-      seed: decides which reviews meet in a batch.
-      epoch: decides that too, and alone the order of the bucket lengths.
+      steps_per_call: Largest number of steps in one call.
+      seed: Decides which examples meet in a batch.
+      epoch: Decides that too, and by itself the order of the bucket lengths.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(lengths)).astype(np.int32)
-    calls = _calls(order, lengths, buckets, batch_size, steps_per_call)
-    schedule = np.random.default_rng(epoch).permutation(len(calls))
-    return [calls[n] for n in schedule]
+    chunks = _chunks(order, lengths, buckets, batch_size, steps_per_call)
+    schedule = np.random.default_rng(epoch).permutation(len(chunks))
+    return [chunks[n] for n in schedule]
 
 
-def evaluation_plan(lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int) -> list[Call]:
-    """The calls that see every review once, in the order of their lengths."""
+def evaluation_plan(lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int) -> list[Chunk]:
+    """The chunks that see every example once, in the order of their lengths."""
     order = np.argsort(lengths, kind="stable").astype(np.int32)
-    return _calls(order, lengths, buckets, batch_size, steps_per_call)
+    return _chunks(order, lengths, buckets, batch_size, steps_per_call)
 
 
-def _calls(
+def _chunks(
     order: HostArray, lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int
-) -> list[Call]:
+) -> list[Chunk]:
     bucket_of = np.searchsorted(buckets, np.maximum(lengths[order], 1))
-    calls = []
+    chunks = []
     carried = np.zeros(0, np.int32)
     for b, length in enumerate(buckets):
         members = np.concatenate([carried, order[bucket_of == b]])
@@ -148,5 +158,5 @@ def _calls(
             empty = np.full(batch_size - len(carried), EMPTY, np.int32)
             members = np.concatenate([members, carried, empty])
         batches = members.reshape(-1, batch_size)
-        calls += [Call(length, batches[n : n + steps_per_call]) for n in range(0, len(batches), steps_per_call)]
-    return calls
+        chunks += [Chunk(length, batches[n : n + steps_per_call]) for n in range(0, len(batches), steps_per_call)]
+    return chunks

@@ -1,122 +1,159 @@
-"""From a data config to corpora: the training, validation and test reviews as flat arrays of word ids."""
+"""From a data config to corpora: the training, validation and test examples as flat arrays of token ids."""
 
+import contextlib
 import hashlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
 from tokenizers import Tokenizer
 
-from lstm_jax.config import LEARNED_FROM_TEXT, DataConfig, TokensConfig
-from lstm_jax.data import tokenizer as tokens
+from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.data.sources import load as sources
-from lstm_jax.data.splits import Parts, select
+from lstm_jax.data.examples import CLASS_COUNTS, load_examples, schema_of
+from lstm_jax.data.sources import SPLITS, UNLABELLED
+from lstm_jax.data.splits import Splits, select
+from lstm_jax.data.tokenizer import (
+    PADDING,
+    encode_dataset,
+    learn_vocabulary,
+    pretokenize_dataset,
+    unknown_id,
+)
 from lstm_jax.errors import UserError
+from lstm_jax.registry import VECTORS
 from lstm_jax.types import HostArray
 
-BLOCK = 20_000  # reviews whose words are copied at a time
+BLOCK = 20_000  # examples whose tokens are copied at a time
+
+Stage = Callable[[str], contextlib.AbstractContextManager]
 
 
 class Corpora(NamedTuple):
-    """The reviews of a run."""
+    """The examples of a run.
+
+    Attributes:
+      train: Training examples, as the network reads them.
+      validation: Validation examples, likewise.
+      test: Test examples, likewise.
+      tokenizer: Its vocabulary has V tokens.
+      classes: C.
+      whole: Training and unlabelled texts, untruncated, if the embedding's first values are learned from them.
+    """
 
     train: FlatCorpus
     validation: FlatCorpus
     test: FlatCorpus
     tokenizer: Tokenizer
-    classes: int  # C
-    whole: FlatCorpus | None  # training and unlabelled reviews, uncut, where word vectors are learned from them
+    classes: int
+    whole: FlatCorpus | None
 
 
 def lengths(corpus: FlatCorpus) -> HostArray:
-    """``[N]`` words of each review."""
+    """``[N]`` numbers of tokens."""
     return np.diff(corpus.offsets)
 
 
-def prepare(config: DataConfig, tokenizer: Tokenizer | None = None) -> Corpora:
-    """Loads, selects, tokenises and cuts the reviews of a config.
+def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage = contextlib.nullcontext) -> Corpora:
+    """Loads, selects, tokenizes and truncates the examples of a config.
 
-    The vocabulary is learned from the training part alone, unless a tokeniser is given or the word vectors are
-    counted over all reviews.
+    Args:
+      config: Names the source and says how its texts are read.
+      tokenizer: That of a trained run. Without it a vocabulary is learned from the training examples alone, or from
+        all of them where the config has class frequencies fitted on all.
+      stage: Called with the name of each stage; the context manager that it returns is open during the stage.
 
     Raises:
-      UserError: something about the source is at fault, or a part would be empty.
+      UserError: Something about the source is at fault, or a split would be empty.
     """
     datasets.disable_progress_bars()
-    learn_vectors = tokenizer is None and config.vectors.source in LEARNED_FROM_TEXT
-    source = sources.load(config, unlabelled=learn_vectors)
-    parts, rest = select(source, config)
-    if not learn_vectors:
-        source, parts = _used(source, parts)
-    source = datasets.DatasetDict({split: tokens.prepared(part, config.tokens) for split, part in source.items()})
+    learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
+    with stage("reading"):
+        source = load_examples(config, unlabelled=learns_vectors)
+    with stage("selecting"):
+        splits, rest = select(source, config)
+        if not learns_vectors:
+            source, splits = _used(source, splits)
+    with stage("finding tokens"):
+        source = {split: pretokenize_dataset(dataset, config.tokens) for split, dataset in source.items()}
     if tokenizer is None:
-        leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
-        counted = parts if leaking else {"train": parts["train"]}
-        tokenizer = _vocabulary(source, counted, config)
-    flat = {split: flatten(tokens.tokenised(part, tokenizer)) for split, part in source.items()}
-    del source  # the text, whose files lie in memory while they are open
-    labels = np.concatenate([corpus.labels for split, corpus in flat.items() if split in sources.SPLITS])
-    classes = _class_count(labels, config)
-    shown = {
-        part: shaped(take(flat[split], own), config.tokens, tokens.unknown(tokenizer))
-        for part, (split, own) in parts.items()
-    }
-    whole = None
-    if learn_vectors:
-        split, own = parts["train"]
-        unlabelled = [flat[name] for name in (sources.UNLABELLED,) if name in flat]
-        whole = join([take(flat[split], own), take(flat["train"], rest), *unlabelled, *_more_text(config, tokenizer)])
-    return Corpora(shown["train"], shown["validation"], shown["test"], tokenizer, classes, whole)
-
-
-def _used(source: Any, parts: Parts) -> tuple[Any, Parts]:
-    """The rows of the source that are in a part, so that nothing is done to the others."""
-    rows, used = {}, {}
+        with stage("learning the vocabulary"):
+            tokenizer = _vocabulary(source, splits, config)
+    flat = {}
     for split, dataset in source.items():
-        rows[split] = np.sort(np.concatenate([own for name, own in parts.values() if name == split]))
-        everything = len(rows[split]) == len(dataset)  # then it keeps its fingerprint, and so its place in the cache
-        used[split] = dataset if everything else dataset.select(rows[split])
-    return used, {part: (split, np.searchsorted(rows[split], own)) for part, (split, own) in parts.items()}
+        with stage("encoding"):
+            encoded = encode_dataset(dataset, tokenizer)
+        flat[split] = flatten(encoded)
+    del source, dataset, encoded  # Their files lie in memory while they are open.
+    classes = _class_count(np.concatenate([flat[split].labels for split in SPLITS if split in flat]), config)
+    whole = None
+    if learns_vectors:
+        drawn_from, rows = splits["train"]
+        unlabelled = [flat[UNLABELLED]] if UNLABELLED in flat else []
+        own = [take(flat[drawn_from], rows), take(flat["train"], rest), *unlabelled]
+        whole = join([*own, *_more_text(config, tokenizer)])
+    train, validation, test = (
+        shaped(take(flat[drawn_from], rows), config.tokens, unknown_id(tokenizer))
+        for drawn_from, rows in (splits[split] for split in SPLITS)
+    )
+    return Corpora(train, validation, test, tokenizer, classes, whole)
+
+
+def _used(source: Any, splits: Splits) -> tuple[Any, Splits]:
+    """The rows of the source that are in a split, so that no time is spent on the others."""
+    rows, used = {}, {}
+    for name, dataset in source.items():
+        rows[name] = np.sort(np.concatenate([own for drawn_from, own in splits.values() if drawn_from == name]))
+        everything = len(rows[name]) == len(dataset)  # It then keeps its fingerprint, and its place in the cache.
+        used[name] = dataset if everything else dataset.select(rows[name])
+    return used, {split: (name, np.searchsorted(rows[name], own)) for split, (name, own) in splits.items()}
 
 
 def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
-    """Reviews of another source, of which word vectors are learned too; none of the test part that it may bring."""
+    """Texts of a further source that vectors are learned from, without its test split."""
     asked = config.vectors
     if not asked.more_text:
         return []
-    other = DataConfig(asked.more_text, asked.more_path, config.category, config.titles, bad_rows=config.bad_rows)
+    other = DataConfig(
+        source=asked.more_text,
+        path=asked.more_path,
+        category=config.category,
+        titles=config.titles,
+        bad_rows=config.bad_rows,
+    )
     try:
-        found = sources.load(other, unlabelled=True)
+        found = load_examples(other, unlabelled=True)
     except UserError as error:
         where = "of config.data.vectors.more_text; its path is --config.data.vectors.more_path"
         raise UserError(f"{error} ({where})") from None
-    parts = [tokens.prepared(found[split], config.tokens) for split in ("train", sources.UNLABELLED) if split in found]
-    return [flatten(tokens.tokenised(part, tokenizer)) for part in parts]
+    chosen = [found[split] for split in ("train", UNLABELLED) if split in found]
+    return [flatten(encode_dataset(pretokenize_dataset(each, config.tokens), tokenizer)) for each in chosen]
 
 
-def texts(config: DataConfig, part: str) -> tuple[list[str], HostArray]:
-    """The reviews of a part as text, before any tokenising, and their labels ``[N]``."""
-    source = sources.load(config)
-    split, own = select(source, config).parts[part]
-    rows = source[split].data.table.take(own)
-    return rows.column("text").to_pylist(), np.asarray(rows.column("label"), np.int32)
+def texts(config: DataConfig, split: str) -> tuple[list[str], HostArray]:
+    """The texts of a split, not tokenized, and their labels ``[N]``."""
+    source = load_examples(config)
+    drawn_from, rows = select(source, config).splits[split]
+    table = source[drawn_from].data.table.take(rows)
+    return table.column("text").to_pylist(), np.asarray(table.column("label"), np.int32)
 
 
-def _vocabulary(source: Any, counted: Parts, config: DataConfig) -> Tokenizer:
-    chosen = [source[split].select(np.sort(own)) for split, own in counted.values()]
-    blocks = (batch["text"] for part in chosen for batch in part.iter(batch_size=1000))
-    return tokens.learn(blocks, " ".join(part._fingerprint for part in chosen), config.tokens)
+def _vocabulary(source: Any, splits: Splits, config: DataConfig) -> Tokenizer:
+    leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
+    counted = splits.values() if leaking else [splits["train"]]
+    chosen = [source[drawn_from].select(np.sort(rows)) for drawn_from, rows in counted]
+    blocks = (batch["text"] for dataset in chosen for batch in dataset.iter(batch_size=1000))
+    return learn_vocabulary(blocks, " ".join(dataset._fingerprint for dataset in chosen), config.tokens)
 
 
 def _class_count(labels: HostArray, config: DataConfig) -> int:
-    class_map = config.classes or sources.SCHEMAS[config.source].classes
-    by_label = class_map not in sources.CLASS_COUNTS
-    classes = int(labels.max()) + 1 if by_label else sources.CLASS_COUNTS[class_map]
+    by_map = CLASS_COUNTS.get(schema_of(config).classes)
+    classes = by_map or int(labels.max()) + 1
     if classes < 2:
         raise UserError("all reviews have the label 0; a classifier needs reviews of two classes at least")
     missing = np.setdiff1d(np.arange(min(classes, len(labels) + 1)), labels)
-    if by_label and len(missing):
+    if not by_map and len(missing):
         raise UserError(
             f"labels go up to {labels.max()}, but none is {missing[0]}; number the classes 0, 1, 2, … without gaps"
         )
@@ -134,7 +171,7 @@ def flatten(dataset: datasets.Dataset) -> FlatCorpus:
 
 
 def join(corpora: list[FlatCorpus]) -> FlatCorpus:
-    """The reviews of several corpora, one corpus after the other."""
+    """The examples of several corpora, one corpus after the other."""
     counts = np.concatenate([lengths(corpus) for corpus in corpora])
     return FlatCorpus(
         tokens=np.concatenate([corpus.tokens for corpus in corpora]),
@@ -144,43 +181,49 @@ def join(corpora: list[FlatCorpus]) -> FlatCorpus:
 
 
 def from_ids(ids: list[list[int]]) -> FlatCorpus:
-    """A corpus of unlabelled reviews given as word ids."""
+    """A corpus of unlabelled texts given as token ids."""
     return FlatCorpus(
-        tokens=np.concatenate([np.asarray(review, np.int32) for review in ids]),
-        offsets=np.concatenate([[0], np.cumsum([len(review) for review in ids])]),
+        tokens=np.concatenate([np.asarray(text, np.int32) for text in ids]),
+        offsets=np.concatenate([[0], np.cumsum([len(text) for text in ids])]),
         labels=np.zeros(len(ids), np.int32),
     )
 
 
 def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
-    """The reviews of the given numbers, in their order."""
+    """The examples of the given numbers, in their order."""
     starts = corpus.offsets[:-1][rows]
     return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
 
 
 def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
-    """Reviews as the network reads them: without unknown words or padded in front where asked, and cut."""
+    """Examples as the network reads them: truncated, and without unknown tokens or padded on the left where asked.
+
+    Args:
+      corpus: Any examples.
+      config: What to do to them.
+      unknown: The id of tokens outside the vocabulary.
+    """
     if config.remove_unknown:
         corpus = without(corpus, unknown)
-    corpus = cut(corpus, config.max_length, config.truncation)
+    corpus = truncate(corpus, config.max_length, config.truncation)
     return pad_left(corpus, config.max_length) if config.pad_left else corpus
 
 
-def without(corpus: FlatCorpus, word: int) -> FlatCorpus:
-    """Reviews without one word; a review that holds nothing else keeps it once."""
-    kept = corpus.tokens != word
+def without(corpus: FlatCorpus, token: int) -> FlatCorpus:
+    """Examples without one token; an example of nothing else keeps it once."""
+    kept = corpus.tokens != token
     counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)
     kept[corpus.offsets[:-1][counts == 0]] = True
     return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(np.maximum(counts, 1))]), corpus.labels)
 
 
-def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
-    """Shortens reviews to ``length`` words.
+def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
+    """Examples of at most ``length`` tokens.
 
     Args:
-      corpus: any reviews.
-      length: the most words a review keeps.
-      keep: ``head``, ``tail``, or ``both``: the first and the last half of ``length``.
+      corpus: Any examples.
+      length: The largest number of tokens that an example keeps.
+      keep: Which tokens a longer example keeps: the first (``head``), the last (``tail``), or half of each (``both``).
     """
     full = lengths(corpus)
     if full.max(initial=0) <= length:
@@ -193,10 +236,10 @@ def cut(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
 
 
 def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
-    """Reviews of exactly ``length`` words, shorter ones filled in front with padding."""
+    """Examples of exactly ``length`` tokens; shorter ones are filled with padding on the left."""
     full = lengths(corpus)
     last = np.cumsum(np.full(len(full), length))
-    table = np.full(len(full) * length, tokens.PADDING, np.int32)
+    table = np.full(len(full) * length, PADDING, np.int32)
     table[np.repeat(last - full, full) + (np.arange(len(corpus.tokens)) - np.repeat(corpus.offsets[:-1], full))] = (
         corpus.tokens
     )
@@ -206,11 +249,11 @@ def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
 def _slices(
     corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0
 ) -> FlatCorpus:
-    """Reviews of ``counts`` words from ``starts`` on, passing over ``skip`` words after ``skip_after`` of them."""
+    """Examples of ``counts`` tokens from ``starts`` on; ``skip`` tokens are passed over after ``skip_after``."""
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    words = np.empty(offsets[-1], np.int32)
+    tokens = np.empty(offsets[-1], np.int32)
     skip = np.broadcast_to(skip, counts.shape)
-    for first in range(0, len(counts), BLOCK):  # the positions of all words together would fill the memory
+    for first in range(0, len(counts), BLOCK):  # The positions of all tokens together would fill the memory.
         block = slice(first, first + BLOCK)
         begin, own = offsets[:-1][block], counts[block]
         end = begin[-1] + own[-1]
@@ -218,14 +261,14 @@ def _slices(
         if skip_after:
             within = np.arange(begin[0], end) - np.repeat(begin, own)
             positions += np.where(within >= skip_after, np.repeat(skip[block], own), 0)
-        words[begin[0] : end] = corpus.tokens[positions]
-    return FlatCorpus(words, offsets, np.asarray(labels, np.int32))
+        tokens[begin[0] : end] = corpus.tokens[positions]
+    return FlatCorpus(tokens, offsets, np.asarray(labels, np.int32))
 
 
-def fingerprint(corpora: Corpora) -> str:
-    """A digest of the training and validation reviews and the vocabulary, equal where a run may go on with them."""
+def corpora_fingerprint(corpora: Corpora) -> str:
+    """A digest of the training and validation examples and the vocabulary; a run goes on only if it is the same."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
-    for part in (corpora.train, corpora.validation):
-        for array in part:
+    for corpus in (corpora.train, corpora.validation):
+        for array in corpus:
             content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()[:16]

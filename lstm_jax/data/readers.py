@@ -1,6 +1,6 @@
-"""Rows of review files, one at a time, with the place of each for error messages.
+"""Rows of files, one at a time, each with its place for error messages.
 
-Files are read as streams. Text must be UTF-8; what cannot be read is named with its file and line.
+Files are read as streams. Text must be UTF-8. A row that cannot be read is named by its file and line.
 """
 
 import bz2
@@ -23,18 +23,24 @@ OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class Row(NamedTuple):
-    """A review as its file has it."""
+    """A row as its source has it.
 
-    fields: dict[str, Any]  # by column name
-    place: str  # as "reviews.csv, line 7"
-    fault: str = ""  # why the row cannot be read; its fields are empty then
+    Attributes:
+      fields: Its values by column.
+      place: Where it stands, such as ``reviews.csv, line 7``.
+      fault: Why it cannot be read, if it cannot; it has no fields then.
+    """
+
+    fields: dict[str, Any]
+    place: str
+    fault: str = ""
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """The rows of one file, by its ending: parquet, csv, tsv, json, jsonl or fastText txt, plain or gz or bz2.
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of one file, read by its ending: parquet, csv, tsv, json, jsonl or fastText txt, plain, gz or bz2.
 
     Raises:
-      UserError: the file is missing, empty, truncated, or of another kind.
+      UserError: The file is missing, empty, truncated, or of another kind.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
@@ -48,7 +54,7 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def file_kind(path: Path) -> str | None:
-    """The ending that tells how to read a file, a compressor's aside; ``None`` where no reader fits."""
+    """The ending that says how to read a file, before that of a compressor; ``None`` where no reader fits."""
     suffixes = [suffix for suffix in path.suffixes[-2:] if suffix not in OPENERS]
     return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
 
@@ -74,14 +80,14 @@ def _objects(path: Path) -> Iterator[Row]:
             yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
         except json.JSONDecodeError as error:
             yield Row({}, place, f"is not valid JSON ({error.msg} at column {error.colno})")
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
+        except (ValueError, RecursionError) as error:  # Numbers of thousands of digits; brackets nested too deeply.
             yield Row({}, place, f"is not readable JSON ({_first_line(error)})")
         else:
             yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but no object")
 
 
 def _fasttext(path: Path) -> Iterator[Row]:
-    """Lines ``__label__2 Title: text`` with classes from 1; the row's label counts from 0."""
+    """Lines ``__label__2 Title: text``. They count classes from 1, and the rows from 0."""
     for number, line in lines(path):
         place = f"{path}, line {number}"
         try:
@@ -97,7 +103,7 @@ def _fasttext(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
-    csv.field_size_limit(2**31 - 1)  # a review may be long
+    csv.field_size_limit(2**31 - 1)  # A text may be longer than the module's own limit.
     number = 0
 
     def decoded() -> Iterator[str]:
@@ -125,10 +131,10 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of a file, plain or compressed, stripped and without blank ones unless those are kept.
+    """The numbered lines of a file, plain or compressed; stripped, and without blank ones, unless these are kept.
 
     Raises:
-      UserError: the file breaks off or is damaged.
+      UserError: The file breaks off or is damaged.
     """
     opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
     with opener(path) as file:
@@ -136,7 +142,7 @@ def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
 
 
 def numbered(file: Iterable[bytes], name: str, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of an open file of that name; see ``lines``."""
+    """The numbered lines of an open file, as ``lines`` gives them; errors call it by ``name``."""
     number = 0
     try:
         for number, line in enumerate(file, start=1):

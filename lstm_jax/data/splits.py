@@ -1,4 +1,4 @@
-"""Which reviews of a source make the training, validation and test parts of a run."""
+"""Which examples of a source train, validate and test."""
 
 from typing import Any, NamedTuple
 
@@ -6,49 +6,68 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lstm_jax.config import DataConfig
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.sources import SPLITS
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-Parts = dict[str, tuple[str, HostArray]]  # part → the source's split and row numbers in it
+# For each split of a run, the split of the source that it is drawn from and its row numbers there.
+Splits = dict[str, tuple[str, HostArray]]
 
-
-Blocks = list[HostArray] | HostArray  # row numbers by block; an array [N, 1] where every block is one review
+# Row numbers by block; an array ``[N, 1]`` where every block is one example.
+Blocks = list[HostArray] | HostArray
 
 
 class Selection(NamedTuple):
-    """Which rows of which split of the source make the parts of a run."""
+    """Which rows of a source a run uses.
 
-    parts: Parts
-    rest: HostArray  # rows of the split ``train`` in no part
+    Attributes:
+      splits: The rows that train, validate and test.
+      rest: Rows of the source's ``train`` that are in no split.
+    """
+
+    splits: Splits
+    rest: HostArray
 
 
 def select(source: Any, config: DataConfig) -> Selection:
-    """Leaves out short reviews, balances the classes and divides what is left, all by the config's seed."""
+    """Leaves out short texts, balances the classes and divides what is left, all by the config's seed.
+
+    Args:
+      source: The examples by split, as ``load_examples`` gives them.
+      config: Says which and how many.
+
+    Raises:
+      UserError: A class is too small to balance, or a split would be empty.
+    """
     kept = {}
-    for split, part in source.items():
-        if split not in sources.SPLITS:
+    for split in SPLITS:
+        if split not in source:
             continue
-        kept[split] = np.arange(len(part))
+        kept[split] = np.arange(len(source[split]))
         if config.min_characters:
-            long = pc.greater_equal(part.data.column("characters"), config.min_characters)
+            long = pc.greater_equal(source[split].data.column("characters"), config.min_characters)
             kept[split] = np.flatnonzero(long.to_numpy())
     if config.one_class_size:
         labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]
         kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
-    parts = split_rows(kept, config)
+    splits = split_rows(kept, config)
     rest = np.ones(len(source["train"]), bool)
-    for split, own in parts.values():
-        if split == "train":
-            rest[own] = False
-    return Selection(parts, np.flatnonzero(rest))
+    for drawn_from, rows in splits.values():
+        if drawn_from == "train":
+            rest[rows] = False
+    return Selection(splits, np.flatnonzero(rest))
 
 
 def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
-    """Row numbers, ascending, of ``size`` reviews of every class, or as many as the rarest class has (−1).
+    """Ascending row numbers of ``size`` examples of every class.
+
+    Args:
+      labels: ``[N]``.
+      size: Examples to keep per class; −1 matches the rarest class.
+      seed: Decides which.
 
     Raises:
-      UserError: a class has too few.
+      UserError: A class has too few.
     """
     names, counts = np.unique(labels, return_counts=True)
     if size == -1:
@@ -62,58 +81,65 @@ def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:size] for name in names]))
 
 
-def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Parts:
-    """Which rows of which split of the source make the training, validation and test parts.
+def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Splits:
+    """Divides row numbers into training, validation and test rows.
 
-    A part that the source lacks is drawn at random from ``train`` (validation also from the test part), by
-    ``config.seed``, in blocks of ``config.split_block`` neighbours: where those tell of the same thing, a part
-    drawn review by review would share it with the training reviews and look easier than new reviews are.
+    A split that the source lacks is drawn at random from ``train`` (validation from the test split, where the config
+    says so) in blocks of ``config.split_block`` neighbours. Where neighbours tell of the same thing, a split drawn
+    example by example would share it with the training examples, and would look easier than new examples are.
 
     Args:
-      kept: row numbers of each split that the source has.
-      config: fractions, entries, and seed.
+      kept: Row numbers by split of the source.
+      config: Fractions, numbers of entries, and the seed.
+
+    Raises:
+      UserError: A split would be empty.
     """
     block = config.split_block
-
-    def shuffled(rows: HostArray, seed: Any) -> Blocks:
-        rows = np.sort(rows)
-        if block == 1:
-            return np.random.default_rng(seed).permutation(rows)[:, None]
-        blocks = np.split(rows, np.flatnonzero(np.diff(rows // block)) + 1)
-        return [blocks[n] for n in np.random.default_rng(seed).permutation(len(blocks))]
-
-    left = shuffled(kept["train"], config.seed)
-    parts = {split: (split, rows) for split, rows in kept.items()}
+    left = _shuffled(kept["train"], block, config.seed)
+    splits = {split: (split, rows) for split, rows in kept.items()}
     train_entries, eval_entries = config.train_entries, config.eval_entries
     if config.data_ratio:
         train_entries = eval_entries = 0
     if "test" not in kept:
         fraction = 1 - config.data_ratio if config.data_ratio else config.test_fraction
         drawn, left = _draw(left, fraction, eval_entries)
-        parts["test"] = ("train", drawn)
+        splits["test"] = ("train", drawn)
     elif eval_entries:
-        drawn, _ = _draw(shuffled(kept["test"], [config.seed, 2]), 1.0, eval_entries)
-        parts["test"] = ("test", np.sort(drawn))
+        drawn, _ = _draw(_shuffled(kept["test"], block, [config.seed, 2]), 1.0, eval_entries)
+        splits["test"] = ("test", np.sort(drawn))
     if "validation" not in kept and config.validation_from == "test":
-        split, rows = parts["test"]
-        drawn, rest = _draw(shuffled(rows, [config.seed, 3]), config.validation_fraction)
-        parts["validation"], parts["test"] = (split, drawn), (split, _joined(rest))
+        drawn_from, rows = splits["test"]
+        drawn, rest = _draw(_shuffled(rows, block, [config.seed, 3]), config.validation_fraction)
+        splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, _joined(rest))
     elif "validation" not in kept:
         drawn, left = _draw(left, config.validation_fraction)
-        parts["validation"] = ("train", drawn)
-    parts["train"] = ("train", _joined(left)[: train_entries or None])
-    for part, (_, own) in parts.items():
-        if len(own) == 0:
+        splits["validation"] = ("train", drawn)
+    splits["train"] = ("train", _joined(left)[: train_entries or None])
+    for split, (_, rows) in splits.items():
+        if len(rows) == 0:
             raise UserError(
-                f"of {len(kept['train'])} reviews none is left for {part}; give more reviews, or change "
+                f"of {len(kept['train'])} reviews none is left for {split}; give more reviews, or change "
                 f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
                 f"({config.test_fraction}), data_ratio or the entries"
             )
-    return parts
+    return splits
+
+
+def _shuffled(rows: HostArray, block: int, seed: Any) -> Blocks:
+    """Rows in blocks of neighbours, the blocks in random order."""
+    rows = np.sort(rows)
+    if block == 1:
+        return np.random.default_rng(seed).permutation(rows)[:, None]
+    blocks = np.split(rows, np.flatnonzero(np.diff(rows // block)) + 1)
+    return [blocks[n] for n in np.random.default_rng(seed).permutation(len(blocks))]
 
 
 def _draw(blocks: Blocks, fraction: float, entries: int = 0) -> tuple[HostArray, Blocks]:
-    """The rows of the first blocks, so many entries or else that fraction of the blocks, and the other blocks."""
+    """The rows of the first blocks, and the other blocks.
+
+    ``entries`` rows are drawn if it is not 0, otherwise that fraction of the blocks.
+    """
     count = round(fraction * len(blocks))
     if entries:
         count = int(np.searchsorted(np.cumsum([len(rows) for rows in blocks]), entries)) + 1

@@ -1,4 +1,4 @@
-"""Words to ids and back, by the ``tokenizers`` library; tokenised reviews are cached by ``datasets``."""
+"""Texts to token ids and back, by the ``tokenizers`` library; encoded datasets are cached by ``datasets``."""
 
 import itertools
 import re
@@ -18,13 +18,13 @@ from lstm_jax.errors import UserError
 from lstm_jax.files import code_digest, digest, write_text
 from lstm_jax.runtime import cache_dir
 
-PADDING = 0  # its id, whatever the special words are called
+PADDING = 0  # the id of padding, whatever the special tokens are called
 SPECIAL = ("[PAD]", "[UNK]")
-KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # of keras.datasets.imdb, whose words begin at id 4
-KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # what keras.layers' text splitting drops
+KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # as in keras.datasets.imdb, where words begin at id 4
+KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # characters that Keras's text splitting drops
 
 URL = r"(?i)(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
-URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # no address is without one of them
+URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # every address has one of them
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
 
@@ -32,19 +32,19 @@ def _own_code() -> str:
     return code_digest(sys.modules[__name__], treebank)
 
 
-def blank(config: TokensConfig) -> Tokenizer:
-    """A word tokeniser without a vocabulary. By ``config.words`` a word is
+def blank_tokenizer(config: TokensConfig) -> Tokenizer:
+    """A tokenizer without a vocabulary. ``config.words`` says what a token is:
 
-    * ``runs``: a run of word characters or of punctuation; apostrophes vanish ("don't" is one word, ``dont``);
+    * ``runs``: a run of word characters or of punctuation; apostrophes vanish ("don't" is one token, ``dont``);
     * ``alphanumeric``: what stands between spaces, without all that is neither letter nor digit;
     * ``spaces``: what stands between spaces;
-    * ``keras``: what stands between spaces or Keras's filtered characters; every review begins with <START>;
-    * ``treebank``: a Penn Treebank word of NLTK's ``NLTKWordTokenizer``.
+    * ``keras``: what stands between spaces or Keras's filtered characters; every text begins with <START>;
+    * ``treebank``: a Penn Treebank token of NLTK's ``NLTKWordTokenizer``.
 
-    HTML line breaks become spaces, but for ``keras``, which knows a word ``br``.
+    HTML line breaks become spaces, except for ``keras``, which has a token ``br``.
     """
     tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.words == "keras" else SPECIAL[1]))
-    if config.words != "treebank":  # whose texts ``split`` has cleaned, since that comes before words are found
+    if config.words != "treebank":  # ``pretokenize`` has cleaned those texts, since that comes before finding tokens.
         tokenizer.normalizer = normalizers.Sequence(_normalising(config))
     runs = pre_tokenizers.Whitespace()
     tokenizer.pre_tokenizer = runs if config.words == "runs" else pre_tokenizers.WhitespaceSplit()
@@ -68,24 +68,24 @@ def _normalising(config: TokensConfig) -> list[Any]:
         steps.append(normalizers.Replace(Regex(r"[^\p{L}\p{N}\s]"), ""))
     if config.words == "keras":
         steps.append(normalizers.Replace(Regex(KERAS_FILTERS), " "))
-    if config.words == "spaces":  # elsewhere no word has brackets
+    if config.words == "spaces":  # The other kinds have no token with brackets.
         steps += [normalizers.Replace(special, special.lower()) for special in SPECIAL]
     return steps
 
 
-def learn(texts: Iterable[list[str]], fingerprint: str, config: TokensConfig) -> Tokenizer:
-    """The vocabulary of the given reviews: the most frequent words that occur often enough.
+def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: TokensConfig) -> Tokenizer:
+    """The tokenizer whose vocabulary is the most frequent tokens that occur often enough.
 
     Args:
-      texts: reviews in blocks, training reviews only.
-      fingerprint: identifies them; a vocabulary once learned is read from the cache.
-      config: what a word is, size and minimum count.
+      texts: Pretokenized texts in blocks.
+      fingerprint: Identifies the texts. A vocabulary that was learned before is read from the cache.
+      config: What a token is, the size and the minimum count.
     """
     name = digest(fingerprint, config.vocabulary_size, config.min_count, _how(config), _own_code())
     path = cache_dir() / "vocabularies" / f"{name}.json"
     if path.exists():
-        return read(path)
-    tokenizer = blank(config)
+        return read_tokenizer(path)
+    tokenizer = blank_tokenizer(config)
     trainer = trainers.WordLevelTrainer(
         vocab_size=config.vocabulary_size,
         min_frequency=config.min_count,
@@ -93,46 +93,50 @@ def learn(texts: Iterable[list[str]], fingerprint: str, config: TokensConfig) ->
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    write(tokenizer, path)
+    write_tokenizer(tokenizer, path)
     return tokenizer
 
 
 def _how(config: TokensConfig) -> tuple[Any, ...]:
-    """What of a config decides how a text is split."""
+    """The fields that decide how a text is split into tokens."""
     return config.words, config.lower_case, config.zero_digits, config.mark_urls
 
 
-def read(path: Path) -> Tokenizer:
-    """The tokeniser that ``write`` wrote."""
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer that ``write_tokenizer`` wrote.
+
+    Raises:
+      UserError: The file is missing or damaged.
+    """
     try:
         return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises plain Exception
+    except Exception as error:  # The library raises plain Exception.
         raise UserError(f"{path} is not a readable vocabulary ({error}); delete it and train again") from error
 
 
-def write(tokenizer: Tokenizer, path: Path) -> None:
-    """Writes a tokeniser as JSON, whole or not at all."""
+def write_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Writes a tokenizer as JSON, whole or not at all."""
     write_text(path, tokenizer.to_str(pretty=True))
 
 
-def unknown(tokenizer: Tokenizer) -> int:
-    """The id that words outside the vocabulary get."""
+def unknown_id(tokenizer: Tokenizer) -> int:
+    """The id of tokens outside the vocabulary."""
     return cast(int, tokenizer.token_to_id(tokenizer.model.unk_token))
 
 
-def first_word(tokenizer: Tokenizer) -> int:
-    """The first id that is a real word's; those before it are padding, unknown and the like."""
+def first_token_id(tokenizer: Tokenizer) -> int:
+    """The first id of a token of text; those before it are padding, unknown and the like."""
     return len(tokenizer.get_added_tokens_decoder())
 
 
-def words(tokenizer: Tokenizer, ids: Any) -> list[str]:
-    """The words of the given ids, special ones included."""
+def tokens_of(tokenizer: Tokenizer, ids: Iterable[Any]) -> list[str]:
+    """The tokens of the given ids, special ones included."""
     return [str(tokenizer.id_to_token(int(token))) for token in ids]
 
 
-def split(texts: list[str], config: TokensConfig) -> list[str]:
-    """Texts with a space between any two words, where the tokeniser itself could not find them."""
-    return treebank.split([_cleaned(text, config) for text in texts]) if config.words == "treebank" else texts
+def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
+    """Texts with a space between any two tokens, for the kinds that the library cannot find."""
+    return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.words == "treebank" else texts
 
 
 def _cleaned(text: str, config: TokensConfig) -> str:
@@ -145,33 +149,33 @@ def _cleaned(text: str, config: TokensConfig) -> str:
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """The ids of each text, ``split`` before; a text without any word becomes one unknown word."""
+    """The ids of each pretokenized text; a text without any token becomes one unknown token."""
     return _encoder(tokenizer)(texts)
 
 
 def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
-    other = unknown(tokenizer)
-    if tokenizer.normalizer is None:  # words are found already, and a dictionary is faster than a tokeniser
+    other = unknown_id(tokenizer)
+    if tokenizer.normalizer is None:  # Tokens are found already, and a dictionary is faster than the library.
         known = tokenizer.get_vocab()
-        return lambda texts: [[known.get(word, other) for word in text.split()] or [other] for text in texts]
-    tokenizer.encode_special_tokens = True  # a review that spells [PAD] holds no padding
+        return lambda texts: [[known.get(token, other) for token in text.split()] or [other] for text in texts]
+    tokenizer.encode_special_tokens = True  # A text that spells [PAD] holds no padding.
     return lambda texts: [encoding.ids or [other] for encoding in tokenizer.encode_batch_fast(texts)]
 
 
-def prepared(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
-    """The dataset with its text ``split``, computed once and cached."""
+def pretokenize_dataset(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
+    """The dataset with its column ``text`` pretokenized, computed once and cached."""
     if config.words != "treebank":
         return dataset
     return dataset.map(
-        lambda batch: {"text": split(batch["text"], config)},
+        lambda batch: {"text": pretokenize(batch["text"], config)},
         batched=True,
         batch_size=5000,
         new_fingerprint=digest(dataset._fingerprint, _how(config), _own_code()),
     )
 
 
-def tokenised(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
-    """The dataset with its text, ``split`` before, as a column ``ids``; computed once and cached."""
+def encode_dataset(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
+    """The columns ``ids`` and ``label`` of a pretokenized dataset, computed once and cached."""
     encoder = _encoder(tokenizer)
 
     def ids_of(batch: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""How a run came along: every epoch's kept weights evaluated on training and test reviews."""
+"""How a run came along: the weights that were kept of every epoch, evaluated on the training and the test split."""
 
 from typing import NamedTuple
 
@@ -9,46 +9,48 @@ from lstm_jax.config import epoch_name
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import bucket_lengths
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.figures import Trained, fitting, mesh_of, program_of, shapes_of
-from lstm_jax.training import loop
+from lstm_jax.evaluation.predictions import mesh_of, program_of, split_of
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.feed import make_feed
+from lstm_jax.training.loop import evaluate_corpus
+from lstm_jax.training.restore import Trained, shapes_of
 from lstm_jax.training.workdir import write_json
 
 
 class EpochFigures(NamedTuple):
-    """What the weights of one lane after one epoch do on one part of the reviews."""
+    """What the weights of one lane after one epoch do on one split."""
 
     epoch: int
     lane: int
     split: str
-    loss: float | None  # nats a review; None where it is not finite
+    loss: float | None  # Mean cross-entropy in nats; None if it is not finite.
     accuracy: float
 
 
 def every_epoch(trained: Trained, corpora: corpus.Corpora) -> list[EpochFigures]:
-    """Loss and accuracy on training and test reviews after each epoch; writes ``epochs.json``.
+    """Loss and accuracy on the training and the test split after each epoch; writes ``epochs.json``.
 
     Raises:
-      UserError: the run kept no weights of its epochs.
+      UserError: The run kept no weights of its epochs.
     """
     config, mesh = trained.config.train, mesh_of(trained)
-    program, state = program_of(trained, mesh)
-    checkpoints, shapes = Checkpoints(trained.workdir, read_only=True), shapes_of(trained.model, trained.lanes)
-    feeds = {split: make_feed(fitting(trained, corpora, split), mesh) for split in ("train", "test")}
+    program, _ = program_of(trained, mesh)
+    checkpoints = Checkpoints(trained.workdir, read_only=True)
+    shapes = shapes_of(trained.config, trained.model, trained.lanes)
+    feeds = {split: make_feed(split_of(trained, corpora, split), mesh) for split in ("train", "test")}
     rows = []
     for epoch in range(1, config.epochs + 1):
         kept = checkpoints.kept(epoch_name(trained.config, epoch), shapes) if config.keep_epochs else None
         if kept is None:
             continue
-        own = jax.device_put(kept, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane")))
-        state = state._replace(params=own["params"], frozen=own["frozen"])
+        variables = jax.device_put(kept, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane")))
         for split, feed in feeds.items():
             buckets = bucket_lengths(corpus.lengths(feed.host), config.buckets)
-            sums = loop.evaluate(program, feed, buckets, config, state)
-            for lane, (loss, correct, reviews, _) in enumerate(np.stack(sums, axis=-1)):
-                mean = float(loss / reviews) if np.isfinite(loss) else None
-                rows.append(EpochFigures(epoch, lane, split, mean, float(correct / reviews)))
+            sums = evaluate_corpus(program, feed, buckets, config, variables)
+            for lane, examples in enumerate(sums["examples"]):
+                loss, correct = sums["loss"][lane], sums["correct"][lane]
+                mean = float(loss / examples) if np.isfinite(loss) else None
+                rows.append(EpochFigures(epoch, lane, split, mean, float(correct / examples)))
     checkpoints.finish()
     if not rows:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Looking inside a trained network while it reads one review."""
+"""Looking inside a trained LSTM while it reads one text."""
 
 from pathlib import Path
 from typing import Any
@@ -8,51 +8,47 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.tokenizer import tokens_of
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation.predictions import corpus_of, probabilities
 from lstm_jax.models.classifier import matmul_dtype
 from lstm_jax.reports import gates
+from lstm_jax.training.restore import Trained
 from lstm_jax.types import Params
 
 
-def explain(trained: evaluation.Trained, text: str) -> Path:
-    """Draws the gates and the cell state of the first layer over the words of a review, into ``plots``.
+def explain(trained: Trained, text: str) -> Path:
+    """Draws the gates and the cell state of the first layer over the tokens of a text, into ``plots``.
 
-    Of several lanes the first is drawn, beside the verdict of all.
+    Of several lanes the first is drawn, beside the predictions of all.
 
     Raises:
-      UserError: the network is of another kind than LSTM.
+      UserError: The layers are not LSTMs.
     """
-    if trained.config.model.cell != "lstm":
-        raise UserError(f"--explain draws the gates of an LSTM; this run's cell is {trained.config.model.cell!r}")
-    review = evaluation.corpus_of(trained, [text])
+    config = trained.config.model
+    if config.layer != "lstm":
+        raise UserError(f"--explain draws the gates of an LSTM; the layers of this run are {config.layer!r}")
+    example = corpus_of(trained, [text])
     variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
-    table = variables["params" if trained.config.model.train_embedding else "frozen"]["embedding"]
+    embedded: Any = trained.model.apply(variables, jnp.asarray(example.tokens)[:, None], method="embed")
     first_layer = variables["params"]["layers"]["cells"][0]
-    forward = first_layer.forward if trained.config.model.bidirectional else first_layer
-    model = trained.config.model
-    inside = gates.look_inside(forward, table[review.tokens], model.segment, matmul_dtype(model))
-    parts = [review.tokens[: n + 1].tolist() for n in range(len(review.tokens))]
-    verdicts = gates.Verdicts(
+    forward = first_layer.forward if config.bidirectional else first_layer
+    inside = gates.look_inside(forward, embedded[:, 0], config.segment, matmul_dtype(config))
+    beginnings = [example.tokens[: n + 1].tolist() for n in range(len(example.tokens))]
+    predictions = gates.Predictions(
         trained.classes[-1],
-        so_far=evaluation.probabilities(trained, corpus.from_ids(parts))[:, -1],
-        by_itself=np.asarray(_every_step(trained, variables, review))[:, -1],
+        so_far=probabilities(trained, corpus.from_ids(beginnings))[:, -1],
+        by_itself=np.asarray(_every_step(trained, variables, example))[:, -1],
     )
     path = trained.workdir / "plots" / "explain.png"
-    title = "first layer" + (", forward direction" if trained.config.model.bidirectional else "")
-    gates.picture(inside, tokens.words(trained.tokenizer, review.tokens), verdicts, title, path)
+    title = "first layer" + (", forward direction" if config.bidirectional else "")
+    gates.draw_gates(inside, tokens_of(trained.tokenizer, example.tokens), predictions, title, path)
     return path
 
 
-def _every_step(trained: evaluation.Trained, variables: Params, review: FlatCorpus) -> jax.Array:
+def _every_step(trained: Trained, variables: Params, example: FlatCorpus) -> jax.Array:
     """Class probabilities ``[T, C]`` of every step's outputs by themselves."""
-    model, words = trained.model.clone(every_step=True), jnp.asarray(review.tokens)[:, None]
-    logits: Any = model.apply(variables, words, jnp.array([len(words)]))
+    model, tokens = trained.model.clone(every_step=True), jnp.asarray(example.tokens)[:, None]
+    logits: Any = model.apply(variables, tokens, jnp.array([len(tokens)]))
     return jax.nn.softmax(logits[:, 0], axis=-1)
-
-
-def as_read(trained: evaluation.Trained, text: str) -> str:
-    """A review as the network reads it: its words after tokenising and cutting, unknown ones marked."""
-    return " ".join(tokens.words(trained.tokenizer, evaluation.corpus_of(trained, [text]).tokens))

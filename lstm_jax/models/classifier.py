@@ -1,6 +1,7 @@
-"""The Flax module: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
+"""The text classifier as a Flax module: embedding, recurrent layers, pooling, dense head, linear part."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -8,11 +9,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lstm_jax.config import ModelConfig
+from lstm_jax.data.batching import Batch
 from lstm_jax.layers import Layer, bidirectional, make_layer, segmented, stack
 from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.registry import POOLINGS
-from lstm_jax.types import ExampleKeys, HostArray, Inputs, Key, Lengths, Logits, MatmulDtype, Outputs, Scalar, Tokens
+from lstm_jax.types import (
+    ExampleKeys,
+    HostArray,
+    Inputs,
+    Key,
+    Lengths,
+    Logits,
+    MatmulDtype,
+    Outputs,
+    Params,
+    Scalar,
+    State,
+    Tokens,
+)
 
 
 class DropoutRates(NamedTuple):
@@ -35,7 +50,7 @@ def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Laye
 
     def one(reverse: bool) -> Layer:
         return make_layer(
-            config.cell,
+            config.layer,
             config.hidden_size,
             reverse=reverse,
             implementation=config.implementation,
@@ -53,25 +68,26 @@ class Recurrent(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: Inputs, lengths: Lengths, key: ExampleKeys | None, dropout: Scalar | float) -> Outputs:
+    def __call__(
+        self, x: Inputs, lengths: Lengths, key: ExampleKeys | None, dropout: Scalar | float
+    ) -> tuple[Outputs, State]:
         layer = recurrent_layers(self.config, dropout)
         params = self.param("cells", lambda init_key: layer.init(init_key, x.shape[-1]))
-        y, _ = layer.apply(params, x, lengths, key)
-        return y
+        return layer.apply(params, x, lengths, key)
 
 
 class TextClassifier(nn.Module):
-    """Reviews as token ids to logits.
+    """Texts as token ids to logits, in three parts: ``embed``, ``encode``, ``classify``.
 
     Attributes:
-      config: widths and kinds of the parts.
+      config: Widths and kinds of the parts.
       vocabulary_size: V.
       classes: C.
-      unknown: the id that dropped words become.
-      vectors: ``[V, D]`` first values of the embedding; ``None``: normal with deviation 0.1. Where the
-        config does not train the embedding, it lies in the collection ``frozen`` instead of ``params``.
-      every_step: gives logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling; a linear
-        part adds those of the words so far.
+      unknown: The id that dropped tokens become.
+      vectors: First values ``[V, D]`` of the embedding; ``None``: normal with deviation 0.1. An embedding that is not
+        trained lies in the collection ``frozen`` instead of ``params``.
+      every_step: Whether to give logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling. A
+        linear part then adds those of the tokens so far.
     """
 
     config: ModelConfig
@@ -81,7 +97,17 @@ class TextClassifier(nn.Module):
     vectors: HostArray | None = None
     every_step: bool = False
 
-    @nn.compact
+    def setup(self) -> None:
+        config = self.config
+        self.table = self._embedding()
+        self.layers = Recurrent(config)
+        self.head = [nn.Dense(width) for width in config.head]
+        outputs = 1 if config.output == "sigmoid" else self.classes
+        self.output = nn.Dense(outputs)
+        if config.wide:
+            every_step = self.every_step or config.pooling == "every"
+            self.wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step)
+
     def __call__(
         self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
     ) -> Logits:
@@ -90,49 +116,66 @@ class TextClassifier(nn.Module):
         Args:
           tokens: ``[T, B]``.
           lengths: ``[B]``.
-          key: one key a row for dropout; without it the model is deterministic.
-          rates: needed with ``key``.
+          key: One key for each example, for dropout; without it the model is deterministic.
+          rates: Dropout rates; needed with ``key``.
         """
-        config, dropout = self.config, self.config.dropout
-        rates = rates if rates is not None else DropoutRates(*[jnp.zeros(())] * len(DropoutRates._fields))
+        y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates)
+        return self.classify(y, tokens, lengths, key, rates)
 
-        read = tokens
-        if key is not None and dropout.words:
-            read = word_dropout(fold_in(key, 0), tokens, rates.words, self.unknown)
-        x = jnp.take(self.embedding(), read, axis=0)
-        if key is not None and dropout.embedding:
-            x = feature_dropout(fold_in(key, 1), x, rates.embedding)
+    def embed(self, tokens: Tokens, key: ExampleKeys | None = None, rates: DropoutRates | None = None) -> Inputs:
+        """The embedded tokens ``[T, B, D]``, after dropout of tokens and features."""
+        drops, rate = self._dropout("words", 0, key, rates)
+        if drops is not None:
+            tokens = word_dropout(drops, tokens, rate, self.unknown)
+        x = jnp.take(self.table, tokens, axis=0)
+        drops, rate = self._dropout("embedding", 1, key, rates)
+        return x if drops is None else feature_dropout(drops, x, rate)
 
-        layers_key = None if key is None or not dropout.layers else fold_in(key, 2)
-        y = Recurrent(config, name="layers")(x, lengths, layers_key, rates.layers)
+    def encode(
+        self, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
+    ) -> tuple[Outputs, State]:
+        """The layers' outputs ``[T, B, H]`` for embedded tokens, and their final state."""
+        return self.layers(x, lengths, *self._dropout("layers", 2, key, rates))
 
-        if config.pooling != "every":
-            y = self.pooled(y, lengths)
-        if key is not None and dropout.pooled:
-            y = feature_dropout(fold_in(key, 3), y, rates.pooled)
+    def classify(
+        self,
+        y: Outputs,
+        tokens: Tokens,
+        lengths: Lengths,
+        key: ExampleKeys | None = None,
+        rates: DropoutRates | None = None,
+    ) -> Logits:
+        """Logits from the layers' outputs; the linear part reads ``tokens`` itself."""
+        pooled = y if self.config.pooling == "every" else self._pooled(y, lengths)
+        drops, rate = self._dropout("pooled", 3, key, rates)
+        if drops is not None:
+            pooled = feature_dropout(drops, pooled, rate)
+        for dense in self.head:
+            pooled = nn.relu(dense(pooled))
+        z = self.output(pooled)
+        if self.config.wide:
+            z = z + self.wide(tokens, lengths, *self._dropout("wide", 4, key, rates))
+        return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
 
-        for n, width in enumerate(config.head):
-            y = nn.relu(nn.Dense(width, name=f"head_{n}")(y))
-        outputs = 1 if config.output == "sigmoid" else self.classes
-        z = nn.Dense(outputs, name="output")(y)
-        if config.wide:
-            every_step = self.every_step or config.pooling == "every"
-            wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step, name="wide")
-            wide_key = None if key is None or not dropout.wide else fold_in(key, 4)
-            z = z + wide(tokens, lengths, wide_key, rates.wide)
-        return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if config.output == "sigmoid" else z
+    def _dropout(
+        self, place: str, use: int, key: ExampleKeys | None, rates: DropoutRates | None
+    ) -> tuple[ExampleKeys | None, Scalar | float]:
+        """Keys and rate of dropout in one place; the keys are ``None`` if nothing is dropped there."""
+        if key is None or rates is None or not getattr(self.config.dropout, place):
+            return None, 0.0
+        return fold_in(key, use), getattr(rates, place)
 
-    def pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
-        """One vector a row, or of every step by itself."""
+    def _pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
+        """One vector for each example, or for every step by itself."""
         backward = self.config.hidden_size if self.config.bidirectional else 0
         pool = POOLINGS[self.config.pooling]
         if not self.every_step:
             return pool(y, lengths, backward)
-        steps, rows, features = y.shape
-        alone = pool(y.reshape(1, steps * rows, features), jnp.ones(steps * rows, jnp.int32), backward)
-        return alone.reshape(steps, rows, -1)
+        steps, examples, features = y.shape
+        alone = pool(y.reshape(1, steps * examples, features), jnp.ones(steps * examples, jnp.int32), backward)
+        return alone.reshape(steps, examples, -1)
 
-    def embedding(self) -> Float[Array, "V D"]:
+    def _embedding(self) -> Float[Array, "V D"]:
         """The table ``[V, D]``, or with as many rows as the config asks for."""
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
@@ -142,3 +185,38 @@ class TextClassifier(nn.Module):
         if self.config.train_embedding:
             return self.param("embedding", first)
         return self.variable("frozen", "embedding", lambda: first(self.make_rng("params"))).value
+
+
+class Network(NamedTuple):
+    """A TextClassifier as pure functions of its variables and of batches, for objectives.
+
+    ``params`` are a tree with the collections ``params`` and ``frozen``. ``keys`` are one key for each example; without
+    them nothing is dropped.
+    """
+
+    module: TextClassifier
+    rates: DropoutRates | None = None
+
+    def logits(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
+        """The logits of a batch."""
+        return self._apply(None, params, batch.tokens, batch.lengths, keys, self.rates)
+
+    def embed(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Inputs:
+        """The embedded tokens ``[T, B, D]`` of a batch."""
+        return self._apply("embed", params, batch.tokens, keys, self.rates)
+
+    def encode(self, params: Params, x: Inputs, batch: Batch, keys: ExampleKeys | None = None) -> tuple[Outputs, State]:
+        """The layers' outputs and final state for embedded tokens."""
+        return self._apply("encode", params, x, batch.lengths, keys, self.rates)
+
+    def classify(self, params: Params, y: Outputs, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
+        """The logits from the layers' outputs."""
+        return self._apply("classify", params, y, batch.tokens, batch.lengths, keys, self.rates)
+
+    def table(self, params: Params) -> Float[Array, "V D"]:
+        """The embedding's table."""
+        return {**params["frozen"], **params["params"]}["embedding"]
+
+    def _apply(self, method: str | None, params: Mapping[str, Any], *arguments: Any) -> Any:
+        variables = {"params": params["params"], "frozen": params["frozen"]}
+        return self.module.apply(variables, *arguments, method=method)

@@ -1,16 +1,35 @@
-"""What training minimises, review by review."""
+"""Cross-entropy of the classes, the objective of a run that names no other."""
 
-import jax
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
-from lstm_jax.types import Labels, Lengths, Logits
+from lstm_jax.data.batching import Batch
+from lstm_jax.models.classifier import Network
+from lstm_jax.objectives.base import LABELLED, Sums, register
+from lstm_jax.types import ExampleKeys, Labels, Lengths, Logits, Params, Scalar
 
 
-def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[jax.Array, jax.Array]:
-    """Cross-entropy in nats and the logits that decide the class.
+def classification(
+    network: Network,
+    params: Params,
+    batches: Mapping[str, Batch],
+    keys: Mapping[str, ExampleKeys],
+    hparams: Mapping[str, Scalar],
+) -> tuple[Scalar, Sums]:
+    """The mean cross-entropy in nats; contract as in ``Objective``."""
+    del hparams
+    batch = batches[LABELLED]
+    losses, logits = cross_entropy(network.logits(params, batch, keys[LABELLED]), batch.lengths, batch.labels)
+    return jnp.sum(losses * batch.weights) / batch.total, classified(losses, logits, batch)
 
-    With an output at every step the loss is the mean over a review's words, and the last word decides.
+
+def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
+    """Cross-entropy in nats, and the logits that predict the class.
+
+    With an output at every step the loss is the mean over an example's tokens, and the last token's logits predict.
 
     Args:
       logits: ``[B, C]`` or ``[T, B, C]``.
@@ -22,9 +41,33 @@ def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[jax
     """
     if logits.ndim == 2:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels), logits
-    steps = jnp.arange(logits.shape[0])[:, None]
     every = jnp.broadcast_to(labels[None], logits.shape[:2])
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, every)
-    loss = jnp.sum(jnp.where(steps < lengths[None], losses, 0.0), axis=0) / jnp.maximum(lengths, 1)
+    return mean_over_tokens(losses, lengths), last_logits(logits, lengths)
+
+
+def mean_over_tokens(losses: Float[Array, "T B"], lengths: Lengths) -> Float[Array, " B"]:
+    """The mean of each example's losses over its tokens."""
+    steps = jnp.arange(losses.shape[0])[:, None]
+    return jnp.sum(jnp.where(steps < lengths[None], losses, 0.0), axis=0) / jnp.maximum(lengths, 1)
+
+
+def last_logits(logits: Float[Array, "T B C"], lengths: Lengths) -> Float[Array, "B C"]:
+    """The logits at each example's last token."""
     end = jnp.maximum(lengths - 1, 0)
-    return loss, jnp.take_along_axis(logits, end[None, :, None], axis=0)[0]
+    return jnp.take_along_axis(logits, end[None, :, None], axis=0)[0]
+
+
+def classified(losses: Float[Array, " B"], logits: Float[Array, "B C"], batch: Batch) -> Sums:
+    """Sums of a batch: ``loss`` in nats, and the numbers of ``correct`` predictions, ``examples`` and ``tokens``."""
+    predicted = jnp.argmax(logits, axis=-1)
+    real = batch.weights.astype(jnp.int32)
+    return {
+        "loss": jnp.sum(losses * batch.weights),
+        "correct": jnp.sum(real * (predicted == batch.labels)),
+        "examples": jnp.sum(real),
+        "tokens": jnp.sum(batch.lengths),
+    }
+
+
+register("classification", classification)

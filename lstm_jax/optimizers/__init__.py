@@ -1,7 +1,8 @@
-"""Optimizers by name, each a function of its rate and its hyper-parameters; one's own are registered beside them."""
+"""Optimizers by name, each a function of its learning rate and hyper-parameters. Your own may be registered."""
 
-from lstm_jax.optimizers import table  # noqa: F401, registers them
-from lstm_jax.optimizers.spec import NAMES, OPTIMIZERS, Optimizer, Range, Space, identity, register
+from lstm_jax.optimizers import table  # noqa: F401 - the import registers the project's own
+from lstm_jax.optimizers.base import Optimizer, Range, Space, identity, register
 from lstm_jax.optimizers.special import evaluated
+from lstm_jax.registry import OPTIMIZERS
 
-__all__ = ["NAMES", "OPTIMIZERS", "Optimizer", "Range", "Space", "evaluated", "identity", "register"]
+__all__ = ["OPTIMIZERS", "Optimizer", "Range", "Space", "evaluated", "identity", "register"]

@@ -11,7 +11,7 @@ def matrices(params: Any) -> Any:
 
 
 def embedding(params: Any) -> Any:
-    """The embedding, whose rate may differ (Howard & Ruder 2018, discriminative rates)."""
+    """The embedding, whose learning rate may differ (Howard & Ruder 2018, discriminative fine-tuning)."""
     return {name: jax.tree.map(lambda _, own=name == "embedding": own, part) for name, part in params.items()}
 
 

@@ -10,53 +10,56 @@ from optax.contrib import ScheduleFreeState
 from lstm_jax.optimizers.masks import hidden_matrices, matrices
 from lstm_jax.types import Params, Scalar
 
-AS_ADAMW = 0.2  # root mean square of an orthogonal update that matches AdamW's (Liu et al. 2025, section 2.2)
+# Root mean square of an orthogonal update that matches AdamW's (Liu et al. 2025, section 2.2).
+ADAMW_RMS = 0.2
 
 
-def muon(rate: optax.Schedule, momentum: Scalar, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
+def muon(schedule: optax.Schedule, momentum: Scalar, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
     """Muon for the kernels of hidden layers, AdamW for embedding, biases and output (Jordan 2024).
 
-    Updates have AdamW's size, so that one rate serves both. An LSTM's four gates lie in one kernel, which is
+    Updates have AdamW's size, so one learning rate serves both. An LSTM's four gates lie in one kernel, which is
     orthogonalised as a whole.
     """
     parts = {
-        "muon": optax.contrib.muon(rate, beta=momentum, weight_decay=weight_decay, consistent_rms=AS_ADAMW),
-        "adamw": optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=matrices),
+        "muon": optax.contrib.muon(schedule, beta=momentum, weight_decay=weight_decay, consistent_rms=ADAMW_RMS),
+        "adamw": optax.adamw(schedule, b1, b2, eps, weight_decay=weight_decay, mask=matrices),
     }
     return optax.partition(
         parts, lambda params: jax.tree.map(lambda own: "muon" if own else "adamw", hidden_matrices(params))
     )
 
 
-def prodigy(rate: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """Prodigy estimates the rate; what is searched for is a factor on its estimate (Mishchenko & Defazio 2024).
+def prodigy(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
+    """Prodigy estimates the learning rate; ours is a factor on its estimate (Mishchenko & Defazio 2024).
 
-    Its estimate leaves the rate of the moment out, which its authors advise where that rises first.
+    Its estimate leaves the schedule out, as its authors advise for schedules that begin with a warm-up.
     """
-    return optax.contrib.prodigy(rate, (b1, b2), eps=eps, safeguard_warmup=True)
+    return optax.contrib.prodigy(schedule, (b1, b2), eps=eps, safeguard_warmup=True)
 
 
-def dadapt_adamw(rate: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """D-Adaptation estimates the rate; what is searched for is a factor (Defazio & Mishchenko 2023)."""
-    return optax.contrib.dadapt_adamw(rate, (b1, b2), eps=eps)
+def dadapt_adamw(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
+    """D-Adaptation estimates the learning rate; ours is a factor on its estimate (Defazio & Mishchenko 2023)."""
+    return optax.contrib.dadapt_adamw(schedule, (b1, b2), eps=eps)
 
 
-def cocob(rate: optax.Schedule, alpha: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """Coin betting, which has no rate (Orabona & Tommasi 2017); a factor on its steps, after them.
+def cocob(schedule: optax.Schedule, alpha: Scalar, eps: Scalar) -> optax.GradientTransformation:
+    """Coin betting, which has no learning rate (Orabona & Tommasi 2017); ours is a factor on its steps.
 
-    optax's puts the factor before it, where the bets do not see it.
+    optax applies its factor before the bets, which are scale-free and so do not see it. Here it comes after them.
     """
-    return optax.chain(optax.contrib.scale_by_cocob(alpha, eps), optax.scale_by_learning_rate(rate, flip_sign=False))
+    return optax.chain(
+        optax.contrib.scale_by_cocob(alpha, eps), optax.scale_by_learning_rate(schedule, flip_sign=False)
+    )
 
 
-def schedule_free_adamw(rate: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
+def schedule_free_adamw(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
     """Schedule-free AdamW (Defazio et al. 2024, algorithm 1), decaying matrices only."""
     step = optax.chain(
         optax.scale_by_rms(decay=b2, eps=eps, eps_in_sqrt=False, bias_correction=True),
         optax.add_decayed_weights(weight_decay, matrices),
-        optax.scale_by_learning_rate(rate),
+        optax.scale_by_learning_rate(schedule),
     )
-    return optax.contrib.schedule_free(step, rate, b1)
+    return optax.contrib.schedule_free(step, schedule, b1)
 
 
 def evaluated(opt_state: Any, params: Params) -> Params:
@@ -108,11 +111,11 @@ def hutchinson() -> optax.GradientTransformationExtraArgs:
 
 
 def sophia(
-    rate: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, gamma: Scalar, weight_decay: Scalar
+    schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, gamma: Scalar, weight_decay: Scalar
 ) -> optax.GradientTransformation:
     """Sophia-H (Liu et al. 2023, algorithm 3), its Hessian estimated every tenth step."""
     return optax.contrib.sophia(
-        rate,
+        schedule,
         b1,
         b2,
         eps,
@@ -123,6 +126,6 @@ def sophia(
     )
 
 
-def sm3(rate: optax.Schedule, momentum: Scalar) -> optax.GradientTransformation:
+def sm3(schedule: optax.Schedule, momentum: Scalar) -> optax.GradientTransformation:
     """SM3 (Anil et al. 2019) with a schedule, which optax's has not."""
-    return optax.chain(optax.scale_by_sm3(momentum), optax.scale_by_learning_rate(rate))
+    return optax.chain(optax.scale_by_sm3(momentum), optax.scale_by_learning_rate(schedule))

@@ -1,9 +1,9 @@
 """The optimizers of optax and of its contributions, by name.
 
-Left out, because they do not fit a loop of small batches in lanes: lbfgs (a line search evaluates the loss several
-times a step), rprop (for full batches), noisy_sgd (its noise has a key of its own), galore (its subspace turns with
-the last bits of a gradient, so that a lane is not its solo run), the first optimistic_adam (superseded by the second),
-and the wrappers that are no optimizers themselves.
+Some do not fit a loop of small batches in lanes and are left out: lbfgs (its line search evaluates the loss several
+times a step), rprop (it needs full batches), noisy_sgd (its noise has a key of its own) and galore (its subspace turns
+with the last bits of a gradient, so a lane would not equal its solo run). The first optimistic_adam is superseded by
+the second. Wrappers that are no optimizers themselves are left out too.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,20 @@ import optax
 from optax import contrib
 
 from lstm_jax.optimizers import special
+from lstm_jax.optimizers.base import register
 from lstm_jax.optimizers.masks import matrices
-from lstm_jax.optimizers.spec import register
 
 
 def _masked(make: Callable[..., Any]) -> Callable[..., Any]:
-    """One that decays matrices only."""
+    """An optimizer that decays weight matrices only."""
     return partial(make, mask=matrices)
 
 
-def _add(name: str, make: Callable[..., Any], rate: float, source: str, **others: Any) -> None:
-    register(name, make, rate=rate, source=source, **others)
+def _add(name: str, make: Callable[..., Any], learning_rate: float, source: str, **others: Any) -> None:
+    register(name, make, learning_rate=learning_rate, source=source, **others)
 
 
-_adam = partial(_add, b1=0.9, b2=0.999, eps=1e-8)  # with Adam's defaults (Kingma & Ba 2015, algorithm 1)
+_adam = partial(_add, b1=0.9, b2=0.999, eps=1e-8)  # Adam's defaults (Kingma & Ba 2015, algorithm 1).
 _lars = partial(optax.lars, weight_decay_mask=matrices)
 _adagrad = partial(optax.adagrad, initial_accumulator_value=0.0)
 
@@ -37,17 +37,18 @@ _add("sgd", optax.sgd, 1.0, "Zaremba et al. 2014, LSTM language models")
 _add("momentum", optax.sgd, 0.1, "He et al. 2016", momentum=0.9)
 _add("nesterov", partial(optax.sgd, nesterov=True), 0.1, "that of momentum", momentum=0.9)
 _add("optimistic_sgd", optax.optimistic_gradient_descent, 1.0, "that of sgd")
-_add("polyak_sgd", lambda rate: optax.polyak_sgd(scaling=rate), 1.0, "Loizou et al. 2021, a factor")
+_add("polyak_sgd", lambda schedule: optax.polyak_sgd(scaling=schedule), 1.0, "Loizou et al. 2021, a factor")
 _add("sign_sgd", optax.sign_sgd, 1e-3, "Kingma & Ba 2015, the bound of Adam's step")
-_add("signum", lambda rate, momentum: optax.signum(rate, momentum), 1e-4, "Bernstein et al. 2018", momentum=0.9)
+_add("signum", lambda schedule, momentum: optax.signum(schedule, momentum), 1e-4, "Bernstein et al. 2018", momentum=0.9)
 _add("lion", _masked(optax.lion), 1e-4, "Chen et al. 2023", b1=0.9, b2=0.99, weight_decay=0.1)
 _add("fromage", optax.fromage, 1e-2, "Bernstein et al. 2020")
 _add("lars", _lars, 2.0, "You et al. 2017, AlexNet at batches of 512", momentum=0.9, weight_decay=0.0)
 
-# A rate for every weight.
+# A learning rate for every weight.
 _add("adagrad", _adagrad, 1e-2, "PyTorch's default", eps=1e-10)
-_add("adadelta", lambda rate, b2, eps: optax.adadelta(rate, b2, eps), 1.0, "Zeiler 2012", b2=0.95, eps=1e-6)
-_add("rmsprop", lambda rate, b2, eps: optax.rmsprop(rate, b2, eps), 1e-3, "Tieleman & Hinton 2012", b2=0.9, eps=1e-8)
+_add("adadelta", lambda schedule, b2, eps: optax.adadelta(schedule, b2, eps), 1.0, "Zeiler 2012", b2=0.95, eps=1e-6)
+_add("rmsprop", lambda schedule, b2, eps: optax.rmsprop(schedule, b2, eps), 1e-3, "Tieleman & Hinton 2012", b2=0.9,
+     eps=1e-8)
 _add("adafactor", optax.adafactor, 1e-2, "Shazeer & Stern 2018, relative to the weights' size")
 _add("sm3", special.sm3, 0.1, "Anil et al. 2019, BERT", momentum=0.9)
 _add("madgrad", contrib.madgrad, 1e-2, "Defazio & Jelassi 2022", momentum=0.9, eps=1e-6)
@@ -76,14 +77,16 @@ _adam("muon", special.muon, 1e-3, "Liu et al. 2025, that of AdamW", momentum=0.9
 _adam("sophia", special.sophia, 1e-3, "Liu et al. 2023, near Adam's", b1=0.965, b2=0.99, gamma=0.01, weight_decay=1e-4,
       periodic=True)
 
-# Those that promise to need no rate, or no schedule. Of the first a factor on their own rate is searched for.
+# Optimizers that promise to need no learning rate, or no schedule. The learning rate of the former is a factor on the
+# one that they estimate.
 _adam("prodigy", special.prodigy, 1.0, "Mishchenko & Defazio 2024, a factor")
 _adam("dadapt_adamw", special.dadapt_adamw, 1.0, "Defazio & Mishchenko 2023, a factor")
 _add("dog", contrib.dog, 1.0, "Ivgi et al. 2023, a factor", eps=1e-8)
 _add("dowg", contrib.dowg, 1.0, "Khaled et al. 2023, a factor", eps=1e-4)
 _add("cocob", special.cocob, 1.0, "Orabona & Tommasi 2017, a factor", alpha=100.0, eps=1e-8)
-_add("momo", lambda rate, momentum: contrib.momo(rate, momentum), 1.0, "Schaipp et al. 2024", momentum=0.9)
+_add("momo", lambda schedule, momentum: contrib.momo(schedule, momentum), 1.0, "Schaipp et al. 2024", momentum=0.9)
 _adam("momo_adam", contrib.momo_adam, 1e-2, "Schaipp et al. 2024")
-_add("schedule_free_sgd", contrib.schedule_free_sgd, 1.0, "Defazio et al. 2024", b1=0.9, flat=True)
-_adam("schedule_free_adamw", special.schedule_free_adamw, 2.5e-3, "Defazio et al. 2024", weight_decay=0.0, flat=True)
+_add("schedule_free_sgd", contrib.schedule_free_sgd, 1.0, "Defazio et al. 2024", b1=0.9, warmup_only=True)
+_adam("schedule_free_adamw", special.schedule_free_adamw, 2.5e-3, "Defazio et al. 2024", weight_decay=0.0,
+      warmup_only=True)
 # fmt: on

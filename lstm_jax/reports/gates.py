@@ -31,7 +31,7 @@ class Inside(NamedTuple):
     c: HostArray
 
 
-class Verdicts(NamedTuple):
+class Predictions(NamedTuple):
     """The probability of a class as a review is read, each ``[T]``."""
 
     name: str  # of the class
@@ -56,19 +56,22 @@ def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype
         c = opened.f * state.c + opened.i * opened.g
         return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
 
+    params, x = jax.tree.map(jnp.asarray, (params, x))
     zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
     kept = jnp.arange(len(x)) % segment != 0 if segment else jnp.ones(len(x))
     _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), (x, kept.astype(x.dtype)))
     return Inside(*(np.asarray(each)[:, 0] for each in seen))
 
 
-def picture(inside: Inside, words: list[str], verdicts: Verdicts, title: str, path: Path, most_words: int = 60) -> None:
+def draw_gates(
+    inside: Inside, words: list[str], predictions: Predictions, title: str, path: Path, most_words: int = 60
+) -> None:
     """Draws gates and cell state, unit by unit, and the class probability after each word.
 
     Args:
       inside: of T words.
       words: the T words.
-      verdicts: of T words.
+      predictions: Of T tokens.
       title: says which layer and direction is drawn.
       path: a PNG.
       most_words: the last so many are drawn, since more could not be read.
@@ -85,11 +88,11 @@ def picture(inside: Inside, words: list[str], verdicts: Verdicts, title: str, pa
         _panel(drawn, axis, getattr(inside, field)[:, order].T, label, colours, limits)
     last: Any = axes[-1]
     style: dict[str, Any] = {"marker": "o", "markersize": 4}
-    by_itself, so_far = verdicts.by_itself[-most_words:], verdicts.so_far[-most_words:]
+    by_itself, so_far = predictions.by_itself[-most_words:], predictions.so_far[-most_words:]
     last.plot(by_itself, color=plots.COLOURS["train"], label="of this step's outputs", **style)
     last.plot(so_far, color=plots.COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
-    last.set(ylim=(-0.03, 1.03), ylabel=f"p({verdicts.name})")
+    last.set(ylim=(-0.03, 1.03), ylabel=f"p({predictions.name})")
     last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
     plots.save(drawn, path)

@@ -84,7 +84,7 @@ def figures(found: Figures, classes: tuple[str, ...], split: str, published: flo
     lines = [
         f"{split}: {found.n:,} reviews, weights of step {found.checkpoint_step}",
         f"{'accuracy of the network':<42} {found.accuracy:.2%}",
-        *([f"{'accuracy published':<42} {published:.2%}"] if published else []),
+        *([f"{'accuracy reported by the source':<42} {published:.2%}"] if published else []),
         *(
             [f"{'accuracy of each lane':<42} {', '.join(f'{a:.2%}' for a in found.lanes)}"]
             if len(found.lanes) > 1

@@ -1,142 +1,100 @@
-"""One field of a config over several values: test accuracy after each epoch, as a table and a picture."""
+"""Fields of a config over several values each: test accuracy after every epoch, as a table and a picture."""
 
-import copy
-import csv
 import dataclasses
-import io
-import math
+import itertools
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from lstm_jax import config as configs
-from lstm_jax.config import Config, validate
+from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.evaluation.epochs import EpochFigures
-from lstm_jax.files import write_text
-from lstm_jax.reports import plots, tables
-from lstm_jax.studies import arms
-from lstm_jax.studies.arms import Arm
-from lstm_jax.training import journal
-from lstm_jax.training.workdir import Lane
-
-
-class Outcome(NamedTuple):
-    """What became of one value."""
-
-    rows: list[EpochFigures]  # of the epochs before a lane diverged
-    diverged: dict[int, int]  # seed → epoch in which its loss or gradient became NaN or infinite
+from lstm_jax.files import hold
+from lstm_jax.studies import trials
+from lstm_jax.studies.reports import grid as report
+from lstm_jax.studies.reports.grid import GridRun
+from lstm_jax.studies.runner import Runner
+from lstm_jax.studies.trials import GRID, Changes, Trial
 
 
 @dataclasses.dataclass
 class Grid:
-    """A study of one field.
+    """A study of one field, or of all combinations of several: ``Grid(base, {"model.hidden_size": (32, 64), …})``.
 
-    Where the field is a traced hyper-parameter, all values and seeds are lanes of one program; otherwise each
-    value is compiled by itself and its seeds are lanes.
+    Values of traced hyper-parameters and all seeds are lanes of one program; every combination of the other fields
+    is compiled by itself.
     """
 
     base: Config
-    field: str  # dotted path
-    values: tuple[Any, ...]
-    seeds: int = 1  # from the base's seed on
+    field: str | Mapping[str, tuple[Any, ...]]  # A dotted path, or dotted paths with their values
+    values: tuple[Any, ...] = ()  # Of a single field
+    seeds: int = 1  # From the base's seed on
+    lanes: int = 0  # At once, at most; 0: as many as fit in memory
 
-    def arms(self) -> list[Arm]:
-        """The stacks of lanes to be trained.
+    @property
+    def fields(self) -> dict[str, tuple[Any, ...]]:
+        """Dotted path → its values."""
+        return {self.field: self.values} if isinstance(self.field, str) else dict(self.field)
+
+    @property
+    def task(self) -> Config:
+        """The base, which keeps the weights of every epoch, since these are what is evaluated."""
+        task = configs.from_json(configs.to_json(self.base))
+        task.train.keep_epochs = task.train.keep_epochs or "epoch_{epoch}"
+        return task
+
+    def points(self) -> list[Changes]:
+        """All combinations of values.
 
         Raises:
-          ConfigError: there is no such field, no value, or one that the field cannot have.
+          ConfigError: there is no such field, or it has no values.
         """
-        configs.check_path(f"config.{self.field}")
-        if not self.values:
-            raise ConfigError(f"the study of {self.field} has no values")
-        each = [validate(_changed(self.base, self.field, value)) for value in self.values]
-        seeds = range(self.base.seed, self.base.seed + self.seeds)
-        if self.field in configs.hparams(self.base):
-            lanes = tuple(Lane(seed, {self.field: float(value)}) for value in self.values for seed in seeds)
-            return [Arm(self.field, copy.deepcopy(self.base), lanes)]
-        own = tuple(Lane(seed, {}) for seed in seeds)
-        return [Arm(f"{self.field}={value}", config, own) for value, config in zip(self.values, each, strict=True)]
+        for path, values in self.fields.items():
+            configs.check_path(f"config.{path}")
+            if not values:
+                raise ConfigError(f"the study of {path} has no values")
+        return [tuple(zip(self.fields, each, strict=True)) for each in itertools.product(*self.fields.values())]
+
+    def trials(self) -> list[Trial]:
+        """The runs of all points and seeds.
+
+        Raises:
+          ConfigError: a field does not exist, has no value, or cannot have one of those given.
+        """
+        label = ",".join(path.split(".")[-1] for path in self.fields)
+        found = []
+        for point in self.points():
+            traced = configs.hparams(trials.config_of(self.task, point, self.base.seed))
+            static = [f"{path.split('.')[-1]}={value}" for path, value in point if path not in traced]
+            name = re.sub(r"[^\w.,=+-]", "_", ",".join(static)) or "all"
+            seeds = range(self.base.seed, self.base.seed + self.seeds)
+            found += [Trial(label, name, point, seed, GRID) for seed in seeds]
+        return found
 
     def run(self, workdir: Path) -> str:
         """Trains what is not trained yet and returns the table; writes it, ``runs.csv`` and pictures.
 
-        These are the accuracy over epochs by value, and for each value the training loss of its first seed.
+        The pictures are the accuracy over epochs by value, and for each value the training loss of its first seed.
+
+        Raises:
+          UserError: the workdir is in use, or the data, or the disk, are at fault.
         """
-        stacks = self.arms()
-        summaries = [arms.train(arm, workdir) for arm in stacks]
-        found = {value: Outcome([], {}) for value in self.values}
-        for n, (arm, summary) in enumerate(zip(stacks, summaries, strict=True)):
-            own = self.values[n : n + 1] if len(stacks) > 1 else self.values
-            ends = _divergences(summary)
-            for lane, epoch in ends.items():
-                found[own[lane // self.seeds]].diverged[self.base.seed + lane % self.seeds] = epoch
-            for row in arms.by_epoch(arm, workdir):
-                if row.epoch < ends.get(row.lane, math.inf):
-                    found[own[row.lane // self.seeds]].rows.append(row)
-            losses = journal.read(workdir / arm.name / "metrics.jsonl")
-            for k, value in enumerate(own):
-                plots.epochs(losses, workdir / f"loss-{value}.png", lane=k * self.seeds)
-        table = self.table(found)
-        write_text(workdir / "table.md", table)
-        write_text(workdir / "runs.csv", self._csv(found))
-        self._picture(found, workdir / "accuracy.png")
-        return table
-
-    def table(self, found: dict[Any, Outcome]) -> str:
-        """Markdown: epochs down, values across, test accuracy as mean ± standard deviation over the seeds."""
-        name = self.field.split(".")[-1].replace("_", " ")
-        lines = ["| " + " | ".join([name, *map(str, self.values)]) + " |", "|" + "---|" * (len(self.values) + 1)]
-        for epoch in range(1, self.base.train.epochs + 1):
-            cells = [self._cell(outcome, epoch) for outcome in found.values()]
-            lines.append("| " + " | ".join([f"epoch {epoch}", *cells]) + " |")
-        return "\n".join(lines) + "\n"
-
-    def _cell(self, outcome: Outcome, epoch: int) -> str:
-        lost = sum(end <= epoch for end in outcome.diverged.values())
-        if lost == self.seeds:
-            return "diverged"
-        text = tables.mean_and_deviation([row.accuracy for row in _of(outcome.rows, "test", epoch)])
-        return f"{text} ({lost} of {self.seeds} diverged)" if lost else text
-
-    def _csv(self, found: dict[Any, Outcome]) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([self.field, "seed", "epoch", "split", "loss", "accuracy", "status"])
-        for value, outcome in found.items():
-            for row in outcome.rows:
-                seed = self.base.seed + row.lane % self.seeds
-                writer.writerow([value, seed, row.epoch, row.split, row.loss, row.accuracy, "ok"])
-            for seed, epoch in outcome.diverged.items():
-                writer.writerow([value, seed, epoch, "train", "", "", "diverged"])
-        return text.getvalue()
-
-    def _picture(self, found: dict[Any, Outcome], path: Path) -> None:
-        drawn, axes = plots.figure(7, 4.2)
-        for n, (value, outcome) in enumerate(found.items()):
-            epochs = sorted({row.epoch for row in outcome.rows})
-            means = [np.mean([r.accuracy for r in _of(outcome.rows, "test", epoch)]) for epoch in epochs]
-            axes.plot(epochs, means, marker="o", color=plots.progress((n + 1) / len(found)), label=str(value))
-        axes.set(xlabel="epoch", ylabel="accuracy on test reviews")
-        axes.set_xticks(range(1, self.base.train.epochs + 1))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False, title=self.field, loc="center left", bbox_to_anchor=(1, 0.5))
-        plots.save(drawn, path)
+        planned = self.trials()
+        with hold(workdir):
+            runner = Runner({planned[0].task: self.task}, workdir, self.lanes)
+            runner.train(planned)
+            found = [_run(trial, runner) for trial in planned]
+            return report.write(tuple(self.fields), found, self.base.train.epochs, workdir)
 
 
-def _divergences(summary: dict[str, Any]) -> dict[int, int]:
-    """Lane → the epoch, from 1, in which it diverged."""
-    ends = {n: lane["diverged_at"] for n, lane in enumerate(summary["lanes"]) if lane["diverged_at"] is not None}
-    return {n: math.ceil(step * summary["epochs"] / summary["steps"]) for n, step in ends.items()}
-
-
-def _of(rows: list[EpochFigures], split: str, epoch: int) -> list[EpochFigures]:
-    return [row for row in rows if row.split == split and row.epoch == epoch]
-
-
-def _changed(base: Config, path: str, value: Any) -> Config:
-    config = copy.deepcopy(base)
-    configs.change(config, path, value)
-    return config
+def _run(trial: Trial, runner: Runner) -> GridRun:
+    key, finished = runner.key(trial), runner[trial]
+    summary = runner.store.read(key, "summary.json")
+    diverged_at = summary["lanes"][finished.lane]["diverged_at"]
+    end = None if diverged_at is None else -(-diverged_at * summary["epochs"] // summary["steps"])
+    folder = runner.workdir / finished.folder
+    rows = runner.store.read(key, "epochs.json") if (folder / "epochs.json").exists() else []
+    own = [row for row in rows if row["lane"] == finished.lane and (end is None or row["epoch"] < end)]
+    curve = [row for row in runner.store.curve(key) if row["split"] == "train"]
+    return GridRun(tuple(value for _, value in trial.changes), trial.seed, own, end and int(end), curve)

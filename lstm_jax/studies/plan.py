@@ -1,35 +1,51 @@
-"""Which trials a comparison has, and which of them are finished."""
+"""The trials of one optimizer on one task, and the setting that their search chooses."""
 
-import dataclasses
-import hashlib
 import json
-import os
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from lstm_jax.config import Config
-from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
-from lstm_jax.optimizers import Range, Space
-from lstm_jax.studies import results, trials
-from lstm_jax.studies.results import Tried
-from lstm_jax.studies.search import RATE, Search, Setting
-from lstm_jax.studies.store import Ledger
-from lstm_jax.studies.trials import FRESH, SEARCH, Trial
+from lstm_jax.optimizers import OPTIMIZERS, Range, Space
+from lstm_jax.studies import trials
+from lstm_jax.studies.runner import Runner
+from lstm_jax.studies.search import LEARNING_RATE, Search, Setting, learning_rate_of
+from lstm_jax.studies.store import DIVERGED, Finished
+from lstm_jax.studies.trials import HELD_OUT, SEARCH, Stage, Trial
 from lstm_jax.training.workdir import write_json
 
-FRESH_FROM = 1000  # seeds of the second stage are so much higher, so that none serves in both
+HELD_OUT_FROM = 1000  # held-out seeds are so much higher than those of the search, so that none serves in both
 
 
-@dataclasses.dataclass
-class Task:
-    """What optimizers are compared on: data, network, budget."""
+class Tried(NamedTuple):
+    """A setting of the search and what its seeds reached on validation."""
 
-    config: Config  # its optimizer's name, rate and hyper-parameters give way to those of the search
-    target: float = 0.0  # validation accuracy; the steps to it are counted; 0: none
+    setting: Setting
+    runs: list[Finished]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over the seeds of the best validation accuracy; 0 for one that diverged before any validation."""
+        return float(np.mean([run.best_validation_accuracy or 0.0 for run in self.runs]))
+
+    @property
+    def diverged(self) -> int:
+        """How many seeds diverged."""
+        return sum(run.status == DIVERGED for run in self.runs)
+
+
+def choose(tried: Sequence[Tried]) -> Tried:
+    """The setting to go on with: the best mean validation accuracy among those of which the fewest seeds diverged.
+
+    Among equals it is the one in the middle of their learning rates.
+    """
+    score = lambda each: (-each.diverged, each.accuracy)
+    best = max(map(score, tried))
+    equals = sorted((each for each in tried if score(each) == best), key=lambda each: learning_rate_of(each.setting))
+    return equals[len(equals) // 2]
 
 
 class Plan:
@@ -46,11 +62,11 @@ class Plan:
           task: the config of the task.
           space: of the optimizer's settings.
           search: how they are taken from it.
-          seeds: how many the search has, and the second stage.
+          seeds: how many the search has, and how many are held out.
         """
         self.label, self.optimizer, self.task = label, optimizer, task
         self._space, self._search, self._seeds = space, search, seeds
-        self.extended = [0, 0]  # how often the rates were extended down and up
+        self.extended = [0, 0]  # how often the learning rates were extended down and up
 
     @property
     def identity(self) -> str:
@@ -59,68 +75,61 @@ class Plan:
 
     @property
     def extensible(self) -> bool:
-        """Whether there are rates beyond those listed."""
-        return isinstance(self._space[RATE], Range)
+        """Whether there are learning rates beyond those listed."""
+        return isinstance(self._space[LEARNING_RATE], Range)
 
     @property
-    def held_out_seeds(self) -> int:
-        """How many runs are compared."""
-        return self._seeds[1]
+    def keeps_learning_rate(self) -> bool:
+        """Whether the optimizer's learning rate must not fall, though the task's schedule lowers it."""
+        return OPTIMIZERS[self.optimizer].warmup_only and self.task.optimizer.schedule != "constant"
 
     def settings(self) -> list[Setting]:
         """All settings of the search."""
         return self._search.settings(self._space, *self.extended)
 
+    def trial(self, setting: Setting, seed: int, stage: Stage) -> Trial:
+        """One run of a setting. Where the learning rate must not fall, the schedule keeps its warm-up alone."""
+        changes: list[tuple[str, object]] = [("optimizer.name", self.optimizer)]
+        if self.keeps_learning_rate:
+            changes.append(("optimizer.schedule", "warmup" if self.task.optimizer.warmup else "constant"))
+        changes += [(trials.path_of(name), value) for name, value in setting]
+        return Trial(self.label, self.optimizer, tuple(changes), seed, stage)
+
+    def searched(self, setting: Setting) -> list[Trial]:
+        """The runs of a setting in the search."""
+        return [self.trial(setting, self.task.seed + n, SEARCH) for n in range(self._seeds[0])]
+
     def search(self) -> list[Trial]:
         """The runs that choose."""
-        seeds = range(self.task.seed, self.task.seed + self._seeds[0])
-        return [Trial(self.label, SEARCH, self.optimizer, each, seed) for each in self.settings() for seed in seeds]
+        return [trial for setting in self.settings() for trial in self.searched(setting)]
 
-    def fresh(self, best: Setting) -> list[Trial]:
+    def held_out(self, setting: Setting) -> list[Trial]:
         """The runs that are compared."""
-        first = self.task.seed + FRESH_FROM
-        return [Trial(self.label, FRESH, self.optimizer, best, first + n) for n in range(self.held_out_seeds)]
+        first = self.task.seed + HELD_OUT_FROM
+        return [self.trial(setting, first + n, HELD_OUT) for n in range(self._seeds[1])]
+
+    def tried(self, runner: Runner) -> list[Tried]:
+        """The settings of a search that is finished, and what their seeds reached."""
+        return [Tried(each, [runner[trial] for trial in self.searched(each)]) for each in self.settings()]
+
+    def best(self, runner: Runner) -> Setting:
+        """The setting that a finished search chooses."""
+        return choose(self.tried(runner)).setting
+
+    def progress(self, runner: Runner) -> tuple[int, int]:
+        """How many runs there are in both stages, and how many of them are missing."""
+        search, held_out = self.search(), self._seeds[1]
+        missing = runner.missing(search)
+        later = held_out if missing else runner.missing(self.held_out(self.best(runner)))
+        return len(search) + held_out, missing + later
 
     def edge(self, best: Setting) -> int:
-        """−1 or 1 where the best rate is the lowest or the highest, or near it."""
+        """−1 or 1 where the best learning rate is the lowest or the highest, or near it."""
         return self._search.at_edge(best, self.settings())
 
 
-class Register:
-    """The ledger of a study by trial: which are finished, and what became of them."""
-
-    def __init__(self, workdir: Path, fingerprints: dict[str, str], tasks: dict[str, Config]) -> None:
-        """Reads the ledger, and deletes weights of finished runs that an interruption has left."""
-        self.ledger = Ledger(workdir)
-        for folder in self.ledger.folders():
-            shutil.rmtree(workdir / folder / "checkpoints", ignore_errors=True)
-        self.fingerprints, self._tasks = fingerprints, tasks
-        self._keys: dict[Trial, str] = {}
-
-    def key(self, trial: Trial) -> str:
-        """What the ledger knows a trial by."""
-        if trial not in self._keys:
-            self._keys[trial] = trials.key(self._tasks[trial.task], trial, self.fingerprints[trial.task])
-        return self._keys[trial]
-
-    def finished(self, found: list[Trial]) -> int:
-        """How many of some trials are finished."""
-        return sum(self.key(trial) in self.ledger for trial in found)
-
-    def tried(self, plan: Plan) -> list[Tried]:
-        """The settings of a search that is finished, and what their seeds reached."""
-        runs: dict[Setting, list[Any]] = {}
-        for trial in plan.search():
-            runs.setdefault(trial.setting, []).append(self.ledger[self.key(trial)])
-        return [Tried(setting, own) for setting, own in runs.items()]
-
-    def best(self, plan: Plan) -> Setting:
-        """The setting that a finished search chooses."""
-        return results.choose(self.tried(plan)).setting
-
-
 class Extensions:
-    """The file ``extensions.json``: which rates were extended how often, and whether that command came to its end."""
+    """The file ``extensions.json``: how often each search was extended, and whether that came to its end."""
 
     def __init__(self, workdir: Path, plans: list[Plan]) -> None:
         """Reads it into the plans whose space and search are as they were."""
@@ -132,22 +141,8 @@ class Extensions:
         self.pending = bool(known.get("pending")) and any(any(plan.extended) for plan in plans)
 
     def write(self, pending: bool) -> None:
-        """Keeps how often each plan is extended; ``pending`` until its runs are made."""
+        """Keeps how often each plan is extended; ``pending`` until its runs are trained."""
         self.pending = pending
         self._counts |= {plan.identity: plan.extended for plan in self._plans if any(plan.extended)}
         if self._counts or self._file.exists():
             write_json(self._file, {"pending": pending, "counts": self._counts})
-
-
-def fingerprint(config: Config, corpora: Corpora) -> str:
-    """A digest of all that runs read: reviews, vocabulary, text or file of word vectors, weights to begin with."""
-    content = hashlib.sha256(corpora.tokenizer.to_str().encode())
-    read = [config.data.vectors.path] if config.data.vectors.source == "file" else []
-    read += [str(Path(config.model.init_from) / "summary.json")] if config.model.init_from else []
-    for file in filter(os.path.exists, read):
-        with open(file, "rb") as opened:
-            content.update(hashlib.file_digest(opened, "sha256").digest())
-    for part in (corpora.train, corpora.validation, corpora.test, corpora.whole):
-        for array in part or ():
-            content.update(np.ascontiguousarray(array).data)
-    return content.hexdigest()[:16]

@@ -68,8 +68,8 @@ class Progress:
     def text(self, made: float, seconds: float) -> str:
         """One line, as ``63 of 186 lanes, adam (search), 4 min left``."""
         line = f"{int(made)} of {self._lanes} lanes, {self._what}"
-        fresh = made - self._before
-        if fresh <= 0 or seconds < 1:
+        own = made - self._before
+        if own <= 0 or seconds < 1:
             return line
-        left = seconds * (self._lanes - made) / fresh
+        left = seconds * (self._lanes - made) / own
         return f"{line}, {left:.0f} s left" if left < 100 else f"{line}, {left / 60:.0f} min left"

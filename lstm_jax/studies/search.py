@@ -14,7 +14,7 @@ from lstm_jax.optimizers import Range, Space
 
 KINDS = ("grid", "halton", "sobol")
 DIGITS = 4  # significant ones of every value, so that a table shows what was run
-RATE = "learning_rate"
+LEARNING_RATE = "learning_rate"
 
 Setting = tuple[tuple[str, float], ...]  # hyper-parameters and their values
 
@@ -32,7 +32,7 @@ class Search:
     seed: int = 0  # of the scrambling
 
     def settings(self, space: Space, lower: int = 0, upper: int = 0) -> list[Setting]:
-        """The settings, and those by which the range of rates was extended ``lower`` and ``upper`` times.
+        """The settings, with those of the range's extensions ``lower`` and ``upper`` times beyond its ends.
 
         Raises:
           ConfigError: the space, or the search, makes no sense.
@@ -50,14 +50,14 @@ class Search:
         return found
 
     def at_edge(self, best: Setting, tried: list[Setting]) -> int:
-        """−1 or 1 where the best rate is the lowest or the highest that was tried, or near it; otherwise 0."""
-        rates = sorted({rate_of(setting) for setting in tried})
-        if len(rates) < 2:
+        """−1 or 1 where the best learning rate is the lowest or the highest that was tried, or near it; otherwise 0."""
+        learning_rates = sorted({learning_rate_of(setting) for setting in tried})
+        if len(learning_rates) < 2:
             return 0
-        margin = 1 if self.kind == "grid" else math.ceil(len(rates) / 10)
-        if rate_of(best) in rates[:margin]:
+        margin = 1 if self.kind == "grid" else math.ceil(len(learning_rates) / 10)
+        if learning_rate_of(best) in learning_rates[:margin]:
             return -1
-        return 1 if rate_of(best) in rates[-margin:] else 0
+        return 1 if learning_rate_of(best) in learning_rates[-margin:] else 0
 
     def _within(self, space: Space, part: int) -> list[Setting]:
         if self.kind == "grid":
@@ -85,26 +85,26 @@ class Search:
         return [float(value) for value in where]
 
     def _beyond(self, space: Space, n: int, side: int) -> Space:
-        """The part of the rates that the n-th extension to one side adds."""
-        rates = space[RATE]
+        """The learning rates that the n-th extension to one side adds."""
+        rates = space[LEARNING_RATE]
         if not isinstance(rates, Range):
-            raise ConfigError("only a range of rates can be extended; this study lists its rates, add to that list")
+            raise ConfigError("only a range of learning rates can be extended; this study lists them, add to that list")
         width = math.log(rates.high / rates.low)
         if self.kind == "grid":
             step = width / max(self.points - 1, 1)
             start = step * (1 + self._added * (n - 1))
             steps = [start + step * k for k in range(self._added)]
             anchor = rates.high if side > 0 else rates.low
-            return {**space, RATE: tuple(_rounded(anchor * math.exp(side * each)) for each in steps)}
+            return {**space, LEARNING_RATE: tuple(_rounded(anchor * math.exp(side * each)) for each in steps)}
         start, end = width / 3 * (n - 1), width / 3 * n
         if side > 0:
-            return {**space, RATE: Range(rates.high * math.exp(start), rates.high * math.exp(end))}
-        return {**space, RATE: Range(rates.low * math.exp(-end), rates.low * math.exp(-start))}
+            return {**space, LEARNING_RATE: Range(rates.high * math.exp(start), rates.high * math.exp(end))}
+        return {**space, LEARNING_RATE: Range(rates.low * math.exp(-end), rates.low * math.exp(-start))}
 
 
-def rate_of(setting: Setting) -> float:
+def learning_rate_of(setting: Setting) -> float:
     """The learning rate of a setting."""
-    return dict(setting)[RATE]
+    return dict(setting)[LEARNING_RATE]
 
 
 def check(search: Search, space: Space) -> None:
@@ -119,7 +119,7 @@ def check(search: Search, space: Space) -> None:
         raise ConfigError(f"the search has {search.points} points; it needs at least 1")
     if not isinstance(space, Mapping):
         raise ConfigError(f"a search space is {space!r}; give a dict, as {{'learning_rate': Range(1e-4, 1e-1)}}")
-    if RATE not in space:
+    if LEARNING_RATE not in space:
         raise ConfigError(f"the search space holds {', '.join(space) or 'nothing'}; it needs a learning_rate")
     for name, where in space.items():
         if not isinstance(where, Range) and (not isinstance(where, tuple) or not where):
@@ -129,7 +129,7 @@ def check(search: Search, space: Space) -> None:
             raise ConfigError(f"the search space of {name} is {where!r}; its values must be finite numbers")
         if isinstance(where, Range) and not where.low < where.high:
             raise ConfigError(f"the search space of {name} reaches from {where.low} to {where.high}; it is empty")
-        if min(values) <= 0 and (name == RATE or (isinstance(where, Range) and where.log)):
+        if min(values) <= 0 and (name == LEARNING_RATE or (isinstance(where, Range) and where.log)):
             raise ConfigError(f"the search space of {name} holds {min(values)}; it must be above 0")
 
 

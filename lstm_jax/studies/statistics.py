@@ -143,15 +143,15 @@ class Pair(NamedTuple):
     difference: Interval  # first − second
     wilcoxon: float  # p-values, corrected by Holm over all comparisons
     bootstrap: float
-    verdict: str  # win | tie | loss of the first; "" where the study is too small to tell
+    outcome: str  # win | tie | loss of the first; "" where the study is too small to tell
 
 
 def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
-    """Every pair of optimizers, the verdict by Wilcoxon's test under Holm's correction over all pairs.
+    """Every pair of optimizers, the outcome by Wilcoxon's test under Holm's correction over all pairs.
 
     Args:
       samples: optimizer → figures, those of one seed at the same place; larger is better.
-      alpha: probability of a false verdict among all, if no optimizers differ.
+      alpha: probability that any win or loss is false, if no optimizers differ.
     """
     names = list(samples)
     pairs = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
@@ -163,12 +163,12 @@ def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
     tells = can_tell(len(differences[0]), len(pairs), alpha)
     rows = []
     for (a, b), each, w, p in zip(pairs, differences, wilcoxon, bootstrap, strict=True):
-        verdict = _verdict(each) if w < alpha else "tie"
-        rows.append(Pair(a, b, bootstrap_interval(each), w, p, verdict if tells else ""))
+        outcome = _outcome(each) if w < alpha else "tie"
+        rows.append(Pair(a, b, bootstrap_interval(each), w, p, outcome if tells else ""))
     return rows
 
 
-def _verdict(differences: HostArray) -> str:
+def _outcome(differences: HostArray) -> str:
     """Who is better by the ranks; a tie where the mean says the opposite, as after a single failure."""
     ranks, positive = _ranks(differences)
     lead = ranks[positive].sum() - ranks[~positive].sum()
@@ -178,7 +178,7 @@ def _verdict(differences: HostArray) -> str:
 
 
 def can_tell(pairs: int, comparisons: int, alpha: float = ALPHA) -> bool:
-    """Whether so many pairs could give any verdict at all among so many comparisons."""
+    """Whether so many pairs could tell any two apart among so many comparisons."""
     return comparisons * least_wilcoxon_p(pairs) < alpha
 
 
@@ -207,19 +207,19 @@ def performance_profile(costs: Mapping[str, Figures], ratios: HostArray) -> dict
 
 
 class Width(NamedTuple):
-    """A range of rates."""
+    """A range of learning rates."""
 
     factor: float  # between its ends
-    open: bool  # whether it ends with the rates that were tried, so that it may be wider
+    open: bool  # whether it ends with the learning rates that were tried, so that it may be wider
 
 
-def width_near_best(rates: Figures, scores: Figures, within: float = 0.01) -> Width:
-    """The range of rates around the best whose score is less than ``within`` below it.
+def width_near_best(learning_rates: Figures, scores: Figures, within: float = 0.01) -> Width:
+    """The range of learning rates around the best whose score is less than ``within`` below it.
 
-    Scores between two rates are taken to lie on a line over the logarithm of the rate.
+    Scores between two learning rates are interpolated linearly in their logarithm.
     """
-    order = np.argsort(rates)
-    x, y = np.log(np.asarray(rates, np.float64)[order]), np.asarray(scores, np.float64)[order]
+    order = np.argsort(learning_rates)
+    x, y = np.log(np.asarray(learning_rates, np.float64)[order]), np.asarray(scores, np.float64)[order]
     best = int(np.argmax(y))
     level, ends, unfinished = y[best] - within, [], False
     for side in (-1, 1):

@@ -1,18 +1,20 @@
-"""Which runs of a study are finished, by the content that defines them: none is made twice."""
+"""Which trials of a study are finished, by the content that defines them: none is trained twice."""
 
 import json
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
-from lstm_jax.training import journal
+from lstm_jax.training.logging import read_metrics
 
 DONE, DIVERGED = "done", "diverged"
 
 
 class Finished(NamedTuple):
-    """What became of a run."""
+    """What became of a trial."""
 
     key: str
     status: str  # done | diverged
@@ -24,8 +26,8 @@ class Finished(NamedTuple):
     lane: int
 
 
-class Ledger:
-    """The file ``ledger.jsonl`` of a study."""
+class Store:
+    """The file ``runs.jsonl`` of a study, and the folders of the runs that it names."""
 
     def __init__(self, workdir: Path) -> None:
         """Reads what is finished.
@@ -33,8 +35,7 @@ class Ledger:
         Raises:
           UserError: the file is damaged.
         """
-        self.path = workdir / "ledger.jsonl"
-        self._workdir = workdir
+        self.path, self.workdir = workdir / "runs.jsonl", workdir
         self._rows: dict[str, Finished] = {}
         self._curves: dict[str, list[dict[str, Any]]] = {}
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
@@ -48,10 +49,6 @@ class Ledger:
             if (workdir / row.folder / "metrics.jsonl").exists():  # otherwise its curve is lost: it is made again
                 self._rows[row.key] = row
 
-    def folders(self) -> set[str]:
-        """Where the finished runs were trained."""
-        return {row.folder for row in self._rows.values()}
-
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
@@ -63,9 +60,18 @@ class Ledger:
         self._rows.update({row.key: row for row in rows})
         write_text(self.path, "".join(json.dumps(row._asdict()) + "\n" for row in self._rows.values()))
 
+    def drop_weights(self, keys: Iterable[str]) -> None:
+        """Deletes the checkpoints of those runs that are finished."""
+        for folder in {self._rows[key].folder for key in keys if key in self}:
+            shutil.rmtree(self.workdir / folder / "checkpoints", ignore_errors=True)
+
     def curve(self, key: str) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl`` of a finished run."""
         row = self._rows[key]
         if row.folder not in self._curves:
-            self._curves[row.folder] = journal.read(self._workdir / row.folder / "metrics.jsonl")
+            self._curves[row.folder] = read_metrics(self.workdir / row.folder / "metrics.jsonl")
         return [each for each in self._curves[row.folder] if each["lane"] == row.lane]
+
+    def read(self, key: str, name: str) -> Any:
+        """A JSON file in the folder of a finished run, as ``summary.json``."""
+        return json.loads((self.workdir / self._rows[key].folder / name).read_text(encoding="utf-8"))

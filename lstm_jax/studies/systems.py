@@ -8,18 +8,21 @@ import numpy as np
 
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.evaluation import tfidf as linear
-from lstm_jax.files import write_text
+from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+from lstm_jax.files import hold, write_text
 from lstm_jax.reports import tables
-from lstm_jax.studies import arms
-from lstm_jax.studies.arms import Arm
-from lstm_jax.training.workdir import Lane, write_json
+from lstm_jax.studies import trials
+from lstm_jax.studies.runner import Runner
+from lstm_jax.studies.stacks import Stack
+from lstm_jax.studies.trials import SYSTEM, Trial
+from lstm_jax.training.workdir import write_json
 
-SEEDS = 3  # of a system whose epoch takes less than
-SHORT = 60.0  # seconds
-REVIEWS = ("trained on", "tested on")  # columns: numbers of reviews
-COSTS = ("trained weights", "seconds an epoch")
+SEEDS = 3  # of a system whose epoch takes less than SHORT seconds; of a slower one, 1
+SHORT = 60.0
+COLUMNS = (
+    *("system", "data", "variant", "published", "test accuracy here"),
+    *("trained on", "tested on", "trained weights", "seconds an epoch"),
+)
 
 
 @dataclasses.dataclass
@@ -31,75 +34,85 @@ class System:
     data: str  # in words, for the table
     variants: dict[str, Config]  # column → config
     baselines: bool = False  # whether the counting and the linear baselines are of interest
-    leaking: bool = False  # whether that is of interest too which is counted on the test reviews
+    leaking: bool = False  # whether the baseline fitted on the test split too is of interest
 
 
 @dataclasses.dataclass
-class Result:
-    """What a variant of a system reached on test reviews."""
+class SystemResult:
+    """What a variant of a system reached on the test split."""
 
     accuracies: list[float]  # one a seed
-    epoch_seconds: float  # the median over the seeds, validation included and compiling aside
+    epoch_seconds: float  # the median over the seeds, with validation and without compiling
     parameters: int
-    reviews: dict[str, int]  # of each part
+    examples: dict[str, int]  # of each split
+    baselines: dict[str, float]  # accuracy by name
 
 
 @dataclasses.dataclass
 class Systems:
-    """The study of all systems. Every run lies in a folder of its own, and a finished one is not made again."""
+    """The study of all systems. Every run lies in a folder of its own, and a finished one is not trained again."""
 
     systems: tuple[System, ...]
 
     def run(self, workdir: Path) -> str:
-        """Trains and tests what is not yet, and returns the table in Markdown; also written as ``table.md``."""
-        columns = ("system", "data", "variant", "published", "test accuracy here", *REVIEWS, *COSTS)
-        lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        for system in self.systems:
-            for variant, config in system.variants.items():
-                result = self._result(system, variant, config, workdir)
-                leaks = " (labels leak)" if config.data.vectors.fit_on == "all" else ""
-                published = f"{config.reference_accuracy:.2%}{leaks}" if config.reference_accuracy else "–"
-                accuracy = f"{tables.mean_and_deviation(result.accuracies)} %{leaks}"
-                lines.append(
-                    f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} "
-                    f"| {accuracy} | {result.reviews['train']:,} | {result.reviews['test']:,} "
-                    f"| {result.parameters:,} | {result.epoch_seconds:.1f} |"
-                )
-                if system.baselines:
-                    for name, share in self._baselines(system, variant, config, workdir).items():
-                        lines.append(f"| | | {variant}: {name} | | {share:.2%} | | | | |")
-                write_text(workdir / "table.md", "\n".join(lines) + "\n")
+        """Trains and tests what is not yet, and returns the table in Markdown; also written as ``table.md``.
+
+        Raises:
+          UserError: a run diverged, the workdir is in use, or the data, or the disk, are at fault.
+        """
+        lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        with hold(workdir):
+            for system in self.systems:
+                for variant, config in system.variants.items():
+                    lines += _rows(system, variant, config, _result(system, variant, config, workdir))
+                    write_text(workdir / "table.md", "\n".join(lines) + "\n")
         return "\n".join(lines) + "\n"
 
-    def _result(self, system: System, variant: str, config: Config, workdir: Path) -> Result:
-        accuracies: list[float] = []
-        seconds: list[float] = []
-        parameters = 0
-        for n in range(SEEDS):
-            arm = _arm(system, variant, config, n)
-            summary = arms.train(arm, workdir)
-            if summary["status"] == "diverged":
-                raise UserError(f"{workdir / arm.name} diverged; lower its config.optimizer.learning_rate")
-            accuracies.append(arms.tested(arm, workdir).accuracy)
-            seconds.append(summary["train_seconds"] / summary["epochs"])
-            parameters = summary["parameters"]
-            if seconds[0] >= SHORT:
-                break
-        facts = json.loads((workdir / arm.name / "data.json").read_text(encoding="utf-8"))
-        return Result(accuracies, float(np.median(seconds)), parameters, facts["reviews"])
 
-    def _baselines(self, system: System, variant: str, config: Config, workdir: Path) -> dict[str, float]:
-        arm = _arm(system, variant, config, 0)
-        file = workdir / arm.name / "baselines.json"
-        if not file.exists():
-            _, corpora = arms.loaded(arm, workdir)
-            found = evaluation.baselines(corpora, "test") | {linear.NAME: linear.accuracy(config.data, "test")}
-            write_json(file, found | (evaluation.leaking_baseline(config.data, "test") if system.leaking else {}))
-        return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _arm(system: System, variant: str, config: Config, n: int) -> Arm:
-    """The repetition numbered ``n``; no two share a seed, ensembles neither."""
+def repetition(label: str, config: Config, n: int, runner: Runner) -> Stack:
+    """The stack of the repetition numbered ``n``: one lane, or those of an ensemble; no two share a seed."""
     first = config.seed + n * config.ensemble
-    lanes = tuple(Lane(seed, {}) for seed in range(first, first + config.ensemble))
-    return Arm(f"{system.name}/{variant}/seed{first}", config, lanes)
+    planned = [Trial(label, f"seed{first}", (), first + k, SYSTEM) for k in range(config.ensemble)]
+    keys = [runner.key(trial) for trial in planned]
+    return Stack(trials.config_of(config, (), first), planned, keys, f"{label}/seed{first}")
+
+
+def _result(system: System, variant: str, config: Config, workdir: Path) -> SystemResult:
+    label = f"{system.name}/{variant}"
+    runner = Runner({label: config}, workdir)
+    accuracies: list[float] = []
+    seconds: list[float] = []
+    for n in range(SEEDS):
+        stack = repetition(label, config, n, runner)
+        runner.train_stack(stack)
+        summary = runner.store.read(stack.keys[0], "summary.json")
+        if summary["status"] == "diverged":
+            raise UserError(f"{workdir / stack.folder} diverged; lower its config.optimizer.learning_rate")
+        accuracies.append(runner.store.read(stack.keys[0], "eval-test.json")["accuracy"])
+        seconds.append(summary["train_seconds"] / summary["epochs"])
+        if seconds[0] >= SHORT:
+            break
+    examples = runner.store.read(stack.keys[0], "data.json")["reviews"]
+    baselines = _baselines(system, config, runner, workdir / label / "baselines.json") if system.baselines else {}
+    return SystemResult(accuracies, float(np.median(seconds)), summary["parameters"], examples, baselines)
+
+
+def _baselines(system: System, config: Config, runner: Runner, file: Path) -> dict[str, float]:
+    if not file.exists():
+        found = bag_of_words_baselines(runner.corpora(config), "test")
+        found |= linear_baseline(config.data, "test")
+        write_json(file, found | (leaking_baseline(config.data, "test") if system.leaking else {}))
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _rows(system: System, variant: str, config: Config, result: SystemResult) -> list[str]:
+    """The row of a variant, and one for each of its baselines."""
+    leaks = " (labels leak)" if config.data.vectors.fit_on == "all" else ""
+    published = f"{config.reference_accuracy:.2%}{leaks}" if config.reference_accuracy else "–"
+    accuracy = f"{tables.mean_and_deviation(result.accuracies)} %{leaks}"
+    return [
+        f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} | {accuracy} "
+        f"| {result.examples['train']:,} | {result.examples['test']:,} "
+        f"| {result.parameters:,} | {result.epoch_seconds:.1f} |",
+        *(f"| | | {variant}: {name} | | {share:.2%} | | | | |" for name, share in result.baselines.items()),
+    ]

@@ -9,30 +9,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax.errors import UserError
-from lstm_jax.training.experiment import TrainState, evaluated_params
+from lstm_jax.training.experiment import TrainState, evaluated_variables
 from lstm_jax.types import Params
 
 KEPT = 2
 
 
-def _evaluated(params: Params, state: TrainState) -> dict[str, Params]:
-    """All that evaluation needs, so that it can do without the rest of the state."""
-    return {"params": params, "frozen": state.frozen}
-
-
 class Checkpoint(NamedTuple):
-    """All that a run needs to go on as if it had never stopped. Array leaves have a leading axis L."""
+    """All that a run needs to go on as if it had never stopped. Array leaves have a leading axis L.
+
+    Attributes:
+      state: The training state.
+      best: The evaluated weights of each lane's best validation.
+      loop_state: What the loop remembers, as JSON.
+    """
 
     state: TrainState
-    best: Params  # the evaluated weights of each lane's best validation
-    notes: dict[str, Any]  # what the loop remembers, as JSON
+    best: Params
+    loop_state: dict[str, Any]
+
+    @property
+    def best_variables(self) -> Params:
+        """All that an evaluation needs of it."""
+        return {"params": self.best, "frozen": self.state.frozen}
 
 
 class Checkpoints:
     """The folder ``checkpoints`` of a workdir."""
 
     def __init__(self, workdir: Path, read_only: bool = False) -> None:
-        """Names the folder, which is opened at its first use; read-only it may belong to a run that is training."""
+        """Names the folder, which is opened at its first use. A read-only one may belong to a run that is training."""
         self.folder, self._read_only = (workdir / "checkpoints").resolve(), read_only
         self._epochs = (workdir / "epochs").resolve()
 
@@ -40,9 +46,14 @@ class Checkpoints:
         """Opens the folder now, so that no later call waits for it."""
         self._manager, self._keeper  # noqa: B018
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no checkpoint has been written yet."""
+        return not any(self.folder.glob("[0-9]*"))
+
     @cached_property
     def _orbax(self) -> Any:
-        """Orbax, imported when there is something to read or write: a new run's first step need not wait for that."""
+        """Orbax, imported when there is something to read or write, so that a first step need not wait for it."""
         import orbax.checkpoint
 
         return orbax.checkpoint
@@ -68,14 +79,14 @@ class Checkpoints:
         args = self._orbax.args
         items = args.Composite(
             state=args.StandardSave(checkpoint.state._asdict()),
-            best=args.StandardSave(_evaluated(checkpoint.best, checkpoint.state)),
-            notes=args.JsonSave(checkpoint.notes),
+            best=args.StandardSave(checkpoint.best_variables),
+            loop_state=args.JsonSave(checkpoint.loop_state),
         )
         self._manager.save(step, args=items)
 
     def keep(self, name: str, state: TrainState) -> None:
         """Begins to write the evaluated weights into ``epochs/NAME``, where they stay."""
-        self._keeper.save(self._epochs / name, _evaluated(evaluated_params(state), state), force=True)
+        self._keeper.save(self._epochs / name, evaluated_variables(state), force=True)
 
     def kept(self, name: str, like: Params) -> Params | None:
         """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` where there are none of that name.
@@ -87,7 +98,7 @@ class Checkpoints:
             return None
         try:
             return self._keeper.restore(self._epochs / name, like)
-        except Exception as error:  # damage shows as many kinds of exception
+        except Exception as error:  # Damage shows as many kinds of exception.
             reason = textwrap.shorten(str(error) or type(error).__name__, 200)
             raise UserError(f"{self._epochs / name} is damaged ({reason}); delete it, or restore a copy") from error
 
@@ -102,28 +113,28 @@ class Checkpoints:
         args = self._orbax.args
         asked = args.Composite(
             state=args.StandardRestore(like.state._asdict()),
-            best=args.StandardRestore(_evaluated(like.best, like.state)),
-            notes=args.JsonRestore(),
+            best=args.StandardRestore(like.best_variables),
+            loop_state=args.JsonRestore(),
         )
         for step, items in self._readable(asked):
             for later in self._manager.all_steps():
                 if later > step:
                     self._manager.delete(later)
-            return Checkpoint(TrainState(**items.state), items.best["params"], items.notes)
+            return Checkpoint(TrainState(**items.state), items.best["params"], items.loop_state)
         return None
 
     def restore_best(self, like: Params) -> tuple[Params, dict[str, Any]]:
-        """The best weights and the notes of the newest checkpoint that can be read.
+        """The best weights and the loop state of the newest checkpoint that can be read.
 
         Args:
-          like: ``params`` and ``frozen`` of all lanes as shapes.
+          like: Shapes of the variables of all lanes.
 
         Raises:
           UserError: there is no such checkpoint.
         """
         args = self._orbax.args
-        for _, items in self._readable(args.Composite(best=args.StandardRestore(like), notes=args.JsonRestore())):
-            return items.best, items.notes
+        for _, items in self._readable(args.Composite(best=args.StandardRestore(like), loop_state=args.JsonRestore())):
+            return items.best, items.loop_state
         raise UserError(f"{self.folder} holds no checkpoint; train first, with the same --workdir")
 
     def _readable(self, args: Any) -> Iterator[tuple[int, Any]]:
@@ -131,7 +142,7 @@ class Checkpoints:
         for step in steps:
             try:
                 items = self._manager.restore(step, args=args)
-            except Exception as error:  # damage shows as many kinds of exception
+            except Exception as error:  # Damage shows as many kinds of exception.
                 reason = textwrap.shorten(str(error) or type(error).__name__, 200)
                 logging.getLogger(__name__).warning(
                     "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
@@ -143,8 +154,8 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Waits for writes under way and closes the folder; raises what a write has raised."""
-        with contextlib.ExitStack() as closed:  # all of them, whatever one of them raises
+        with contextlib.ExitStack() as closed:  # Each is closed whatever another raises.
             for name in ("_manager", "_keeper"):
-                if name in vars(self):  # it was used
+                if name in vars(self):  # It has been used.
                     closed.callback(vars(self)[name].close)
                     closed.callback(vars(self)[name].wait_until_finished)

@@ -1,86 +1,96 @@
-"""A training run as three pure functions over a state that holds its own hyper-parameters."""
+"""A training run as pure functions over a state that holds its own hyper-parameters."""
 
-from collections.abc import Callable
-from functools import partial
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
 from lstm_jax import optimizers
 from lstm_jax.config import Config
 from lstm_jax.data.batching import Batch
-from lstm_jax.models.classifier import DropoutRates, TextClassifier
-from lstm_jax.objectives.classification import cross_entropy
+from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
+from lstm_jax.objectives.base import LABELLED, Objective, Sums
+from lstm_jax.objectives.classification import classified, cross_entropy
+from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer
-from lstm_jax.training.metrics import Metrics, summed
 from lstm_jax.types import ExampleKeys, Params, Scalar
 
 
 class TrainState(NamedTuple):
-    """Everything that a run carries from step to step."""
+    """Everything that a run carries from step to step.
 
-    step: Scalar  # int32, steps made
-    seed: Scalar  # uint32, of initial weights and dropout
-    hparams: HParams  # traced hyper-parameters by dotted path
-    params: Params  # trained weights
-    frozen: Params  # weights that training leaves alone
-    average: Params  # moving average of the weights, or () where none is kept
+    Attributes:
+      step: Number of steps made, int32.
+      seed: Seed of first weights and dropout, uint32.
+      hparams: Traced hyper-parameters by dotted path.
+      params: Trained weights: those of the network and, under ``objectives``, those of objectives that have any.
+      frozen: Weights that training leaves alone.
+      average: Moving average of the trained weights, or ``()`` if none is kept.
+      opt_state: State of the gradient chain.
+      finite: Whether every step so far had a finite loss, gradient and update.
+    """
+
+    step: Scalar
+    seed: Scalar
+    hparams: HParams
+    params: Params
+    frozen: Params
+    average: Params
     opt_state: Any
-    finite: Scalar  # bool, false from the first step whose loss, gradient or update was NaN or infinite
+    finite: Scalar
 
 
 class Experiment(NamedTuple):
-    """A run's pure functions, closed over the static config.
+    """The pure functions of a run, closed over its static config.
 
     Attributes:
-      weights: ``(seed) -> variables`` of the module, the same for all optimizers and costly to compile.
-      begin: ``(seed, hparams, variables) -> TrainState``; ``init`` is both.
-      step: ``(state, batch) -> (state, metrics)``. After a step that is not finite ``params`` stay as
-        they were before it, and its loss and all later ones are NaN.
-      evaluate: ``(state, batch) -> metrics``, without dropout, with the averaged weights where kept.
-      predict: ``(state, batch) -> probabilities[B, C]``, likewise.
+      weights: ``(seed) -> variables``, the collections ``params`` and ``frozen`` before training. They are the same for
+        all optimizers and costly to compile.
+      begin: ``(seed, hparams, variables) -> TrainState`` at step 0.
+      step: ``(state, batches) -> (state, sums)``, with a batch for each stream. After a step that is not finite
+        ``params`` stay as they were before it, and its loss and all later ones are NaN.
+      evaluate: ``(variables, batch) -> sums``, without dropout.
+      predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
     """
 
     weights: Callable[[Scalar], Params]
     begin: Callable[[Scalar, HParams, Params], TrainState]
-    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-    evaluate: Callable[[TrainState, Batch], Metrics]
-    predict: Callable[[TrainState, Batch], jax.Array]
+    step: Callable[[TrainState, Mapping[str, Batch]], tuple[TrainState, Sums]]
+    evaluate: Callable[[Params, Batch], Sums]
+    predict: Callable[[Params, Batch], Float[Array, "B C"]]
 
     def init(self, seed: Scalar | int, hparams: HParams) -> TrainState:
-        """Step 0."""
+        """The state at step 0."""
         return self.begin(seed, hparams, self.weights(seed))
 
 
-def evaluated_params(state: TrainState) -> Params:
-    """The weights that are evaluated and kept: the average where there is one, the optimizer's or our own."""
-    return state.average if state.average != () else optimizers.evaluated(state.opt_state, state.params)
+def evaluated_variables(state: TrainState) -> Params:
+    """The variables that are evaluated and kept: with the average if there is one, else as the optimizer evaluates."""
+    params = state.average if state.average != () else optimizers.evaluated(state.opt_state, state.params)
+    return {"params": params, "frozen": state.frozen}
 
 
-def to_evaluate(state: TrainState) -> TrainState:
-    """The part of a state that evaluation reads, so that all optimizers share one compiled evaluation."""
-    return state._replace(params=evaluated_params(state), hparams={}, average=(), opt_state=())
-
-
-def first_weights(model: TextClassifier, seed: Scalar | int) -> Params:
-    """The variables of a module before training."""
-    tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
-    return model.init(jax.random.fold_in(jax.random.key(seed), 0), tokens, lengths)
+def used_objectives(config: Config) -> dict[str, Objective]:
+    """The objectives of a config whose weight is not 0."""
+    return {name: OBJECTIVES[name] for name, given in config.objectives.items() if given["weight"]}
 
 
 def experiment(config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None) -> Experiment:
     """Closes the pure functions over a config.
 
     Args:
-      config: static; of its traced fields only whether they leave a part out of the program matters here.
-      model: the module to train.
-      total_steps: of the run, for the schedule.
-      data_axis: name of the mesh axis that the batch is sharded over, if any.
+      config: The config. Of its traced fields only those matter that leave a part out of the program.
+      model: The module to train.
+      total_steps: Number of steps of the run, for the schedule.
+      data_axis: Name of the mesh axis that the batch is sharded over, if any.
     """
+    objectives = used_objectives(config)
 
-    def total(tree: Any) -> Any:
+    def over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, data_axis) if data_axis else tree
 
     def begin(seed: Scalar | int, hparams: HParams, variables: Params) -> TrainState:
@@ -96,56 +106,96 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             finite=jnp.ones((), bool),
         )
 
-    def row_keys(state: TrainState, batch: Batch) -> ExampleKeys:
-        step_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.step)
-        return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.reviews)
-
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def loss_of(state: TrainState, batches: Mapping[str, Batch], params: Params) -> tuple[Scalar, Sums]:
+        """This device's part of the weighed loss, and the sums over its examples."""
         rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
-        keys = row_keys(state, batch)
-        reviews = jnp.maximum(total(jnp.sum(batch.weights)), 1.0)
+        keys = {stream: example_keys(state, batch) for stream, batch in batches.items()}
+        own = params.get("objectives", {})
+        network = Network(model, rates)
+        found = {}
+        for name, objective in objectives.items():
+            variables = {"params": network_params(params), "frozen": state.frozen, "own": own.get(name, {})}
+            hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
+            found[name] = objective.loss(network, variables, batches, keys, hparams)
+        weights = {name: state.hparams[f"objectives.{name}.weight"] for name in found}
+        return weighed(weights, found)
 
-        def objective(params: Params) -> tuple[Scalar, Metrics]:
-            variables = {"params": params, "frozen": state.frozen}
-            outputs: Any = model.apply(variables, batch.tokens, batch.lengths, keys, rates)
-            losses, logits = cross_entropy(outputs, batch.lengths, batch.labels)
-            return jnp.sum(losses * batch.weights) / reviews, summed(losses, logits, batch)
-
-        gradient, metrics = total(jax.grad(objective, has_aux=True)(state.params))
-        finite = state.finite & jnp.isfinite(metrics.loss) & jnp.isfinite(optax.tree.norm(gradient))
-        transformation = optimizer(config.optimizer, state.hparams, total_steps)
-        updates, opt_state = transformation.update(
+    def step(state: TrainState, batches: Mapping[str, Batch]) -> tuple[TrainState, Sums]:
+        batches = {
+            stream: batch._replace(total=jnp.maximum(over_devices(jnp.sum(batch.weights)), 1.0))
+            for stream, batch in batches.items()
+        }
+        loss = lambda params: loss_of(state, batches, params)
+        gradient, sums = over_devices(jax.grad(loss, has_aux=True)(state.params))
+        finite = state.finite & jnp.isfinite(sums["loss"]) & jnp.isfinite(optax.tree.norm(gradient))
+        updates, opt_state = optimizer(config.optimizer, state.hparams, total_steps).update(
             gradient,
             state.opt_state,
             state.params,
-            # What some optimizers ask for beside the gradient; where none does, it leaves no trace in the program.
-            value=metrics.loss / reviews,
-            obj_fn=lambda params: objective(params)[0],
-            total=total,
+            # Some optimizers ask for more than the gradient. What none asks for leaves no trace in the program.
+            value=sums["loss"] / batches[LABELLED].total,
+            obj_fn=lambda params: loss(params)[0],
+            total=over_devices,
         )
-        finite &= jnp.isfinite(optax.tree.norm(updates))  # which need not follow from a finite gradient
-        metrics = metrics._replace(loss=jnp.where(finite, metrics.loss, jnp.nan))
+        finite &= jnp.isfinite(optax.tree.norm(updates))  # A finite gradient can still overflow in the update.
+        sums["loss"] = jnp.where(finite, sums["loss"], jnp.nan)
         params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)
         average = moving_average(state, params) if config.optimizer.ema else ()
         return state._replace(
             step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite
-        ), metrics
+        ), sums
 
     def moving_average(state: TrainState, params: Params) -> Params:
-        # A young average forgets faster, so that it does not remember the initial weights.
+        # A young average forgets faster, so that it does not remember the first weights.
         young = (1.0 + state.step) / (10.0 + state.step)
         decay = jnp.minimum(state.hparams["optimizer.ema"], young)
         return jax.tree.map(lambda a, p: a + (1.0 - decay) * (p - a), state.average, params)
 
-    def decisive(state: TrainState, batch: Batch) -> tuple[jax.Array, jax.Array]:
-        variables = {"params": evaluated_params(state), "frozen": state.frozen}
-        outputs: Any = model.apply(variables, batch.tokens, batch.lengths)
-        return cross_entropy(outputs, batch.lengths, batch.labels)
+    def decided(variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
+        own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
+        return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)
 
-    def evaluate(state: TrainState, batch: Batch) -> Metrics:
-        return total(summed(*decisive(state, batch), batch))
+    def evaluate(variables: Params, batch: Batch) -> Sums:
+        return over_devices(classified(*decided(variables, batch), batch))
 
-    def predict(state: TrainState, batch: Batch) -> jax.Array:
-        return jax.nn.softmax(decisive(state, batch)[1], axis=-1)
+    def predict(variables: Params, batch: Batch) -> Float[Array, "B C"]:
+        return jax.nn.softmax(decided(variables, batch)[1], axis=-1)
 
-    return Experiment(partial(first_weights, model), begin, step, evaluate, predict)
+    return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
+
+
+def first_weights(model: TextClassifier, objectives: Mapping[str, Objective], seed: Scalar | int) -> Params:
+    """The variables before training: those of the module, and those of objectives that have any."""
+    tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+    key = jax.random.fold_in(jax.random.key(seed), 0)
+    variables = dict(model.init(key, tokens, lengths))
+    own = {name: objective.init(jax.random.fold_in(key, n)) for n, (name, objective) in enumerate(objectives.items())}
+    if any(map(jax.tree.leaves, own.values())):
+        variables["params"] = {**variables["params"], "objectives": own}
+    return variables
+
+
+def network_params(params: Params) -> Params:
+    """Trained weights without those of objectives."""
+    return {name: part for name, part in params.items() if name != "objectives"}
+
+
+def example_keys(state: TrainState, batch: Batch) -> ExampleKeys:
+    """One key for each example of a step, so that no mask depends on its neighbours."""
+    step_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.step)
+    return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.examples)
+
+
+def weighed(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar, Sums]]) -> tuple[Scalar, Sums]:
+    """The weighed loss of all objectives, and their sums.
+
+    Counts are those of the first objective, the sum ``loss`` is weighed. If there are several, ``loss/NAME`` is the
+    loss of each.
+    """
+    names = list(found)
+    losses = [weights[name] * found[name][0] for name in names]
+    sums = dict(found[names[0]][1])
+    sums["loss"] = functools.reduce(jnp.add, [weights[name] * found[name][1]["loss"] for name in names])
+    if len(names) > 1:
+        sums |= {f"loss/{name}": found[name][1]["loss"] for name in names}
+    return functools.reduce(jnp.add, losses), sums

@@ -1,8 +1,8 @@
 """Lanes: whole training runs side by side in one compiled program.
 
-A mesh has two axes. Lanes spread over ``lane`` first; devices that remain share each batch over ``data``.
-Inside a device lanes run one after the other by ``lax.map``, where a lane's weights stay in cache, or at once by
-``vmap``, where more lanes fill wider units. Unless one is asked for, CPUs take the first and accelerators the second.
+A mesh has two axes. Lanes spread over ``lane`` first; devices that remain share each batch over ``data``. Inside a
+device lanes run one after the other by ``lax.map``, which keeps a lane's weights in cache, or at once by ``vmap``,
+which fills wider units. By default CPUs take the first and accelerators the second.
 """
 
 import time
@@ -17,14 +17,14 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from lstm_jax.data.batching import Batch, FlatCorpus, gather
+from lstm_jax.objectives.base import LABELLED, Sums
 from lstm_jax.training.experiment import Experiment, TrainState
 from lstm_jax.training.gradient_chain import HParams
-from lstm_jax.training.metrics import Metrics
-from lstm_jax.types import HostArray
+from lstm_jax.types import HostArray, Params
 
 
 def make_mesh(lanes: int, batch_size: int, devices: int = 0) -> Mesh:
-    """A mesh (lane, data) for ``lanes`` runs of ``batch_size`` rows on at most ``devices`` devices (0: all)."""
+    """A mesh (lane, data) for ``lanes`` runs of ``batch_size`` examples on at most ``devices`` devices (0: all)."""
     available = jax.devices()[: devices or None]
     over_lanes = max(n for n in range(1, len(available) + 1) if lanes % n == 0)
     rest = len(available) // over_lanes
@@ -37,69 +37,73 @@ LANES, EVERYWHERE = P("lane"), P()
 
 
 class Program:
-    """The compiled functions of a stack of lanes. Every leaf of a state has a leading axis L.
+    """The compiled functions of a stack of lanes. Every leaf of a state, and of variables, has a leading axis L.
 
-    Where reviews are given as numbers, a ``corpus`` on the device is given with them. In place of the numbers
-    the functions take a Batch with the same leading axes, gathered on the host; then ``corpus`` is ``None``.
+    If examples are given as numbers, ``corpus`` is the corpus on the device. In place of the numbers the functions take
+    a Batch with the same leading axes, gathered on the host; ``corpus`` is then ``None``.
     """
 
     def __init__(self, experiment: Experiment, mesh: Mesh, lane_map: str = "auto") -> None:
         """Maps an experiment, whose data axis must be ``data``, over the lanes of a mesh.
 
         Args:
-          experiment: the functions of one lane.
-          mesh: as ``make_mesh`` gives.
-          lane_map: how lanes share a device: map | vmap | auto.
+          experiment: The functions of one lane.
+          mesh: A mesh of ``make_mesh``.
+          lane_map: How lanes share a device: map | vmap | auto.
         """
-        # Inner jits are traced once for a shape; without them each loop below would trace its step twice.
+        # Inner jits are traced once for a shape. Without them each loop below would trace its step twice.
         step, evaluate = jax.jit(experiment.step), jax.jit(experiment.evaluate)
         self._experiment, self._mesh = experiment._replace(step=step, evaluate=evaluate), mesh
         self._over_lanes = _over_lanes(mesh, lane_map)
         self._known: dict[Any, Any] = {}
-        self.compile_seconds = 0.0  # spent so far on tracing and compiling
+        self.compile_seconds = 0.0  # Time spent so far on tracing and compiling.
 
-    def init(self, seeds: HostArray, hparams: HParams) -> TrainState:
-        """Step 0 of lanes with the given ``seeds[L]`` and hyper-parameters ``[L]``."""
+    def weights(self, seeds: HostArray) -> Params:
+        """The variables before training of lanes with the given ``seeds[L]``."""
+        own = self._place(LANES, jnp.asarray(seeds, jnp.uint32))
+        return self._call("weights", self._over_lanes(self._experiment.weights), (LANES,), LANES, (own,))
+
+    def begin(self, seeds: HostArray, hparams: HParams, variables: Params) -> TrainState:
+        """Step 0 of lanes with the given ``seeds[L]``, hyper-parameters ``[L]`` and variables."""
         own, hparams = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
-        variables = self._call("weights", self._over_lanes(self._experiment.weights), (LANES,), LANES, (own,))
         begin = self._over_lanes(self._experiment.begin)
         return self._call("begin", begin, (LANES, LANES, LANES), LANES, (own, hparams, variables))
 
     def train(
-        self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, count: int, length: int
-    ) -> tuple[TrainState, Metrics]:
-        """Makes the first ``count`` of the K steps ``reviews[L, K, B]``, padded to ``length`` words.
+        self, state: TrainState, corpus: FlatCorpus | None, examples: Any, count: int, length: int
+    ) -> tuple[TrainState, Sums]:
+        """Makes the first ``count`` of the K steps ``examples[L, K, B]``, padded to ``length`` tokens.
 
-        The state is donated. One compilation serves any count; metrics are ``[L, K]``, zero past the count.
+        The state is donated. One compilation serves any count; sums are ``[L, K]``, zero past the count.
         """
 
         def run(state: TrainState, corpus: Any, feed: Any, count: Any) -> Any:
             lane = partial(_train_lane, self._experiment, corpus, count, length)
             return self._over_lanes(lane)(state, feed)
 
-        specs = _feed_specs(reviews, "lane", None)
-        arguments = (state, corpus, self._place(specs, reviews), jnp.int32(count))
+        specs = _feed_specs(examples, "lane", None)
+        arguments = (state, corpus, self._place(specs, examples), jnp.int32(count))
         in_specs = (LANES, EVERYWHERE, specs, EVERYWHERE)
         return self._call(("train", length), run, in_specs, (LANES, LANES), arguments, donate_argnums=0)
 
-    def evaluate(self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, count: int, length: int) -> Metrics:
-        """Metrics ``[L]``, summed over the first ``count`` of the K batches ``reviews[K, B]``."""
+    def evaluate(self, variables: Params, corpus: FlatCorpus | None, examples: Any, count: int, length: int) -> Sums:
+        """Sums ``[L]`` over the first ``count`` of the K batches ``examples[K, B]``."""
 
-        def run(state: TrainState, corpus: Any, feed: Any, count: Any) -> Any:
-            return self._over_lanes(partial(_evaluate_lane, self._experiment, corpus, count, length, feed))(state)
+        def run(variables: Params, corpus: Any, feed: Any, count: Any) -> Any:
+            return self._over_lanes(partial(_evaluate_lane, self._experiment, corpus, count, length, feed))(variables)
 
-        specs = _feed_specs(reviews, None)
-        arguments = (state, corpus, self._place(specs, reviews), jnp.int32(count))
+        specs = _feed_specs(examples, None)
+        arguments = (variables, corpus, self._place(specs, examples), jnp.int32(count))
         return self._call(("evaluate", length), run, (LANES, EVERYWHERE, specs, EVERYWHERE), LANES, arguments)
 
-    def predict(self, state: TrainState, corpus: FlatCorpus | None, reviews: Any, length: int) -> jax.Array:
-        """Class probabilities ``[L, K, B, C]`` of the K batches ``reviews[K, B]``."""
+    def predict(self, variables: Params, corpus: FlatCorpus | None, examples: Any, length: int) -> jax.Array:
+        """Class probabilities ``[L, K, B, C]`` of the K batches ``examples[K, B]``."""
 
-        def run(state: TrainState, corpus: Any, feed: Any) -> Any:
-            return self._over_lanes(partial(_predict_lane, self._experiment, corpus, length, feed))(state)
+        def run(variables: Params, corpus: Any, feed: Any) -> Any:
+            return self._over_lanes(partial(_predict_lane, self._experiment, corpus, length, feed))(variables)
 
-        specs = _feed_specs(reviews, None)
-        arguments = (state, corpus, self._place(specs, reviews))
+        specs = _feed_specs(examples, None)
+        arguments = (variables, corpus, self._place(specs, examples))
         return self._call(("predict", length), run, (LANES, EVERYWHERE, specs), P("lane", None, "data"), arguments)
 
     def peak_bytes(self) -> int:
@@ -138,32 +142,31 @@ def _zeros(shapes: Any, *leading: int) -> Any:
 
 def _train_lane(
     experiment: Experiment, corpus: Any, count: Any, length: int, state: TrainState, feed: Any
-) -> tuple[TrainState, Metrics]:
-    # A loop of ``count`` rounds, not a scan over K, so that a shorter call needs no other program.
-    def one(k: Any, carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+) -> tuple[TrainState, Sums]:
+    def step(state: TrainState, k: Any) -> tuple[TrainState, Sums]:
+        return experiment.step(state, {LABELLED: _step_batch(corpus, feed, k, length)})
+
+    # The loop makes ``count`` rounds and is no scan over K, so that a shorter call needs no other program.
+    def one(k: Any, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
         state, history = carry
-        state, metrics = experiment.step(state, _step_batch(corpus, feed, k, length))
-        return state, jax.tree.map(lambda all_steps, new: all_steps.at[k].set(new), history, metrics)
+        state, sums = step(state, k)
+        return state, jax.tree.map(lambda all_steps, new: all_steps.at[k].set(new), history, sums)
 
-    first, steps = _step_batch(corpus, feed, 0, length), jax.tree.leaves(feed)[0].shape[0]
-    _, shapes = jax.eval_shape(experiment.step, state, first)
-    return jax.lax.fori_loop(0, count, one, (state, _zeros(shapes, steps)))
+    _, shapes = jax.eval_shape(step, state, 0)
+    return jax.lax.fori_loop(0, count, one, (state, _zeros(shapes, jax.tree.leaves(feed)[0].shape[0])))
 
 
-def _evaluate_lane(
-    experiment: Experiment, corpus: Any, count: Any, length: int, feed: Any, state: TrainState
-) -> Metrics:
-    def add(k: Any, sums: Metrics) -> Metrics:
-        metrics = experiment.evaluate(state, _step_batch(corpus, feed, k, length))
-        return jax.tree.map(jnp.add, sums, metrics)
+def _evaluate_lane(experiment: Experiment, corpus: Any, count: Any, length: int, feed: Any, variables: Params) -> Sums:
+    def add(k: Any, sums: Sums) -> Sums:
+        return jax.tree.map(jnp.add, sums, experiment.evaluate(variables, _step_batch(corpus, feed, k, length)))
 
-    shapes = jax.eval_shape(experiment.evaluate, state, _step_batch(corpus, feed, 0, length))
+    shapes = jax.eval_shape(experiment.evaluate, variables, _step_batch(corpus, feed, 0, length))
     return jax.lax.fori_loop(0, count, add, _zeros(shapes))
 
 
-def _predict_lane(experiment: Experiment, corpus: Any, length: int, feed: Any, state: TrainState) -> jax.Array:
+def _predict_lane(experiment: Experiment, corpus: Any, length: int, feed: Any, variables: Params) -> jax.Array:
     steps = jnp.arange(jax.tree.leaves(feed)[0].shape[0])
-    return jax.lax.map(lambda k: experiment.predict(state, _step_batch(corpus, feed, k, length)), steps)
+    return jax.lax.map(lambda k: experiment.predict(variables, _step_batch(corpus, feed, k, length)), steps)
 
 
 def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -173,7 +176,7 @@ def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Cal
     def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         def mapped(*arguments: Any) -> Any:
             count = jax.tree.leaves(arguments)[0].shape[0]
-            if count == 1:  # spares a copy of the state into and out of the loop
+            if count == 1:  # It spares a copy of the state into and out of the loop.
                 single = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
                 return jax.tree.map(lambda leaf: leaf[None], single)
             if lane_map == "map":
@@ -187,7 +190,7 @@ def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Cal
 
 def _feed_specs(feed: Any, *leading: str | None) -> Any:
     if isinstance(feed, Batch):
-        row = P(*leading, "data")
-        specs: Any = Batch(P(*leading, None, "data"), *[row] * 4)  # type: ignore[arg-type]
+        each = P(*leading, "data")
+        specs: Any = Batch(P(*leading, None, "data"), *[each] * 4)  # type: ignore[arg-type]
         return specs
     return P(*leading, "data")

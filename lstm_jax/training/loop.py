@@ -1,13 +1,13 @@
 """The host loop that trains a stack of lanes. One lane is a run; many lanes are a study.
 
-The device works ahead: while one call runs, the next one's reviews are made ready and the last one's
-metrics are fetched. Every call, and so every number written, follows from the config and the step alone,
-which is what makes a resumed run equal to an uninterrupted one.
+The device works ahead: while one call runs, the next one's examples are made ready and the last one's sums are fetched.
+Every call, and so every number written, follows from the config and the step alone. That is what makes a resumed run
+equal to an uninterrupted one.
 """
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,21 +18,31 @@ import numpy as np
 from lstm_jax.config import TrainConfig
 from lstm_jax.data.batching import bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.data.corpus import lengths
-from lstm_jax.training.batch_schedule import Piece, first_alone, lane_plan, pieces
+from lstm_jax.objectives.base import Sums
+from lstm_jax.training.batch_schedule import ScheduledChunk, first_step_alone, lane_plan, scheduled_chunks
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
-from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
+from lstm_jax.training.experiment import TrainState, evaluated_variables
 from lstm_jax.training.feed import Feed, feed_arguments
-from lstm_jax.training.journal import Follow, Journal
 from lstm_jax.training.lanes import Program
-from lstm_jax.training.loop_state import Notes
-from lstm_jax.training.metrics import Metrics
-from lstm_jax.training.record import Clock, Record
-from lstm_jax.training.startup import Startup
+from lstm_jax.training.logging import Follow, RunLog, Startup
+from lstm_jax.training.loop_state import Clock, LoopState
+from lstm_jax.training.recorder import HostSums, Recorder, fetched
 from lstm_jax.types import Params
 
 
 class Loop(NamedTuple):
-    """What does not change while a stack of lanes trains."""
+    """What does not change while a stack of lanes trains.
+
+    Attributes:
+      program: The compiled functions.
+      config: The loop's part of a config.
+      train: The training examples.
+      validation: The validation examples.
+      buckets: Lengths that batches are padded to.
+      per_epoch: Steps of an epoch.
+      total_steps: Steps of the run.
+      epoch_name: Epoch → the name of the weights kept of it; ``None`` keeps none.
+    """
 
     program: Program
     config: TrainConfig
@@ -41,7 +51,7 @@ class Loop(NamedTuple):
     buckets: tuple[int, ...]
     per_epoch: int
     total_steps: int
-    epoch_name: Callable[[int], str] | None  # of the weights kept of an epoch; ``None``: none are
+    epoch_name: Callable[[int], str] | None
 
 
 def make_loop(
@@ -59,80 +69,89 @@ def make_loop(
     return Loop(program, config, train, validation, buckets, per_epoch, total_steps, epoch_name)
 
 
-def run(
+def run_loop(
     loop: Loop,
     state: TrainState,
     best: Params,
-    notes: Notes,
+    loop_state: LoopState,
     checkpoints: Checkpoints,
     workdir: Path,
     follow: Follow | None = None,
     startup: Startup | None = None,
-) -> tuple[TrainState, Params, Notes]:
-    """Trains every lane from ``notes.step`` until the last step, its early stop or its divergence.
+) -> tuple[TrainState, Params, LoopState]:
+    """Trains every lane from ``loop_state.step`` until the last step, its early stop or its divergence.
 
     Args:
-      loop: program, corpora and schedule.
-      state: of all lanes; donated.
-      best: the best evaluated weights of all lanes so far; donated.
-      notes: changed as the run goes.
-      checkpoints: written after every validation.
-      workdir: where the journal lies.
-      follow: shows the progress in place of the journal.
-      startup: told of the first step, which is made by itself then.
+      loop: Program, corpora and schedule.
+      state: The state of all lanes; donated.
+      best: The best evaluated weights of all lanes so far; donated.
+      loop_state: What the loop remembers; changed as the run goes.
+      checkpoints: Written after every validation.
+      workdir: Folder of the run's log.
+      follow: Shows the progress instead of the log.
+      startup: Takes the time of the first step, which is then made by itself.
     """
     if not startup:
         checkpoints.open()
-    config, clock = loop.config, Clock(loop.program, notes)
-    plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, [lane.seed for lane in notes.lanes])
+    config, clock = loop.config, Clock(loop.program, loop_state)
+    seeds = [lane.seed for lane in loop_state.lanes]
+    plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, seeds)
     every = config.validate_every or loop.per_epoch
-    with Journal(workdir, len(notes.lanes), notes.step, loop.total_steps, follow) as journal:
-        record = Record(journal, notes, clock, config.log_every, loop.per_epoch)
-        flying: tuple[Piece, Metrics] | None = None
-        todo = pieces(plan, loop.per_epoch, notes.step, loop.total_steps, every)
-        for piece in first_alone(todo) if startup else todo:
-            if not any(lane.running for lane in notes.lanes):
+    with RunLog(workdir, len(seeds), loop_state.step, loop.total_steps, follow) as run_log:
+        recorder = Recorder(run_log, loop_state, clock, config.log_every, loop.per_epoch)
+        in_flight: tuple[ScheduledChunk, Sums] | None = None
+        chunks = scheduled_chunks(plan, loop.per_epoch, loop_state.step, loop.total_steps, every)
+        for chunk in first_step_alone(chunks) if startup else chunks:
+            if not any(lane.running for lane in loop_state.lanes):
                 break
-            corpus, feed = feed_arguments(loop.train, piece.reviews, piece.length, config.steps_per_call)
+            corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, config.steps_per_call)
             before = time.perf_counter() - loop.program.compile_seconds
-            state, metrics = loop.program.train(state, corpus, feed, piece.reviews.shape[1], piece.length)
+            state, sums = loop.program.train(state, corpus, feed, chunk.examples.shape[1], chunk.length)
             if startup:
-                jax.block_until_ready(metrics)
+                jax.block_until_ready(sums)
                 startup.first_step_done(loop.program, time.perf_counter() - loop.program.compile_seconds - before)
                 startup = None
-                with clock.aside():
+                with clock.paused():
                     checkpoints.open()
-            if flying is not None:
-                record.training(*flying)
-            flying = piece, metrics
-            if piece.validate:
-                record.training(*flying)
-                flying = None
-                metrics = evaluate(loop.program, loop.validation, loop.buckets, config, to_evaluate(state))
-                improved = record.validation(metrics, piece.last_step, config.patience)
-                best = keep_best(jnp.asarray(improved), evaluated_params(state), best)
-                notes.step = piece.last_step
-                clock.note()
+            if in_flight is not None:
+                recorder.training(*in_flight)
+            in_flight = chunk, sums
+            if chunk.validate:
+                recorder.training(*in_flight)
+                in_flight = None
+                best = _validate(loop, state, best, recorder, chunk.last_step)
+                loop_state.step = chunk.last_step
+                clock.save()
                 if loop.epoch_name:
-                    checkpoints.keep(loop.epoch_name(notes.step // loop.per_epoch), state)
-                checkpoints.save(notes.step, Checkpoint(state, best, notes.to_json()))
-                journal.send()
-        journal.send()
-        clock.note()
-    return state, best, notes
+                    checkpoints.keep(loop.epoch_name(loop_state.step // loop.per_epoch), state)
+                checkpoints.save(loop_state.step, Checkpoint(state, best, loop_state.to_json()))
+                run_log.send()
+        run_log.send()
+        clock.save()
+    return state, best, loop_state
 
 
-def evaluate(program: Program, feed: Feed, buckets: tuple[int, ...], config: TrainConfig, state: TrainState) -> Metrics:
-    """Metrics of all lanes ``[L]`` on any reviews; sums over calls are made in double precision."""
-    flying = []
-    for call in evaluation_plan(lengths(feed.host), buckets, config.batch_size, config.steps_per_call):
-        corpus, rows = feed_arguments(feed, call.reviews, call.length, config.steps_per_call)
-        flying.append(program.evaluate(state, corpus, rows, len(call.reviews), call.length))
-    fetched = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), metrics) for metrics in flying]
-    return jax.tree.map(lambda *leaves: sum(leaves), *fetched)
+def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, step: int) -> Params:
+    """Validates all lanes; returns the best weights so far."""
+    variables = evaluated_variables(state)
+    sums = evaluate_corpus(loop.program, loop.validation, loop.buckets, loop.config, variables)
+    improved = recorder.validation(sums, step, loop.config.patience)
+    return keep_best(jnp.asarray(improved), variables["params"], best)
+
+
+def evaluate_corpus(
+    program: Program, feed: Feed, buckets: tuple[int, ...], config: TrainConfig, variables: Params
+) -> HostSums:
+    """Sums of all lanes ``[L]`` over any examples; sums over calls are made in double precision."""
+    in_flight = []
+    for chunk in evaluation_plan(lengths(feed.host), buckets, config.batch_size, config.steps_per_call):
+        corpus, examples = feed_arguments(feed, chunk.examples, chunk.length, config.steps_per_call)
+        in_flight.append(program.evaluate(variables, corpus, examples, len(chunk.examples), chunk.length))
+    all_calls = [fetched(sums) for sums in in_flight]
+    return {name: reduce(np.add, [sums[name] for sums in all_calls]) for name in all_calls[0]}
 
 
 @partial(jax.jit, donate_argnums=2)
 def keep_best(improved: jax.Array, new: Params, best: Params) -> Params:
-    """The weights of ``new`` in the lanes that have ``improved[L]``, of ``best`` in the others."""
+    """The weights of ``new`` in the lanes that have ``improved[L]``, those of ``best`` in the others."""
     return jax.tree.map(lambda n, b: jnp.where(improved.reshape(-1, *[1] * (n.ndim - 1)), n, b), new, best)

@@ -1,37 +1,79 @@
-"""What the loop remembers of its lanes, as it goes into a checkpoint."""
+"""What the loop remembers besides the training state: each lane's best validation, and the time spent."""
 
+import contextlib
 import dataclasses
+import time
+from collections.abc import Iterator
 from typing import Any
+
+from lstm_jax.training.lanes import Program
 
 
 @dataclasses.dataclass
-class LaneNotes:
+class LaneState:
     """What the loop remembers of a lane."""
 
     seed: int
-    best_accuracy: float = -1.0  # of the validations so far
+    best_accuracy: float = -1.0  # Highest validation accuracy so far.
     best_step: int = 0
-    waited: int = 0  # validations since the best one
-    diverged_at: int | None = None  # the first step whose loss was NaN or infinite
-    stopped: bool = False  # early, by patience; its best weights are kept, and no more rows are written of it
+    waited: int = 0  # Validations since the best one.
+    diverged_at: int | None = None  # First step whose loss was NaN or infinite.
+    stopped: bool = False  # Whether patience has ended it; its best weights are kept, and it logs no more.
 
     @property
     def running(self) -> bool:
+        """Whether it still trains."""
         return self.diverged_at is None and not self.stopped
 
 
 @dataclasses.dataclass
-class Notes:
-    """What the loop remembers, written with every checkpoint."""
+class LoopState:
+    """What the loop remembers, written as JSON with every checkpoint."""
 
-    lanes: list[LaneNotes]
+    lanes: list[LaneState]
     step: int = 0
-    train_seconds: float = 0.0  # of training and validating, compiling aside
+    train_seconds: float = 0.0  # Time of training and validating, without compiling.
     compile_seconds: float = 0.0
 
+    @property
+    def best_lane(self) -> LaneState:
+        """The lane with the highest validation accuracy."""
+        return max(self.lanes, key=lambda lane: lane.best_accuracy)
+
     def to_json(self) -> dict[str, Any]:
+        """A tree of JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Notes":
-        return cls(**{**values, "lanes": [LaneNotes(**lane) for lane in values["lanes"]]})
+    def from_json(cls, values: dict[str, Any]) -> "LoopState":
+        """The loop state that ``to_json`` gave."""
+        return cls(**{**values, "lanes": [LaneState(**lane) for lane in values["lanes"]]})
+
+
+class Clock:
+    """Seconds of training without compiling, counted on from what earlier parts of the run took."""
+
+    def __init__(self, program: Program, state: LoopState) -> None:
+        self._program, self._state = program, state
+        self._start, self._compiled = time.perf_counter(), program.compile_seconds
+        self._before = state.train_seconds, state.compile_seconds
+
+    def compiling(self) -> float:
+        """Seconds of compiling in all parts of the run."""
+        return self._before[1] + self._program.compile_seconds - self._compiled
+
+    def training(self) -> float:
+        """Seconds of training in all parts of the run."""
+        passed = time.perf_counter() - self._start
+        return self._before[0] + passed - (self.compiling() - self._before[1])
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """A block whose time does not count."""
+        start = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - start
+
+    def save(self) -> None:
+        """Writes the seconds into the loop state."""
+        self._state.train_seconds, self._state.compile_seconds = self.training(), self.compiling()

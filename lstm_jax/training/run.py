@@ -15,25 +15,21 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.examples import class_names
+from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
-from lstm_jax.training import journal
-from lstm_jax.training import loop as loops
-from lstm_jax.training import warm_start as transfer
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
-from lstm_jax.training.experiment import evaluated_params, experiment
+from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.feed import make_feed
-from lstm_jax.training.gradient_chain import optimizer
-from lstm_jax.training.journal import Follow
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.loop import Loop
-from lstm_jax.training.loop_state import LaneNotes, Notes
+from lstm_jax.training.logging import Follow, Startup, read_metrics
+from lstm_jax.training.loop import Loop, make_loop, run_loop
+from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
-from lstm_jax.training.startup import Startup
+from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
 
 log = logging.getLogger(__name__)
@@ -48,17 +44,17 @@ def train(
 ) -> dict[str, Any]:
     """Trains the run of a config, or goes on with it, and returns its summary.
 
-    A finished run is left alone. See README for the files that a workdir holds.
+    A finished run is left alone. docs/workdirs.md lists the files that a workdir holds.
 
     Args:
-      config: validated.
-      workdir: made if need be; it must not belong to another config.
-      lanes: trained side by side; without them those that the config asks for.
-      corpora: its reviews, where they are prepared already.
-      follow: shows the progress; then the run itself prints and draws nothing.
+      config: The config, validated.
+      workdir: Folder of the run, made if need be. It must not belong to another config.
+      lanes: Lanes that are trained side by side; by default those that the config asks for.
+      corpora: The config's examples, if they are prepared already.
+      follow: Shows the progress. The run itself then prints and draws nothing.
 
     Raises:
-      UserError: the data, the workdir or the disk is at fault.
+      UserError: The data, the workdir or the disk is at fault.
     """
     startup = Startup()
     lanes = lanes or lanes_of(config)
@@ -68,7 +64,7 @@ def train(
             return summary
         if corpora is None:
             corpora = corpus.prepare(config.data)
-            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.reviews_ready())
+            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.examples_ready())
         return _train(config, lanes, corpora, place, follow, startup)
 
 
@@ -77,75 +73,80 @@ def _train(
 ) -> dict[str, Any]:
     path, checkpoints = place.path, Checkpoints(place.path)
     if place.claimed:
-        _check_reviews(corpora, path)
-    loop, first = assemble(config, corpora, lanes)
-    checkpoint = checkpoints.restore(first) or begin(config, corpora, first)
+        _check_examples(corpora, path)
+    loop = assemble(config, corpora, lanes)
+    first = first_checkpoint(loop.program, config, lanes, corpora if checkpoints.is_empty else None)
+    checkpoint = checkpoints.restore(first) or first
     parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
     if not follow:
         log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
-        log.info("%d steps, reviews padded to %s words", loop.total_steps, ", ".join(map(str, loop.buckets)))
+        log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
     _write_data(corpora, path)
     place.claim(config, lanes)
-    notes, status = Notes.from_json(checkpoint.notes), "interrupted"
-    if notes.step and not follow:
-        log.warning("going on from step %d", notes.step)
-    told = None if follow else startup
+    loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
+    if loop_state.step and not follow:
+        log.warning("going on from step %d", loop_state.step)
+    timed = None if follow else startup
     try:
-        loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, path, follow, told)
+        run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed)
         checkpoints.finish()
         if not follow:
-            rows = journal.read(path / "metrics.jsonl")
-            plots.curves(rows, _best_lane(notes).best_step, path / "plots")
+            rows = read_metrics(path / "metrics.jsonl")
+            plots.curves(rows, loop_state.best_lane.best_step, path / "plots")
             plots.epochs(rows, path / "plots" / "loss-epochs.png")
-        status = "done" if all(lane.diverged_at is None for lane in notes.lanes) else "diverged"
+        status = "done" if all(lane.diverged_at is None for lane in loop_state.lanes) else "diverged"
     except BaseException:
-        with contextlib.suppress(Exception):  # a write under way may end; the first error is the one to tell
+        with contextlib.suppress(Exception):  # A write under way may end. The first error is the one to show.
             checkpoints.finish()
         raise
     finally:
-        summary = _summary(status, notes, loop, parameters) | ({"startup": startup.seconds} if told else {})
+        summary = _summary(status, loop_state, loop, parameters) | ({"startup": startup.seconds} if timed else {})
         write_json(path / "summary.json", summary)
     return summary
 
 
-def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> tuple[Loop, Checkpoint]:
-    """What ``loop.run`` needs for a stack of lanes, at step 0.
+def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> Loop:
+    """The loop of a stack of lanes: its program, its corpora and its schedule.
 
     Args:
-      config: of all lanes, but for what they change.
-      corpora: the reviews.
-      lanes: their seeds and hyper-parameters.
+      config: The config of all lanes, except for what they change.
+      corpora: The examples.
+      lanes: Their seeds and hyper-parameters.
     """
-    hparams = [lane.hparams(config) for lane in lanes]
-    _check_parts(config, hparams)
+    _check_parts(config, [lane.hparams(config) for lane in lanes])
     total_steps = total_steps_of(config, corpora)
     mesh = make_mesh(len(lanes), config.train.batch_size, config.train.devices)
     functions = experiment(config, classifier(config, corpora), total_steps, data_axis="data")
     program = Program(functions, mesh, config.train.lane_map)
     train_feed, validation_feed = make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
     name = partial(configs.epoch_name, config) if config.train.keep_epochs else None
-    loop = loops.make_loop(program, config.train, train_feed, validation_feed, total_steps, name)
-    return loop, fresh(program, [lane.seed for lane in lanes], hparams)
+    return make_loop(program, config.train, train_feed, validation_feed, total_steps, name)
 
 
 def total_steps_of(config: Config, corpora: Corpora) -> int:
-    """The steps of a run."""
+    """The number of steps of a run."""
     per_epoch = steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
     return config.train.steps or config.train.epochs * per_epoch
 
 
-def begin(config: Config, corpora: Corpora, first: Checkpoint) -> Checkpoint:
-    """Step 0 with the weights of another run where the config asks for them."""
-    if not config.model.init_from:
-        return first
-    state = transfer.begin(first.state, corpora.tokenizer, Path(config.model.init_from), config.model.cell)
-    # Some optimizers remember the weights that they began with.
-    anew = jax.vmap(lambda hparams, params: optimizer(config.optimizer, hparams, total_steps=1).init(params))
-    opt_state = jax.tree.map(
-        lambda new, old: jax.device_put(new, old.sharding), anew(state.hparams, state.params), state.opt_state
-    )
-    state = state._replace(opt_state=opt_state)
-    return first._replace(state=state, best=jax.tree.map(jnp.copy, evaluated_params(state)))
+def first_checkpoint(program: Program, config: Config, lanes: list[Lane], corpora: Corpora | None = None) -> Checkpoint:
+    """Step 0 of a stack of lanes.
+
+    Args:
+      program: Their compiled functions.
+      config: Their config.
+      lanes: Their seeds and hyper-parameters.
+      corpora: The examples, by whose vocabulary weights of the run ``config.model.init_from`` are taken over. Without
+        them the weights are fresh.
+    """
+    seeds, hparams = np.array([lane.seed for lane in lanes]), [lane.hparams(config) for lane in lanes]
+    variables = program.weights(seeds)
+    if config.model.init_from and corpora is not None:
+        variables = transfer(variables, corpora.tokenizer, Path(config.model.init_from), config.model.layer)
+    stacked = {path: jnp.array([lane[path] for lane in hparams], jnp.float32) for path in hparams[0]}
+    state = program.begin(seeds, stacked, variables)
+    best = jax.tree.map(jnp.copy, evaluated_variables(state)["params"])
+    return Checkpoint(state, best, LoopState([LaneState(lane.seed) for lane in lanes]).to_json())
 
 
 def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
@@ -154,25 +155,17 @@ def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
         raise ConfigError(f"a lane changes {path!r}, which is no traced hyper-parameter; those are {', '.join(known)}")
     for lane in hparams:
         for path, shared in configs.hparams(config).items():
-            left_out = configs.left_out(config, path, shared)
-            if left_out != configs.left_out(config, path, lane[path]):
+            left_out = configs.is_off(config, path, shared)
+            if left_out != configs.is_off(config, path, lane[path]):
                 raise ConfigError(
                     f"a lane has {path} = {lane[path]} and the config has {shared}: one of them leaves that part out "
                     "of the program, so they cannot share it; give all lanes a value that does not"
                 )
 
 
-def fresh(program: Program, seeds: list[int], hparams: list[dict[str, float]]) -> Checkpoint:
-    """Step 0 of a stack of lanes, one seed and one set of hyper-parameters each."""
-    stacked = {path: jnp.array([lane[path] for lane in hparams], jnp.float32) for path in hparams[0]}
-    state = program.init(np.array(seeds), stacked)
-    best = jax.tree.map(jnp.copy, evaluated_params(state))
-    return Checkpoint(state, best, Notes([LaneNotes(seed) for seed in seeds]).to_json())
-
-
-def _check_reviews(corpora: Corpora, path: Path) -> None:
+def _check_examples(corpora: Corpora, path: Path) -> None:
     facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
-    if facts["fingerprint"] != corpus.fingerprint(corpora):
+    if facts["fingerprint"] != corpus.corpora_fingerprint(corpora):
         raise UserError(
             f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
             "restore them, or use a new --workdir"
@@ -181,11 +174,11 @@ def _check_reviews(corpora: Corpora, path: Path) -> None:
 
 def _write_data(corpora: Corpora, path: Path) -> None:
     facts = {
-        "classes": sources.class_names(corpora.classes),
+        "classes": class_names(corpora.classes),
         "reviews": _counts(corpora),
-        "fingerprint": corpus.fingerprint(corpora),
+        "fingerprint": corpus.corpora_fingerprint(corpora),
     }
-    tokens.write(corpora.tokenizer, path / "tokenizer.json")
+    write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
     write_json(path / "data.json", facts)
 
 
@@ -193,23 +186,20 @@ def _counts(corpora: Corpora) -> dict[str, int]:
     return {part: len(getattr(corpora, part).labels) for part in ("train", "validation", "test")}
 
 
-def _best_lane(notes: Notes) -> LaneNotes:
-    return max(notes.lanes, key=lambda lane: lane.best_accuracy)
-
-
-def _summary(status: str, notes: Notes, loop: Loop, parameters: int) -> dict[str, Any]:
-    lane = _best_lane(notes)
-    steps = min((lane.diverged_at for lane in notes.lanes if lane.diverged_at is not None), default=notes.step)
+def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) -> dict[str, Any]:
+    lane = loop_state.best_lane
+    diverged = [lane.diverged_at for lane in loop_state.lanes if lane.diverged_at is not None]
+    steps = min(diverged, default=loop_state.step)
     return {
         "status": status,
         "best_validation_accuracy": lane.best_accuracy if lane.best_step else None,
         "best_step": lane.best_step,
         "steps": steps,
         "epochs": steps / loop.per_epoch,
-        "train_seconds": round(notes.train_seconds, 3),
-        "compile_seconds": round(notes.compile_seconds, 3),
+        "train_seconds": round(loop_state.train_seconds, 3),
+        "compile_seconds": round(loop_state.compile_seconds, 3),
         "parameters": parameters,
-        "lanes": [dataclasses.asdict(lane) for lane in notes.lanes],
+        "lanes": [dataclasses.asdict(lane) for lane in loop_state.lanes],
         "git_commit": git_commit(),
         "versions": versions(),
     }

@@ -1,6 +1,7 @@
 """The folder of a run: whose it is, whether it is finished, and the files that tell what was run."""
 
 import json
+import logging
 import subprocess
 import sys
 from importlib import metadata
@@ -12,6 +13,9 @@ from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.files import hold, write_text
 
+log = logging.getLogger(__name__)
+
+PLUGINS = "plugins.json"  # Files with code of the user's own that a run uses, and digests of their content.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
@@ -62,16 +66,16 @@ class Workdir:
     def claim(self, config: Config, lanes: list[Lane]) -> None:
         """Makes the folder the config's own. Done when training can begin, so that a slip leaves no mark."""
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
+        if own := configs.own_files(config):
+            write_json(self.path / PLUGINS, own)
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
         if not self.claimed:
             return
-        theirs = dict((path, value) for path, _, value in configs.leaves(read_config(self.path)))
         changed = [
-            f"{path} is {theirs[path]!r} there and {value!r} here"
-            for path, _, value in configs.leaves(config)
-            if theirs[path] != value
+            f"{path} is {theirs!r} there and {ours!r} here"
+            for path, theirs, ours in configs.differences(read_config(self.path), config)
         ]
         if changed:
             raise UserError(
@@ -88,18 +92,25 @@ class Workdir:
 
 
 def read_config(workdir: Path) -> Config:
-    """The config of a run.
+    """The config of a run, after loading the code of its user's own that it names.
+
+    A warning is logged for each of those files whose content has changed since the run began.
 
     Raises:
-      UserError: the folder is no run's.
+      UserError: The folder is not a run's, or code that the run needs is not where it was.
     """
     file = workdir / "config.json"
     if not file.exists():
         raise UserError(f"{workdir} holds no config.json, so it is no run's folder; train first, or mend --workdir")
     try:
-        return configs.from_json(file.read_text(encoding="utf-8"))
+        config = configs.from_json(file.read_text(encoding="utf-8"))
+        plugins = workdir / PLUGINS
+        own: dict[str, str] = json.loads(plugins.read_text(encoding="utf-8")) if plugins.exists() else {}
     except ValueError as error:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
+    for path in configs.changed_files(own):
+        log.warning("%s has changed since the run in %s began", path, workdir)
+    return config
 
 
 def read_lanes(workdir: Path, config: Config) -> list[Lane]:

@@ -12,11 +12,12 @@ from unittest import mock
 import pytest
 from absl import app, flags
 
-from lstm_jax import cli
-from lstm_jax import runtime as devices
+from lstm_jax import cli, runtime
 from lstm_jax.config import validate
 from lstm_jax.training import run
 from tests.commands.helpers import ROOT, TINY, Ended
+
+MODULES = {"eval": "lstm_jax.commands.evaluate", "bench": "bench"}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,8 +29,8 @@ def help_flags():
 @pytest.fixture(autouse=True)
 def undone(monkeypatch):
     """What ``cli.run`` changes for a whole process is as before after each test."""
-    monkeypatch.setattr(devices, "configure", lambda: None)  # conftest has
-    for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+    monkeypatch.setattr(runtime, "configure", lambda: None)  # tests/conftest.py has set the devices up.
+    for module, name in ((sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
     root, ours = logging.getLogger(), logging.getLogger("lstm_jax")
     handlers, levels, on_sigterm = root.handlers[:], (root.level, ours.level), signal.getsignal(signal.SIGTERM)
@@ -49,7 +50,7 @@ def command(monkeypatch, capsys):
         known = set(flags.FLAGS)
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        module = importlib.import_module(name)
+        module = importlib.import_module(MODULES.get(name, f"lstm_jax.commands.{name}"))
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.run(module.define, main or module.main)
@@ -57,7 +58,6 @@ def command(monkeypatch, capsys):
         for flag in set(flags.FLAGS) - known:
             delattr(flags.FLAGS, flag)
         flags.FLAGS.unparse_flags()
-        sys.modules.pop("config_config", None)  # the config file, which would not be read anew
         return result
 
     return call

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_jax.training.journal import Journal
+from lstm_jax.training.logging import RunLog
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents, subprocess_command
 
 pytestmark = WARNINGS
@@ -34,11 +34,11 @@ def damage(checkpoint: Path, how: str) -> None:
         elif how == "a bit flipped" and of_arrays:
             middle = len(content) // 2
             file.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
-        elif how == "notes empty" and "notes" in file.parts:
+        elif how == "loop state empty" and "loop_state" in file.parts:
             file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("how", ["cut off", "arrays lost", "a bit flipped", "notes empty"])
+@pytest.mark.parametrize("how", ["cut off", "arrays lost", "a bit flipped", "loop state empty"])
 def test_damaged_checkpoint(command, trained, unfinished, how):
     damage(unfinished / "checkpoints" / "12", how)
     text = command("eval", f"--workdir={unfinished}", "--text=the screen is bright")
@@ -72,14 +72,14 @@ def test_all_checkpoints_damaged(command, unfinished):
 def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
     """The disk fills after the first checkpoint; with room again, the run ends as if nothing had been."""
 
-    def full(journal, row):
+    def full(run_log, row):
         if row["step"] > 6:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write_row(journal, row)
+        write_row(run_log, row)
 
-    write_row = Journal.write
+    write_row = RunLog.write
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "write", full)
+        patch.setattr(RunLog, "write", full)
         ended = command("train", f"--workdir={tmp_path}", *TINY)
     assert ended.code == 1
     assert ended.error.startswith(

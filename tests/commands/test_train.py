@@ -52,7 +52,7 @@ def test_odd_reviews_train(command, tmp_path):
         "--config.data.bad_rows=skip",
         "--config.data.tokens.max_length=16",
         *TINY[1:],
-        "--config.model.cell=rnn_tanh",  # quick to compile
+        "--config.model.layer=rnn_tanh",  # quick to compile
     )
     assert ended.code == 0, ended.err
     assert "left out 1 rows without text or with an impossible label" in ended.err
@@ -73,10 +73,10 @@ def test_finished_run_is_left_alone(command, trained):
 
 def test_workdir_of_another_config(command, trained):
     before = contents(trained)
-    ended = command("train", f"--workdir={trained}", *TINY, "--config.seed=1", "--config.model.cell=gru")
+    ended = command("train", f"--workdir={trained}", *TINY, "--config.seed=1", "--config.model.layer=gru")
     assert ended.code == 1
     assert ended.error == (
-        f"{trained} belongs to another config: seed is 0 there and 1 here; model.cell is 'lstm' there and 'gru' here. "
+        f"{trained} belongs to another config: seed is 0 there and 1 here; model.layer is 'lstm' there and 'gru' here. "
         "Use another --workdir, or the config of that one"
     )
     assert contents(trained) == before
@@ -100,5 +100,5 @@ def test_workdir_that_is_no_folder(command, tmp_path):
     (tmp_path / "file").write_text("mine")
     ended = command("train", f"--workdir={tmp_path / 'file'}", *TINY)
     assert ended.code == 1
-    assert ended.error.startswith("File exists (")
+    assert ended.error.startswith(f"{tmp_path / 'file'} cannot be a folder")
     assert (tmp_path / "file").read_text() == "mine"

@@ -9,7 +9,7 @@ import pytest
 from configs import bilstm_glove, default, floydhub_amazon, ghazi_imdb, glos_amazon_stars, imdb, keras_imdb
 from lstm_jax.config import validate
 from lstm_jax.config.tree import leaves
-from lstm_jax.data.sources import generated as synthetic
+from lstm_jax.data.sources.generated import generate_reviews
 from lstm_jax.errors import ConfigError
 from lstm_jax.training import run
 from tests import reviews
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("data")
     rows = [
         {"text": review.text + " and that is all i have to say about this one", "rating": review.stars}
-        for review in synthetic.reviews(1700, seed=3, noise=0.0)
+        for review in generate_reviews(1700, seed=3, noise=0.0)
     ]
     labelled = [{**row, "label": int(row["rating"] > 3)} for row in rows]
     reviews.write(path / "imdb" / "train.parquet", labelled[:1000])

@@ -1,41 +1,46 @@
-"""What the tests of the corpus share: reviews that tell their numbers, and the words of its parts."""
+"""What the tests of the corpus share: texts that tell their numbers, and the tokens of each split."""
 
 from tokenizers import Tokenizer, models
 
-from lstm_jax.config import TokensConfig
+from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.examples import load_examples
+from lstm_jax.data.tokenizer import blank_tokenizer
 from tests.reviews import files
-
-PARTS = ("train", "validation", "test")
 
 
 def unpack(flat: FlatCorpus) -> list[list[int]]:
     return [flat.tokens[a:b].tolist() for a, b in zip(flat.offsets[:-1], flat.offsets[1:], strict=True)]
 
 
-def words(corpora: corpus.Corpora, part: str) -> list[list[str]]:
-    return [[corpora.tokenizer.id_to_token(n) for n in ids] for ids in unpack(getattr(corpora, part))]
+def tokens_in(corpora: corpus.Corpora, split: str) -> list[list[str]]:
+    return [[corpora.tokenizer.id_to_token(n) for n in ids] for ids in unpack(getattr(corpora, split))]
 
 
 def rows_of(numbers: range) -> list[dict]:
-    """Reviews, each with a word of its own that tells its number, and one of ten words that all have."""
+    """Rows, each with a token of its own that tells its number, and one of ten tokens that all share."""
     return [{"text": f"common{n % 10} number{n}", "label": n % 2} for n in numbers]
 
 
-def numbers(corpora: corpus.Corpora, part: str) -> list[int]:
-    """Which of the numbered reviews a part holds; their words must be known."""
-    return [int(review[1].removeprefix("number")) for review in words(corpora, part)]
+def numbers(corpora: corpus.Corpora, split: str) -> list[int]:
+    """Which of the numbered examples a split holds; their tokens must be known."""
+    return [int(text[1].removeprefix("number")) for text in tokens_in(corpora, split)]
 
 
 def all_known() -> Tokenizer:
-    """A tokeniser that knows every word of the numbered reviews."""
+    """A tokenizer that knows every token of the numbered examples."""
     names = ["[PAD]", "[UNK]", *(f"common{n}" for n in range(10)), *(f"number{n}" for n in range(100))]
-    tokenizer = tokens.blank(TokensConfig())
+    tokenizer = blank_tokenizer(TokensConfig())
     tokenizer.model = models.WordLevel({name: n for n, name in enumerate(names)}, unk_token="[UNK]")
     return tokenizer
 
 
 def prepare(path, **options) -> corpus.Corpora:
     return corpus.prepare(files(path, **options), all_known())
+
+
+def training_rows(config: DataConfig) -> list[tuple[str, int]]:
+    """Text and label of every example of the source's split ``train``."""
+    dataset = load_examples(config)["train"]
+    return list(zip(dataset["text"], dataset["label"], strict=True))

@@ -18,14 +18,14 @@ SEEDS = {"seed": st.integers(0, 2**32 - 1), "epoch": st.integers(0, 50)}
 
 def check_plan(plan, lengths, batch_size, steps_per_call):
     """A plan sees every review once in the fewest steps, and none in a bucket that is too short for it."""
-    seen = np.concatenate([call.reviews.ravel() for call in plan])
+    seen = np.concatenate([chunk.examples.ravel() for chunk in plan])
     assert sorted(seen[seen != EMPTY]) == list(range(len(lengths)))
     assert len(seen) == batches.steps_per_epoch(len(lengths), batch_size) * batch_size
     assert batches.steps_per_epoch(len(lengths), batch_size) == int(np.ceil(len(lengths) / batch_size))
-    for call in plan:
-        assert call.reviews.shape[1] == batch_size
-        assert 1 <= call.reviews.shape[0] <= steps_per_call
-        assert max(lengths[call.reviews[call.reviews != EMPTY]], default=0) <= call.length
+    for chunk in plan:
+        assert chunk.examples.shape[1] == batch_size
+        assert 1 <= chunk.examples.shape[0] <= steps_per_call
+        assert max(lengths[chunk.examples[chunk.examples != EMPTY]], default=0) <= chunk.length
 
 
 @given(lengths=LENGTHS, **SIZES, **SEEDS)
@@ -47,7 +47,7 @@ def test_evaluation_sees_every_review_once(lengths, buckets, batch_size, steps_p
 def test_seeds_share_the_order_of_the_buckets(lengths, buckets, batch_size, steps_per_call, seed, epoch, other):
     edges = batches.bucket_lengths(lengths, buckets)
     plans = [batches.epoch_plan(lengths, edges, batch_size, steps_per_call, s, epoch) for s in (seed, other)]
-    first, second = ([(call.length, call.reviews.shape) for call in plan] for plan in plans)
+    first, second = ([(chunk.length, chunk.examples.shape) for chunk in plan] for plan in plans)
     assert first == second
 
 
@@ -58,21 +58,21 @@ def test_seeds_and_epochs_draw_different_reviews():
     def plan(seed, epoch):
         return batches.epoch_plan(lengths, edges, 16, 2, seed, epoch)
 
-    def schedule(calls):
-        return [call.length for call in calls]
+    def schedule(chunks):
+        return [chunk.length for chunk in chunks]
 
     assert schedule(plan(0, 0)) == schedule(plan(1, 0))
     assert schedule(plan(0, 0)) != schedule(plan(0, 1))
     assert sorted(schedule(plan(0, 0))) == sorted(schedule(plan(0, 1)))
-    assert not np.array_equal(plan(0, 0)[0].reviews, plan(1, 0)[0].reviews)
-    first_batches = {tuple(np.sort(plan(0, epoch)[0].reviews[0])) for epoch in range(5)}
+    assert not np.array_equal(plan(0, 0)[0].examples, plan(1, 0)[0].examples)
+    first_batches = {tuple(np.sort(plan(0, epoch)[0].examples[0])) for epoch in range(5)}
     assert len(first_batches) == 5
 
 
 def test_padding_is_little():
     lengths = np.random.default_rng(0).gamma(2, 100, 5000).astype(int).clip(1, 1000)
     edges = batches.bucket_lengths(lengths, 5)
-    computed = sum(call.length * call.reviews.size for call in batches.epoch_plan(lengths, edges, 64, 8, 0, 0))
+    computed = sum(chunk.length * chunk.examples.size for chunk in batches.epoch_plan(lengths, edges, 64, 8, 0, 0))
     assert computed < 1.1 * padded_words(lengths, edges) < 0.35 * lengths.max() * len(lengths)
 
 
@@ -117,7 +117,7 @@ def loop(ids, labels, reviews, length):
         lengths=np.array([0 if r == EMPTY else min(len(ids[r]), length) for r in reviews], np.int32),
         labels=np.array([0 if r == EMPTY else labels[r] for r in reviews], np.int32),
         weights=np.array([r != EMPTY for r in reviews], np.float32),
-        reviews=np.array([max(r, 0) for r in reviews], np.int32),
+        examples=np.array([max(r, 0) for r in reviews], np.int32),
     )
 
 

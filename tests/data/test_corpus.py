@@ -1,4 +1,4 @@
-"""A corpus holds each review as the tokeniser gives it, cut and padded as asked."""
+"""A corpus holds each text as the tokenizer gives it, truncated and padded as asked."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from lstm_jax.config import DataConfig, TokensConfig, VectorsConfig
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.sources import SPLITS
+from lstm_jax.data.tokenizer import PADDING, encode, pretokenize
 from lstm_jax.errors import UserError
-from tests.data.helpers import PARTS, prepare, unpack, words
+from tests.data.helpers import prepare, tokens_in, unpack
 from tests.helpers import assert_equal
 from tests.reviews import ROWS, files, write
 
@@ -27,10 +28,10 @@ def small_blocks():
 def test_texts_are_those_of_the_tokenised_reviews(numbered):
     options = {"validation_from": "test", "eval_entries": 30, "train_entries": 20, "one_class_size": 40, "seed": 5}
     corpora = prepare(numbered, **options)
-    for part in PARTS:
-        texts, labels = corpus.texts(files(numbered, **options), part)
-        assert texts == [" ".join(review) for review in words(corpora, part)]
-        np.testing.assert_array_equal(labels, getattr(corpora, part).labels)
+    for split in SPLITS:
+        texts, labels = corpus.texts(files(numbered, **options), split)
+        assert texts == [" ".join(review) for review in tokens_in(corpora, split)]
+        np.testing.assert_array_equal(labels, getattr(corpora, split).labels)
 
 
 def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
@@ -38,11 +39,11 @@ def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
     write(tmp_path / "test.jsonl", [*ROWS, {"text": "'", "label": 0}])
     corpora = corpus.prepare(files(tmp_path, tokens=TokensConfig(min_count=1)))
     texts = [row["text"] for row in ROWS] + ["'"]
-    assert unpack(corpora.test) == tokens.encode(corpora.tokenizer, texts)
+    assert unpack(corpora.test) == encode(corpora.tokenizer, texts)
     assert unpack(corpora.test)[-1] == [UNKNOWN]
     assert corpora.test.labels.tolist() == [1, 0, 0, 1, 1, 0]
     assert corpora.test.tokens.dtype == corpora.test.labels.dtype == np.int32
-    assert words(corpora, "test")[2:5] == [
+    assert tokens_in(corpora, "test")[2:5] == [
         ["dont", "bother"],
         ["so", "-", "so", "and", "then", "more"],
         ["überraschend", "gut", "😀", "映画"],
@@ -50,10 +51,10 @@ def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
     assert path.exists()
 
 
-def test_reviews_are_cut_to_the_greatest_length(tmp_path):
+def test_texts_are_truncated_to_the_greatest_length(tmp_path):
     path = write(tmp_path / "a.csv", [{"text": "a b c d e f g", "label": n % 2} for n in range(20)])
     kept = {
-        cut: words(corpus.prepare(files(path, tokens=TokensConfig(max_length=4, truncation=cut))), "train")[0]
+        cut: tokens_in(corpus.prepare(files(path, tokens=TokensConfig(max_length=4, truncation=cut))), "train")[0]
         for cut in ("head", "tail", "both")
     }
     assert kept == {"head": list("abcd"), "tail": list("defg"), "both": list("abfg")}
@@ -64,7 +65,7 @@ def test_reviews_are_cut_to_the_greatest_length(tmp_path):
     st.integers(1, 12),
     st.sampled_from(["head", "tail", "both"]),
 )
-def test_cut_of_any_corpus(ids, length, keep):
+def test_truncation_of_any_corpus(ids, length, keep):
     def expected(review):
         if len(review) <= length:
             return review
@@ -72,7 +73,7 @@ def test_cut_of_any_corpus(ids, length, keep):
         return review[:head] + review[len(review) - (length - head) :]
 
     flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
-    cut = corpus.cut(flat, length, keep)
+    cut = corpus.truncate(flat, length, keep)
     assert unpack(cut) == [expected(review) for review in ids]
     assert cut.labels.tolist() == list(range(len(ids)))
 
@@ -104,7 +105,7 @@ def test_number_of_classes(tmp_path):
 
 def test_embedded_reviews():
     corpora = corpus.prepare(DataConfig(reviews=500))
-    sizes = [len(getattr(corpora, part).labels) for part in PARTS]
+    sizes = [len(getattr(corpora, split).labels) for split in SPLITS]
     assert sum(sizes) == pytest.approx(400, abs=30)  # without those of three stars
     assert sizes[2] == round(0.2 * sum(sizes))
     assert corpora.classes == 2
@@ -117,11 +118,11 @@ short_reviews = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), 
 
 
 @given(short_reviews, st.integers(0, 5))
-def test_padding_in_front(ids, more):
+def test_padding_on_the_left(ids, more):
     length = max(map(len, ids)) + more
     flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
     padded = corpus.pad_left(flat, length)
-    assert unpack(padded) == [[tokens.PADDING] * (length - len(review)) + review for review in ids]
+    assert unpack(padded) == [[PADDING] * (length - len(review)) + review for review in ids]
     assert padded.labels.tolist() == list(range(len(ids)))
     assert padded.tokens.dtype == np.int32
 
@@ -130,11 +131,11 @@ def test_padding_in_front(ids, more):
 def test_reviews_as_the_network_reads_them(ids, length, cut, pad_left):
     flat = corpus.from_ids(ids)
     shaped = corpus.shaped(flat, TokensConfig(max_length=length, truncation=cut, pad_left=pad_left), UNKNOWN)
-    short = unpack(corpus.cut(flat, length, cut))
-    assert unpack(shaped) == [[tokens.PADDING] * (length - len(review)) * pad_left + review for review in short]
+    short = unpack(corpus.truncate(flat, length, cut))
+    assert unpack(shaped) == [[PADDING] * (length - len(review)) * pad_left + review for review in short]
 
 
-def test_padded_parts(tmp_path):
+def test_padded_splits(tmp_path):
     write(tmp_path / "train.csv", [{"text": f"a b c w{n}", "label": n % 2} for n in range(20)])
     write(tmp_path / "test.csv", [{"text": "c", "label": 1}, {"text": "c b a c b a", "label": 0}])
     options = {
@@ -142,24 +143,24 @@ def test_padded_parts(tmp_path):
         "vectors": VectorsConfig("cooccurrence"),
     }
     corpora = corpus.prepare(files(tmp_path, **options))
-    assert words(corpora, "test") == [["[PAD]"] * 4 + ["c"], list("bacba")]
-    assert words(corpora, "train")[0] == ["[PAD]", *"abc", "[UNK]"]
-    assert {tuple(review) for review in words(corpora, "whole")} == {("a", "b", "c", "[UNK]")}
+    assert tokens_in(corpora, "test") == [["[PAD]"] * 4 + ["c"], list("bacba")]
+    assert tokens_in(corpora, "train")[0] == ["[PAD]", *"abc", "[UNK]"]
+    assert {tuple(review) for review in tokens_in(corpora, "whole")} == {("a", "b", "c", "[UNK]")}
 
 
 @pytest.mark.parametrize("kind", ["keras", "treebank"])
-def test_other_kinds_of_words(tmp_path, kind):
+def test_other_kinds_of_tokens(tmp_path, kind):
     path = write(tmp_path / "a.jsonl", ROWS * 4)
     config = files(path, tokens=TokensConfig(words=kind, min_count=1))
     corpora = corpus.prepare(config)
-    for part in PARTS:
-        texts, _ = corpus.texts(config, part)
-        assert unpack(getattr(corpora, part)) == tokens.encode(corpora.tokenizer, tokens.split(texts, config.tokens))
-    read = {" ".join(review) for part in PARTS for review in words(corpora, part)}
+    for split in SPLITS:
+        texts, _ = corpus.texts(config, split)
+        assert unpack(getattr(corpora, split)) == encode(corpora.tokenizer, pretokenize(texts, config.tokens))
+    read = {" ".join(review) for split in SPLITS for review in tokens_in(corpora, split)}
     assert {"keras": "<START> don't bother", "treebank": "do n't bother"}[kind] in read
 
 
-def test_unknown_words_vanish_where_asked():
+def test_unknown_tokens_vanish_where_asked():
     flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
     assert unpack(corpus.without(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
     shaped = corpus.shaped(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)

@@ -12,7 +12,7 @@ from tests.reviews import FORMATS, ROWS, write
 def read(path: Path, content: bytes | None = None) -> list[readers.Row]:
     if content is not None:
         path.write_bytes(content)
-    return list(readers.rows(path))
+    return list(readers.read_rows(path))
 
 
 def texts(rows: list[readers.Row]) -> list[str]:
@@ -111,7 +111,7 @@ def test_truncated_file_is_named_and_was_read_as_a_stream(tmp_path, ending, comp
     whole = compress(lines)
     path = tmp_path / f"a.jsonl{ending}"
     path.write_bytes(whole[: len(whole) // 2])
-    rows = readers.rows(path)
+    rows = readers.read_rows(path)
     assert next(rows).fields["text"] == "review 0 0"
     with pytest.raises(UserError, match=rf"{path} breaks off after line \d+ \(.+\); it is truncated or damaged"):
         list(rows)

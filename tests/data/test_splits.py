@@ -1,107 +1,166 @@
-"""Which reviews train, validate and test: disjoint parts of the sizes that the config asks for."""
+"""Rows of any selection: each used once at most, balanced, long enough, in whole blocks."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lstm_jax.config import DataConfig
 from lstm_jax.data import corpus
+from lstm_jax.data.examples import load_examples
+from lstm_jax.data.sources import SPLITS
+from lstm_jax.data.splits import Selection, balanced, select, split_rows
 from lstm_jax.errors import UserError
-from tests.data.helpers import PARTS, numbers, prepare, rows_of
-from tests.helpers import assert_equal
-from tests.reviews import ROWS, files, write
+from tests.reviews import files, write
 
 
-def test_parts_are_disjoint_and_of_the_asked_sizes(numbered):
-    corpora = prepare(numbered, test_fraction=0.2, validation_fraction=0.1)
-    parts = [numbers(corpora, part) for part in PARTS]
-    assert [len(part) for part in parts] == [72, 8, 20]
-    assert sorted(np.concatenate(parts)) == list(range(100))
-    for part in PARTS:
-        assert getattr(corpora, part).labels.tolist() == [n % 2 for n in numbers(corpora, part)]
-    assert parts[0] != sorted(parts[0])
-    assert corpora.classes == 2
+@given(st.integers(10, 300), st.floats(0.01, 0.9), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
+def test_rows_of_any_split(size, validation, test, seed):
+    config = DataConfig(validation_fraction=validation, test_fraction=test, seed=seed)
+    try:
+        rows = split_rows({"train": np.arange(size)}, config)
+    except UserError:
+        left = size - round(test * size)
+        assert 0 in (round(test * size), round(validation * left), left - round(validation * left))
+        return
+    assert {drawn_from for drawn_from, _ in rows.values()} == {"train"}
+    assert sorted(np.concatenate([own for _, own in rows.values()])) == list(range(size))
+    assert len(rows["test"][1]) == round(test * size)
 
 
-def test_split_follows_the_seed(numbered):
-    first, again, other = (prepare(numbered, seed=seed) for seed in (3, 3, 4))
-    for part in PARTS:
-        assert_equal(getattr(first, part), getattr(again, part))
-        assert numbers(first, part) != numbers(other, part)
+some_rows = st.lists(st.integers(0, 200), min_size=30, max_size=120, unique=True).map(sorted).map(np.array)
 
 
-def test_train_entries_take_training_reviews_only(numbered):
-    full, limited = prepare(numbered), prepare(numbered, train_entries=30)
-    assert numbers(limited, "train") == numbers(full, "train")[:30]
-    assert numbers(limited, "test") == numbers(full, "test")
-    assert numbers(limited, "validation") == numbers(full, "validation")
-    assert len(prepare(numbered, train_entries=1000).train.labels) == 72
+@settings(max_examples=200)
+@given(
+    st.fixed_dictionaries({"train": some_rows}, optional={"validation": some_rows, "test": some_rows}),
+    st.builds(
+        DataConfig,
+        seed=st.integers(0, 2**32 - 1),
+        split_block=st.integers(1, 3),
+        train_entries=st.sampled_from([0, 1, 10, 1000]),
+        eval_entries=st.sampled_from([0, 5, 20]),
+        data_ratio=st.sampled_from([0.0, 0.5, 0.8]),
+        validation_fraction=st.floats(0.3, 0.7),
+        validation_from=st.sampled_from(["train", "test"]),
+    ),
+)
+def test_rows_of_any_selection(kept, config):
+    splits = split_rows(kept, config)
+    assert set(splits) == set(SPLITS)
+    assert splits["train"][0] == "train"
+    assert splits["test"][0] == ("test" if "test" in kept else "train")
+    drawn_from = splits["test"][0] if config.validation_from == "test" else "train"
+    assert splits["validation"][0] == ("validation" if "validation" in kept else drawn_from)
+    by_entries = not config.data_ratio
+    entries = by_entries and (config.train_entries or config.eval_entries)
+    for source, rows in kept.items():
+        used = np.concatenate([own for drawn_from, own in splits.values() if drawn_from == source])
+        assert len(set(used)) == len(used)
+        assert set(used) == set(rows) or (entries and set(used) < set(rows))
+    if config.train_entries and by_entries:
+        assert 1 <= len(splits["train"][1]) <= config.train_entries
+    again = split_rows(kept, config)
+    for split, (_, rows) in splits.items():
+        np.testing.assert_array_equal(again[split][1], rows)
 
 
-def test_eval_entries_say_how_many_reviews_test(numbered):
-    few, many = prepare(numbered, eval_entries=7), prepare(numbered, eval_entries=50, test_fraction=0.1)
-    assert [len(numbers(few, part)) for part in PARTS] == [84, 9, 7]
-    assert [len(numbers(many, part)) for part in PARTS] == [45, 5, 50]
-    assert set(numbers(few, "test")) < set(numbers(many, "test"))
-    assert set(numbers(few, "test")) != set(numbers(prepare(numbered, eval_entries=7, seed=1), "test"))
-    with pytest.raises(UserError, match=r"of 100 reviews none is left for .* or the entries"):
-        prepare(numbered, eval_entries=100)
+def test_balanced_rows():
+    labels = np.array([0] * 30 + [1] * 12 + [2] * 20)[np.random.default_rng(0).permutation(62)]
+    for size, expected in ((10, 10), (12, 12), (-1, 12)):
+        rows = balanced(labels, size, seed=0)
+        assert np.bincount(labels[rows]).tolist() == [expected] * 3
+        assert rows.tolist() == sorted(set(rows.tolist()))
+    np.testing.assert_array_equal(balanced(labels, 10, seed=0), balanced(labels, 10, seed=0))
+    assert set(balanced(labels, 10, seed=0)) != set(balanced(labels, 10, seed=1))
+    message = r"config\.data\.one_class_size is 13, but only 12 reviews are of class 1; lower it, or set -1"
+    with pytest.raises(UserError, match=message):
+        balanced(labels, 13, seed=0)
 
 
-def test_eval_entries_of_a_test_part(tmp_path):
-    write(tmp_path / "train.csv", rows_of(range(60)))
-    write(tmp_path / "test.csv", rows_of(range(60, 100)))
-    drawn = [numbers(prepare(tmp_path, eval_entries=15, seed=seed), "test") for seed in (0, 0, 1)]
-    assert drawn[0] == drawn[1] == sorted(set(drawn[0]))
-    assert len(drawn[0]) == 15
-    assert set(drawn[0]) < set(range(60, 100))
-    assert drawn[0] != drawn[2]
-    assert numbers(prepare(tmp_path, eval_entries=1000), "test") == list(range(60, 100))
-    whole = prepare(tmp_path)
-    for part in ("train", "validation"):
-        assert numbers(prepare(tmp_path, eval_entries=15), part) == numbers(whole, part)
+def selected(path, **options) -> tuple[Selection, list[str]]:
+    """The selection of a config, and the texts of the split ``train``."""
+    config = files(path, **options)
+    source = load_examples(config)
+    chosen = select(source, config)
+    for split, (drawn_from, rows) in chosen.splits.items():
+        texts, labels = corpus.texts(config, split)
+        assert texts == [source[drawn_from][int(row)]["text"] for row in rows]
+        assert labels.tolist() == [source[drawn_from][int(row)]["label"] for row in rows]
+    own = [rows for drawn_from, rows in chosen.splits.values() if drawn_from == "train"]
+    assert sorted(np.concatenate([*own, chosen.rest])) == list(range(len(source["train"])))
+    return chosen, source["train"]["text"][:]
 
 
-@pytest.mark.parametrize("entries", [{}, {"train_entries": 3, "eval_entries": 4}, {"test_fraction": 0.5}])
-def test_data_ratio_goes_before_all_other_sizes(numbered, entries):
-    corpora = prepare(numbered, data_ratio=0.75, validation_fraction=0.2, **entries)
-    assert [len(numbers(corpora, part)) for part in PARTS] == [60, 15, 25]
-    from_test = prepare(numbered, data_ratio=0.75, validation_fraction=0.2, validation_from="test", **entries)
-    assert [len(numbers(from_test, part)) for part in PARTS] == [75, 5, 20]
+def test_short_reviews_are_left_out(tmp_path):
+    rows = [{"text": letter * n, "label": n % 2} for letter in "aü😀" for n in range(1, 31)]
+    write(tmp_path / "train.jsonl", rows)
+    write(tmp_path / "test.jsonl", rows)
+    chosen, texts = selected(tmp_path, min_characters=11)
+    used = np.concatenate([chosen.splits["train"][1], chosen.splits["validation"][1]])
+    assert sorted(used) == [n for n, text in enumerate(texts) if len(text) >= 11]
+    assert sorted(chosen.rest) == [n for n, text in enumerate(texts) if len(text) < 11]
+    assert chosen.splits["test"][1].tolist() == sorted(used)
+    with pytest.raises(UserError, match="of 0 reviews none is left for "):
+        selected(tmp_path, min_characters=31)
 
 
-def test_validation_reviews_from_the_test_part(numbered, tmp_path):
-    plain = prepare(numbered, test_fraction=0.2)
-    corpora = prepare(numbered, test_fraction=0.2, validation_fraction=0.5, validation_from="test")
-    assert [len(numbers(corpora, part)) for part in PARTS] == [80, 10, 10]
-    assert sorted(numbers(corpora, "validation") + numbers(corpora, "test")) == sorted(numbers(plain, "test"))
-    entries = prepare(numbered, eval_entries=40, validation_fraction=0.25, validation_from="test", train_entries=9)
-    assert [len(numbers(entries, part)) for part in PARTS] == [9, 10, 30]
-
-    folder = tmp_path / "folder"
-    write(folder / "train.csv", rows_of(range(60)))
-    write(folder / "test.csv", rows_of(range(60, 100)))
-    corpora = prepare(folder, validation_fraction=0.5, validation_from="test")
-    assert sorted(numbers(corpora, "train")) == list(range(60))
-    assert len(numbers(corpora, "validation")) == len(numbers(corpora, "test")) == 20
-    assert sorted(numbers(corpora, "validation") + numbers(corpora, "test")) == list(range(60, 100))
-    other = prepare(folder, validation_fraction=0.5, validation_from="test", seed=1)
-    assert set(numbers(other, "test")) != set(numbers(corpora, "test"))
+def test_classes_are_balanced_after_short_reviews_are_left_out(tmp_path):
+    rows = [{"text": f"{n:02} of a long text", "label": n % 3} for n in range(60)]
+    rows += [{"text": f"{n}", "label": 2} for n in range(30)]
+    rows += [{"text": f"{n} more of it", "label": 0} for n in range(9)]
+    path = write(tmp_path / "a.csv", rows)
+    for size, expected in ((-1, 20), (20, 20), (15, 15)):
+        chosen, texts = selected(path, min_characters=10, one_class_size=size)
+        used = np.concatenate([rows for _, rows in chosen.splits.values()])
+        assert np.bincount([rows[n]["label"] for n in used]).tolist() == [expected] * 3
+        assert min(len(texts[n]) for n in used) >= 10
+        assert len(chosen.rest) == len(rows) - 3 * expected
+    with pytest.raises(UserError, match=r"one_class_size is 21, but only 20 reviews are of class 1; lower it"):
+        selected(path, min_characters=10, one_class_size=21)
 
 
-def test_parts_that_the_source_has_are_kept(tmp_path):
-    write(tmp_path / "train.csv", [{"text": f"common{n % 10} number{n}", "label": n % 2} for n in range(20)])
-    write(tmp_path / "test.csv", [{"text": f"common{n % 10} number{n}", "label": n % 2} for n in range(20, 25)])
-    corpora = prepare(tmp_path, validation_fraction=0.25)
-    assert numbers(corpora, "test") == [20, 21, 22, 23, 24]
-    assert len(numbers(corpora, "validation")) == 5
-    assert sorted(numbers(corpora, "train") + numbers(corpora, "validation")) == list(range(20))
-
-    write(tmp_path / "validation.csv", [{"text": f"common{n % 10} number{n}", "label": n % 2} for n in range(25, 29)])
-    corpora = prepare(tmp_path)
-    assert numbers(corpora, "validation") == [25, 26, 27, 28]
-    assert sorted(numbers(corpora, "train")) == list(range(20))
+def straddling(splits: dict[str, tuple[str, np.ndarray]], block: int) -> list[tuple[str, int]]:
+    """The blocks of the source whose reviews fell into different splits."""
+    seen: dict[tuple[str, int], set[str]] = {}
+    for split, (drawn_from, rows) in splits.items():
+        for row in rows:
+            seen.setdefault((drawn_from, int(row) // block), set()).add(split)
+    return [place for place, into in seen.items() if len(into) > 1]
 
 
-def test_part_that_would_be_empty(tmp_path):
-    path = write(tmp_path / "a.csv", ROWS[:2])
-    with pytest.raises(UserError, match=r"of 2 reviews none is left for test; give more reviews, or change "):
-        corpus.prepare(files(path))
+@pytest.mark.parametrize("block", [1, 7, 10])
+def test_neighbours_of_a_block_fall_into_one_split(block):
+    config = DataConfig(split_block=block, validation_fraction=0.2, test_fraction=0.25)
+    splits = split_rows({"train": np.arange(400)}, config)
+    assert sorted(np.concatenate([rows for _, rows in splits.values()])) == list(range(400))
+    assert straddling(splits, block) == []
+    assert abs(len(splits["test"][1]) - 100) <= block
+    assert abs(len(splits["validation"][1]) - 60) <= block
+
+
+@pytest.mark.parametrize("own_test_split", [True, False])
+@pytest.mark.parametrize("validation_from", ["train", "test"])
+@pytest.mark.parametrize(
+    "options", [{}, {"train_entries": 55}, {"eval_entries": 120}, {"eval_entries": 35}, {"data_ratio": 0.5}], ids=str
+)
+def test_blocks_hold_together_whatever_the_sizes_of_the_splits(options, validation_from, own_test_split):
+    kept = {"train": np.arange(404), **({"test": np.arange(153)} if own_test_split else {})}
+    for seed in range(10):
+        config = DataConfig(split_block=10, validation_from=validation_from, seed=seed, **options)
+        config.validation_fraction = 0.4
+        assert straddling(split_rows(kept, config), 10) == []
+
+
+def test_eval_entries_are_exact_whatever_the_blocks():
+    for entries in (30, 35, 39):
+        splits = split_rows({"train": np.arange(400)}, DataConfig(split_block=10, eval_entries=entries))
+        assert len(splits["test"][1]) == entries
+
+
+@pytest.mark.parametrize("options", [{"min_characters": 5}, {"one_class_size": -1}, {"one_class_size": 60}], ids=str)
+def test_blocks_are_those_of_the_source_where_reviews_are_left_out(tmp_path, options):
+    rows = [{"text": "x" * (1 + n * n % 9), "label": int(n % 3 > 0)} for n in range(300)]
+    path = write(tmp_path / "a.csv", rows)
+    splits = selected(path, split_block=10, validation_fraction=0.3, test_fraction=0.3, **options)[0].splits
+    assert straddling(splits, 10) == []

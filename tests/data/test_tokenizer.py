@@ -5,8 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_jax.config import CHOICES, TokensConfig
-from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data import tokenizer as tokenizer_module
 from lstm_jax.data import treebank
+from lstm_jax.data.tokenizer import (
+    KERAS_SPECIAL,
+    SPECIAL,
+    encode,
+    encode_dataset,
+    first_token_id,
+    learn_vocabulary,
+    pretokenize,
+    pretokenize_dataset,
+    read_tokenizer,
+    tokens_of,
+    unknown_id,
+    write_tokenizer,
+)
 from lstm_jax.errors import UserError
 from tests.reviews import REAL_DATA
 
@@ -17,8 +31,8 @@ KINDS = CHOICES["data.tokens.words"]
 
 def learned(texts: list[str], fingerprint: str | None = None, **options):
     config = TokensConfig(**{"min_count": 1, **options})
-    dataset = datasets.Dataset.from_dict({"text": tokens.split(texts, config)})
-    return tokens.learn([dataset.data.column("text").to_pylist()], fingerprint or repr((texts, options)), config)
+    dataset = datasets.Dataset.from_dict({"text": pretokenize(texts, config)})
+    return learn_vocabulary([dataset.data.column("text").to_pylist()], fingerprint or repr((texts, options)), config)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +41,12 @@ def good_film():
 
 
 def words(tokenizer, text: str) -> list[str]:
-    return tokens.words(tokenizer, tokens.encode(tokenizer, [text])[0])
+    return tokens_of(tokenizer, encode(tokenizer, [text])[0])
 
 
 def words_of(text: str, **options) -> list[str]:
     """The words of a text as the vocabulary learned from it has them, without <START>."""
-    (split,) = tokens.split([text], TokensConfig(**options))
+    (split,) = pretokenize([text], TokensConfig(**options))
     found = words(learned([text], **options), split)
     return found[1:] if options["words"] == "keras" else found
 
@@ -114,12 +128,12 @@ def test_what_is_no_address(kind):
 def test_first_ids(kind, tmp_path):
     special = ["<PAD>", "<START>", "<UNK>", "<UNUSED>"] if kind == "keras" else ["[PAD]", "[UNK]"]
     tokenizer = learned(["one two two", "three three three"], words=kind)
-    tokens.write(tokenizer, tmp_path / "tokenizer.json")
-    for known in (tokenizer, tokens.read(tmp_path / "tokenizer.json")):
-        assert tokens.words(known, range(known.get_vocab_size())) == [*special, "three", "two", "one"]
-        assert tokens.first_word(known) == len(special)
-        assert tokens.unknown(known) == known.token_to_id("<UNK>" if kind == "keras" else "[UNK]")
-        assert words(known, "one four")[-2:] == ["one", special[tokens.unknown(known)]]
+    write_tokenizer(tokenizer, tmp_path / "tokenizer.json")
+    for known in (tokenizer, read_tokenizer(tmp_path / "tokenizer.json")):
+        assert tokens_of(known, range(known.get_vocab_size())) == [*special, "three", "two", "one"]
+        assert first_token_id(known) == len(special)
+        assert unknown_id(known) == known.token_to_id("<UNK>" if kind == "keras" else "[UNK]")
+        assert words(known, "one four")[-2:] == ["one", special[unknown_id(known)]]
 
 
 def test_layout_of_keras():
@@ -128,20 +142,20 @@ def test_layout_of_keras():
     vocabulary = {"<PAD>": PAD, "<START>": START, "<UNK>": KERAS_UNKNOWN, "<UNUSED>": UNUSED}
     assert tokenizer.get_vocab().keys() - vocabulary == {"the", "film", "was"}
     assert tokenizer.get_vocab() == {**vocabulary, "the": 4, "film": 5, "was": 6}
-    ids = tokens.encode(tokenizer, ["The GOOD film!", "", "was <PAD> <START>"])
+    ids = encode(tokenizer, ["The GOOD film!", "", "was <PAD> <START>"])
     assert ids == [[START, 4, KERAS_UNKNOWN, 5], [START], [START, 6, KERAS_UNKNOWN, KERAS_UNKNOWN]]
-    assert tokens.words(tokenizer, ids[0]) == ["<START>", "the", "<UNK>", "film"]
+    assert tokens_of(tokenizer, ids[0]) == ["<START>", "the", "<UNK>", "film"]
 
 
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 def test_keras_vocabulary_of_real_reviews():
     """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
     imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))
-    tokenizer = tokens.learn(
+    tokenizer = learn_vocabulary(
         [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
     )
     assert tokenizer.get_vocab_size() == 10_000
-    assert tokens.words(tokenizer, range(4, 14)) == ["the", "and", "a", "of", "to", "is", "br", "in", "it", "i"]
+    assert tokens_of(tokenizer, range(4, 14)) == ["the", "and", "a", "of", "to", "is", "br", "in", "it", "i"]
 
 
 def test_case_is_kept_on_request():
@@ -168,27 +182,27 @@ def test_ids_are_deterministic_where_words_are_equally_frequent():
 def test_unknown_words_and_empty_texts(good_film):
     good, film = good_film.token_to_id("good"), good_film.token_to_id("film")
     texts = ["good bad film", "bad", "", " \n<br />'"]
-    assert tokens.encode(good_film, texts) == [[good, UNKNOWN, film], [UNKNOWN], [UNKNOWN], [UNKNOWN]]
+    assert encode(good_film, texts) == [[good, UNKNOWN, film], [UNKNOWN], [UNKNOWN], [UNKNOWN]]
 
 
 def test_a_text_cannot_spell_the_special_words(good_film, tmp_path):
-    tokens.write(good_film, tmp_path / "tokenizer.json")
-    for tokenizer in (good_film, tokens.read(tmp_path / "tokenizer.json")):
-        assert tokens.encode(tokenizer, ["[PAD][UNK]"]) == [[UNKNOWN] * 5]  # [ pad ][ unk ]
+    write_tokenizer(good_film, tmp_path / "tokenizer.json")
+    for tokenizer in (good_film, read_tokenizer(tmp_path / "tokenizer.json")):
+        assert encode(tokenizer, ["[PAD][UNK]"]) == [[UNKNOWN] * 5]  # [ pad ][ unk ]
 
 
 @pytest.mark.parametrize("lower_case", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
-    special = (*tokens.SPECIAL, *tokens.KERAS_SPECIAL)
+    special = (*SPECIAL, *KERAS_SPECIAL)
     for texts in (["good film"], ["good film", *special * 3]):
         tokenizer = learned(texts, words=kind, lower_case=lower_case)
-        own = tokens.KERAS_SPECIAL if kind == "keras" else tokens.SPECIAL
-        assert tokens.words(tokenizer, range(len(own))) == list(own)
+        own = KERAS_SPECIAL if kind == "keras" else SPECIAL
+        assert tokens_of(tokenizer, range(len(own))) == list(own)
         assert sorted(tokenizer.get_vocab().values()) == list(range(tokenizer.get_vocab_size()))
-        for ids in tokens.encode(tokenizer, tokens.split(list(special), TokensConfig(words=kind))):
+        for ids in encode(tokenizer, pretokenize(list(special), TokensConfig(words=kind))):
             without_start = ids[1:] if kind == "keras" else ids
-            assert {n for n in without_start if n < len(own)} <= {tokens.unknown(tokenizer)}
+            assert {n for n in without_start if n < len(own)} <= {unknown_id(tokenizer)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,7 +210,7 @@ def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
 def test_any_text_has_words(kind, texts):
     config = TokensConfig(words=kind, zero_digits=True, mark_urls=True)
     tokenizer = learned(["good film"], words=kind)
-    for ids in tokens.encode(tokenizer, tokens.split(texts, config)):
+    for ids in encode(tokenizer, pretokenize(texts, config)):
         assert ids
         assert PAD not in ids
         assert (ids[0] == START) == (kind == "keras" or ids[0] == UNKNOWN)
@@ -204,12 +218,12 @@ def test_any_text_has_words(kind, texts):
 
 
 def test_long_text():
-    assert tokens.encode(learned(["word word end"]), ["word " * 200_000 + "end"])[0] == [2] * 200_000 + [3]
+    assert encode(learned(["word word end"]), ["word " * 200_000 + "end"])[0] == [2] * 200_000 + [3]
 
 
 def test_learned_vocabulary_is_read_from_the_cache(monkeypatch):
     first = learned(["good film"], "cached once")
-    monkeypatch.setattr(tokens, "blank", None)
+    monkeypatch.setattr(tokenizer_module, "blank_tokenizer", None)
     assert learned(["other words"], "cached once").to_str() == first.to_str()
     with pytest.raises(TypeError):  # another vocabulary is learned, which needs the function taken away
         learned(["good film"], "cached once", vocabulary_size=3)
@@ -228,12 +242,12 @@ def test_vocabularies_of_other_words_are_cached_apart():
 def test_written_and_read(tmp_path):
     tokenizer = learned(["good film"])
     path = tmp_path / "folder" / "tokenizer.json"
-    tokens.write(tokenizer, path)
-    assert tokens.read(path).to_str() == tokenizer.to_str()
+    write_tokenizer(tokenizer, path)
+    assert read_tokenizer(path).to_str() == tokenizer.to_str()
     assert [file.name for file in path.parent.iterdir()] == ["tokenizer.json"]
     path.write_text(path.read_text()[:50])
     with pytest.raises(UserError, match=r"tokenizer\.json is not a readable vocabulary .*; delete it and train again"):
-        tokens.read(path)
+        read_tokenizer(path)
 
 
 def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
@@ -242,31 +256,33 @@ def test_tokenised_reviews_are_cached(tmp_path, monkeypatch):
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path)
     tokenizer = learned(["good bad film"])
     encoded = []
-    encoder = tokens._encoder
-    monkeypatch.setattr(
-        tokens, "_encoder", lambda tokenizer: lambda texts: (encoded.append(texts), encoder(tokenizer)(texts))[1]
-    )
+    encoder = tokenizer_module._encoder
+
+    def noted(known):
+        return lambda texts: (encoded.append(texts), encoder(known)(texts))[1]
+
+    monkeypatch.setattr(tokenizer_module, "_encoder", noted)
 
     for _ in range(2):
-        dataset = tokens.tokenised(datasets.load_from_disk(tmp_path), tokenizer)
+        dataset = encode_dataset(datasets.load_from_disk(tmp_path), tokenizer)
         expected = [[tokenizer.token_to_id(w) for w in text.split()] or [UNKNOWN] for text in rows["text"]]
         assert dataset["ids"][:] == expected
         assert dataset["label"][:] == [1, 0, 1]
         assert dataset.column_names == ["label", "ids"]
     assert encoded == [rows["text"]]
 
-    tokens.tokenised(datasets.load_from_disk(tmp_path), learned(["other words"]))
+    encode_dataset(datasets.load_from_disk(tmp_path), learned(["other words"]))
     assert len(encoded) == 2
 
 
 def test_treebank_words_are_found_once(tmp_path, monkeypatch):
     datasets.Dataset.from_dict({"text": ["It's 10.", "Good<br />film"], "label": [1, 0]}).save_to_disk(tmp_path)
     asked = []
-    split = treebank.split
-    monkeypatch.setattr(treebank, "split", lambda texts: (asked.append(texts), split(texts))[1])
+    separate = treebank.separate_tokens
+    monkeypatch.setattr(treebank, "separate_tokens", lambda texts: (asked.append(texts), separate(texts))[1])
 
     def prepared(**options) -> datasets.Dataset:
-        return tokens.prepared(datasets.load_from_disk(tmp_path), TokensConfig(**options))
+        return pretokenize_dataset(datasets.load_from_disk(tmp_path), TokensConfig(**options))
 
     for _ in range(2):
         assert prepared(words="treebank")["text"][:] == ["it 's 10 .", "good film"]
@@ -281,8 +297,8 @@ def test_treebank_words_are_found_once(tmp_path, monkeypatch):
 
 def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
     config = TokensConfig(words="treebank", min_count=2)
-    texts = tokens.split(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
-    tokenizer = tokens.learn([texts], "by dictionary", config)
+    texts = pretokenize(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
+    tokenizer = learn_vocabulary([texts], "by dictionary", config)
     by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]
-    assert tokens.encode(tokenizer, texts) == by_library
+    assert encode(tokenizer, texts) == by_library
     assert {UNKNOWN, tokenizer.token_to_id("good")} < set(np.concatenate(by_library))

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
 from lstm_jax.data import treebank
+from lstm_jax.data.treebank import separate_tokens
 from tests.reviews import REAL_DATA
 
-# What the tokeniser's rules are about, in pieces that texts are put together of.
+# What the tokenizer's rules are about, in pieces that texts are put together of.
 FRAGMENTS = """
     the good Film 5 3,000 5: a:b a;b $5 50% e-mail U.S. e.g. end. (ok). "Hi" "Hi." don't.' .) ... .. -- — ' " ` `` . ,
     : ; ?! ? ( ) [a] {b} <c> “q” ‘x’ «y» » ” ’ * @ # & can't cannot gonna Wanna gimme lemme gotta 'tis 'TWAS more'n d'ye
@@ -38,7 +39,7 @@ def sentences(text: str) -> list[str]:
 
 
 def by_nltk(text: str) -> list[str]:
-    """The words of the tokeniser itself, sentence by sentence; ``<url>`` is one."""
+    """The words of the tokenizer itself, sentence by sentence; ``<url>`` is one."""
     words = (" ".join(NLTKWordTokenizer().tokenize(sentence)) for sentence in sentences(text))
     return " ".join(words).replace("< url >", "<url>").split()
 
@@ -66,7 +67,7 @@ def plain_ends(text: str) -> bool:
     ],
 )
 def test_words_of_a_text(text, words):
-    assert treebank.split([text]) == [words]
+    assert separate_tokens([text]) == [words]
     assert by_nltk(text) == words.split()
 
 
@@ -78,58 +79,61 @@ texts_of_fragments = st.lists(st.tuples(st.sampled_from(FRAGMENTS), st.sampled_f
 @settings(max_examples=150)
 @given(st.lists(texts_of_fragments.filter(plain_ends), min_size=1, max_size=5))
 def test_words_are_those_of_nltk(texts):
-    assert [text.split() for text in treebank.split(texts)] == [by_nltk(text) for text in texts]
+    assert [text.split() for text in separate_tokens(texts)] == [by_nltk(text) for text in texts]
 
 
 @settings(max_examples=100)
 @given(st.lists(st.text().filter(plain_ends), min_size=1, max_size=5))
 def test_words_of_any_text_are_those_of_nltk(texts):
     expected = [by_nltk(text.replace(treebank.BORDER, " ")) for text in texts]
-    assert [text.split() for text in treebank.split(texts)] == expected
+    assert [text.split() for text in separate_tokens(texts)] == expected
 
 
 @pytest.mark.parametrize("piece", ["''b", '""b', '""', "it's'", "end."])
 def test_a_text_has_the_same_words_whatever_stands_beside_it(piece):
-    alone = treebank.split([piece])[0]
+    alone = separate_tokens([piece])[0]
     treebank._known.clear()
-    beside = treebank.split([piece, *(f"word{n}" for n in range(200))])
+    beside = separate_tokens([piece, *(f"word{n}" for n in range(200))])
     assert beside[0] == alone
     treebank._known.clear()
-    assert treebank.split([*(f"word{n}" for n in range(200)), piece])[-1] == alone
+    assert separate_tokens([*(f"word{n}" for n in range(200)), piece])[-1] == alone
 
 
 @pytest.mark.parametrize("call", [1, 3, 2000])
 def test_pieces_are_found_again_whatever_the_call(monkeypatch, call):
-    monkeypatch.setattr(treebank, "CALL", call)
+    monkeypatch.setattr(treebank, "PIECES_PER_CALL", call)
     texts = ["It's good. I can't", "can't it's (good)", "good. good.", ""] * 2
     for _ in range(2):
-        assert [text.split() for text in treebank.split(texts)] == [by_nltk(text) for text in texts]
+        assert [text.split() for text in separate_tokens(texts)] == [by_nltk(text) for text in texts]
 
 
 def test_a_piece_is_tokenised_once(monkeypatch):
-    assert treebank.split(["it's good. It's fine."]) == ["it 's good . It 's fine ."]
+    assert separate_tokens(["it's good. It's fine."]) == ["it 's good . It 's fine ."]
     monkeypatch.setattr(nltk.tokenize, "NLTKWordTokenizer", None)
-    assert treebank.split(["It's good.", "it's fine. it's good."]) == ["It 's good .", "it 's fine . it 's good ."]
-    with pytest.raises(TypeError):  # a new piece needs the tokeniser taken away
-        treebank.split(["it's new"])
+    assert separate_tokens(["It's good.", "it's fine. it's good."]) == [
+        "It 's good .",
+        "it 's fine . it 's good .",
+    ]
+    with pytest.raises(TypeError):  # a new piece needs the tokenizer taken away
+        separate_tokens(["it's new"])
 
 
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(treebank, "MOST_REMEMBERED", 10)
     most = 0
     for n in range(40):
-        assert treebank.split([f"it's{n}, w{n}.", "it's"]) == [f"it's{n} , w{n} .", "it 's"]
+        assert separate_tokens([f"it's{n}, w{n}.", "it's"]) == [f"it's{n} , w{n} .", "it 's"]
         most = max(most, len(treebank._known))
     assert 10 < most <= 10 + 3
 
 
 def test_address_is_one_word():
-    assert treebank.split(["<url>, see:<url> (<url>)"]) == ["<url> , see : <url> ( <url> )"]
+    assert separate_tokens(["<url>, see:<url> (<url>)"]) == ["<url> , see : <url> ( <url> )"]
 
 
 def test_border_in_a_text():
     border = treebank.BORDER
-    assert treebank.split([f"it's{border}good.", border, f"a {border} b", "it's"]) == [
+    assert separate_tokens([f"it's{border}good.", border, f"a {border} b", "it's"]) == [
         "it 's good .",
         "",
         "a b",
@@ -142,4 +146,4 @@ def test_real_reviews():
     with bz2.open(REAL_DATA / "train.ft.txt.bz2", "rt", encoding="utf-8") as file:
         texts = [line.partition(" ")[2] for line in file][::3]
     assert len(texts) == 1753
-    assert [text.split() for text in treebank.split(texts)] == [by_nltk(text) for text in texts]
+    assert [text.split() for text in separate_tokens(texts)] == [by_nltk(text) for text in texts]

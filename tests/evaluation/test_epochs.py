@@ -14,10 +14,12 @@ from lstm_jax.config import epoch_name, from_json, to_json, validate
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation import epochs
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.training import loop, run
+from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.predictions import lane_probabilities
+from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.journal import Journal
+from lstm_jax.training.logging import RunLog
+from lstm_jax.training.restore import load_run, shapes_of
 from lstm_jax.training.workdir import Lane
 from tests.helpers import assert_equal, difference
 from tests.training.tiny import tiny_config
@@ -31,7 +33,7 @@ CONFIG = tiny_config(
     optimizer__ema=0.9,
     optimizer__learning_rate=0.05,
     train__epochs=3,
-    train__keep_epochs="{cell}_{hidden_size}_{learning_rate}_{seed}_epoch_{epoch}",
+    train__keep_epochs="{layer}_{hidden_size}_{learning_rate}_{seed}_epoch_{epoch}",
 )
 NAMES = [f"lstm_8_0.05_5_epoch_{epoch}" for epoch in (1, 2, 3)]
 
@@ -42,8 +44,8 @@ def folders(workdir):
 
 def kept(workdir):
     """The weights of every epoch, as they are read back."""
-    trained, checkpoints = evaluation.load(workdir, CONFIG), Checkpoints(workdir, read_only=True)
-    shapes = evaluation.shapes_of(trained.model, trained.lanes)
+    trained, checkpoints = load_run(workdir, CONFIG), Checkpoints(workdir, read_only=True)
+    shapes = shapes_of(trained.config, trained.model, trained.lanes)
     weights = [checkpoints.kept(epoch_name(CONFIG, epoch), shapes) for epoch in (1, 2, 3)]
     checkpoints.finish()
     return weights
@@ -57,7 +59,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(finished):
-    run_ = evaluation.load(finished[0], CONFIG)
+    run_ = load_run(finished[0], CONFIG)
     return run_, corpus.prepare(CONFIG.data, run_.tokenizer)
 
 
@@ -89,11 +91,11 @@ def test_figures_of_the_best_epoch_are_those_of_the_best_weights(finished, train
     assert json.loads((run_.workdir / "epochs.json").read_text()) == [row._asdict() for row in rows]
     wanted = [(epoch, lane, split) for epoch in (1, 2, 3) for split in ("train", "test") for lane in (0, 1)]
     assert [(row.epoch, row.lane, row.split) for row in rows] == wanted
-    tested = evaluation.test(run_, corpora, "test")
+    tested = evaluate_split(run_, corpora, "test")
     for lane, notes in enumerate(finished[1]["lanes"]):
         for split in ("train", "test"):
             reviews = getattr(corpora, split)
-            probabilities = evaluation.lane_probabilities(run_, reviews)[lane]
+            probabilities = lane_probabilities(run_, reviews)[lane]
             right = probabilities[np.arange(len(reviews.labels)), reviews.labels]
             own = [row for row in rows if (row.lane, row.split) == (lane, split)]
             best = own[notes["best_step"] // STEPS_PER_EPOCH - 1]
@@ -131,14 +133,14 @@ def test_damaged_weights_of_an_epoch_are_named(finished, trained, tmp_path):
 
 
 def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monkeypatch):
-    def interrupted(journal, row):
+    def interrupted(run_log, row):
         if row["step"] > STEPS_PER_EPOCH + 4:
             raise KeyboardInterrupt
-        write(journal, row)
+        write(run_log, row)
 
-    write = Journal.write
+    write = RunLog.write
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "write", interrupted)
+        patch.setattr(RunLog, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run.train(CONFIG, tmp_path)
     assert folders(tmp_path) == NAMES[:1]
@@ -149,7 +151,7 @@ def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monk
 
 def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, monkeypatch):
     """Orbax writes in the background and raises what went wrong at the next write, or when it is waited for."""
-    config, begun = tiny_config(model__cell="rnn_tanh", train__keep_epochs="epoch_{epoch}"), []
+    config, begun = tiny_config(model__layer="rnn_tanh", train__keep_epochs="epoch_{epoch}"), []
 
     def wait(_):
         if begun:
@@ -170,15 +172,15 @@ def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, mon
 
 
 def test_a_loss_that_is_not_finite_is_null_in_json(tmp_path, monkeypatch):
-    config = tiny_config(model__cell="rnn_tanh", train__epochs=1, train__keep_epochs="epoch_{epoch}")
+    config = tiny_config(model__layer="rnn_tanh", train__epochs=1, train__keep_epochs="epoch_{epoch}")
     run.train(config, tmp_path, [Lane(0, {}), Lane(1, {})])
-    run_, evaluate = evaluation.load(tmp_path, config), loop.evaluate
+    run_, evaluate = load_run(tmp_path, config), epochs.evaluate_corpus
 
     def overflowing(*arguments):
         sums = evaluate(*arguments)
-        return sums._replace(loss=np.array([sums.loss[0], np.inf]))
+        return sums | {"loss": np.array([sums["loss"][0], np.inf])}
 
-    monkeypatch.setattr(loop, "evaluate", overflowing)
+    monkeypatch.setattr(epochs, "evaluate_corpus", overflowing)
     rows = epochs.every_epoch(run_, corpus.prepare(config.data, run_.tokenizer))
     assert [row.loss is not None for row in rows] == [True, False] * 2
 

@@ -5,13 +5,22 @@ import pytest
 
 from lstm_jax.config import DataConfig, TokensConfig, from_json, to_json, validate
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
+from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.evaluation import explain as inside
-from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation import explain as explaining
+from lstm_jax.evaluation.baselines import LEAKING, bag_of_words_baselines, leaking_baseline
+from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.predictions import (
+    as_read,
+    lane_probabilities,
+    probabilities,
+    text_probabilities,
+    write_predictions,
+)
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration
 from lstm_jax.training import run
+from lstm_jax.training.restore import load_run, shapes_of
 from tests import reviews
 from tests.helpers import randomised
 from tests.training.tiny import tiny_config
@@ -23,13 +32,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def trained(tmp_path_factory):
     config, workdir = tiny_config(model__bidirectional=True, train__epochs=1), tmp_path_factory.mktemp("run")
     run.train(config, workdir)
-    return evaluation.load(workdir, config), corpus.prepare(config.data)
+    return load_run(workdir, config), corpus.prepare(config.data)
 
 
 def test_figures_agree_with_the_predictions_written(trained, tmp_path):
     run_, corpora = trained
-    figures = evaluation.test(run_, corpora, "test")
-    evaluation.write_predictions(run_, corpora.test, tmp_path / "predictions.jsonl")
+    figures = evaluate_split(run_, corpora, "test")
+    write_predictions(run_, corpora.test, tmp_path / "predictions.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     assert [row["review"] for row in rows] == list(range(len(corpora.test.labels)))
     assert [row["label"] for row in rows] == corpora.test.labels.tolist()
@@ -51,38 +60,36 @@ def test_counts_made_on_the_reviews_themselves_leak_their_labels(tmp_path):
         rows = [{"text": f"{name * n} so it is", "label": n % 2} for name in names for n in range(1, 9)]
         reviews.write(tmp_path / f"{split}.csv", rows)
     config = DataConfig(source="files", path=str(tmp_path), tokens=TokensConfig(max_length=2, vocabulary_size=10))
-    assert set(evaluation.baselines(corpus.prepare(config), "test").values()) == {0.5}
-    assert evaluation.leaking_baseline(config, "test") == {"class frequencies, counted on these too": 1.0}
+    assert set(bag_of_words_baselines(corpus.prepare(config), "test").values()) == {0.5}
+    assert leaking_baseline(config, "test") == {LEAKING: 1.0}
 
 
 def test_a_review_is_classified_alike_alone_and_among_others(trained):
     run_, _ = trained
     texts = ["the screen is not bad .", "what a dull plot . all of the above is sarcasm .", "?", "the price is fair"]
-    together = evaluation.classify(run_, texts)
+    together = text_probabilities(run_, texts)
     for text, row in zip(texts, together, strict=True):
-        np.testing.assert_allclose(evaluation.classify(run_, [text])[0], row, rtol=1e-5)
+        np.testing.assert_allclose(text_probabilities(run_, [text])[0], row, rtol=1e-5)
 
 
 def untrained(trained, lanes: int = 1, **fields):
     """Random weights for the words of a trained run, in a network of another kind."""
     run_, _ = trained
     config = tiny_config(**fields)
-    model = TextClassifier(
-        config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), tokens.unknown(run_.tokenizer)
-    )
-    variables = randomised(evaluation.shapes_of(model, lanes), 1)
+    model = TextClassifier(config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), unknown_id(run_.tokenizer))
+    variables = randomised(shapes_of(config, model, lanes), 1)
     return run_._replace(config=config, model=model, variables=variables, lanes=lanes)
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What ``gates.picture`` is given to draw."""
+    """What ``gates.draw_gates`` is given to draw."""
     seen = []
 
     def picture(*arguments):
         seen.append(arguments)
 
-    monkeypatch.setattr(inside.gates, "picture", picture)
+    monkeypatch.setattr(explaining.gates, "draw_gates", picture)
     return seen
 
 
@@ -91,7 +98,7 @@ WORDS = ["the", "screen", "is", "not", "[UNK]", "bad", "."]
 
 
 def test_the_picture_of_a_review_is_drawn(trained):
-    assert inside.explain(trained[0], "the screen is not bad .").read_bytes().startswith(PNG)
+    assert explaining.explain(trained[0], "the screen is not bad .").read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize(
@@ -106,27 +113,27 @@ def test_the_picture_of_a_review_is_drawn(trained):
 )
 def test_the_verdict_drawn_at_the_last_word_is_that_of_the_review(trained, drawn, fields):
     run_ = untrained(trained, fields.get("ensemble", 1), **fields)
-    inside.explain(run_, TEXT)
+    explaining.explain(run_, TEXT)
     ((seen, words, verdicts, _, path),) = drawn
     assert words == WORDS
     assert path == run_.workdir / "plots" / "explain.png"
     assert verdicts.name == run_.classes[-1]
     assert [len(each) for each in (*seen, verdicts.so_far, verdicts.by_itself)] == [len(WORDS)] * 7
     for n, text in ((3, "the screen is"), (len(WORDS), TEXT)):
-        np.testing.assert_allclose(verdicts.so_far[n - 1], evaluation.classify(run_, [text])[0, -1], atol=1e-6)
+        np.testing.assert_allclose(verdicts.so_far[n - 1], text_probabilities(run_, [text])[0, -1], atol=1e-6)
     assert np.ptp(verdicts.so_far) > 1e-3
     assert np.ptp(verdicts.by_itself) > 1e-3
 
 
 def test_where_the_last_output_is_pooled_each_step_by_itself_gives_the_verdict_so_far(trained, drawn):
-    inside.explain(untrained(trained, model__pooling="last"), TEXT)
+    explaining.explain(untrained(trained, model__pooling="last"), TEXT)
     ((_, _, verdicts, _, _),) = drawn
     np.testing.assert_allclose(verdicts.by_itself, verdicts.so_far, atol=1e-6)
 
 
 def test_only_an_lstm_has_gates_to_draw(trained):
-    with pytest.raises(UserError, match="--explain draws the gates of an LSTM; this run's cell is 'gru'"):
-        inside.explain(untrained(trained, model__cell="gru"), TEXT)
+    with pytest.raises(UserError, match="--explain draws the gates of an LSTM; the layers of this run are 'gru'"):
+        explaining.explain(untrained(trained, model__layer="gru"), TEXT)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +141,12 @@ def test_only_an_lstm_has_gates_to_draw(trained):
 )
 def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
     run_ = untrained(trained, data__tokens__max_length=4, data__tokens__truncation=cut)
-    assert inside.as_read(run_, TEXT) == " ".join(expected)
+    assert as_read(run_, TEXT) == " ".join(expected)
 
 
 def test_padding_that_the_network_reads_is_shown(trained):
-    run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_front=True)
-    assert inside.as_read(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
+    run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_left=True)
+    assert as_read(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
 
 
 def test_another_network_than_the_trained_one_is_refused(trained):
@@ -147,7 +154,7 @@ def test_another_network_than_the_trained_one_is_refused(trained):
     other = from_json(to_json(run_.config))
     other.model.hidden_size = 16
     with pytest.raises(ConfigError, match=r"config\.model\.hidden_size is 16, but the run in .* was trained with 8"):
-        evaluation.load(run_.workdir, validate(other))
+        load_run(run_.workdir, validate(other))
 
 
 def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
@@ -158,11 +165,11 @@ def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
     for seed in (3, 4):
         config = tiny_config(train__epochs=1, seed=seed)
         run.train(config, tmp_path / str(seed))
-        solos.append(evaluation.probabilities(evaluation.load(tmp_path / str(seed), config), corpora.test))
-    both = evaluation.load(tmp_path / "both", together)
-    np.testing.assert_allclose(evaluation.probabilities(both, corpora.test), np.mean(solos, axis=0), atol=1e-5)
-    np.testing.assert_allclose(evaluation.lane_probabilities(both, corpora.test), solos, atol=1e-5)
+        solos.append(probabilities(load_run(tmp_path / str(seed), config), corpora.test))
+    both = load_run(tmp_path / "both", together)
+    np.testing.assert_allclose(probabilities(both, corpora.test), np.mean(solos, axis=0), atol=1e-5)
+    np.testing.assert_allclose(lane_probabilities(both, corpora.test), solos, atol=1e-5)
     lanes = [np.mean(solo.argmax(axis=1) == corpora.test.labels) for solo in solos]
-    assert evaluation.test(both, corpora, "test").lanes == lanes
+    assert evaluate_split(both, corpora, "test").lanes == lanes
     assert json.loads((tmp_path / "both" / "eval-test.json").read_text())["lanes"] == lanes
     assert np.abs(solos[0] - solos[1]).max() > 1e-3

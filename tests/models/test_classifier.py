@@ -31,9 +31,9 @@ PLACES = DropoutRates._fields
 losses = jax.jit(cross_entropy)
 
 
-def model_of(vectors=None, classes: int = C, cell: str = "rnn_tanh", **fields) -> TextClassifier:
+def model_of(vectors=None, classes: int = C, layer: str = "rnn_tanh", **fields) -> TextClassifier:
     return TextClassifier(
-        ModelConfig(embedding_size=D, hidden_size=H, cell=cell, **fields), V, classes, UNKNOWN, vectors
+        ModelConfig(embedding_size=D, hidden_size=H, layer=layer, **fields), V, classes, UNKNOWN, vectors
     )
 
 
@@ -137,7 +137,7 @@ def test_parameters_of_the_keras_article(words, rows):
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_layers_are_those_of_the_config(layers, bidirectional):
-    config = ModelConfig(cell="gru", hidden_size=H, layers=layers, bidirectional=bidirectional)
+    config = ModelConfig(layer="gru", hidden_size=H, layers=layers, bidirectional=bidirectional)
     params = random_weights(recurrent_layers(config), D, 1)
     cells = [cell for layer in params for cell in (layer if bidirectional else [layer])]
     wide = 2 * H if bidirectional else H
@@ -170,19 +170,19 @@ def test_the_config_names_layer_implementation_and_rounding(monkeypatch):
     make = models.make_layer
     monkeypatch.setattr(models, "make_layer", lambda *given, **options: made.append((given, options)) or make(*given))
     recurrent_layers(
-        ModelConfig(cell="gru", hidden_size=H, implementation="scan", matmul_dtype="bfloat16", bidirectional=True)
+        ModelConfig(layer="gru", hidden_size=H, implementation="scan", matmul_dtype="bfloat16", bidirectional=True)
     )
     options = {"implementation": "scan", "matmul_dtype": "bfloat16"}
     assert made == [(("gru", H), {**options, "reverse": reverse}) for reverse in (False, True)]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("implementation", ["auto", "custom_vjp", "scan"])
-def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(cell, implementation):
-    if implementation == "custom_vjp" and cell != "lstm":
+def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else(kind, implementation):
+    if implementation == "custom_vjp" and kind != "lstm":
         pytest.skip("for LSTMs")
     whole, rounded = (
-        recurrent_layers(ModelConfig(cell=cell, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
+        recurrent_layers(ModelConfig(layer=kind, implementation=implementation, hidden_size=H, matmul_dtype=dtype))
         for dtype in ("float32", "bfloat16")
     )
     params, x = random_weights(whole, D, 1), random(4, T, B, D)
@@ -194,7 +194,7 @@ def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_both_implementations_give_the_same_logits(bidirectional):
     scan, by_vjp = (
-        model_of(cell="lstm", implementation=how, layers=2, bidirectional=bidirectional)
+        model_of(layer="lstm", implementation=how, layers=2, bidirectional=bidirectional)
         for how in ("scan", "custom_vjp")
     )
     variables = random_variables(scan)
@@ -208,8 +208,8 @@ def test_both_implementations_give_the_same_logits(bidirectional):
 
 @pytest.mark.parametrize("pooling", [*POOLINGS, "every"])
 def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
-    params, y, _ = computed(cell="lstm", bidirectional=True, pooling=pooling)
-    model = model_of(cell="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
+    params, y, _ = computed(layer="lstm", bidirectional=True, pooling=pooling)
+    model = model_of(layer="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)
     logits = jax.jit(model.apply)({"params": params}, TOKENS, LENGTHS)
     assert logits.shape == (T, B, C)
     features = np.concatenate([y, y], axis=-1) if pooling in ("first_last", "mean_max") else y
@@ -217,7 +217,7 @@ def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
 
 
 def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
-    model = model_of(cell="lstm", pooling="last")
+    model = model_of(layer="lstm", pooling="last")
     variables = random_variables(model)
     every = np.asarray(jax.jit(model.clone(every_step=True).apply)(variables, TOKENS, LENGTHS))
     assert_close(every[LENGTHS - 1, range(B)], jax.jit(model.apply)(variables, TOKENS, LENGTHS))
@@ -228,7 +228,7 @@ def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():
 
 
 def test_random_embedding_has_deviation_a_tenth():
-    model = TextClassifier(ModelConfig(embedding_size=50, hidden_size=2, cell="rnn_relu"), 1000, 2)
+    model = TextClassifier(ModelConfig(embedding_size=50, hidden_size=2, layer="rnn_relu"), 1000, 2)
     table = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)["params"]["embedding"]
     assert table.shape == (1000, 50)
     assert float(table.std()) == pytest.approx(0.1, rel=0.02)
@@ -238,7 +238,7 @@ def test_random_embedding_has_deviation_a_tenth():
 @pytest.mark.parametrize(("trained", "collection"), [(True, "params"), (False, "frozen")])
 def test_given_vectors_are_the_embedding(trained, collection):
     vectors = random(6, V, D)
-    model = model_of(vectors, train_embedding=trained, cell="rnn_relu")
+    model = model_of(vectors, train_embedding=trained, layer="rnn_relu")
     variables = jax.jit(model.init)(jax.random.key(0), TOKENS, LENGTHS)
     assert_equal(variables[collection]["embedding"], vectors)
     other = {**variables, collection: {**variables[collection], "embedding": jnp.zeros((V, D))}}
@@ -290,7 +290,7 @@ def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
 
 @pytest.mark.parametrize("implementation", ["scan", "custom_vjp"])
 def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementation):
-    model = model_of(cell="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
+    model = model_of(layer="lstm", implementation=implementation, pooling="last", output="sigmoid", classes=2)
     variables = jax.tree.map(np.asarray, random_variables(model))
     params = variables["params"]
     states, probabilities = read_in_front(params, masked=True)

@@ -1,4 +1,3 @@
-import copy
 import functools
 
 import jax
@@ -9,12 +8,11 @@ import pytest
 
 from lstm_jax import config as configs
 from lstm_jax import optimizers
-from lstm_jax.config import validate
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import gather
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import TextClassifier
-from lstm_jax.optimizers import NAMES, OPTIMIZERS, Range, masks
+from lstm_jax.optimizers import OPTIMIZERS, Range, masks
 from lstm_jax.training import network
 from lstm_jax.training.experiment import evaluated_params, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
@@ -30,27 +28,25 @@ NAMED = (
 PARAMS = {"w": jnp.linspace(-1.0, 1.0, 6).reshape(2, 3), "b": jnp.ones(3)}
 
 
-@pytest.fixture
-def registry(monkeypatch):
-    """A registry that a test may add to."""
-    own = dict(OPTIMIZERS)
-    yield OPTIMIZERS
-    OPTIMIZERS.clear()
-    OPTIMIZERS.update(own)
-
-
 def test_every_optimizer_that_users_ask_for_is_there():
     assert set(NAMED.split()) <= set(OPTIMIZERS)
 
 
-def test_every_row_states_its_source_and_hyper_parameters_of_the_config():
-    fields = set(vars(configs.Config().optimizer))
-    for row in OPTIMIZERS.values():
+def test_every_row_states_its_source_and_where_to_search():
+    for _, row in OPTIMIZERS.items():
         assert row.source
-        assert row.rate > 0
-        assert set(row.hparams) <= set(NAMES) <= fields
+        assert row.learning_rate > 0
         assert list(row.space) == ["learning_rate"]
-        assert row.space["learning_rate"].low < row.rate < row.space["learning_rate"].high
+        assert row.space["learning_rate"].low < row.learning_rate < row.space["learning_rate"].high
+
+
+@pytest.fixture
+def registered():
+    """Registers optimizers of a test's own, which are forgotten after it."""
+    known = set(OPTIMIZERS)
+    yield optimizers.register
+    for name in set(OPTIMIZERS) - known:
+        OPTIMIZERS.unregister(name)
 
 
 def settings(name, **changes):
@@ -58,17 +54,48 @@ def settings(name, **changes):
     return config, {path: jnp.float32(value) for path, value in configs.hparams(config).items()}
 
 
-# Others learn these 30 steps at ten times the rate that their source recommends.
-CAREFUL = ("sgd", "momentum", "nesterov", "optimistic_sgd", "polyak_sgd", "dog", "dowg", "cocob")
-SLOW = ("dog", "lars", "momo", "dadapt_adamw")  # which begin with steps too tiny, or too large, for so few of them
+TREE = {"embedding": jnp.ones((5, 3)), "layers": {"w": jnp.full((3, 4), 0.5), "b": jnp.zeros(4)}}
 
 
-def trained(config, lanes, way, rates):
-    """Losses ``[L, steps]`` of lanes ``(seed, rate)`` on two devices, and seconds of compiling after the first call."""
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_contract(name):
+    """A quadratic falls, every hyper-parameter is traced, and a second call compiles nothing anew."""
+    row = OPTIMIZERS[name]
+    compiled = []
+
+    def loss(params):
+        return sum(jnp.sum(jnp.square(leaf - 1.5)) for leaf in jax.tree.leaves(params))
+
+    @jax.jit
+    def step(params, state, hparams):
+        compiled.append(name)
+        ours = optimizer(tiny_config(optimizer__name=name).optimizer, hparams, 60)
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, state = ours.update(gradient, state, params, value=value, obj_fn=loss, total=lambda tree: tree)
+        return jax.tree.map(jnp.add, params, updates), state
+
+    _, hparams = settings(name, optimizer__learning_rate=row.learning_rate)
+    params, state = TREE, optimizer(tiny_config(optimizer__name=name).optimizer, hparams, 60).init(TREE)
+    for _ in range(60):
+        params, state = step(params, state, hparams)
+    assert loss(optimizers.evaluated(state, params)) < loss(TREE)
+    assert compiled == [name]
+    other = {path: value * 0.9 for path, value in hparams.items()}
+    changed, _ = step(params, state, other)
+    assert compiled == [name]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(changed))
+
+
+# Others learn these 30 steps at ten times the learning rate that their source recommends.
+CAREFUL = ("sgd",)
+
+
+def trained(config, lanes, way, learning_rates):
+    """Losses ``[L, steps]`` of lanes, one a seed and learning rate, and seconds of compiling after the first call."""
     mesh = make_mesh(len(lanes), BATCH, 2)
     functions = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS, data_axis="data")
     program, feed = Program(functions, mesh, way), make_feed(toy_corpus(), mesh)
-    hparams = [configs.hparams(config) | {"optimizer.learning_rate": rate} for rate in rates]
+    hparams = [configs.hparams(config) | {"optimizer.learning_rate": value} for value in learning_rates]
     state = program.init(
         np.array(lanes), {path: np.array([h[path] for h in hparams], np.float32) for path in hparams[0]}
     )
@@ -82,14 +109,15 @@ def trained(config, lanes, way, rates):
     return np.concatenate(found, axis=1), compiled[-1] - compiled[0]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_lane_equals_its_solo_run_which_learns_and_compiles_once(name):
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["map", "vmap"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "muon", "schedule_free_adamw", "sophia", "prodigy"])
+def test_a_lane_equals_its_solo_run_which_learns_and_compiles_once(name, way):
     """Two lanes a device, in either way, against a run that shares each batch over both, as ``train.py``'s does."""
-    rate = OPTIMIZERS[name].rate * (1 if name in CAREFUL else 10)
-    way = "map" if OPTIMIZERS[name].periodic or list(OPTIMIZERS).index(name) % 2 else "vmap"
+    rate = OPTIMIZERS[name].learning_rate * (1 if name in CAREFUL else 10)
     config = tiny_config(
         optimizer__name=name,
-        model__cell="rnn_tanh",  # which compiles soon
+        model__layer="rnn_tanh",  # It compiles soon.
         model__dropout__embedding=0.0,
     )
     together, _ = trained(config, (0, 3, 1, 2), way, (rate, rate, rate / 2, rate))
@@ -97,8 +125,7 @@ def test_a_lane_equals_its_solo_run_which_learns_and_compiles_once(name):
     np.testing.assert_allclose(together[1, :6], alone[0, :6], rtol=1e-5)
     assert not np.allclose(together[0, :6], alone[0, :6], rtol=1e-3)
     assert recompiled == 0
-    first, last = alone[0, :3].mean(), alone[0, -3:].mean()
-    assert last < 0.99 * first or (name in SLOW and np.isfinite(last))
+    assert alone[0, -3:].mean() < 0.99 * alone[0, :3].mean()
 
 
 @pytest.mark.parametrize(
@@ -128,28 +155,32 @@ def test_the_table_means_what_its_sources_say(name, reference):
 
 
 def test_hyper_parameters_are_the_optimizers_own_unless_they_are_set():
-    assert configs.hparams(tiny_config(optimizer__name="adan"))["optimizer.b1"] == 0.98
-    assert configs.hparams(tiny_config(optimizer__name="adan", optimizer__b1=0.5))["optimizer.b1"] == 0.5
-    assert "optimizer.b1" not in configs.hparams(tiny_config(optimizer__name="sgd"))
-    assert configs.hparams(tiny_config(optimizer__name="adamw"))["optimizer.weight_decay"] == 0.01
-    assert configs.hparams(tiny_config(optimizer__name="adam"))["optimizer.weight_decay"] == 0.0
+    def of(name, **hparams):
+        return configs.hparams(tiny_config(optimizer__name=name, optimizer__hparams=hparams))
+
+    assert of("adan")["optimizer.hparams.b1"] == 0.98
+    assert of("adan", b1=0.5)["optimizer.hparams.b1"] == 0.5
+    assert "optimizer.hparams.b1" not in of("sgd")
+    assert of("adamw")["optimizer.hparams.weight_decay"] == 0.01
+    assert of("adam")["optimizer.hparams.weight_decay"] == 0.0
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "sgd", "b1": 0.5}, "config.optimizer.b1 is 0.5, but 'sgd' has no such hyper-parameter; it has learn"),
         (
-            {"name": "adam", "b1": -0.5},
-            "config.optimizer.b1 is -0.5; it must be between 0 and 0.999999, or -1 for the own",
+            {"name": "sgd", "hparams": {"b1": 0.5}},
+            "config.optimizer.hparams of 'sgd' has no hyper-parameter 'b1'; ther",
         ),
-        ({"name": "adamm"}, "config.optimizer.name is 'adamm'; it must be one of 'sgd', 'momentum'"),
         ({"name": "schedule_free_sgd", "ema": 0.9}, "'schedule_free_sgd' keeps an average of the weights of its own"),
         (
             {"name": "schedule_free_sgd", "embedding_lr_scale": 0.5},
             "config.optimizer.embedding_lr_scale is 0.5, but 'sched",
         ),
-        ({"name": "schedule_free_adamw", "b1": 0.0}, "config.optimizer.b1 is 0.0, by which"),
+        (
+            {"name": "schedule_free_adamw", "hparams": {"b1": 0.0}},
+            "config.optimizer.hparams.b1 is 0, but 'schedule_free_adamw' divides by it",
+        ),
     ],
 )
 def test_what_an_optimizer_does_not_have_is_refused(changes, message):
@@ -157,10 +188,10 @@ def test_what_an_optimizer_does_not_have_is_refused(changes, message):
         tiny_config(**{f"optimizer__{name}": value for name, value in changes.items()})
 
 
-def test_ones_own_optimizer_takes_part_by_its_name(registry):
-    optimizers.register("mine", lambda rate, b1: optax.sgd(rate, momentum=b1), rate=0.2, b1=0.5)
+def test_ones_own_optimizer_takes_part_by_its_name(registered):
+    registered("mine", lambda schedule, tau: optax.sgd(schedule, momentum=tau), learning_rate=0.2, tau=0.5)
     config, values = settings("mine", optimizer__learning_rate=0.1)
-    assert configs.hparams(config)["optimizer.b1"] == 0.5
+    assert values["optimizer.hparams.tau"] == 0.5
     ours, theirs = optimizer(config.optimizer, values, 10), optax.sgd(0.1, momentum=0.5)
     gradient = jax.tree.map(jnp.cos, PARAMS)
     updates, _ = ours.update(gradient, ours.init(PARAMS), PARAMS)
@@ -169,33 +200,35 @@ def test_ones_own_optimizer_takes_part_by_its_name(registry):
     assert OPTIMIZERS["mine"].space["learning_rate"] == Range(0.2 / 10**1.5, 0.2 * 10**1.5)
 
 
-def test_a_registration_that_cannot_be_meant_is_refused(registry):
-    with pytest.raises(ConfigError, match="registered with a hyper-parameter 'beta'; they are called by the fields"):
-        optimizers.register("mine", optax.sgd, rate=0.1, beta=0.9)
-    with pytest.raises(ConfigError, match="there is an optimizer 'adam' already"):
-        optimizers.register("adam", optax.sgd, rate=0.1)
-    optimizers.register("adam", optax.adam, rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)  # the same one again
+def test_a_name_that_is_taken_is_refused(registered):
+    with pytest.raises(ConfigError, match="lstm_jax has registered the optimizer 'adam' already"):
+        registered("adam", optax.sgd, learning_rate=0.1)
+    registered("mine", optax.sgd, learning_rate=0.1)
+    registered("mine", optax.adam, learning_rate=0.1)  # The same file may do so again.
+    assert OPTIMIZERS["mine"].make is optax.adam
 
 
-def test_an_optimizers_identity_changes_with_its_code(registry):
-    optimizers.register("one", lambda rate: optax.sgd(rate), rate=0.1)
-    optimizers.register("two", lambda rate: optax.sgd(rate, momentum=0.9), rate=0.1)
-    optimizers.register("three", optax.sgd, rate=0.1, momentum=0.9)
-    optimizers.register("four", functools.partial(optax.adam, b1=0.5), rate=0.1)
-    optimizers.register("five", functools.partial(optax.adam, b1=0.8), rate=0.1)
-    slow, fast = ((lambda rate, factor=factor: optax.sgd(lambda n: factor * rate(n))) for factor in (0.1, 1.0))
-    optimizers.register("six", slow, rate=0.1)
-    optimizers.register("seven", fast, rate=0.1)
+def test_an_optimizers_identity_changes_with_its_code(registered):
+    registered("one", lambda schedule: optax.sgd(schedule), learning_rate=0.1)
+    registered("two", lambda schedule: optax.sgd(schedule, momentum=0.9), learning_rate=0.1)
+    registered("three", optax.sgd, learning_rate=0.1, momentum=0.9)
+    registered("four", functools.partial(optax.adam, b1=0.5), learning_rate=0.1)
+    registered("five", functools.partial(optax.adam, b1=0.8), learning_rate=0.1)
+    slow, fast = ((lambda schedule, factor=factor: optax.sgd(lambda n: factor * schedule(n))) for factor in (0.1, 1.0))
+    registered("six", slow, learning_rate=0.1)
+    registered("seven", fast, learning_rate=0.1)
     names = ("one", "two", "three", "four", "five", "six", "seven")
     assert len({optimizers.identity(name) for name in names}) == len(names)
-    optimizers.register("one", lambda rate: optax.sgd(rate), rate=0.3)  # another centre of the search, no other code
 
 
 @pytest.mark.parametrize("name", ["prodigy", "dadapt_adamw"])
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle", "warmup"])
 def test_optimizers_learn_under_every_schedule(name, schedule):
     config, values = settings(
-        name, optimizer__learning_rate=OPTIMIZERS[name].rate, optimizer__schedule=schedule, optimizer__warmup=0.3
+        name,
+        optimizer__learning_rate=OPTIMIZERS[name].learning_rate,
+        optimizer__schedule=schedule,
+        optimizer__warmup=0.3,
     )
     ours, params = optimizer(config.optimizer, values, 10), {"layers": PARAMS, "output": PARAMS}
     state, update = ours.init(params), jax.jit(ours.update)
@@ -206,9 +239,9 @@ def test_optimizers_learn_under_every_schedule(name, schedule):
     assert optax.tree.norm(optax.tree.sub(params, {"layers": PARAMS, "output": PARAMS})) > 0
 
 
-def test_an_update_that_is_not_finite_leaves_the_weights_as_they_were(registry):
-    broken = lambda rate: optax.stateless(lambda updates, params: jax.tree.map(lambda u: u / 0.0, updates))
-    optimizers.register("broken", broken, rate=0.1)
+def test_an_update_that_is_not_finite_leaves_the_weights_as_they_were(registered):
+    broken = lambda schedule: optax.stateless(lambda updates, params: jax.tree.map(lambda u: u / 0.0, updates))
+    registered("broken", broken, learning_rate=0.1)
     config, values = settings("broken", model__dropout__embedding=0.0)
     functions = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS)
     state = functions.init(0, values)
@@ -271,12 +304,10 @@ def test_sophias_estimate_of_curvature_is_the_diagonal_of_the_hessian():
 
 
 def test_weight_decay_of_ones_own_kind_stays_in_the_program_at_zero():
-    config = tiny_config(optimizer__name="adamw")
-    assert not configs.left_out(config, "optimizer.weight_decay", 0.0)
-    assert configs.left_out(tiny_config(optimizer__name="adam"), "optimizer.weight_decay", 0.0)
-    changed = copy.deepcopy(configs.from_json(configs.to_json(config)))
-    configs.change(changed, "optimizer.weight_decay", 0.0)
-    assert configs.hparams(validate(changed))["optimizer.weight_decay"] == 0.0
+    path = "optimizer.hparams.weight_decay"
+    assert not configs.is_off(tiny_config(optimizer__name="adamw"), path, 0.0)
+    assert configs.is_off(tiny_config(optimizer__name="adam"), path, 0.0)
+    assert not configs.is_off(tiny_config(optimizer__name="adam"), path, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +321,7 @@ def first_weights(corpora):
     return experiment(config, network.classifier(config, corpora), total_steps=1).weights(0)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adafactor", "schedule_free_adamw"])
 def test_the_size_of_a_checkpoint_is_known_beforehand(name, corpora, first_weights):
     config, values = settings(name)
     functions = experiment(config, network.classifier(config, corpora), total_steps=1)

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -39,7 +40,7 @@ def test_the_table_states_precision_recall_and_f1_of_a_case_worked_by_hand():
 def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lanes():
     plain, published = figures(), figures(published=0.9123)
     assert plain[2].split() == ["accuracy", "of", "each", "lane", "60.00%,", "80.00%"]
-    assert published[2].split() == ["accuracy", "published", "91.23%"]
+    assert published[2].split() == ["accuracy", "reported", "by", "the", "source", "91.23%"]
     assert published[3:] == plain[2:]
     assert not any("lane" in line for line in figures(FOUND._replace(lanes=[0.7])))
 
@@ -154,7 +155,7 @@ def test_what_is_seen_inside_is_what_the_layer_computes():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside = gates.look_inside(params, x)
-    y, end = scan(cell).apply(params, x[:, None], np.array([6]))
+    y, end = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(inside.c[-1], end.c[0], rtol=1e-5)
     np.testing.assert_allclose(
@@ -167,7 +168,7 @@ def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside, whole = (gates.look_inside(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
-    y, _ = scan(cell).apply(params, x[:, None], np.array([6]))
+    y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     assert np.abs(inside.c - whole.c).max() > 1e-5
 
@@ -177,7 +178,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (7, 3))
     inside = gates.look_inside(params, x, segment=3)
-    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], np.array([7]))
+    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], jnp.array([7]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
 
@@ -186,6 +187,6 @@ def test_the_picture_of_the_gates_is_drawn(tmp_path):
     params = cell.init(jax.random.key(0), 3)
     inside = gates.look_inside(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
-    verdicts = gates.Verdicts("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
-    gates.picture(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
+    verdicts = gates.Predictions("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
+    gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
     assert path.read_bytes().startswith(PNG)

@@ -3,7 +3,7 @@
 import csv
 import io
 
-LANES = 2 * (3 * 2 + 3)
+LANES = 2 * (2 * 2 + 4)
 TIMES = {"seconds_to_target"}
 
 

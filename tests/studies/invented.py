@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from lstm_jax.studies import results, statistics
-from lstm_jax.studies.results import Entry, Result, Row, Tried
+from lstm_jax.studies.plan import Tried, choose
+from lstm_jax.studies.results import Entry, Result, Row
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
-from lstm_jax.studies.trials import FRESH, SEARCH, Trial
+from lstm_jax.studies.trials import HELD_OUT, SEARCH, Stage, Trial
 
 BEST = {"adam": 1e-3, "sgd": 1.0, "my_<b>adam": 1e-3, "lion": 1e-4}
 STEPS = range(50, 401, 50)
@@ -16,32 +17,36 @@ STEPS = range(50, 401, 50)
 def invented(
     task: str = "embedded reviews", target: float = 0.8, seeds: int = 10, names: tuple[str, ...] = tuple(BEST)
 ) -> tuple[Result, list[Row]]:
-    """A result and the rows of its runs; the last rate of every optimizer diverges."""
+    """A result and the rows of its runs; the last learning rate of every optimizer diverges."""
     entries, rows = [], []
     for n, name in enumerate(names):
         rng = np.random.default_rng(n)
         tried = []
         for k in range(7):
-            rate = BEST[name] * 10 ** ((k - 3) / 2)
+            learning_rate = BEST[name] * 10 ** ((k - 3) / 2)
             level = 0.93 - 0.01 * n - 0.02 * (k - 3) ** 2
-            setting = (("learning_rate", rate),)
+            setting = (("learning_rate", learning_rate),)
             runs = [_finished(f"{name}{k}{s}", level + rng.normal(0, 0.003), k == 6) for s in range(3)]
             tried.append(Tried(setting, runs))
             rows += [
-                Row(Trial(task, SEARCH, name, setting, s), run, _curve(run, rng), target, 2.0)
+                Row(_trial(task, name, s, SEARCH), setting, run, _curve(run, rng), target, 2.0)
                 for s, run in enumerate(runs)
             ]
-        best = results.choose(tried)
-        fresh = [_finished(f"{name}f{s}", best.accuracy + rng.normal(0, 0.003), False, True) for s in range(seeds)]
-        curves = [_curve(run, rng) for run in fresh]
+        best = choose(tried)
+        held_out = [_finished(f"{name}f{s}", best.accuracy + rng.normal(0, 0.003), False, True) for s in range(seeds)]
+        curves = [_curve(run, rng) for run in held_out]
         rows += [
-            Row(Trial(task, FRESH, name, best.setting, 1000 + s), run, curve, target, 2.0)
-            for s, (run, curve) in enumerate(zip(fresh, curves, strict=True))
+            Row(_trial(task, name, 1000 + s, HELD_OUT), best.setting, run, curve, target, 2.0)
+            for s, (run, curve) in enumerate(zip(held_out, curves, strict=True))
         ]
-        test = statistics.bootstrap_interval([run.test_accuracy for run in fresh])
+        test = statistics.bootstrap_interval([run.test_accuracy for run in held_out])
         steps = [results.steps_to(curve, target) for curve in curves]
-        entries.append(Entry(name, tried, 0 if n else 1, True, best, fresh, curves, test, steps, 2.0 + n))
+        entries.append(Entry(name, tried, 0 if n else 1, True, best, held_out, curves, test, steps, 2.0 + n))
     return results.result(task, target, entries), rows
+
+
+def _trial(task: str, name: str, seed: int, stage: Stage) -> Trial:
+    return Trial(task, name, (("optimizer.name", name),), seed, stage)
 
 
 def _finished(key: str, level: float, diverged: bool, tested: bool = False) -> Finished:

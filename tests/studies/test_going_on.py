@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from lstm_jax.optimizers import OPTIMIZERS
-from lstm_jax.studies import results
 from lstm_jax.studies.comparison import Comparison
 from lstm_jax.studies.progress import Progress
-from lstm_jax.studies.search import Search
+from lstm_jax.studies.search import Search, learning_rate_of
 from lstm_jax.training import run
 from tests.studies.helpers import LANES, no_training, rows_of, without_times
 from tests.studies.tiny_study import get_config, tiny_task
@@ -33,6 +32,7 @@ def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplo
     assert text == (copied / "table.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
     made, train = [], run.train
 
@@ -41,14 +41,14 @@ def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
         return train(config, folder, lanes, *rest)
 
     monkeypatch.setattr(run, "train", counting)
-    before = {line for line in (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines()}
-    edges = {name: Search(points=3).at_edge(*_chosen(copied, name)) for name in ("sgd", "adam")}
+    before = {line for line in (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines()}
+    edges = {name: Search(points=2).at_edge(*_chosen(copied, name)) for name in ("sgd", "adam")}
     get_config().run(copied, extend=True)
-    after = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    after = (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     assert before <= set(after)
     rows = rows_of(copied)
     tried = {(row["optimizer"], float(row["learning_rate"])) for row in rows if row["stage"] == "search"}
-    chosen = {(row["optimizer"], float(row["learning_rate"])) for row in rows if row["stage"] == "fresh"}
+    chosen = {(row["optimizer"], float(row["learning_rate"])) for row in rows if row["stage"] == "held_out"}
     base = {(name, rate) for name in ("sgd", "adam") for rate in _rates(name)}
     assert any(edges.values())
     assert len(tried - base) == 2 * sum(map(abs, edges.values()))
@@ -57,6 +57,7 @@ def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
     get_config().run(copied)  # the extension stays part of the study
 
 
+@pytest.mark.slow
 def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, monkeypatch):
     whole = shutil.copytree(copied, tmp_path / "whole")
     get_config().run(whole, extend=True)
@@ -86,10 +87,10 @@ def interrupt(study, folder, monkeypatch):
 
 
 def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
-    lines = (copied / "ledger.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder,) = copied.glob("lanes/tiny/adam/fresh-*")
+    lines = (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder,) = copied.glob("lanes/tiny/adam/held_out-*")
     shutil.rmtree(folder)
-    (copied / "ledger.jsonl").write_text("".join(line for line in lines if folder.name not in line), encoding="utf-8")
+    (copied / "runs.jsonl").write_text("".join(line for line in lines if folder.name not in line), encoding="utf-8")
     (copied / "runs.csv").unlink()
 
     interrupt(get_config(), copied, monkeypatch)
@@ -98,6 +99,7 @@ def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, m
     assert without_times(copied) == without_times(finished)
 
 
+@pytest.mark.slow
 def test_an_extension_is_remembered_though_its_optimizer_is_left_out_for_once(copied):
     study = get_config()
     study.run(copied, extend=True)
@@ -109,8 +111,9 @@ def test_an_extension_is_remembered_though_its_optimizer_is_left_out_for_once(co
     assert without_times(copied) == extended
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
-    """With an interrupted stack of the first stage, and one of the second whose line the ledger has lost."""
+    """With an interrupted stack of the first stage, and one of the second whose line the store has lost."""
     study = get_config()
     config = study.tasks["tiny"].config
     words = ("good fine great", "bad poor weak")
@@ -123,9 +126,9 @@ def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
     config.data.path = str(shutil.move(config.data.path, tmp_path / "there.jsonl"))
     study.run(tmp_path / "study")
     before = without_times(tmp_path / "study")
-    ledger = tmp_path / "study" / "ledger.jsonl"
-    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
-    ledger.write_text("".join(line for line in lines if "/fresh-" not in line), encoding="utf-8")
+    store = tmp_path / "study" / "runs.jsonl"
+    lines = store.read_text(encoding="utf-8").splitlines(keepends=True)
+    store.write_text("".join(line for line in lines if "/held_out-" not in line), encoding="utf-8")
     study.run(tmp_path / "study")
     assert without_times(tmp_path / "study") == before
 
@@ -147,15 +150,16 @@ def test_runs_whose_folders_are_gone_are_made_again(copied):
 
 
 def _rates(name):
-    return [results.rate_of(setting) for setting in Search(points=3).settings(OPTIMIZERS[name].space)]
+    return [learning_rate_of(setting) for setting in Search(points=2).settings(OPTIMIZERS[name].space)]
 
 
 def _chosen(folder, name):
-    chosen = next(r for r in rows_of(folder) if r["stage"] == "fresh" and r["optimizer"] == name)
-    settings = Search(points=3).settings(OPTIMIZERS[name].space)
-    return next(s for s in settings if results.rate_of(s) == float(chosen["learning_rate"])), settings
+    chosen = next(r for r in rows_of(folder) if r["stage"] == "held_out" and r["optimizer"] == name)
+    settings = Search(points=2).settings(OPTIMIZERS[name].space)
+    return next(s for s in settings if learning_rate_of(s) == float(chosen["learning_rate"])), settings
 
 
+@pytest.mark.slow
 def test_a_larger_study_keeps_what_a_smaller_one_made(copied, monkeypatch):
     made, train = [], run.train
 
@@ -175,13 +179,14 @@ def command(folder):
     return [sys.executable, str(ROOT / "compare.py"), f"--config={study}", f"--workdir={folder}"]
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_to_the_same_figures(finished, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command(tmp_path), env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
     try:
-        # In mid-study: some lanes are in the ledger, others have a checkpoint.
-        while not ((tmp_path / "ledger.jsonl").exists() and list(tmp_path.glob("lanes/*/*/*/checkpoints/[0-9]*"))):
+        # In mid-study: some lanes are in the store, others have a checkpoint.
+        while not ((tmp_path / "runs.jsonl").exists() and list(tmp_path.glob("lanes/*/*/*/checkpoints/[0-9]*"))):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -1,38 +1,69 @@
-"""A grid over one field: its lanes, its table, and that a repeated command trains nothing again."""
+"""A grid over fields: its trials, its table, and that a repeated command trains nothing again."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
 
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.evaluation.epochs import EpochFigures
-from lstm_jax.studies import arms
-from lstm_jax.studies.grid import Grid, Outcome
-from lstm_jax.training.workdir import Lane
+from lstm_jax.evaluation import epochs
+from lstm_jax.studies import timing, trials
+from lstm_jax.studies.grid import Grid
+from lstm_jax.studies.reports import grid as report
+from lstm_jax.studies.reports.grid import GridRun
+from lstm_jax.studies.timing import LaneChoice
+from lstm_jax.training import run
+from tests.studies.helpers import no_training
+
+SIZES, RATES = (2, 3), (1e38, 0.01)
 
 
-def base(**train) -> Config:
+def base() -> Config:
     config = Config()
     config.data.reviews = 300
     config.model.hidden_size = config.model.embedding_size = 4
     config.train.epochs, config.train.batch_size, config.train.buckets = 2, 32, 1
-    config.train.keep_epochs = "epoch_{epoch}"
     return config
 
 
-def test_a_traced_field_is_one_stack_of_lanes():
-    (stack,) = Grid(base(), "optimizer.learning_rate", (0.1, 0.01), seeds=2).arms()
-    rates = [(lane.seed, lane.changes["optimizer.learning_rate"]) for lane in stack.lanes]
-    assert rates == [(0, 0.1), (1, 0.1), (0, 0.01), (1, 0.01)]
+def joint() -> Grid:
+    return Grid(base(), {"model.hidden_size": SIZES, "optimizer.learning_rate": RATES}, seeds=2)
 
 
-def test_a_static_field_is_a_stack_a_value():
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "autotune_lanes", lambda *_: LaneChoice("map", 1, {}))
+        joint().run(folder)
+    return folder
+
+
+def rows_of(folder):
+    with (folder / "runs.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_traced_field_is_one_program():
+    grid = Grid(base(), "optimizer.learning_rate", (0.1, 0.01), seeds=2)
+    (group,) = trials.alike(grid.trials(), grid.task)
+    assert [(trial.seed, *trial.changes[0]) for trial in group] == [
+        (seed, "optimizer.learning_rate", rate) for rate in (0.1, 0.01) for seed in (0, 1)
+    ]
+
+
+def test_a_static_field_is_a_program_a_value():
     grid = Grid(base(), "model.hidden_size", (2, 3), seeds=2)
-    assert [arm.config.model.hidden_size for arm in grid.arms()] == [2, 3]
-    assert [arm.lanes for arm in grid.arms()] == [(Lane(0, {}), Lane(1, {}))] * 2
+    groups = trials.alike(grid.trials(), grid.task)
+    assert [[trial.name for trial in group] for group in groups] == [["hidden_size=2"] * 2, ["hidden_size=3"] * 2]
     assert grid.base.model.hidden_size == 4
+
+
+def test_a_grid_of_several_fields_has_all_combinations():
+    points = [tuple(value for _, value in point) for point in joint().points()]
+    assert points == [(size, rate) for size in SIZES for rate in RATES]
 
 
 @pytest.mark.parametrize(
@@ -43,63 +74,79 @@ def test_a_static_field_is_a_stack_a_value():
         ("optimizer.learning_rate", (0.1, -1.0), r"config\.optimizer\.learning_rate is -1\.0; it must be at least 0"),
     ],
 )
-def test_a_bad_grid_is_told(field, values, message):
+def test_a_bad_grid_is_refused(field, values, message):
     with pytest.raises(ConfigError, match=message):
-        Grid(base(), field, values).arms()
+        Grid(base(), field, values).trials()
 
 
 def test_the_table_has_means_and_deviations():
-    found = {
-        0.1: Outcome(
-            [EpochFigures(1, lane, "test", 1.0, accuracy) for lane, accuracy in enumerate((0.5, 0.6))], {1: 2}
-        ),
-        0.2: Outcome([EpochFigures(1, lane, split, 1.0, 0.25) for lane in (2, 3) for split in ("test", "train")], {}),
-        0.3: Outcome([], {0: 1, 1: 1}),
+    def made(value, seed, accuracies, diverged=None):
+        rows = [
+            {"epoch": epoch, "split": split, "loss": 1.0, "accuracy": accuracy}
+            for epoch, accuracy in enumerate(accuracies, start=1)
+            for split in ("train", "test")
+        ]
+        return GridRun((value,), seed, rows, diverged, [])
+
+    by_values = {
+        (0.1,): [made(0.1, 0, [0.5, 0.7]), made(0.1, 1, [0.6], diverged=2)],
+        (0.2,): [made(0.2, 0, [0.25, 0.3]), made(0.2, 1, [0.25, 0.3])],
+        (0.3,): [made(0.3, seed, [], diverged=1) for seed in (0, 1)],
     }
-    found[0.1].rows.append(EpochFigures(2, 0, "test", 1.0, 0.7))
-    found[0.2].rows.extend(EpochFigures(2, lane, "test", 1.0, 0.3) for lane in (2, 3))
-    table = Grid(base(), "optimizer.learning_rate", (0.1, 0.2, 0.3), seeds=2).table(found)
-    assert table.splitlines()[2:] == [
+    assert report.table(("optimizer.learning_rate",), by_values, 2).splitlines() == [
+        "| learning rate | 0.1 | 0.2 | 0.3 |",
+        "|---|---|---|---|",
         "| epoch 1 | 55.00 ± 7.07 | 25.00 ± 0.00 | diverged |",
         "| epoch 2 | 70.00 (1 of 2 diverged) | 30.00 ± 0.00 | diverged |",
     ]
 
 
-@pytest.mark.parametrize(
-    ("field", "values"), [("optimizer.learning_rate", (1e38, 0.01)), ("model.hidden_size", (2, 3))]
-)
-def test_what_diverges_is_told_and_the_rest_goes_on(field, values, tmp_path):
-    config = base()
-    if field == "model.hidden_size":
-        config.optimizer.learning_rate = 1e38
-    table = Grid(config, field, values, seeds=1).run(tmp_path)
-    first, second = (line.split("|")[2:4] for line in table.splitlines()[2:])
-    assert [first[0].strip(), second[0].strip()] == ["diverged"] * 2
-    assert (first[1].strip() == "diverged") == (field == "model.hidden_size")
-    with (tmp_path / "runs.csv").open() as file:
-        lost = [(float(row[field]), row["epoch"]) for row in csv.DictReader(file) if row["status"] == "diverged"]
-    assert lost == [(value, "1") for value in values[: 2 if field == "model.hidden_size" else 1]]
-    assert Grid(config, field, values, seeds=1).run(tmp_path) == table
+def test_a_grid_leaves_figures_of_every_run_and_epoch(trained):
+    rows = rows_of(trained)
+    finished = [row for row in rows if row["status"] == "ok"]
+    assert len(finished) == 2 * 2 * 2 * 2, "sizes, seeds, epochs, splits"
+    assert {(row["model.hidden_size"], row["seed"]) for row in finished} == {(s, n) for s in "23" for n in "01"}
+    lost = [row for row in rows if row["status"] == "diverged"]
+    assert {(row["optimizer.learning_rate"], row["epoch"]) for row in lost} == {("1e+38", "1")}
+    assert len(lost) == 4
+    lines = (trained / "table.md").read_text().splitlines()
+    assert lines[0] == "| hidden size, learning rate | 2, 1e+38 | 2, 0.01 | 3, 1e+38 | 3, 0.01 |"
+    cells = [cell.strip() for cell in lines[-1].split("|")[2:6]]
+    for size, cell in (("2", cells[1]), ("3", cells[3])):
+        own = [row for row in finished if (row["model.hidden_size"], row["split"], row["epoch"]) == (size, "test", "2")]
+        assert cell.split(" ±")[0] == f"{100 * np.mean([float(row['accuracy']) for row in own]):.2f}"
+    assert cells[0] == cells[2] == "diverged"
 
 
-@pytest.mark.parametrize(("field", "values"), [("optimizer.learning_rate", (0.1, 0.01)), ("model.hidden_size", (2, 3))])
-def test_a_study_is_made_once(field, values, tmp_path, monkeypatch):
-    grid = Grid(base(), field, values, seeds=2)
-    table = grid.run(tmp_path)
-    with (tmp_path / "runs.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    # Two values, seeds, epochs and parts each.
-    assert len(rows) == 16
-    assert {(float(row[field]), row["seed"]) for row in rows} == {(float(v), s) for v in values for s in "01"}
-    test_rows = [row for row in rows if row["split"] == "test" and row["epoch"] == "2"]
-    means = [100 * np.mean([float(r["accuracy"]) for r in test_rows if float(r[field]) == v]) for v in values]
-    assert [cell.split(" ±")[0].strip() for cell in table.splitlines()[-1].split("|")[2:4]] == [
-        f"{m:.2f}" for m in means
-    ]
-    assert (tmp_path / "accuracy.png").stat().st_size > 5_000
-    pictures = [(tmp_path / f"loss-{value}.png").read_bytes() for value in values]
-    assert pictures[0] != pictures[1], "each value's own losses"
+def test_a_grid_leaves_pictures_and_weights(trained):
+    assert (trained / "accuracy.png").stat().st_size > 5_000
+    pictures = [(trained / f"loss-{size}, 0.01.png").read_bytes() for size in SIZES]
+    assert pictures[0] != pictures[1], "the losses of each point"
+    for size in SIZES:
+        (folder,) = trained.glob(f"lanes/*/hidden_size={size}/grid-*")
+        assert any((folder / "checkpoints").iterdir())
+        assert {file.name for file in (folder / "epochs").iterdir()} == {"epoch_1", "epoch_2"}
 
-    monkeypatch.setattr(arms.run, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(arms.epochs, "every_epoch", lambda *_: pytest.fail("evaluated again"))
-    assert grid.run(tmp_path) == table
+
+def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
+    copied = shutil.copytree(trained, tmp_path / "grid")
+    monkeypatch.setattr(run, "train", no_training)
+    monkeypatch.setattr(epochs, "every_epoch", no_training)
+    assert joint().run(copied) == (trained / "table.md").read_text()
+
+
+def test_a_grid_with_more_values_trains_those_alone(trained, tmp_path, monkeypatch):
+    copied = shutil.copytree(trained, tmp_path / "grid")
+    made = []
+    monkeypatch.setattr(timing, "autotune_lanes", lambda *_: LaneChoice("map", 1, {}))
+
+    def counting(config, folder, lanes, *rest):
+        made.extend((config.model.hidden_size, lane.changes["optimizer.learning_rate"]) for lane in lanes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train", counting)
+    larger = joint()
+    larger.field = {"model.hidden_size": SIZES, "optimizer.learning_rate": (*RATES, 0.1)}
+    with pytest.raises(KeyboardInterrupt):
+        larger.run(copied)
+    assert made == [(2, 0.1), (2, 0.1)]

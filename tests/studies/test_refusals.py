@@ -8,7 +8,7 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import hold
 from lstm_jax.optimizers import Range
 from lstm_jax.studies.comparison import Comparison, Task
-from lstm_jax.studies.store import Ledger
+from lstm_jax.studies.store import Store
 from lstm_jax.training import run
 from tests.studies.helpers import no_training
 from tests.studies.tiny_study import get_config, tiny_task
@@ -22,7 +22,7 @@ def test_two_studies_at_once_are_refused(tmp_path):
 def test_too_little_disk_is_told_before_anything_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     monkeypatch.setattr(run, "train", no_training)
-    with pytest.raises(UserError, match="GiB free, but the checkpoints of 4 lanes of 'sgd' need"):
+    with pytest.raises(UserError, match="GiB free, but the checkpoints of 4 lanes need"):
         get_config().run(tmp_path)
 
 
@@ -50,7 +50,7 @@ def with_momentum():
         (lambda: study(spaces={"sgd": {"learning_rate": Range(0, 1)}}), "of learning_rate holds 0; it must be above 0"),
         (
             lambda: study(spaces={"sgd": {"learning_rate": (0.1,), "b1": (0.9,)}}),
-            "holds 'b1', which is no hyper-parameter of it; those are learning_rate",
+            "holds 'b1', which is no hyper-parameter of it; there are learning_rate",
         ),
         (
             lambda: study(spaces={"sgd": {"learning_rate": (0.1,), "train.epochs": (1,)}}),
@@ -64,7 +64,7 @@ def with_momentum():
         (lambda: study(seeds=0), "has 0 seeds"),
         (lambda: study(lanes=-1), "has -1 lanes at once"),
         (lambda: study(optimizers=("adam")), "give a tuple, as \\('adam',\\)"),
-        (lambda: study(held_out_seeds=1), "1 fresh ones; it needs 1 to 1000, and at least 2 fresh ones"),
+        (lambda: study(held_out_seeds=1), "1 held-out ones; it needs 1 to 1000, and at least 2 held-out ones"),
         (lambda: study(tasks=tiny_task()), "the study's tasks are no dict"),
         (lambda: study(tasks={"../tiny": tiny_task()}), "a task is called '../tiny'; its name is that of a folder"),
         (lambda: study(tasks={"": tiny_task()}), "a task is called ''"),
@@ -81,13 +81,15 @@ def test_a_study_that_makes_no_sense_is_refused(made, message, tmp_path):
 
 
 @pytest.mark.parametrize(("seeds", "needed"), [(5, 6), (6, None)])
-def test_a_study_that_can_give_no_verdict_is_told_so_at_once(seeds, needed, caplog):
+def test_a_study_that_can_tell_nothing_is_told_so_at_once(seeds, needed, caplog):
     study(optimizers=("sgd", "adam"), held_out_seeds=seeds).check()
-    told = f"with {seeds} fresh seeds no verdict on 1 pairs of optimizers is possible; {needed} could give one"
+    told = (
+        f"with {seeds} held-out seeds no difference between 1 pairs of optimizers can be found; {needed} could find one"
+    )
     assert (told in caplog.text) == (needed is not None)
 
 
-def test_a_damaged_ledger_is_named_by_its_line(tmp_path):
-    (tmp_path / "ledger.jsonl").write_text('{"key": "a"}\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"ledger.jsonl, line 1, is damaged"):
-        Ledger(tmp_path)
+def test_a_damaged_store_is_named_by_its_line(tmp_path):
+    (tmp_path / "runs.jsonl").write_text('{"key": "a"}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"runs.jsonl, line 1, is damaged"):
+        Store(tmp_path)

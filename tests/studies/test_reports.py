@@ -32,22 +32,22 @@ def test_the_ranking_is_by_test_accuracy(folder):
     means = [float(re.search(r"\| ([\d.]+)% \[", line).group(1)) for line in lines]
     assert means == sorted(means, reverse=True)
     assert lines[0].split(" | ")[4] == "3/0/0"
-    assert "- The best rate of adam, 0.001, is the highest of those tried" in text
+    assert "- The best learning rate of adam, 0.001, is the highest of those tried" in text
 
 
-def test_verdicts_mirror_each_other():
+def test_outcomes_mirror_each_other():
     result, _ = invented()
-    table = tables.verdicts(result)
+    table = tables.outcomes(result)
     letters = [[cell.text for cell in row[1:]] for row in table.rows]
     turned = {"W": "L", "L": "W", "=": "=", "": ""}
     assert all(letters[a][b] == turned[letters[b][a]] for a in range(4) for b in range(4))
     assert letters[0] == ["", "W", "W", "W"]
 
 
-def test_a_study_of_few_seeds_prints_no_verdict():
+def test_a_study_of_few_seeds_prints_no_outcome():
     result, _ = invented(seeds=3)
     assert "The study is too small to tell optimizers apart: with 3 paired runs each" in result.notes()[0]
-    assert {cell.text for row in tables.verdicts(result).rows for cell in row[1:]} == {"", "·"}
+    assert {cell.text for row in tables.outcomes(result).rows for cell in row[1:]} == {"", "·"}
     assert {row[4].text for row in tables.ranking(result).rows} == {"–"}
 
 
@@ -72,7 +72,7 @@ def test_no_picture_stays_behind_where_no_run_reaches_the_target_any_more(tmp_pa
 def test_another_schedule_is_told():
     result, _ = invented()
     held = [entry._replace(own_schedule=entry.optimizer == "lion") for entry in result.entries]
-    assert any(note.startswith("lion: the rate stays up") for note in result._replace(entries=held).notes())
+    assert any(note.startswith("lion: the learning rate stays up") for note in result._replace(entries=held).notes())
     assert not any("stays up" in note for note in result.notes())
 
 
@@ -100,7 +100,7 @@ def test_two_tasks_have_pictures_each_and_one_profile(tmp_path):
     results, rows = zip(*(invented(task) for task in ("first", "second")), strict=True)
     write.everything(list(results), [row for each in rows for row in each], tmp_path)
     pictures = {file.name for file in (tmp_path / "plots").iterdir()}
-    kinds = ("test-accuracy", "learning-curves", "rate-sensitivity", "budget")
+    kinds = ("test-accuracy", "learning-curves", "learning-rate-sensitivity", "budget")
     assert pictures == {f"{task}-{kind}.png" for task in ("first", "second") for kind in kinds} | {"profile.png"}
     for file in (tmp_path / "plots").iterdir():
         with Image.open(file) as picture:
@@ -117,8 +117,8 @@ frame.addEventListener("load", () => {
   const head = name => [...page.querySelectorAll("table.ranking th button")].find(each => each.textContent === name);
   found.width = page.documentElement.scrollWidth;
   found.at_first = order();
-  head("rate").click(); found.by_rate = order();
-  head("rate").click(); found.by_rate_down = order();
+  head("learning rate").click(); found.by_rate = order();
+  head("learning rate").click(); found.by_rate_down = order();
   head("optimizer").click(); found.by_name = order();
   found.sorted = page.querySelectorAll("[aria-sort]").length;
   found.pictures = [...page.images].map(image => image.naturalWidth > 200);

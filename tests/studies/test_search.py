@@ -5,13 +5,13 @@ import pytest
 
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimizers import Range
-from lstm_jax.studies.search import Search, rate_of
+from lstm_jax.studies.search import Search, learning_rate_of
 
 RATES = {"learning_rate": Range(1e-3, 1.0)}
 
 
 def rates(settings):
-    return [rate_of(setting) for setting in settings]
+    return [learning_rate_of(setting) for setting in settings]
 
 
 def test_a_grid_is_even_in_the_logarithm_and_holds_its_ends():
@@ -88,7 +88,7 @@ def test_a_search_that_makes_no_sense_is_refused(search, space, message):
 
 
 def test_listed_rates_cannot_be_extended():
-    with pytest.raises(ConfigError, match="lists its rates"):
+    with pytest.raises(ConfigError, match="of learning rates can be extended"):
         Search().settings({"learning_rate": (0.1, 0.2)}, 1, 0)
 
 

@@ -63,22 +63,22 @@ def test_a_study_can_be_too_small():
         assert not statistics.can_tell(needed - 1, comparisons)
 
 
-def test_too_few_pairs_give_no_verdict():
+def test_too_few_pairs_give_no_outcome():
     pairs = statistics.compare({"a": [0.9, 0.91, 0.92], "b": [0.1, 0.11, 0.13]})
-    assert [pair.verdict for pair in pairs] == [""]
+    assert [pair.outcome for pair in pairs] == [""]
 
 
-def test_verdicts_of_a_winner_and_of_one_that_is_the_same():
+def test_outcomes_of_a_winner_and_of_one_that_is_the_same():
     rng = np.random.default_rng(0)
     adam = rng.normal(0.9, 0.005, 10)
     pairs = statistics.compare({"adam": adam, "planted": adam.copy(), "worse": adam - 0.02 - rng.uniform(0, 0.01, 10)})
     found = {(pair.first, pair.second): pair for pair in pairs}
-    assert found["adam", "planted"].verdict == "tie"
+    assert found["adam", "planted"].outcome == "tie"
     assert found["adam", "planted"].wilcoxon == found["adam", "planted"].bootstrap == 1.0
     assert found["adam", "planted"].difference == (0.0, 0.0, 0.0)
-    assert found["adam", "worse"].verdict == found["planted", "worse"].verdict == "win"
+    assert found["adam", "worse"].outcome == found["planted", "worse"].outcome == "win"
     turned = statistics.compare({"worse": adam - 0.02, "adam": adam})
-    assert turned[0].verdict == "loss"
+    assert turned[0].outcome == "loss"
 
 
 def test_one_failure_against_many_small_gains_is_a_tie():
@@ -89,7 +89,7 @@ def test_one_failure_against_many_small_gains_is_a_tie():
     (pair,) = statistics.compare({"first": first, "second": second})
     assert pair.wilcoxon < 0.05
     assert pair.difference.mean < 0
-    assert pair.verdict == "tie"
+    assert pair.outcome == "tie"
 
 
 def rejection_bounds(count, rate=0.05):
@@ -137,8 +137,8 @@ def test_one_failed_run_does_not_blow_up_the_interval():
     assert 0.9 < interval.high < 0.905
 
 
-def test_holm_keeps_the_rate_of_any_false_verdict():
-    """Five optimizers that do not differ: the ten verdicts hold a false one in at most 5 % of studies."""
+def test_holm_keeps_the_rate_of_any_false_outcome():
+    """Five optimizers that do not differ: the ten outcomes hold a false one in at most 5 % of studies."""
     rng, count, wrong = np.random.default_rng(3), 300, 0
     for _ in range(count):
         samples = rng.normal(0, 1, (5, 12))
@@ -187,7 +187,7 @@ def test_a_performance_profile_by_hand():
 
 
 def test_the_width_near_the_best_by_hand():
-    # On the line from (1, 0.9) to (10, 0.88) the score is 0.89 half a decade on; to the left it ends with the rates.
+    # On the line from (1, 0.9) to (10, 0.88) the score is 0.89 half a decade on; to the left it ends with the learning rates.
     assert statistics.width_near_best([1.0, 10.0], [0.9, 0.88]) == (pytest.approx(10**0.5), True)
     both = 10 ** (0.01 / 0.2) * 10 ** (0.01 / 0.4)
     assert statistics.width_near_best([0.1, 1.0, 10.0], [0.7, 0.9, 0.5]) == (pytest.approx(both), False)

@@ -3,22 +3,21 @@
 import pytest
 
 from configs.studies import glos_cells, glos_rates, imdb, quick, systems
-from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError
-from lstm_jax.studies import statistics
-from lstm_jax.studies.systems import _arm
+from lstm_jax.studies import statistics, trials
 
 
 @pytest.mark.parametrize("module", [glos_cells, glos_rates])
 @pytest.mark.parametrize("path", ["", "Video_Games.json.gz"])
 def test_the_tables_of_system_a(module, path):
-    stacks = module.get_config(path).arms()
-    assert sum(len(arm.lanes) for arm in stacks) == 2 * {glos_cells: 5, glos_rates: 7}[module]
-    for arm in stacks:
-        config = validate(arm.config)
+    grid = module.get_config(path)
+    groups = trials.alike(grid.trials(), grid.task)
+    assert list(map(len, groups)) == {glos_cells: [2] * 5, glos_rates: [14]}[module]
+    for group in groups:
+        config = trials.config_of(grid.task, group[0].changes, group[0].seed)
         assert config.data.path == path
         assert config.data.vectors.fit_on == "all", "the published protocol"
-        assert "learning_rate" not in config.train.keep_epochs or len(stacks) > 1, "one name for lanes of all rates"
+        assert "learning_rate" not in config.train.keep_epochs or len(groups) > 1, "one name for lanes of all rates"
 
 
 @pytest.mark.parametrize("at_hand", [False, True])
@@ -30,7 +29,7 @@ def test_the_table_of_systems(at_hand, tmp_path):
         assert next(iter(system.variants)).startswith("faithful")
         assert any(variant.startswith("improved") for variant in system.variants)
         for variant, config in system.variants.items():
-            config = validate(_arm(system, variant, config, 0).config)
+            config = trials.config_of(config, (), config.seed)
             assert config.data.path.startswith(folder)
             assert bool(config.data.path) == at_hand
             assert bool(config.data.vectors.more_path) == (at_hand and bool(config.data.vectors.more_text))

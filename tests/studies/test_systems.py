@@ -5,9 +5,11 @@ import json
 import pytest
 
 from lstm_jax.config import Config
-from lstm_jax.evaluation import tfidf as linear
-from lstm_jax.studies import arms, systems
+from lstm_jax.evaluation import figures, tfidf
+from lstm_jax.studies import systems
 from lstm_jax.studies.systems import System, Systems
+from lstm_jax.training import run
+from lstm_jax.training.workdir import Lane, Workdir, read_config
 
 
 def tiny(ensemble: int = 1) -> Config:
@@ -26,6 +28,7 @@ def study() -> Systems:
     )
 
 
+@pytest.mark.slow
 def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     table = study().run(tmp_path)
     lines = table.splitlines()
@@ -39,7 +42,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
         "faithful: majority",
         "faithful: class frequencies (Glos 2021)",
         "faithful: naive Bayes",
-        f"faithful: {linear.NAME}",
+        f"faithful: {tfidf.NAME}",
         "faithful: class frequencies, counted on these too",
     ]
     folders = (tmp_path / "tiny" / "improved").glob("seed*/lanes.json")
@@ -47,10 +50,14 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     assert lanes == {"seed0": [0, 1], "seed2": [2, 3], "seed4": [4, 5]}, "no two repetitions share a seed"
     assert lines[2].split("|")[6:8] == [" 167 ", " 46 "], "reviews trained on and tested on"
     assert (tmp_path / "table.md").read_text() == table
+    for folder in (tmp_path / "tiny").glob("*/seed*"):  # which train.py opens by its own config
+        config = read_config(folder)
+        with Workdir(folder, config, [Lane(config.seed + n, {}) for n in range(config.ensemble)]) as place:
+            assert place.summary()["status"] == "done"
 
-    monkeypatch.setattr(arms.run, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(arms.evaluation, "test", lambda *_: pytest.fail("tested again"))
-    monkeypatch.setattr(linear, "accuracy", lambda *_: pytest.fail("fit again"))
+    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(figures, "test", lambda *_: pytest.fail("tested again"))
+    monkeypatch.setattr(tfidf, "accuracy", lambda *_: pytest.fail("fit again"))
     assert study().run(tmp_path) == table
 
 

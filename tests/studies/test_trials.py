@@ -1,41 +1,65 @@
 """The key and the config of a trial follow all that defines its run, and no more."""
 
 from lstm_jax.studies import trials
-from lstm_jax.studies.trials import FRESH, SEARCH, Trial
+from lstm_jax.studies.plan import Plan
+from lstm_jax.studies.search import Search
+from lstm_jax.studies.trials import HELD_OUT, SEARCH, Trial
 from tests.studies.tiny_study import tiny_task
+
+RATE = ("optimizer.learning_rate", 0.1)
+
+
+def key(task, trial, fingerprint="x"):
+    return trials.key(trials.config_of(task, trial.changes, trial.seed), trial, fingerprint)
 
 
 def test_keys_tell_apart_all_that_defines_a_run(planted):
     task = tiny_task().config
-    base = Trial("tiny", SEARCH, "adam", (("learning_rate", 0.1),), 0)
+    base = Trial("tiny", "adam", (RATE,), 0, SEARCH)
     others = [
         base._replace(seed=1),
-        base._replace(optimizer="adamw"),
-        base._replace(optimizer="planted"),
-        base._replace(setting=(("learning_rate", 0.2),)),
-        base._replace(setting=(("learning_rate", 0.1), ("b1", 0.5))),
-        base._replace(stage=FRESH),  # for a run of the search was never tested
+        base._replace(changes=(RATE, ("optimizer.name", "adamw"))),
+        base._replace(changes=(RATE, ("optimizer.name", "planted"))),
+        base._replace(changes=(("optimizer.learning_rate", 0.2),)),
+        base._replace(changes=(RATE, ("model.dropout.pooled", 0.5))),
+        base._replace(changes=(RATE, ("model.hidden_size", 4))),
+        base._replace(stage=HELD_OUT),  # A run of the search was never tested.
     ]
     changed = tiny_task().config
     changed.train.steps = 25
-    keys = [trials.key(task, trial, "x") for trial in (base, *others)]
-    keys += [trials.key(changed, base, "x"), trials.key(task, base, "other reviews")]
+    keys = [key(task, trial) for trial in (base, *others)] + [key(changed, base), key(task, base, "other data")]
     assert len(set(keys)) == len(keys)
-    assert trials.key(task, base._replace(task="renamed"), "x") == keys[0]
+    assert key(task, base._replace(task="renamed", name="moved")) == keys[0]
     moved = tiny_task().config
     moved.data.source, moved.train.devices, moved.seed = "files", 1, 7
     paths = []
     for path in ("here", "/there"):
         moved.data.path = path
-        paths.append(trials.key(moved, base, "x"))
+        paths.append(key(moved, base))
     assert paths[0] == paths[1]
 
 
-def test_an_optimizer_whose_rate_must_not_fall_keeps_the_warm_up_alone():
+def test_trials_are_alike_where_only_hyper_parameters_and_seeds_differ():
+    changes = [
+        (RATE,),
+        (("optimizer.learning_rate", 0.2),),
+        (RATE, ("model.hidden_size", 4)),
+        (RATE, ("model.dropout.pooled", 0.5)),
+        (RATE, ("model.dropout.pooled", 0.1)),
+    ]
+    planned = [Trial("tiny", "all", each, seed, SEARCH) for each in changes for seed in (0, 1)]
+    groups = trials.alike(planned, tiny_task().config)
+    assert [[planned.index(trial) for trial in group] for group in groups] == [[0, 1, 2, 3], [4, 5], [6, 7, 8, 9]]
+
+
+def scheduled(optimizer, schedule, warmup):
     task = tiny_task().config
-    task.optimizer.schedule, task.optimizer.warmup = "one_cycle", 0.3
-    rate = (("learning_rate", 0.1),)
-    assert trials.config_of(task, "schedule_free_adamw", rate).optimizer.schedule == "warmup"
-    assert trials.config_of(task, "adam", rate).optimizer.schedule == "one_cycle"
-    task.optimizer.schedule, task.optimizer.warmup = "cosine", 0.0
-    assert trials.config_of(task, "schedule_free_sgd", rate).optimizer.schedule == "constant"
+    task.optimizer.schedule, task.optimizer.warmup = schedule, warmup
+    trial = Plan("tiny", optimizer, task, {}, Search(), (1, 1)).trial((("learning_rate", 0.1),), 0, SEARCH)
+    return trials.config_of(task, trial.changes, 0).optimizer.schedule
+
+
+def test_an_optimizer_whose_learning_rate_must_not_fall_keeps_the_warm_up_alone():
+    assert scheduled("schedule_free_adamw", "one_cycle", 0.3) == "warmup"
+    assert scheduled("adam", "one_cycle", 0.3) == "one_cycle"
+    assert scheduled("schedule_free_sgd", "cosine", 0.0) == "constant"

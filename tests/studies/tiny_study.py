@@ -20,7 +20,7 @@ def tiny_task(target: float = 0.5) -> Task:
 
 
 def get_config() -> Comparison:
-    """Two optimizers, three rates, two seeds, then three fresh ones."""
+    """Two optimizers, two learning rates, two seeds, then four held-out ones: every stack has four lanes."""
     return Comparison(
-        {"tiny": tiny_task()}, ("sgd", "adam"), search=Search(points=3), seeds=2, held_out_seeds=3, lanes=4
+        {"tiny": tiny_task()}, ("sgd", "adam"), search=Search(points=2), seeds=2, held_out_seeds=4, lanes=4
     )

@@ -2,9 +2,10 @@ import jax
 import numpy as np
 import pytest
 
+from lstm_jax.training.experiment import evaluated_variables
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import make_mesh
-from tests.training.tiny import BATCH, hparams, stacked, tiny_config, tiny_program, toy_corpus
+from tests.training.tiny import BATCH, begun, hparams, stacked, tiny_config, tiny_program, toy_corpus
 
 CONFIG = tiny_config(optimizer__clip_norm=1.0, optimizer__ema=0.9, model__dropout__pooled=0.2)
 LANES = (
@@ -24,13 +25,13 @@ def train(lanes, seeds, devices, most_bytes=2**30):
     """Losses ``[L, K]`` and weights after two calls of three and four steps."""
     lane_program = tiny_program(CONFIG, len(lanes), devices)
     feed = make_feed(toy_corpus(), make_mesh(len(lanes), BATCH, devices), most_bytes)
-    state = lane_program.init(np.array(seeds), stacked(*lanes))
+    state = begun(lane_program, seeds, stacked(*lanes))
     reviews = np.stack([reviews_of(seed) for seed in seeds])
     losses = []
     for count in (3, 4):
         corpus, rows = feed_arguments(feed, reviews[:, :count], 16, 4)
         state, metrics = lane_program.train(state, corpus, rows, count, 16)
-        losses.append(np.asarray(metrics.loss)[:, :count])
+        losses.append(np.asarray(metrics["loss"])[:, :count])
     return np.concatenate(losses, axis=1), jax.device_get(state)
 
 
@@ -73,7 +74,7 @@ def test_batches_gathered_on_the_host_equal_those_gathered_on_the_device(togethe
 def test_one_compilation_serves_any_number_of_steps():
     lane_program = tiny_program(CONFIG)
     feed = make_feed(toy_corpus(), make_mesh(1, BATCH, 1))
-    state = lane_program.init(np.array([0]), stacked(LANES[0]))
+    state = begun(lane_program, [0], stacked(LANES[0]))
     spent = []
     for count in (4, 1, 3):
         corpus, rows = feed_arguments(feed, reviews_of(0)[None, :count], 16, 4)
@@ -93,13 +94,13 @@ def test_lanes_spread_over_devices_first(lanes, batch_size, devices, shape):
 def test_evaluation_sums_over_reviews_whatever_the_batches():
     lane_program = tiny_program(CONFIG, 2)
     feed = make_feed(toy_corpus(), make_mesh(2, BATCH, 1))
-    state = lane_program.init(np.array([0, 1]), stacked(LANES[0], LANES[0]))
+    state = begun(lane_program, [0, 1], stacked(LANES[0], LANES[0]))
 
     def evaluate(order):
         corpus, rows = feed_arguments(feed, order.reshape(-1, BATCH), 16, 5)
-        return jax.device_get(lane_program.evaluate(state, corpus, rows, 5, 16))
+        return jax.device_get(lane_program.evaluate(evaluated_variables(state), corpus, rows, 5, 16))
 
     first, second = evaluate(np.arange(40)), evaluate(np.arange(40)[::-1])
-    np.testing.assert_allclose(first.loss, second.loss, rtol=1e-5)
-    np.testing.assert_array_equal(first.correct, second.correct)
-    assert first.reviews.tolist() == [40, 40]
+    np.testing.assert_allclose(first["loss"], second["loss"], rtol=1e-5)
+    np.testing.assert_array_equal(first["correct"], second["correct"])
+    assert first["examples"].tolist() == [40, 40]

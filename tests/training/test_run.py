@@ -15,8 +15,11 @@ import pytest
 from lstm_jax import config as configs
 from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.evaluation import figures as evaluation
+from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.predictions import lane_probabilities, probabilities
 from lstm_jax.training import run
+from lstm_jax.training.logging import RunLog
+from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
@@ -90,15 +93,15 @@ def test_a_finished_run_is_left_alone(finished):
 def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path, monkeypatch):
     seen = []
 
-    def stop_after_the_third_row(journal, row):
+    def stop_after_the_third_row(run_log, row):
         seen.append(row)
         if len(seen) == 7:
             raise KeyboardInterrupt
-        original(journal, row)
+        original(run_log, row)
 
-    original = run.loops.Journal.write
+    original = RunLog.write
     with monkeypatch.context() as patch:
-        patch.setattr(run.loops.Journal, "write", stop_after_the_third_row)
+        patch.setattr(RunLog, "write", stop_after_the_third_row)
         with pytest.raises(KeyboardInterrupt):
             run.train(tiny_config(), tmp_path)
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
@@ -176,7 +179,7 @@ def test_lanes_of_other_hyper_parameters_equal_their_solo_runs(finished, lanes, 
     workdir, _, summary = lanes
     faster = run.train(tiny_config(optimizer__learning_rate=RATES[1]), tmp_path)
     test = corpus.prepare(tiny_config().data).test
-    together = evaluation.lane_probabilities(evaluation.load(workdir, tiny_config()), test)
+    together = lane_probabilities(load_run(workdir, tiny_config()), test)
     solos = ((*finished, RATES[0]), (tmp_path, faster, RATES[1]))
     for n, (solo, solo_summary, rate) in enumerate(solos):
         own = [row for row in timeless(workdir) if row["lane"] == n]
@@ -186,9 +189,7 @@ def test_lanes_of_other_hyper_parameters_equal_their_solo_runs(finished, lanes, 
             np.testing.assert_allclose([row[name] for row in own], [row[name] for row in alone], rtol=1e-5)
         assert summary["lanes"][n] == solo_summary["lanes"][0]
         config = tiny_config(optimizer__learning_rate=rate)
-        np.testing.assert_allclose(
-            together[n], evaluation.probabilities(evaluation.load(solo, config), test), atol=1e-5
-        )
+        np.testing.assert_allclose(together[n], probabilities(load_run(solo, config), test), atol=1e-5)
     losses = [[row["loss"] for row in timeless(workdir) if row["lane"] == n] for n in (0, 1)]
     assert min(abs(a - b) for a, b in zip(*losses, strict=True)) > 1e-4
 
@@ -252,8 +253,8 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
 def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
     summary = run.train(config, tmp_path)
-    trained = evaluation.load(tmp_path, config)
-    figures = evaluation.test(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
+    trained = load_run(tmp_path, config)
+    figures = evaluate_split(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
     assert figures.accuracy == summary["best_validation_accuracy"]
     assert figures.checkpoint_step == summary["best_step"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lstm_jax.data import corpus
-from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.loop_state import Notes
+from lstm_jax.training.loop import run_loop
+from lstm_jax.training.loop_state import LoopState
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
@@ -20,11 +20,12 @@ def train(folder, seeds, rates):
     folder.mkdir()
     checkpoints = Checkpoints(folder)
     lanes = [Lane(seed, {"optimizer.learning_rate": rate}) for seed, rate in zip(seeds, rates, strict=True)]
-    loop, checkpoint = run.assemble(CONFIG, corpus.prepare(CONFIG.data), lanes)
-    notes = Notes.from_json(checkpoint.notes)
-    loops.run(loop, checkpoint.state, checkpoint.best, notes, checkpoints, folder)
+    loop = run.assemble(CONFIG, corpus.prepare(CONFIG.data), lanes)
+    checkpoint = run.first_checkpoint(loop.program, CONFIG, lanes)
+    remembered = LoopState.from_json(checkpoint.loop_state)
+    run_loop(loop, checkpoint.state, checkpoint.best, remembered, checkpoints, folder)
     checkpoints.finish()
-    return notes, timeless(folder)
+    return remembered, timeless(folder)
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +35,19 @@ def stack(tmp_path_factory):
 
 @pytest.mark.parametrize("lane", range(len(SEEDS)))
 def test_each_lane_of_a_stack_writes_what_its_solo_run_writes(stack, tmp_path, lane):
-    notes, rows = stack
-    solo_notes, solo_rows = train(tmp_path / "run", SEEDS[lane : lane + 1], RATES[lane : lane + 1])
+    remembered, rows = stack
+    solo_remembered, solo_rows = train(tmp_path / "run", SEEDS[lane : lane + 1], RATES[lane : lane + 1])
     own = [row for row in rows if row["lane"] == lane]
     assert [(row["step"], row["split"]) for row in own] == [(row["step"], row["split"]) for row in solo_rows]
     for name in ("loss", "accuracy"):
         ours = np.array([row[name] for row in own], float)
         np.testing.assert_allclose(ours, np.array([row[name] for row in solo_rows], float), rtol=1e-5)
-    assert notes.lanes[lane] == solo_notes.lanes[0]
+    assert remembered.lanes[lane] == solo_remembered.lanes[0]
 
 
 def test_a_lane_that_diverges_or_stops_leaves_the_others_alone(stack):
-    notes, _ = stack
-    healthy, diverged, idle = notes.lanes
+    remembered, _ = stack
+    healthy, diverged, idle = remembered.lanes
     assert diverged.diverged_at is not None
     assert not diverged.running
     assert idle.stopped

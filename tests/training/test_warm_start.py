@@ -6,9 +6,8 @@ import pytest
 
 from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError
-from lstm_jax.evaluation import figures as evaluation
-from lstm_jax.training import run
-from lstm_jax.training import warm_start as transfer
+from lstm_jax.training import run, warm_start
+from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import tiny_config
 
@@ -24,17 +23,17 @@ def before(tmp_path_factory):
 def state_of(config, lanes):
     """The state that a run begins with, and its vocabulary."""
     corpora = corpus.prepare(config.data)
-    _, first = run.assemble(config, corpora, lanes)
-    return run.begin(config, corpora, first), corpora.tokenizer
+    loop = run.assemble(config, corpora, lanes)
+    return run.first_checkpoint(loop.program, config, lanes, corpora), corpora.tokenizer
 
 
 @pytest.mark.parametrize("train_embedding", [True, False])
 def test_layers_and_words_are_the_other_runs_and_the_head_is_new(before, train_embedding, tmp_path):
     config = tiny_config(
-        data__classes="stars", data__seed=5, model__start_from=str(before), model__train_embedding=train_embedding
+        data__classes="stars", data__seed=5, model__init_from=str(before), model__train_embedding=train_embedding
     )
     checkpoint, tokenizer = state_of(config, [Lane(0, {}), Lane(1, {}), Lane(2, {})])
-    state, other = checkpoint.state, evaluation.load(before, tiny_config(ensemble=2, train__epochs=1))
+    state, other = checkpoint.state, load_run(before, tiny_config(ensemble=2, train__epochs=1))
     turns = [0, 1, 0]
     theirs = other.variables["params"]
     jax.tree.map(
@@ -57,7 +56,7 @@ def test_unknown_words_go_the_way_of_the_known_ones():
     own, turn = rng.normal(size=(1, 40, 6)), rng.normal(size=(6, 6))
     theirs = np.concatenate([own[:, 10:] @ turn, rng.normal(size=(1, 3, 6))], axis=1)
     shared = [(row, row - 10) for row in range(10, 40)]
-    np.testing.assert_allclose(transfer._embedding(own, theirs, shared, None), own @ turn, atol=1e-6)
+    np.testing.assert_allclose(warm_start._embedding(own, theirs, shared, ""), own @ turn, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -65,30 +64,30 @@ def test_unknown_words_go_the_way_of_the_known_ones():
     [
         ({"model__hidden_size": 9}, "whose layers are of other kinds"),
         ({"model__embedding_size": 9}, "another size"),
-        ({"model__cell": "gru"}, "whose cell is 'lstm', and config.model.cell 'gru'"),
+        ({"model__layer": "gru"}, "whose layers are 'lstm', and config.model.layer is 'gru'"),
     ],
 )
 def test_other_sizes_are_told(before, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
-        run.train(tiny_config(model__start_from=str(before), **changes), tmp_path)
+        run.train(tiny_config(model__init_from=str(before), **changes), tmp_path)
     assert not (tmp_path / "config.json").exists()
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"which cannot be begun with: .* holds no config\.json"):
-        run.train(tiny_config(model__start_from=str(tmp_path / "nothing")), tmp_path / "new")
+        run.train(tiny_config(model__init_from=str(tmp_path / "nothing")), tmp_path / "new")
 
 
 def test_an_interrupted_run_goes_on_from_its_own_weights(before, tmp_path, monkeypatch):
-    config = tiny_config(model__start_from=str(before))
+    config = tiny_config(model__init_from=str(before))
     run.train(config, tmp_path)
     (tmp_path / "summary.json").unlink()
-    monkeypatch.setattr(transfer, "begin", lambda *_: pytest.fail("began again"))
+    monkeypatch.setattr(run, "transfer", lambda *_: pytest.fail("began again"))
     assert run.train(config, tmp_path)["status"] == "done"
 
 
 def test_an_optimizer_that_remembers_where_it_began_does_so_from_the_given_weights(before):
-    config = tiny_config(data__seed=5, model__start_from=str(before), optimizer__name="madgrad")
+    config = tiny_config(data__seed=5, model__init_from=str(before), optimizer__name="madgrad")
     checkpoint, _ = state_of(config, [Lane(0, {}), Lane(1, {})])
     state = checkpoint.state
     remembers = lambda node: hasattr(node, "x0")

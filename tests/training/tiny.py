@@ -8,9 +8,9 @@ from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.models.classifier import TextClassifier
-from lstm_jax.training import journal
-from lstm_jax.training.experiment import experiment
+from lstm_jax.training.experiment import TrainState, experiment
 from lstm_jax.training.lanes import Program, make_mesh
+from lstm_jax.training.logging import read_metrics
 
 WORDS, CLASSES, BATCH, STEPS = 20, 2, 8, 30
 
@@ -53,6 +53,11 @@ def tiny_program(config: Config, lanes: int = 1, devices: int = 1) -> Program:
     return Program(experiment(config, model, STEPS, data_axis="data"), make_mesh(lanes, BATCH, devices))
 
 
+def begun(program: Program, seeds, hparams) -> TrainState:
+    """Step 0 of lanes, with fresh weights."""
+    return program.begin(np.array(seeds), hparams, program.weights(np.array(seeds)))
+
+
 def stacked(*lanes: dict[str, float]) -> dict[str, np.ndarray]:
     """Hyper-parameters of several lanes as leaves ``[L]``."""
     return {path: np.array([lane[path] for lane in lanes], np.float32) for path in lanes[0]}
@@ -65,5 +70,5 @@ def hparams(config: Config, **changes: float) -> dict[str, float]:
 
 def timeless(workdir: Path) -> list[dict]:
     """The rows of a run's ``metrics.jsonl`` without what the clock decides."""
-    rows = journal.read(workdir / "metrics.jsonl")
+    rows = read_metrics(workdir / "metrics.jsonl")
     return [{k: v for k, v in row.items() if k not in ("seconds", "tokens_per_second")} for row in rows]

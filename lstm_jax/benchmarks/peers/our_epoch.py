@@ -14,10 +14,10 @@ from lstm_jax.benchmarks import epoch_task
 from lstm_jax.benchmarks.epoch_task import Reviews, Task
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.runtime import machine
-from lstm_jax.studies import stepping
+from lstm_jax.studies import timing
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
@@ -53,7 +53,7 @@ class Epochs:
         self.loop, first = run.assemble(own, corpora, [self._lane])
         self._mesh = make_mesh(1, own.train.batch_size, own.train.devices)
         self._test = make_feed(corpora.test, self._mesh)
-        self._calls = stepping.first_epoch(self.loop, [self._lane])
+        self._calls = timing.first_epoch(self.loop, [self._lane])
         task = self._task(corpora, first.state, padding)
         epoch_task.write(Path(folder), task)
         losses = self._first_losses(corpora.train, first.state, task)
@@ -116,7 +116,7 @@ class Epochs:
         return Task(
             config=dataclasses.asdict(config),
             hparams=self._lane.hparams(config),
-            unknown=tokens.unknown(corpora.tokenizer),
+            unknown=unknown_id(corpora.tokenizer),
             platform=jax.default_backend(),
             padding=padding,
             factors=np.array([factor(step) for step in range(loop.total_steps)], np.float64),
@@ -146,7 +146,7 @@ class Epochs:
     def _warm(self, state: TrainState) -> None:
         """Compiles what an epoch runs by running a call of every length, and a validation; the state is donated."""
         for call in {call.length: call for call in self._calls}.values():
-            state = stepping.make(self.loop, state, call)
+            state = timing.make_steps(self.loop, state, call)
         loops.evaluate(
             self.loop.program, self.loop.validation, self.loop.buckets, self._config.train, to_evaluate(state)
         )

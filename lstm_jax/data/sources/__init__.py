@@ -1,1 +1,13 @@
-"""Where reviews come from."""
+"""Where examples come from. Each source is a file that registers itself; your own may stand anywhere."""
+
+from lstm_jax.data.readers import Row
+from lstm_jax.data.sources import (  # noqa: F401 - the imports register the project's own
+    amazon_polarity,
+    amazon_reviews,
+    files,
+    generated,
+    imdb,
+)
+from lstm_jax.data.sources.base import SPLITS, UNLABELLED, Rows, Schema, Source, register
+
+__all__ = ["SPLITS", "UNLABELLED", "Row", "Rows", "Schema", "Source", "register"]

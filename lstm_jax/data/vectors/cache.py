@@ -1,4 +1,4 @@
-"""Word vectors that cost time to learn, kept in the cache."""
+"""Vectors that take time to learn, kept in the cache."""
 
 import hashlib
 import io
@@ -16,24 +16,24 @@ from lstm_jax.types import HostArray
 
 log = logging.getLogger(__name__)
 
-DEVIATION = 0.1  # of learned vectors, as of random ones
+DEVIATION = 0.1  # the standard deviation of learned vectors, the same as of random ones
 
 
 def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleType, *settings: object) -> HostArray:
     """The vectors ``[V, D]`` that ``learn`` gives, from the cache where the same were learned before.
 
     Args:
-      corpus: what they are learned from.
-      learn: called where they are not cached; scaled to ``DEVIATION``.
-      module: the code of ``learn``, part of what identifies them.
-      *settings: all else that decides them.
+      corpus: The texts that they are learned from.
+      learn: Called where they are not cached. Its vectors are scaled to the standard deviation ``DEVIATION``.
+      module: The code of ``learn``, which is part of what identifies them.
+      *settings: Everything else that decides them.
     """
     content = hashlib.sha256(digest(settings, code_digest(module, sys.modules[__name__])).encode())
     for array in (corpus.tokens, corpus.offsets):
         content.update(np.ascontiguousarray(array).data)
     path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
     if not path.exists():
-        log.info("learning word vectors from %d words of text", len(corpus.tokens))
+        log.info("learning word vectors from %d tokens of text", len(corpus.tokens))
         vectors = learn()
         written = io.BytesIO()
         np.save(written, (vectors * (DEVIATION / vectors.std())).astype(np.float32))

@@ -1,8 +1,8 @@
-"""Word vectors learned from which words stand near each other, without any labels.
+"""Vectors learned from which tokens stand near each other, without any labels.
 
-Positive pointwise mutual information of words and their neighbours, factored by a truncated singular value
-decomposition: what skip-gram with negative sampling factors implicitly (Levy & Goldberg 2014; the smoothed
-contexts and the square root of the singular values after Levy, Goldberg & Dagan 2015).
+The positive pointwise mutual information of tokens and their neighbours is factored by a truncated singular value
+decomposition. Skip-gram with negative sampling factors the same matrix implicitly (Levy & Goldberg 2014). The smoothed
+contexts and the square root of the singular values follow Levy, Goldberg & Dagan (2015).
 """
 
 import sys
@@ -10,27 +10,33 @@ from typing import Any
 
 import numpy as np
 
+from lstm_jax.config import Config
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.tokenizer import first_token_id
+from lstm_jax.data.vectors.base import Vectors, register
 from lstm_jax.data.vectors.cache import cached
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-SMOOTHING = 0.75  # power of the neighbours' counts, which keeps rare neighbours from mattering most
-CHUNK = 4_000_000  # words counted at a time, to bound the memory
+SMOOTHING = 0.75  # power of the neighbours' counts, which gives rare neighbours less weight
+TOKENS_AT_A_TIME = 4_000_000  # bounds the memory that counting takes
 
 
-def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, window: int) -> HostArray:
+def cooccurrence_vectors(
+    corpus: FlatCorpus, vocabulary_size: int, first_token: int, size: int, window: int
+) -> HostArray:
     """The vectors ``[V, D]`` of a vocabulary, from the cache where the same were learned before.
 
     Args:
-      corpus: whole reviews; their labels are not looked at.
+      corpus: Whole texts; their labels are not read.
       vocabulary_size: V.
-      first_word: the first id that is a word's; those before it have no neighbours and are nobody's.
+      first_token: The first id of a token of text. Special tokens before it have no neighbours and are nobody's.
       size: D, less than V.
-      window: how many words on either side are a word's neighbours.
+      window: How many tokens on either side are a token's neighbours.
 
     Raises:
-      UserError: the vocabulary is too small.
+      UserError: The vocabulary is too small.
     """
     if size >= vocabulary_size:
         raise UserError(
@@ -39,24 +45,24 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, 
         )
 
     def count_and_factor() -> HostArray:
-        return factor(mutual_information(neighbours(corpus, vocabulary_size, first_word, window)), size)
+        return factor(mutual_information(neighbours(corpus, vocabulary_size, first_token, window)), size)
 
-    return cached(corpus, count_and_factor, sys.modules[__name__], vocabulary_size, first_word, size, window)
+    return cached(corpus, count_and_factor, sys.modules[__name__], vocabulary_size, first_token, size, window)
 
 
-def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_word: int, window: int) -> Any:
-    """How often each word stands within ``window`` words of each other one: a sparse symmetric ``[V, V]``."""
-    import scipy.sparse  # slow to import, as below, which a run on cached vectors need not wait for
+def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_token: int, window: int) -> Any:
+    """How often each token stands within ``window`` tokens of each other one: a sparse symmetric ``[V, V]``."""
+    import scipy.sparse  # A slow import, here and below, which a run on cached vectors is spared.
 
-    review = np.repeat(np.arange(len(corpus.offsets) - 1, dtype=np.int32), np.diff(corpus.offsets))
+    text = np.repeat(np.arange(len(corpus.offsets) - 1, dtype=np.int32), np.diff(corpus.offsets))
     shape = (vocabulary_size, vocabulary_size)
     counts = scipy.sparse.csr_array(shape, dtype=np.float32)
-    for start in range(0, len(corpus.tokens), CHUNK):
+    for start in range(0, len(corpus.tokens), TOKENS_AT_A_TIME):
         for distance in range(1, window + 1):
-            left = slice(start, min(start + CHUNK, len(corpus.tokens) - distance))
+            left = slice(start, min(start + TOKENS_AT_A_TIME, len(corpus.tokens) - distance))
             right = slice(start + distance, left.stop + distance)
             a, b = corpus.tokens[left], corpus.tokens[right]
-            pair = (review[left] == review[right]) & (a >= first_word) & (b >= first_word)
+            pair = (text[left] == text[right]) & (a >= first_token) & (b >= first_token)
             ones = np.ones(np.count_nonzero(pair), np.float32)
             counts = counts + scipy.sparse.coo_array((ones, (a[pair], b[pair])), shape=shape).tocsr()
     return counts + counts.T
@@ -66,22 +72,32 @@ def mutual_information(counts: Any) -> Any:
     """Positive pointwise mutual information of sparse counts ``[V, V]``, with smoothed columns."""
     import scipy.sparse
 
-    of_word = np.asarray(counts.sum(axis=1), np.float64)
-    of_neighbour = of_word**SMOOTHING
+    of_token = np.asarray(counts.sum(axis=1), np.float64)
+    of_neighbour = of_token**SMOOTHING
     of_neighbour /= of_neighbour.sum()
     pairs = counts.tocoo()
-    information = np.log(pairs.data / (of_word[pairs.row] * of_neighbour[pairs.col]))
+    information = np.log(pairs.data / (of_token[pairs.row] * of_neighbour[pairs.col]))
     kept = information > 0
     entries = (information[kept].astype(np.float32), (pairs.row[kept], pairs.col[kept]))
     return scipy.sparse.csr_array(entries, shape=counts.shape)
 
 
 def factor(information: Any, size: int) -> HostArray:
-    """Word vectors ``[V, D]`` from the largest singular values, in float32; unseen words are zero."""
+    """Vectors ``[V, D]`` from the largest singular values, in float32; those of unseen tokens are zero."""
     from scipy.sparse.linalg import svds
 
-    # The largest singular vectors from a start of ones: deterministic, and precise enough for first values.
+    # A fixed start makes the result deterministic; the tolerance is precise enough for first values.
     start = np.ones(information.shape[0], np.float32)
     u, values, _ = svds(information, k=size, v0=start, tol=1e-2)
-    u = u * np.sign(u.sum(axis=0))  # the sign of a singular vector is arbitrary
+    u = u * np.sign(u.sum(axis=0))  # The sign of a singular vector is arbitrary.
     return np.asarray(u * np.sqrt(values), np.float32)
+
+
+def _make(config: Config, corpora: Corpora) -> HostArray:
+    assert corpora.whole is not None
+    tokenizer, size = corpora.tokenizer, config.model.embedding_size
+    vocabulary_size, first_token = tokenizer.get_vocab_size(), first_token_id(tokenizer)
+    return cooccurrence_vectors(corpora.whole, vocabulary_size, first_token, size, config.data.vectors.window)
+
+
+register("cooccurrence", Vectors(_make, reads_text=True))

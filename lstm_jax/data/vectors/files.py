@@ -1,5 +1,6 @@
-"""Given word vectors, read from the text format of GloVe, fastText and word2vec."""
+"""Given vectors, read from the text format of GloVe, fastText and word2vec."""
 
+import logging
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -7,50 +8,55 @@ from pathlib import Path
 
 import numpy as np
 
+from lstm_jax.config import Config
+from lstm_jax.data.corpus import Corpora
 from lstm_jax.data.readers import lines, numbered
+from lstm_jax.data.vectors.base import Vectors, register
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
+log = logging.getLogger(__name__)
 
-def read(path: Path, ids: Mapping[str, int], size: int, missing: str, seed: int) -> tuple[HostArray, int]:
-    """The table of a vocabulary's vectors; the file is streamed and only known words are kept.
+
+def read_vectors(path: Path, ids: Mapping[str, int], size: int, missing: str, seed: int) -> tuple[HostArray, int]:
+    """The table of a vocabulary's vectors. The file is streamed, and only known tokens are kept.
 
     Args:
-      path: lines of a word and ``size`` numbers, plain, gz, bz2 or zip, with or without fastText's first line,
-        which gives the counts of words and numbers. Of a zip with several files the one named ``…{size}d…``.
-      ids: word → row of the table.
+      path: Lines of a token and ``size`` numbers, plain, gz, bz2 or zip. The first line may be fastText's, with the
+        numbers of tokens and of dimensions. Of several files in a zip the one named ``…{size}d…`` is read.
+      ids: The row of the table for each token.
       size: D.
-      missing: what words get that the file lacks: ``zeros``, or ``random``: normal, with the deviation of the
-        given ones.
-      seed: of random ones.
+      missing: What tokens get that the file lacks: ``zeros``, or ``random`` for normal values with the standard
+        deviation of the given ones.
+      seed: Decides the random values.
 
     Returns:
-      ``([V, D] float32, words found)``.
+      ``([V, D] float32, tokens found)``.
 
     Raises:
-      UserError: the file is missing or damaged, holds vectors of another size, or none that is known.
+      UserError: The file is missing or damaged, holds vectors of another size, or no known token.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file of word vectors with --config.data.vectors.path")
     table = np.zeros((len(ids), size), np.float32)
     found = np.zeros(len(ids), bool)
     for number, line in _zip_lines(path, size) if path.suffix == ".zip" else lines(path):
-        word, *values = line.decode(errors="replace").rstrip().split(" ")
-        if number == 1 and len(values) == 1 and word.isdecimal() and values[0].isdecimal():
+        token, *values = line.decode(errors="replace").rstrip().split(" ")
+        if number == 1 and len(values) == 1 and token.isdecimal() and values[0].isdecimal():
             continue
-        if word not in ids or (len(values) > size and not _is_number(values[0])):  # GloVe 840B has words with spaces
-            continue
+        if token not in ids or (len(values) > size and not _is_number(values[0])):
+            continue  # GloVe 840B has tokens with spaces.
         try:
             vector = np.array(values, np.float32)
         except ValueError:
             vector = np.zeros(0, np.float32)
         if len(vector) != size:
             raise UserError(
-                f"{path}, line {number}: {len(values)} fields follow {word!r}, not the {size} numbers of "
+                f"{path}, line {number}: {len(values)} fields follow {token!r}, not the {size} numbers of "
                 "config.model.embedding_size; set that to the size of the vectors"
             )
-        table[ids[word]] = vector
-        found[ids[word]] = True
+        table[ids[token]] = vector
+        found[ids[token]] = True
     if not found.any():
         raise UserError(f"{path} holds none of the vocabulary's {len(ids)} words; is it a file of word vectors?")
     if missing == "random":
@@ -78,3 +84,15 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _make(config: Config, corpora: Corpora) -> HostArray:
+    asked, vocabulary = config.data.vectors, corpora.tokenizer.get_vocab()
+    size, seed = config.model.embedding_size, config.data.seed
+    table, found = read_vectors(Path(asked.path), vocabulary, size, asked.missing, seed)
+    lacking = len(vocabulary) - found
+    log.info("word vectors for %d of %d words; %d are out of vocabulary", found, len(vocabulary), lacking)
+    return table
+
+
+register("file", Vectors(_make))

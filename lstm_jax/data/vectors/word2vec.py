@@ -1,35 +1,41 @@
-"""Word vectors by word2vec (Mikolov et al. 2013), learned with gensim: skip-gram with negative sampling."""
+"""Vectors by word2vec (Mikolov et al. 2013), learned with gensim: skip-gram with negative sampling."""
 
 import sys
 from collections.abc import Iterator
 
 import numpy as np
 
+from lstm_jax.config import Config
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.tokenizer import first_token_id
+from lstm_jax.data.vectors.base import Vectors, register
 from lstm_jax.data.vectors.cache import cached
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-EPOCHS = 5
-NEGATIVE = 5  # words drawn against each real neighbour
-LONGEST = 10_000  # words of a sentence, of which gensim drops the rest
+GENSIM_EPOCHS = 5
+NEGATIVE = 5  # tokens drawn against each real neighbour
+LONGEST = 10_000  # tokens of a sentence; gensim drops the rest
 
 
-def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, window: int, seed: int) -> HostArray:
-    """The vectors ``[V, D]`` of a vocabulary; special words and those that the corpus lacks are zero.
+def word2vec_vectors(
+    corpus: FlatCorpus, vocabulary_size: int, first_token: int, size: int, window: int, seed: int
+) -> HostArray:
+    """The vectors ``[V, D]`` of a vocabulary; those of special tokens, and of tokens that the corpus lacks, are zero.
 
     Args:
-      corpus: whole reviews; their labels are not looked at.
+      corpus: Whole texts; their labels are not read.
       vocabulary_size: V.
-      first_word: the first id that is a word's.
+      first_token: The first id of a token of text.
       size: D.
-      window: how many words on either side are a word's neighbours.
-      seed: of first vectors and draws. One thread learns, so that the same seed gives the same vectors.
+      window: How many tokens on either side are a token's neighbours.
+      seed: Decides first vectors and draws. One thread learns, so that the same seed gives the same vectors.
 
     Raises:
-      UserError: gensim is not installed, or no word is known.
+      UserError: gensim is not installed, or the corpus has no known token.
     """
-    if not np.any(corpus.tokens >= first_word):
+    if not np.any(corpus.tokens >= first_token):
         raise UserError("word vectors cannot be learned: the reviews hold no word of the vocabulary")
 
     def train() -> HostArray:
@@ -40,32 +46,42 @@ def learn(corpus: FlatCorpus, vocabulary_size: int, first_word: int, size: int, 
                 "config.data.vectors.source 'word2vec' needs gensim; pip install 'gensim>=4.3', or use 'cooccurrence'"
             ) from None
         model = Word2Vec(
-            _Sentences(corpus, first_word),
+            _Sentences(corpus, first_token),
             vector_size=size,
             window=window,
             min_count=1,
             sg=1,
             negative=NEGATIVE,
-            epochs=EPOCHS,
+            epochs=GENSIM_EPOCHS,
             workers=1,
             seed=seed,
         )
         vectors = np.zeros((vocabulary_size, size), np.float32)
-        vectors[[int(word) for word in model.wv.index_to_key]] = model.wv.vectors
+        vectors[[int(token) for token in model.wv.index_to_key]] = model.wv.vectors
         return vectors
 
-    return cached(corpus, train, sys.modules[__name__], vocabulary_size, first_word, size, window, seed)
+    return cached(corpus, train, sys.modules[__name__], vocabulary_size, first_token, size, window, seed)
 
 
 class _Sentences:
-    """The reviews as lists of words, which are ids as text, as often as asked."""
+    """Texts as lists of tokens, each the decimal digits of its id; may be iterated any number of times."""
 
-    def __init__(self, corpus: FlatCorpus, first_word: int) -> None:
-        self._corpus, self._first_word = corpus, first_word
+    def __init__(self, corpus: FlatCorpus, first_token: int) -> None:
+        self._corpus, self._first_token = corpus, first_token
         self._names = np.array([str(n) for n in range(int(corpus.tokens.max(initial=0)) + 1)], object)
 
     def __iter__(self) -> Iterator[list[str]]:
         for start, end in zip(self._corpus.offsets[:-1], self._corpus.offsets[1:], strict=True):
             ids = self._corpus.tokens[start:end]
-            names = self._names[ids[ids >= self._first_word]].tolist()
+            names = self._names[ids[ids >= self._first_token]].tolist()
             yield from (names[n : n + LONGEST] for n in range(0, len(names), LONGEST))
+
+
+def _make(config: Config, corpora: Corpora) -> HostArray:
+    assert corpora.whole is not None
+    tokenizer, size, window = corpora.tokenizer, config.model.embedding_size, config.data.vectors.window
+    vocabulary_size, first_token = tokenizer.get_vocab_size(), first_token_id(tokenizer)
+    return word2vec_vectors(corpora.whole, vocabulary_size, first_token, size, window, config.data.seed)
+
+
+register("word2vec", Vectors(_make, reads_text=True))

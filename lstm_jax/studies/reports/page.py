@@ -14,16 +14,16 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 # Picture → what it shows.
 CAPTIONS = {
-    "test-accuracy": "Test accuracy of the fresh runs: mean, 95 % interval and single runs.",
-    "learning-curves": "Validation accuracy over steps of the fresh runs: mean and 95 % band; the others in grey. "
+    "test-accuracy": "Test accuracy of the held-out seeds: mean, 95 % interval and single runs.",
+    "learning-curves": "Validation accuracy over steps of the held-out seeds: mean and 95 % band; the others in grey. "
     "A run that ended early keeps its last value.",
-    "rate-sensitivity": "Validation accuracy over the learning rate in the search: mean and range of the seeds. "
-    "The ring is the chosen rate; ✕ marks rates at which a seed diverged.",
+    "learning-rate-sensitivity": "Validation accuracy over the learning rate in the search: mean and range of "
+    "the seeds. The ring is the chosen learning rate; ✕ marks those at which a seed diverged.",
     "budget": "The best validation accuracy to be expected of so many settings drawn from those of the search.",
     "profile": "The share of runs that reach the target within a factor of the steps of the fastest optimizer.",
 }
 
-PANELS = ("learning-curves", "rate-sensitivity")  # pictures of many panels side by side
+PANELS = ("learning-curves", "learning-rate-sensitivity")  # pictures of many panels side by side
 
 
 def write(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
@@ -40,11 +40,10 @@ def write(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], pa
         parts.append(f"<section><h2>{html.escape(result.task)}</h2>{_lead(result)}")
         parts.append(_table(tables.ranking(result), "ranking"))
         parts += [f'<p class="note">{html.escape(note)}</p>' for note in result.notes()]
-        parts += [
-            _figure(name, own[name]) for name in ("test-accuracy", "learning-curves", "rate-sensitivity") if name in own
-        ]
+        shown = ("test-accuracy", "learning-curves", "learning-rate-sensitivity")
+        parts += [_figure(name, own[name]) for name in shown if name in own]
         if result.pairs:
-            parts.append("<h3>Each against each</h3>" + _table(tables.verdicts(result), "verdicts"))
+            parts.append("<h3>Each against each</h3>" + _table(tables.outcomes(result), "outcomes"))
             parts.append(f"<details><summary>All differences</summary>{_table(tables.pairs(result))}</details>")
         parts += [_figure(name, own[name]) for name in ("budget",) if name in own]
         parts.append(
@@ -59,15 +58,15 @@ def write(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], pa
 
 def _lead(result: Result) -> str:
     best = result.entries[0]
-    ties = [pair.second for pair in result.pairs if pair.first == best.optimizer and pair.verdict == "tie"]
-    lead = f"<b>{html.escape(best.name)}</b> at {best.rate:g} reaches {best.test.mean:.2%} on test reviews"
+    ties = [pair.second for pair in result.pairs if pair.first == best.optimizer and pair.outcome == "tie"]
+    lead = f"<b>{html.escape(best.name)}</b> at {best.learning_rate:g} reaches {best.test.mean:.2%} on test reviews"
     if ties:
         lead += f"; {html.escape(', '.join(ties))} cannot be told from it"
     return f"<p>{lead}. {len(result.entries)} optimizers, {len(best.best.runs)} seeds a setting in the search.</p>"
 
 
 def _table(table: Table, kind: str = "") -> str:
-    sortable = kind != "verdicts"
+    sortable = kind != "outcomes"
     button = '<button type="button">{}</button>' if sortable else "{}"
     head = "".join(f'<th scope="col">{button.format(html.escape(name))}</th>' for name in table.columns)
     rows = []

@@ -9,30 +9,30 @@ import numpy as np
 from lstm_jax.reports import plots
 from lstm_jax.studies import statistics
 from lstm_jax.studies.results import Entry, Result
-from lstm_jax.studies.search import rate_of
+from lstm_jax.studies.search import learning_rate_of
 
 OWN, OTHERS, MARK = "#1b6ca8", "#c9ced6", "#d95f02"
 COLUMNS = 4  # panels side by side
 
 
 def test_accuracy(result: Result, path: Path) -> None:
-    """Every fresh run's test accuracy, their mean and its interval, the best optimizer on top."""
+    """The test accuracy of every held-out seed, the mean and its interval, the best optimizer on top."""
     entries = result.entries
     drawn, axes = plots.figure(7, 1.2 + 0.34 * len(entries))
     for n, entry in enumerate(entries):
         axes.plot([entry.test.low, entry.test.high], [n, n], color=OWN, linewidth=3, alpha=0.45, solid_capstyle="round")
-        axes.plot(entry.accuracies, [n] * len(entry.fresh), "|", color=OWN, markersize=7, alpha=0.6)
+        axes.plot(entry.accuracies, [n] * len(entry.held_out), "|", color=OWN, markersize=7, alpha=0.6)
         axes.plot(entry.test.mean, n, "o", color=OWN, markersize=6)
     axes.set_yticks(range(len(entries)), [entry.name for entry in entries])
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    axes.set(xlabel=f"test accuracy, {len(entries[0].fresh)} fresh seeds: mean, 95 % interval, runs")
+    axes.set(xlabel=f"test accuracy, {len(entries[0].held_out)} held-out seeds: mean, 95 % interval, runs")
     axes.grid(alpha=0.25, axis="x")
     plots.save(drawn, path)
 
 
 def learning_curves(result: Result, path: Path) -> None:
-    """Validation accuracy over steps of the fresh runs, mean and 95 % band, a panel an optimizer."""
+    """Validation accuracy over steps of the held-out seeds, mean and 95 % band, a panel an optimizer."""
     curves = {entry.optimizer: _band(entry) for entry in result.entries}
     drawn, panels = _panels(len(result.entries))
     for axes, entry in zip(panels, result.entries, strict=True):
@@ -63,21 +63,20 @@ def _band(entry: Entry) -> tuple[list[int], list[float], list[float], list[float
     return steps, [b.mean for b in bands], [b.low for b in bands], [b.high for b in bands]
 
 
-def rate_sensitivity(result: Result, path: Path) -> None:
-    """Validation accuracy over the rate, mean and range of the seeds, a panel an optimizer; ✕ where one diverged."""
+def learning_rate_sensitivity(result: Result, path: Path) -> None:
+    """Validation accuracy over the learning rate: mean and range of the seeds; ✕ where one diverged."""
     drawn, panels = _panels(len(result.entries))
     for axes, entry in zip(panels, result.entries, strict=True):
         for each in entry.tried:
             reached = [run.best_validation_accuracy for run in each.runs if run.best_validation_accuracy is not None]
-            rate = rate_of(each.setting)
+            x = learning_rate_of(each.setting)
             if reached:
-                axes.plot([rate, rate], [min(reached), max(reached)], color=OWN, linewidth=3, alpha=0.3)
-                axes.plot(rate, float(np.mean(reached)), "o", color=OWN, markersize=4)
+                axes.plot([x, x], [min(reached), max(reached)], color=OWN, linewidth=3, alpha=0.3)
+                axes.plot(x, float(np.mean(reached)), "o", color=OWN, markersize=4)
             if each.diverged:
-                axes.plot(rate, 0.04, "x", color=MARK, markeredgewidth=1.6, transform=axes.get_xaxis_transform())
-        rates, scores = entry.by_rate_undiverged()
-        axes.plot(rates, scores, color=OWN, linewidth=1.2)
-        axes.plot(entry.rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
+                axes.plot(x, 0.04, "x", color=MARK, markeredgewidth=1.6, transform=axes.get_xaxis_transform())
+        axes.plot(*entry.by_learning_rate(undiverged=True), color=OWN, linewidth=1.2)
+        axes.plot(entry.learning_rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
         axes.set_xscale("log")
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "learning rate", "validation accuracy", path)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_jax.studies.results import Entry, Result
-from lstm_jax.studies.search import rate_of
+from lstm_jax.studies.search import learning_rate_of
 from lstm_jax.studies.statistics import Pair
 
 LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
@@ -29,15 +29,15 @@ class Table(NamedTuple):
 
 def ranking(result: Result) -> Table:
     """A row an optimizer, the best on test reviews first."""
-    columns = ["optimizer", "rate", "validation", "test accuracy", "win/tie/loss"]
+    columns = ["optimizer", "learning rate", "validation", "test accuracy", "win/tie/loss"]
     steps = ""
     if result.target:
         columns += [f"steps to {result.target:.2%}", "seconds to it"]
         steps = f"; steps are counted at validations, the first of which is after {result.first_validation}"
-    columns += ["ms a step", "rates within 1 point", "diverged"]
-    seeds, search = len(result.entries[0].fresh), len(result.entries[0].best.runs)
+    columns += ["ms a step", "learning rates within 1 point", "diverged"]
+    seeds, search = len(result.entries[0].held_out), len(result.entries[0].best.runs)
     caption = (
-        f"{result.task}: test accuracy of the chosen settings, mean and 95 % bootstrap interval of {seeds} fresh "
+        f"{result.task}: test accuracy of the chosen settings, mean and 95 % bootstrap interval of {seeds} held-out "
         f"seeds; validation accuracy is that of the search, mean of {search} seeds{steps}"
     )
     return Table(caption, tuple(columns), [_ranked(entry, result) for entry in result.entries])
@@ -45,26 +45,26 @@ def ranking(result: Result) -> Table:
 
 def _ranked(entry: Entry, result: Result) -> list[Cell]:
     test, record = entry.test, result.record(entry.optimizer)
-    told = any(pair.verdict for pair in result.pairs)
+    decided = any(pair.outcome for pair in result.pairs)
     cells = [
         Cell(entry.name, entry.optimizer),
-        Cell(f"{entry.rate:g}" + ("", " ↑", " ↓")[entry.edge], entry.rate),
+        Cell(f"{entry.learning_rate:g}" + ("", " ↑", " ↓")[entry.edge], entry.learning_rate),
         Cell(f"{entry.best.accuracy:.2%}", entry.best.accuracy),
         Cell(f"{test.mean:.2%} [{100 * test.low:.2f}, {100 * test.high:.2f}]", test.mean),
-        Cell("/".join(map(str, record)) if told else "–", record[0] - record[2] if told else 0.0),
+        Cell("/".join(map(str, record)) if decided else "–", record[0] - record[2] if decided else 0.0),
     ]
     if result.target:
         cells += [_to_target(entry, entry.steps, ",.0f"), _to_target(entry, entry.seconds, ",.1f")]
     cells += [
         Cell(f"{entry.step_ms:.2f}", entry.step_ms),
         _width(entry, result.target),
-        Cell(f"{entry.diverged} of {len(entry.fresh)}" if entry.diverged else "–", entry.diverged),
+        Cell(f"{entry.diverged} of {len(entry.held_out)}" if entry.diverged else "–", entry.diverged),
     ]
     return cells
 
 
 def _width(entry: Entry, target: float) -> Cell:
-    """How far the rate may vary; nothing where not even the best setting learned the task."""
+    """How far the learning rate may vary; nothing where not even the best setting learned the task."""
     width = entry.width()
     if width is None or entry.best.accuracy < target:
         return Cell("–", 0.0)
@@ -79,12 +79,12 @@ def _to_target(entry: Entry, costs: list[float], form: str) -> Cell:
     return Cell(text + some, median if math.isfinite(median) else 1e30)
 
 
-def verdicts(result: Result) -> Table:
+def outcomes(result: Result) -> Table:
     """Each optimizer against each: W where the row's is better on test reviews, L where it is worse, = a tie."""
     names = [entry.optimizer for entry in result.entries]
     rows = []
     for n, name in enumerate(names):
-        letters = [Cell("" if other == name else LETTERS[result.verdict(name, other)]) for other in names]
+        letters = [Cell("" if other == name else LETTERS[result.outcome(name, other)]) for other in names]
         rows.append([Cell(f"{n + 1} {name}", n), *letters])
     caption = (
         "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs of the "
@@ -95,7 +95,7 @@ def verdicts(result: Result) -> Table:
 
 def pairs(result: Result) -> Table:
     """All comparisons with their figures."""
-    columns = ("optimizer", "against", "difference (points)", "p, Wilcoxon", "p, bootstrap", "verdict")
+    columns = ("optimizer", "against", "difference (points)", "p, Wilcoxon", "p, bootstrap", "outcome")
     return Table(
         f"{result.task}: paired differences of test accuracy, each with its own 95 % interval; p-values are corrected "
         "over all pairs of the task by Holm",
@@ -107,7 +107,7 @@ def pairs(result: Result) -> Table:
                 Cell(_difference(pair), pair.difference.mean),
                 Cell(f"{pair.wilcoxon:.3g}", pair.wilcoxon),
                 Cell(f"{pair.bootstrap:.3g}", pair.bootstrap),
-                Cell(pair.verdict or "–", pair.verdict),
+                Cell(pair.outcome or "–", pair.outcome),
             ]
             for pair in result.pairs
         ],
@@ -125,7 +125,7 @@ def tried(result: Result) -> Table:
     rows = [
         [
             Cell(entry.optimizer, entry.optimizer),
-            Cell(", ".join(f"{name} {value:g}" for name, value in each.setting), rate_of(each.setting)),
+            Cell(", ".join(f"{name} {value:g}" for name, value in each.setting), learning_rate_of(each.setting)),
             Cell(f"{each.accuracy:.2%}", each.accuracy),
             Cell(str(len(each.runs)), len(each.runs)),
             Cell(str(each.diverged or "–"), each.diverged),

@@ -13,17 +13,6 @@ from lstm_jax.files import write_bytes, write_text
 from lstm_jax.studies.reports import page, pictures, tables
 from lstm_jax.studies.results import Result, Row
 
-FIGURES = (
-    "seed",
-    "status",
-    "best_validation_accuracy",
-    "best_step",
-    "final_train_loss",
-    "test_accuracy",
-    "steps_to_target",
-    "seconds_to_target",
-)
-
 
 def everything(results: list[Result], rows: list[Row], workdir: Path) -> str:
     """Writes ``runs.csv``, ``curves.parquet``, ``table.md``, ``table.tex``, ``plots/`` and ``report.html``.
@@ -31,7 +20,7 @@ def everything(results: list[Result], rows: list[Row], workdir: Path) -> str:
     Returns:
       The tables of ``table.md``.
     """
-    names = list(dict.fromkeys(name for row in rows for name, _ in row.trial.setting))
+    names = list(dict.fromkeys(name for row in rows for name, _ in row.setting))
     write_text(workdir / "runs.csv", runs(rows, names))
     write_bytes(workdir / "curves.parquet", curves(rows, names))
     text = "\n".join(map(_section, results))
@@ -44,9 +33,9 @@ def everything(results: list[Result], rows: list[Row], workdir: Path) -> str:
 def _section(result: Result) -> str:
     ranking = tables.ranking(result)
     parts = [ranking.caption + ".", tables.markdown(ranking), "\n".join(f"- {note}" for note in result.notes())]
-    if any(pair.verdict for pair in result.pairs):
-        verdicts = tables.verdicts(result)
-        parts += [verdicts.caption + ".", tables.markdown(verdicts)]
+    if any(pair.outcome for pair in result.pairs):
+        outcomes = tables.outcomes(result)
+        parts += [outcomes.caption + ".", tables.markdown(outcomes)]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 
@@ -54,44 +43,31 @@ def runs(rows: list[Row], names: list[str]) -> str:
     """``runs.csv``: a row a run; seconds are those that the steps take by themselves, outside of lanes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", "stage", "optimizer", *names, *FIGURES])
-    for row in rows:
-        trial, end, steps = row.trial, row.finished, row.steps
-        setting = dict(trial.setting)
-        reached = math.isfinite(steps)
-        writer.writerow(
-            [
-                trial.task,
-                trial.stage,
-                trial.optimizer,
-                *(setting.get(name, "") for name in names),
-                trial.seed,
-                end.status,
-                *map(_empty, (end.best_validation_accuracy, end.best_step, end.final_train_loss, end.test_accuracy)),
-                int(steps) if reached else "",
-                round(steps * row.step_ms / 1e3, 3) if reached else "",
-            ]
-        )
+    for n, row in enumerate(rows):
+        end, steps, figures = row.finished, row.steps, _identity(row, names)
+        for name in ("status", "best_validation_accuracy", "best_step", "final_train_loss", "test_accuracy"):
+            figures[name] = getattr(end, name)
+        figures["steps_to_target"] = int(steps) if math.isfinite(steps) else None
+        figures["seconds_to_target"] = round(steps * row.step_ms / 1e3, 3) if math.isfinite(steps) else None
+        if n == 0:
+            writer.writerow(figures)
+        writer.writerow(["" if value is None else value for value in figures.values()])
     return text.getvalue()
 
 
-def _empty(value: Any) -> Any:
-    return "" if value is None else value
+def _identity(row: Row, names: list[str]) -> dict[str, Any]:
+    """What tells a run from the others."""
+    trial, setting = row.trial, dict(row.setting)
+    own: dict[str, Any] = {"task": trial.task, "stage": trial.stage.name, "optimizer": trial.name}
+    return own | {name: setting.get(name) for name in names} | {"seed": trial.seed}
 
 
 def curves(rows: list[Row], names: list[str]) -> bytes:
     """``curves.parquet``: a row a line of a run's ``metrics.jsonl``, beside what tells the run."""
-    columns: dict[str, list[Any]] = {}
-    for row in rows:
-        trial, setting = row.trial, dict(row.trial.setting)
-        same: dict[str, Any] = {"task": trial.task, "stage": trial.stage, "optimizer": trial.optimizer}
-        same |= {name: setting.get(name) for name in names} | {"seed": trial.seed}
-        for point in row.curve:
-            own = {name: point[name] for name in ("step", "epoch", "split", "loss", "accuracy")}
-            for name, value in (same | own).items():
-                columns.setdefault(name, []).append(value)
+    kept = ("step", "epoch", "split", "loss", "accuracy")
+    table = [_identity(row, names) | {name: point[name] for name in kept} for row in rows for point in row.curve]
     sink = io.BytesIO()
-    parquet.write_table(pa.table(columns), sink)
+    parquet.write_table(pa.Table.from_pylist(table), sink)
     return sink.getvalue()
 
 
@@ -103,7 +79,7 @@ def _drawn(results: list[Result], folder: Path) -> dict[str, list[tuple[str, Pat
         for name, draw in (
             ("test-accuracy", pictures.test_accuracy),
             ("learning-curves", pictures.learning_curves),
-            ("rate-sensitivity", pictures.rate_sensitivity),
+            ("learning-rate-sensitivity", pictures.learning_rate_sensitivity),
             ("budget", pictures.budget),
         ):
             file = folder / f"{prefix}{name}.png"

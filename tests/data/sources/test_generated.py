@@ -6,21 +6,22 @@ import pytest
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data import corpus
-from lstm_jax.data import word_counts as counting
-from lstm_jax.data.sources import generated as synthetic
+from lstm_jax.data.sources import generated
+from lstm_jax.data.word_counts import baseline_accuracy, class_frequencies, naive_bayes
+from tests.data.helpers import training_rows
 
-REVIEWS = list(synthetic.reviews(3000, seed=0, noise=0.0))
+REVIEWS = list(generated.generate_reviews(3000, seed=0, noise=0.0))
 
 
 def pattern(template: str) -> re.Pattern:
     """A template with a group for each thing that is filled in, which only takes what may be."""
-    adjective = "|".join(synthetic.GOOD + synthetic.BAD)
+    adjective = "|".join(generated.GOOD + generated.BAD)
     groups = {
-        "aspect": "|".join(synthetic.ASPECTS),
-        "degree": "|".join(synthetic.DEGREES),
-        "person": "|".join(synthetic.PEOPLE),
-        "month": "|".join(synthetic.MONTHS),
-        "colour": "|".join(synthetic.COLOURS),
+        "aspect": "|".join(generated.ASPECTS),
+        "degree": "|".join(generated.DEGREES),
+        "person": "|".join(generated.PEOPLE),
+        "month": "|".join(generated.MONTHS),
+        "colour": "|".join(generated.BOX_COLOURS),
         "n": r"\d+",
         "word": adjective,
         "opposite": adjective,
@@ -31,16 +32,16 @@ def pattern(template: str) -> re.Pattern:
     )
 
 
-STATEMENTS = [pattern(t) for t in synthetic.PLAIN + synthetic.TURNED + synthetic.HEARSAY]
-REVERSALS = [pattern(t) for t in synthetic.REVERSE_FIRST + synthetic.REVERSE_LAST]
-REMARKS = [pattern(t) for t in synthetic.ASIDE + synthetic.OPENINGS]
+STATEMENTS = [pattern(t) for t in generated.DIRECT + generated.TURNED + generated.HEARSAY]
+REVERSALS = [pattern(t) for t in generated.REVERSE_FIRST + generated.REVERSE_LAST]
+REMARKS = [pattern(t) for t in generated.ASIDES + generated.OPENINGS]
 
 
 def statement(sentence: str) -> int:
     """+1 for a good statement, −1 for a bad one, 0 for a remark that counts for nothing."""
     for template in STATEMENTS:
         if match := template.fullmatch(sentence):
-            said = {name: word in synthetic.GOOD for name, word in match.groupdict().items()}
+            said = {name: word in generated.GOOD for name, word in match.groupdict().items()}
             good = said["word"] if "word" in said else not said["opposite"]
             assert said.get("opposite", not good) != good
             return 1 if good else -1
@@ -65,14 +66,14 @@ def test_stars_follow_from_the_words():
 
 
 def test_same_seed_gives_the_same_reviews_and_more_of_them():
-    assert list(synthetic.reviews(50, 0, 0.0)) == REVIEWS[:50]
-    assert list(synthetic.reviews(50, 1, 0.0)) != REVIEWS[:50]
-    noisy = list(synthetic.reviews(100, 7, 0.3))
-    assert list(synthetic.reviews(40, 7, 0.3)) == noisy[:40]
+    assert list(generated.generate_reviews(50, 0, 0.0)) == REVIEWS[:50]
+    assert list(generated.generate_reviews(50, 1, 0.0)) != REVIEWS[:50]
+    noisy = list(generated.generate_reviews(100, 7, 0.3))
+    assert list(generated.generate_reviews(40, 7, 0.3)) == noisy[:40]
 
 
 def test_noise_changes_labels_alone():
-    noisy = list(synthetic.reviews(3000, seed=0, noise=0.5))
+    noisy = list(generated.generate_reviews(3000, seed=0, noise=0.5))
     assert [(r.text, r.meant) for r in noisy] == [(r.text, r.meant) for r in REVIEWS]
     wrong = np.mean([review.stars != review.meant for review in noisy])
     assert wrong == pytest.approx(0.5 * 4 / 5, abs=0.03)  # a label drawn at random is right once in five times
@@ -90,26 +91,35 @@ def test_shares_of_the_ways_to_say_it():
     counts = {
         name: sum(any(pattern(t).fullmatch(s) for t in templates) for s in sentences[:4000])
         for name, templates in {
-            "plain": synthetic.PLAIN,
-            "turned": synthetic.TURNED,
-            "hearsay": synthetic.HEARSAY,
+            "direct": generated.DIRECT,
+            "turned": generated.TURNED,
+            "hearsay": generated.HEARSAY,
         }.items()
     }
     total = sum(counts.values())
-    assert counts["turned"] / total == pytest.approx(synthetic.SHARE_TURNED, abs=0.03)
-    assert counts["hearsay"] / total == pytest.approx(synthetic.SHARE_HEARSAY, abs=0.03)
+    assert counts["turned"] / total == pytest.approx(generated.SHARE_TURNED, abs=0.03)
+    assert counts["hearsay"] / total == pytest.approx(generated.SHARE_HEARSAY, abs=0.03)
     reversals = [any(t.fullmatch(s) for t in REVERSALS) for s in sentences]
-    assert sum(reversals) / len(REVIEWS) == pytest.approx(synthetic.SHARE_REVERSED, abs=0.03)
+    assert sum(reversals) / len(REVIEWS) == pytest.approx(generated.SHARE_REVERSED, abs=0.03)
 
 
 def test_adjectives_are_paired():
-    assert len(synthetic.GOOD) == len(synthetic.BAD) == 32
-    assert len({*synthetic.GOOD, *synthetic.BAD}) == 64
+    assert len(generated.GOOD) == len(generated.BAD) == 32
+    assert len({*generated.GOOD, *generated.BAD}) == 64
 
 
 def test_counting_words_is_not_enough():
     corpora = corpus.prepare(DataConfig(reviews=6250))
     assert sum(len(getattr(corpora, part).labels) for part in ("train", "validation", "test")) > 4900
-    for fit in (counting.class_frequencies, counting.naive_bayes):
+    for fit in (class_frequencies, naive_bayes):
         scores = fit(corpora.train, corpora.tokenizer.get_vocab_size(), corpora.classes)
-        assert 0.55 < counting.accuracy(scores, corpora.test) < 0.8
+        assert 0.55 < baseline_accuracy(scores, corpora.test) < 0.8
+
+
+def test_reviews_as_a_source():
+    polarity = training_rows(DataConfig(reviews=200))
+    stars = training_rows(DataConfig(reviews=200, classes="stars"))
+    assert len(stars) == 200
+    assert polarity == [(text, int(label > 2)) for text, label in stars if label != 2]
+    assert training_rows(DataConfig(reviews=200, seed=1)) != polarity
+    assert training_rows(DataConfig(reviews=100)) == polarity[: len(training_rows(DataConfig(reviews=100)))]

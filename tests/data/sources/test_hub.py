@@ -24,16 +24,16 @@ cli._quiet()
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.data import corpus
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.examples import load_examples
 found = {}
 for source in ("imdb", "amazon_polarity", "amazon_reviews"):
     config = DataConfig(source=source, tokens=TokensConfig(min_count=1), validation_fraction=0.25, test_fraction=0.25)
-    parts = {name: list(zip(part["text"], part["label"])) for name, part in sources.load(config).items()}
+    parts = {name: list(zip(part["text"], part["label"])) for name, part in load_examples(config).items()}
     corpora = corpus.prepare(config)
     sizes = [len(getattr(corpora, part).labels) for part in ("train", "validation", "test")]
     found[source] = {"parts": parts, "sizes": sizes, "classes": corpora.classes, "words": corpora.train.tokens.tolist()}
 try:
-    sources.load(DataConfig(source="amazon_reviews", category="Toys"))
+    load_examples(DataConfig(source="amazon_reviews", category="Toys"))
 except UserError as error:
     found["error"] = str(error)
 print(json.dumps(found))

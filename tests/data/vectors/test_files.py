@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from lstm_jax.data.vectors import files as vectors
+from lstm_jax.data.vectors.files import read_vectors
 from lstm_jax.errors import UserError
 from tests.reviews import REAL_DATA
 
@@ -24,7 +24,7 @@ def zipped(path, **files: str):
 @pytest.mark.parametrize(("name", "compress"), [("v.txt", bytes), ("v.txt.gz", gzip.compress), ("v.bz2", bz2.compress)])
 def test_known_words_get_their_vectors(tmp_path, name, compress):
     (tmp_path / name).write_bytes(compress(LINES.encode()))
-    table, found = vectors.read(tmp_path / name, IDS, 2, "random", seed=0)
+    table, found = read_vectors(tmp_path / name, IDS, 2, "random", seed=0)
     assert found == 2
     assert table.dtype == np.float32
     np.testing.assert_array_equal(table[[2, 3]], GIVEN)
@@ -35,13 +35,13 @@ def test_other_words_are_drawn_with_the_deviation_of_the_given(tmp_path):
     given = np.random.default_rng(3).normal(scale=0.3, size=(1000, 10)).astype(np.float32)
     path = tmp_path / "v.txt"
     path.write_text("".join(f"word{n} {' '.join(map(str, row))}\n" for n, row in enumerate(given)))
-    table, found = vectors.read(path, ids, 10, "random", seed=1)
+    table, found = read_vectors(path, ids, 10, "random", seed=1)
     assert found == 1000
     np.testing.assert_array_equal(table[:1000], given)
     assert table[1000:].std() == pytest.approx(given.std(), rel=0.05)
     assert abs(table[1000:].mean()) < 0.01
-    np.testing.assert_array_equal(vectors.read(path, ids, 10, "random", seed=1)[0], table)
-    assert not np.array_equal(vectors.read(path, ids, 10, "random", seed=2)[0], table)
+    np.testing.assert_array_equal(read_vectors(path, ids, 10, "random", seed=1)[0], table)
+    assert not np.array_equal(read_vectors(path, ids, 10, "random", seed=2)[0], table)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_file_that_does_not_fit(tmp_path, content, message):
     if content is not None:
         (tmp_path / "v.txt").write_text(content)
     with pytest.raises(UserError, match=message):
-        vectors.read(tmp_path / "v.txt", IDS, 2, "random", seed=0)
+        read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
 
 
 def test_entries_of_several_words_are_passed_over(tmp_path):
     # GloVe's largest table holds entries as ". . ." and "at name@domain.com".
     (tmp_path / "v.txt").write_text("good . . 7 7\nfilm 2 3\n")
-    table, found = vectors.read(tmp_path / "v.txt", IDS, 2, "random", seed=0)
+    table, found = read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
     assert found == 1
     assert table[3].tolist() == [2, 3]
 
@@ -73,16 +73,16 @@ def test_damaged_file(tmp_path):
     path = tmp_path / "v.txt.gz"
     path.write_bytes(gzip.compress(LINES.encode())[:-12])
     with pytest.raises(UserError, match="breaks off after line"):
-        vectors.read(path, IDS, 2, "random", seed=0)
+        read_vectors(path, IDS, 2, "random", seed=0)
 
 
 def test_other_words_are_zero_on_request(tmp_path):
     (tmp_path / "v.txt").write_text(LINES)
-    table, found = vectors.read(tmp_path / "v.txt", IDS, 2, "zeros", seed=0)
+    table, found = read_vectors(tmp_path / "v.txt", IDS, 2, "zeros", seed=0)
     assert found == 2
     assert table.dtype == np.float32
     np.testing.assert_array_equal(table, [[0, 0], [0, 0], *GIVEN, [0, 0]])
-    drawn, _ = vectors.read(tmp_path / "v.txt", IDS, 2, "random", seed=0)
+    drawn, _ = read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
     assert np.count_nonzero(drawn[[0, 1, 4]]) == 6
 
 
@@ -91,7 +91,7 @@ def test_counts_in_the_first_line_of_fasttext(tmp_path, ending):
     compress = gzip.compress if ending.endswith("gz") else bytes
     (tmp_path / ending).write_bytes(compress(b"4 2\n4 7 8\ngood 0.5 -1 \nfilm 2 1e-3 \n"))
     ids = {**IDS, "4": 5}  # a word that is a number is none in the first line, but is one elsewhere
-    table, found = vectors.read(tmp_path / ending, ids, 2, "zeros", seed=0)
+    table, found = read_vectors(tmp_path / ending, ids, 2, "zeros", seed=0)
     assert found == 3
     np.testing.assert_array_equal(table[[2, 3, 5]], [*GIVEN, [7, 8]])
 
@@ -99,10 +99,10 @@ def test_counts_in_the_first_line_of_fasttext(tmp_path, ending):
 def test_first_line_of_other_counts_is_a_word(tmp_path):
     (tmp_path / "v.txt").write_text("good 1\nfilm 2 1e-3\n")
     with pytest.raises(UserError, match=r"line 1: 1 fields follow 'good', not the 2 numbers"):
-        vectors.read(tmp_path / "v.txt", IDS, 2, "zeros", seed=0)
+        read_vectors(tmp_path / "v.txt", IDS, 2, "zeros", seed=0)
     (tmp_path / "v.txt").write_text("film 2 1e-3\n4 2\n")
     with pytest.raises(UserError, match=r"line 2: 1 fields follow '4', not the 2 numbers"):
-        vectors.read(tmp_path / "v.txt", {**IDS, "4": 5}, 2, "zeros", seed=0)
+        read_vectors(tmp_path / "v.txt", {**IDS, "4": 5}, 2, "zeros", seed=0)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_first_line_of_other_counts_is_a_word(tmp_path):
     ],
 )
 def test_zip(tmp_path, files):
-    table, found = vectors.read(zipped(tmp_path / "v.zip", **files), IDS, 2, "zeros", seed=0)
+    table, found = read_vectors(zipped(tmp_path / "v.zip", **files), IDS, 2, "zeros", seed=0)
     assert found == 2
     np.testing.assert_array_equal(table[[2, 3]], GIVEN)
 
@@ -131,13 +131,13 @@ def test_zip(tmp_path, files):
 )
 def test_zip_without_the_one_file_that_fits(tmp_path, files, held):
     with pytest.raises(UserError, match=rf"v\.zip holds {held}; unpack it and give the file itself"):
-        vectors.read(zipped(tmp_path / "v.zip", **files), IDS, 2, "zeros", seed=0)
+        read_vectors(zipped(tmp_path / "v.zip", **files), IDS, 2, "zeros", seed=0)
 
 
 def test_faults_in_a_zip_name_its_file_and_line(tmp_path):
     path = zipped(tmp_path / "v.zip", v_txt="other 1 2\ngood 1 2 3\n")
     with pytest.raises(UserError, match=r"v\.zip.*, line 2: 3 fields follow 'good', not the 2 numbers"):
-        vectors.read(path, IDS, 2, "zeros", seed=0)
+        read_vectors(path, IDS, 2, "zeros", seed=0)
 
 
 def test_damaged_zip(tmp_path):
@@ -146,22 +146,22 @@ def test_damaged_zip(tmp_path):
     path = tmp_path / "damaged.zip"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"damaged\.zip is no readable zip file \(.+\); fetch it again"):
-        vectors.read(path, IDS, 2, "zeros", seed=0)
+        read_vectors(path, IDS, 2, "zeros", seed=0)
     path.write_bytes(b"not a zip")
     with pytest.raises(UserError, match=r"damaged\.zip is no readable zip file \(.+\); fetch it again"):
-        vectors.read(path, IDS, 2, "zeros", seed=0)
+        read_vectors(path, IDS, 2, "zeros", seed=0)
     changed = bytearray(whole)
     changed[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
     path.write_bytes(changed)
     with pytest.raises(UserError, match=r"damaged\.zip/v\.txt breaks off after line \d+ \(.+\); it is truncated or"):
-        vectors.read(path, IDS, 2, "zeros", seed=0)
+        read_vectors(path, IDS, 2, "zeros", seed=0)
 
 
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real vectors are not there")
 def test_glove():
     path = REAL_DATA / "glove.6B.100d.partial.txt.gz"
-    table, found = vectors.read(path, {**IDS, "the": 5}, 100, "random", seed=0)
+    table, found = read_vectors(path, {**IDS, "the": 5}, 100, "random", seed=0)
     assert found >= 3
     np.testing.assert_allclose(table[5, :4], [-0.038194, -0.24487, 0.72812, -0.39961], rtol=1e-6)
     with pytest.raises(UserError, match="line 1: 100 fields follow 'the', not the 50 numbers"):
-        vectors.read(path, {**IDS, "the": 5}, 50, "random", seed=0)
+        read_vectors(path, {**IDS, "the": 5}, 50, "random", seed=0)

@@ -5,14 +5,15 @@ import pytest
 
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.data.vectors import cache as learned
 from lstm_jax.data.vectors import word2vec
+from lstm_jax.data.vectors.cache import DEVIATION
+from lstm_jax.data.vectors.word2vec import word2vec_vectors
 from lstm_jax.errors import UserError
 
 PAD, UNKNOWN, FIRST = 0, 1, 2
 UNSEEN = 10
 VOCABULARY = 11
-SETTINGS = {"vocabulary_size": VOCABULARY, "first_word": FIRST, "size": 8, "window": 2, "seed": 0}
+SETTINGS = {"vocabulary_size": VOCABULARY, "first_token": FIRST, "size": 8, "window": 2, "seed": 0}
 
 
 def reviews(count: int = 600, seed: int = 1) -> FlatCorpus:
@@ -25,7 +26,7 @@ def reviews(count: int = 600, seed: int = 1) -> FlatCorpus:
 
 @pytest.fixture(scope="module")
 def vectors():
-    return word2vec.learn(reviews(), **SETTINGS)
+    return word2vec_vectors(reviews(), **SETTINGS)
 
 
 def test_vectors_of_a_vocabulary(vectors):
@@ -33,11 +34,11 @@ def test_vectors_of_a_vocabulary(vectors):
     assert vectors.dtype == np.float32
     np.testing.assert_array_equal(vectors[[PAD, UNKNOWN, UNSEEN]], 0)
     assert np.abs(vectors[FIRST:UNSEEN]).sum(axis=1).all()
-    assert vectors.std() == pytest.approx(learned.DEVIATION, rel=1e-5)
+    assert vectors.std() == pytest.approx(DEVIATION, rel=1e-5)
 
 
 def test_words_in_like_company_get_like_vectors():
-    vectors = word2vec.learn(reviews(15_000), **SETTINGS)
+    vectors = word2vec_vectors(reviews(15_000), **SETTINGS)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
     likeness = unit @ unit.T
     assert min(likeness[2, 3], likeness[4, 5]) > 0.9 > 0.5 > likeness[2:4, 4:6].max()
@@ -45,22 +46,22 @@ def test_words_in_like_company_get_like_vectors():
 
 def test_learning_again_gives_the_same_vectors(vectors, monkeypatch, tmp_path):
     monkeypatch.setenv("LSTM_JAX_CACHE", str(tmp_path))
-    np.testing.assert_array_equal(word2vec.learn(reviews(), **SETTINGS), vectors)
-    assert not np.array_equal(word2vec.learn(reviews(), **{**SETTINGS, "seed": 1}), vectors)
+    np.testing.assert_array_equal(word2vec_vectors(reviews(), **SETTINGS), vectors)
+    assert not np.array_equal(word2vec_vectors(reviews(), **{**SETTINGS, "seed": 1}), vectors)
 
 
 def test_vectors_are_learned_once(vectors, monkeypatch):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
-    np.testing.assert_array_equal(word2vec.learn(reviews(), **SETTINGS), vectors)
+    np.testing.assert_array_equal(word2vec_vectors(reviews(), **SETTINGS), vectors)
     relabelled = reviews()._replace(labels=np.ones(600, np.int32))
-    np.testing.assert_array_equal(word2vec.learn(relabelled, **SETTINGS), vectors)
+    np.testing.assert_array_equal(word2vec_vectors(relabelled, **SETTINGS), vectors)
     message = "config.data.vectors.source 'word2vec' needs gensim; pip install 'gensim>=4.3', or use 'cooccurrence'"
     for name, value in SETTINGS.items():
         with pytest.raises(UserError) as caught:  # other vectors are learned, which needs the library taken away
-            word2vec.learn(reviews(), **{**SETTINGS, name: value + 1})
+            word2vec_vectors(reviews(), **{**SETTINGS, name: value + 1})
         assert str(caught.value) == message
     with pytest.raises(UserError, match="needs gensim"):
-        word2vec.learn(reviews(seed=2), **SETTINGS)
+        word2vec_vectors(reviews(seed=2), **SETTINGS)
 
 
 def test_sentences_hold_all_words_of_a_review(monkeypatch):
@@ -73,4 +74,4 @@ def test_sentences_hold_all_words_of_a_review(monkeypatch):
 
 def test_reviews_without_any_known_word():
     with pytest.raises(UserError, match="the reviews hold no word of the vocabulary"):
-        word2vec.learn(corpus.from_ids([[UNKNOWN, UNKNOWN], [UNKNOWN]]), **SETTINGS)
+        word2vec_vectors(corpus.from_ids([[UNKNOWN, UNKNOWN], [UNKNOWN]]), **SETTINGS)

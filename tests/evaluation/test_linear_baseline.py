@@ -7,7 +7,7 @@ import pytest
 
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation import tfidf as linear
+from lstm_jax.evaluation.baselines import LINEAR, linear_baseline
 from tests.reviews import files, write
 
 PAIRS = {0: "dog bites man", 1: "man bites dog"}  # the same words
@@ -27,8 +27,8 @@ def config(tmp_path):
 
 def test_order_of_words_is_learned_from_pairs(config):
     pytest.importorskip("sklearn")
-    assert linear.accuracy(config, "train") == linear.accuracy(config, "validation") == 1
-    assert linear.accuracy(config, "test") == 1
+    assert linear_baseline(config, "train")[LINEAR] == linear_baseline(config, "validation")[LINEAR] == 1
+    assert linear_baseline(config, "test")[LINEAR] == 1
 
 
 def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
@@ -41,7 +41,7 @@ def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
         return found, 1 - labels if part == "test" else labels
 
     monkeypatch.setattr(corpus, "texts", turned)
-    assert linear.accuracy(config, "test") == 0
+    assert linear_baseline(config, "test")[LINEAR] == 0
     assert asked == ["train", "validation", "test"]
 
 
@@ -58,11 +58,11 @@ def test_the_strength_that_validates_best_is_taken(config, monkeypatch):
         return score(model, features, labels)
 
     monkeypatch.setattr(LogisticRegression, "score", counted)
-    linear.accuracy(config, "test")
+    linear_baseline(config, "test")[LINEAR]
     assert scored == [1.0]
 
 
 def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     with pytest.raises(UserError, match=r"TF-IDF needs scikit-learn; pip install 'scikit-learn>=1\.5', or do without"):
-        linear.accuracy(config, "test")
+        linear_baseline(config, "test")[LINEAR]

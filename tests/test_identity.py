@@ -2,6 +2,8 @@
 
 import functools
 import importlib
+import itertools
+import linecache
 import subprocess
 import sys
 import types
@@ -12,16 +14,21 @@ import optax
 import pytest
 
 from lstm_jax.errors import ConfigError
+from lstm_jax.identity import identity_of
 from lstm_jax.optimizers import OPTIMIZERS, identity
-from lstm_jax.optimizers.identity import identity_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
+
+
+NUMBERS = itertools.count()
 
 
 def module(text):
-    """A module of the user's with this code."""
-    made = types.ModuleType("users_own")
-    exec(text, made.__dict__)
+    """A module of the user's with this code, whose source can be read as a file's can."""
+    made, file = types.ModuleType("users_own"), f"users_own_{next(NUMBERS)}.py"
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    made.__file__, sys.modules["users_own"] = file, made  # Classes look their module up there.
+    exec(compile(text, file, "exec"), made.__dict__)
     return made
 
 
@@ -100,8 +107,8 @@ def test_classes_are_known_by_all_that_they_define(change):
 def test_names_that_collide_are_kept_apart():
     found = set()
     for own, theirs in ((1, 1), (1, 2), (2, 1)):
-        using = module(f"def inner(): return {own}\ndef make(rate): return inner() * helpers.B")
-        using.helpers = module(f"B = 3\ndef inner(): return {theirs}")
+        using = module(f"def inner(): return {own}\ndef make(rate): return inner() * helpers.inner()")
+        using.helpers = module(f"def inner(): return {theirs}")
         found.add(identity_of(using.make))
     assert len(found) == 3
 
@@ -116,17 +123,13 @@ def test_modules_in_modules_and_imports_inside_are_followed(tmp_path, monkeypatc
         (tmp_path / name / "sub.py").write_text(f"def f(rate): return rate * {value}")
         using = module("def make(rate): return package.sub.f(rate)")
         using.package = importlib.import_module(name)
-        inside = module(f"def make(rate):\n    from {name}.sub import f\n    return f(rate)")
-        found.append((identity_of(using.make), _but_for(identity_of, inside.make, name)))
+        inside = module("def make(rate):\n    from users.sub import f\n    return f(rate)")
+        monkeypatch.setitem(sys.modules, "users", using.package)
+        monkeypatch.setitem(sys.modules, "users.sub", using.package.sub)
+        found.append((identity_of(using.make), identity_of(inside.make)))
+    assert found[0][1] == found[1][1]
     assert found[0][0] != found[2][0]
     assert found[0][1] != found[2][1]
-
-
-def _but_for(read, function, name):
-    """The identity of a function whose import is called the same in each case."""
-    code = function.__code__.replace(co_names=tuple(each.replace(name, "users") for each in function.__code__.co_names))
-    sys.modules["users"], sys.modules["users.sub"] = sys.modules[name], sys.modules[f"{name}.sub"]
-    return read(types.FunctionType(code, function.__globals__))
 
 
 def test_the_order_of_arguments_is_part_of_it():
@@ -146,16 +149,23 @@ import optax
 from lstm_jax.optimizers import OPTIMIZERS, identity, register
 inner = optax.trace(0.9)
 table = {inner.init: 1, inner.update: 2}
-register("mine", lambda rate: optax.chain(inner, optax.scale(2.0 if "a" in {"a", "b", "c"} else table)), rate=0.1)
+def make(schedule): return optax.chain(inner, optax.scale(2.0 if "a" in {"a", "b", "c"} else table))
+register("mine", make, learning_rate=0.1)
 print([identity(name) for name in OPTIMIZERS])
 """
 
 
-def test_an_identity_is_the_same_in_every_process():
-    command = [sys.executable, "-c", STABLE]
+def test_an_identity_is_the_same_in_every_process(tmp_path):
+    (tmp_path / "stable.py").write_text(STABLE)
+    command = [sys.executable, str(tmp_path / "stable.py")]
     found = {
         subprocess.run(
-            command, cwd=ROOT, env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, check=True
+            command,
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": seed, "PATH": "", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -168,6 +178,55 @@ def test_optimizers_have_identities_of_their_own():
         by_identity.setdefault(identity(name), []).append(name)
     shared = [names for names in by_identity.values() if len(names) > 1]
     assert shared == [["sgd", "momentum"]]  # which differ in their hyper-parameters
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "makers = [lambda s: optax.sgd(s), lambda s: optax.X(s)]\nmake = makers[1]",
+        'makers = {\n    "lambda_sgd": lambda s: optax.X(s),\n}\nmake = makers["lambda_sgd"]',
+        "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def inner(s): return optax.chain(f(s), optax.X(1.0))\n"
+        "    return inner\n@twice\ndef make(s): return optax.sgd(s)",
+        "def factory(b):\n    class Make:\n        def __call__(self, s): return optax.sgd(s, b)\n    return Make()\n"
+        "make = factory(optax.X)",
+        "class A:\n    scale = 1\nA.scale = optax.X\ndef make(s): return A.scale * s",
+    ],
+    ids=["a second lambda of a line", "a lambda behind its name", "a wrapper", "a closure of a class", "an attribute"],
+)
+def test_edits_that_are_easily_missed(text):
+    one, other, again = (module(f"import optax\n{text.replace('X', name)}").make for name in ("scale", "clip", "scale"))
+    assert identity_of(one) != identity_of(other)
+    assert identity_of(one) == identity_of(again)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def make(s):\n    from sklearn.metrics import accuracy_score\n    return accuracy_score(s)",
+        "def make(s):\n    try:\n        import not_there_xyz\n    except ImportError:\n        pass\n    return s",
+        "import collections\nState = collections.namedtuple('State', 'a b')\ndef make(s): return State(s, s)",
+        "import threading\nlock = threading.Lock()\ndef make(lock): return lock",
+        'def outer():\n    def make(s):\n        """x\nat column zero"""\n        return s\n    return make\nmake = outer()',
+    ],
+    ids=["a library's import", "an optional import", "a named tuple", "a parameter named as a global", "column zero"],
+)
+def test_code_that_is_easily_misread(text):
+    assert identity_of(module(text).make) == identity_of(module(text).make)
+
+
+def test_where_an_optimizer_is_registered_is_no_part_of_it():
+    text = (
+        "makers = []\ndef add(make, learning_rate): makers.append(make)\nadd(lambda s: optax.sgd(s), learning_rate=X)"
+    )
+    one, other = (module(f"import optax\n{text.replace('X', value)}").makers[0] for value in ("0.1", "0.3"))
+    assert identity_of(one) == identity_of(other)
+
+
+def test_code_without_source_is_refused():
+    scope = {}
+    exec("def make(rate): return rate", scope)
+    with pytest.raises(ConfigError, match="the source of 'make' cannot be read"):
+        identity_of(scope["make"])
 
 
 def test_what_only_its_place_in_memory_tells_is_refused():

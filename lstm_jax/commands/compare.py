@@ -1,0 +1,40 @@
+"""Runs a study: python compare.py --config=configs/studies/NAME.py --workdir=DIR."""
+
+from pathlib import Path
+
+from absl import flags
+
+from lstm_jax import cli, runtime
+from lstm_jax.errors import ConfigError
+
+FLAGS = flags.FLAGS
+
+
+def define() -> None:
+    """Defines the flags."""
+    cli.define_study()
+    flags.declare_key_flag("config")
+    flags.DEFINE_string(
+        "workdir", None, "Folder of the study. The same command goes on after an interruption.", required=True
+    )
+    flags.DEFINE_boolean(
+        "extend", False, "Try more learning rates where the best one was the lowest or the highest that was tried."
+    )
+
+
+def main() -> None:
+    """Trains what is not trained yet and prints the table."""
+    runtime.configure()
+    study = cli.load_config_file(FLAGS.config)
+    if not hasattr(study, "run"):
+        raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
+    from lstm_jax.studies.comparison import Comparison  # JAX's devices are set up first.
+
+    if FLAGS.extend and not isinstance(study, Comparison):
+        raise ConfigError("--extend is for comparisons of optimizers; this study has the values that its file names")
+    print(study.run(Path(FLAGS.workdir), *([True] if FLAGS.extend else [])))
+
+
+def command() -> None:
+    """The console command."""
+    cli.run(define, main)

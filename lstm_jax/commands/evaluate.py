@@ -1,0 +1,101 @@
+"""Evaluates a trained run: python eval.py --workdir=DIR [--split=test] [--naive] [--text="a review"]."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from lstm_jax import cli, runtime
+from lstm_jax.errors import ConfigError, UserError
+
+FLAGS = flags.FLAGS
+
+
+def define() -> None:
+    """Defines the flags."""
+    cli.define_config_of_workdir()
+    flags.declare_key_flag("config")
+    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+    flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split of the data to evaluate on.")
+    flags.DEFINE_string("predictions", None, "File to write predictions to, one JSON object a line.")
+    flags.DEFINE_string(
+        "text",
+        None,
+        "A text to classify instead of a split of the data. With - every line of standard input is a text.",
+    )
+    flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over its tokens.")
+    flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
+    flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
+    flags.DEFINE_bool(
+        "every_epoch", False, "Evaluate the weights that were kept of every epoch, on the training and the test split."
+    )
+
+
+def main() -> None:
+    """Classifies texts, or evaluates a split."""
+    runtime.configure()
+    from lstm_jax.training.restore import load_run  # JAX's devices are set up first.
+
+    many = FLAGS.predictions or FLAGS.naive or FLAGS.linear
+    if FLAGS.explain and FLAGS.text in (None, "-"):
+        raise ConfigError("--explain draws what happens over one text; give it with --text")
+    if FLAGS.text is not None and (many or FLAGS.every_epoch):
+        raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
+    if FLAGS.every_epoch and many:
+        raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
+    trained = load_run(Path(FLAGS.workdir), cli.checked(FLAGS.config, trains=False))
+    if FLAGS.text is not None:
+        classify(trained)
+    else:
+        evaluate(trained)
+
+
+def classify(trained: Any) -> None:
+    """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
+    from lstm_jax.evaluation.explain import explain
+    from lstm_jax.evaluation.predictions import as_read, text_probabilities
+
+    # A blank line is classified too, so that predictions and lines stand side by side.
+    texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
+    if not any(texts):
+        raise UserError("standard input holds no text; give one a line")
+    for probabilities in text_probabilities(trained, texts):
+        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
+        print(f"{trained.classes[probabilities.argmax()]} ({shares})")
+    if FLAGS.text != "-":
+        print(f"read as: {as_read(trained, FLAGS.text)}")
+    if FLAGS.explain:
+        print(f"picture: {explain(trained, FLAGS.text)}")
+
+
+def evaluate(trained: Any) -> None:
+    """Prints and writes the figures of a split."""
+    from lstm_jax.data import corpus
+    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+    from lstm_jax.evaluation.epochs import every_epoch
+    from lstm_jax.evaluation.figures import evaluate_split
+    from lstm_jax.evaluation.predictions import write_predictions
+    from lstm_jax.reports import tables
+
+    corpora = corpus.prepare(trained.config.data, trained.tokenizer)
+    if FLAGS.every_epoch:
+        print(tables.epochs([row._asdict() for row in every_epoch(trained, corpora)]))
+        return
+    figures = evaluate_split(trained, corpora, FLAGS.split)
+    reference = trained.config.reference_accuracy if FLAGS.split == "test" else 0.0
+    print(tables.figures(figures, trained.classes, FLAGS.split, reference))
+    baselines = {}
+    if FLAGS.naive:
+        baselines = bag_of_words_baselines(corpora, FLAGS.split) | leaking_baseline(trained.config.data, FLAGS.split)
+    if FLAGS.linear:
+        baselines |= linear_baseline(trained.config.data, FLAGS.split)
+    for name, accuracy in baselines.items():
+        print(f"{'accuracy of ' + name:<72} {accuracy:.2%}")
+    if FLAGS.predictions:
+        write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
+
+
+def command() -> None:
+    """The console command."""
+    cli.run(define, main)

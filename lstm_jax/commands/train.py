@@ -1,0 +1,32 @@
+"""Trains a recurrent text classifier: python train.py --config=configs/NAME.py --workdir=DIR."""
+
+from absl import flags
+
+from lstm_jax import cli, runtime
+
+
+def define() -> None:
+    """Defines the flags."""
+    cli.define_config("configs/default.py")
+    flags.declare_key_flag("config")
+    flags.DEFINE_string(
+        "workdir", None, "Folder of the run. The same command goes on after an interruption.", required=True
+    )
+
+
+def main() -> None:
+    """Trains, or goes on, and says how it ended."""
+    runtime.configure()
+    from lstm_jax.training import run  # JAX's devices are set up first.
+
+    config = cli.checked(flags.FLAGS.config)
+    summary = run.train(config, flags.FLAGS.workdir)
+    run.check_finished(summary, flags.FLAGS.workdir)
+    best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
+    took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
+    print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
+
+
+def command() -> None:
+    """The console command."""
+    cli.run(define, main)

@@ -1,0 +1,14 @@
+"""Amazon polarity (Zhang et al. 2015): 3.6 million reviews to train and 400,000 to test, without those of 3 stars."""
+
+from lstm_jax.config import DataConfig
+from lstm_jax.data.sources.base import Rows, Schema, Source, register
+from lstm_jax.data.sources.hub import hub_dataset
+
+
+def fetch_amazon_polarity(_: DataConfig, splits: tuple[str, ...]) -> dict[str, Rows]:
+    """The rows of the Hub's copy."""
+    return hub_dataset("fancyzhx/amazon_polarity", splits)
+
+
+# The Hub's copy has the columns title and content; in fastText's format both are one text.
+register("amazon_polarity", Source(fetch_amazon_polarity, Schema(text=("title", "content", "text"), titles=("title",))))

@@ -1,0 +1,46 @@
+"""Examples in files, which every source can be read from: ``config.data.path`` names a file or a folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lstm_jax.data import readers
+from lstm_jax.data.readers import Row
+from lstm_jax.data.sources.base import Rows, Source, register
+from lstm_jax.errors import UserError
+
+
+def rows_of_path(path: Path, splits: tuple[str, ...]) -> dict[str, Rows]:
+    """The rows of a file, all of them ``train``, or of a folder whose files are named after the splits.
+
+    Raises:
+      UserError: The path does not exist, or the folder holds no training examples.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
+    if path.is_file():
+        return {"train": rows_of_files([path])}
+    named = {
+        split: sorted(file for file in path.iterdir() if file.name.startswith(split) and readers.file_kind(file))
+        for split in splits
+    }
+    if not named["train"]:
+        raise UserError(f"{path} holds no file whose name begins with 'train'; it may also hold validation* and test*")
+    return {split: rows_of_files(files) for split, files in named.items() if files}
+
+
+def rows_of_files(files: list[Path]) -> Rows:
+    """The rows of files, one after the other.
+
+    Size and time of change are arguments too, so that an edited file is read again. A link keeps its own name, whose
+    ending says how to read it.
+    """
+    stats = [(str(file.absolute()), file.stat()) for file in files]
+    return Rows(_read, {"files": [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]})
+
+
+def _read(files: list[tuple[str, int, int]]) -> Iterator[Row]:
+    for path, _, _ in files:
+        yield from readers.read_rows(Path(path))
+
+
+register("files", Source())

@@ -1,0 +1,13 @@
+"""IMDB (Maas et al. 2011): 25,000 reviews of films to train, as many to test, and 50,000 without labels."""
+
+from lstm_jax.config import DataConfig
+from lstm_jax.data.sources.base import Rows, Source, register
+from lstm_jax.data.sources.hub import hub_dataset
+
+
+def fetch_imdb(_: DataConfig, splits: tuple[str, ...]) -> dict[str, Rows]:
+    """The rows of the Hub's copy."""
+    return hub_dataset("stanfordnlp/imdb", splits)
+
+
+register("imdb", Source(fetch_imdb))

@@ -1,0 +1,53 @@
+"""What a source of the embedding's first values is, and the values that a config asks for."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lstm_jax.config import Config
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.registry import VECTORS
+from lstm_jax.types import HostArray
+
+
+class Vectors(NamedTuple):
+    """A source of the embedding's first values.
+
+    Attributes:
+      make: ``(config, corpora) -> table[V, D]``, float32, whose rows are in the order of the vocabulary's ids, or
+        ``None`` for the random values of any other parameter. It raises ``UserError`` where the config is at fault.
+      reads_text: Whether it reads ``corpora.whole``, the untruncated training and unlabelled texts, which are loaded
+        for such sources alone.
+    """
+
+    make: Callable[[Config, Corpora], HostArray | None]
+    reads_text: bool = False
+
+
+def register(name: str, vectors: Vectors) -> Vectors:
+    """Makes a source of vectors known to configs by a name, and returns it.
+
+    Raises:
+      ConfigError: The name is taken.
+    """
+    return VECTORS.register(name, vectors)
+
+
+def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
+    """The first values ``[V, D]`` of the embedding that a config asks for; ``None`` where they are random.
+
+    Raises:
+      UserError: The config or a file that it names is at fault.
+      ValueError: The source gives a table of another shape.
+    """
+    vectors = VECTORS[config.data.vectors.source]
+    if vectors.reads_text and corpora.whole is None:
+        return None  # The corpora were prepared for a trained vocabulary, whose embedding is restored.
+    table = vectors.make(config, corpora)
+    wanted = corpora.tokenizer.get_vocab_size(), config.model.embedding_size
+    if table is not None and table.shape != wanted:
+        source = config.data.vectors.source
+        raise ValueError(f"the vectors {source!r} have the shape {table.shape}, but the embedding has {wanted}")
+    return table
+
+
+register("random", Vectors(lambda config, corpora: None))

@@ -1,0 +1,65 @@
+"""Baselines on the splits of a run: bags of words, and logistic regression on TF-IDF (scikit-learn)."""
+
+import dataclasses
+
+from lstm_jax.config import DataConfig, VectorsConfig
+from lstm_jax.data import corpus
+from lstm_jax.data.word_counts import BASELINES, baseline_accuracy, class_frequencies
+from lstm_jax.errors import UserError
+from lstm_jax.types import HostArray
+
+LINEAR = "logistic regression on TF-IDF"
+LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
+STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # Inverses of the regularisation, scikit-learn's C.
+
+
+def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
+    """Accuracies of the bag-of-words baselines on a split, fitted on the training examples."""
+    tokens, classes, examples = corpora.tokenizer.get_vocab_size(), corpora.classes, getattr(corpora, split)
+    return {name: baseline_accuracy(fit(corpora.train, tokens, classes), examples) for name, fit in BASELINES.items()}
+
+
+def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
+    """The accuracy of the naive method of Glos (2021) as published, on a split.
+
+    It counts all words of all examples, those that it is evaluated on included, so their labels leak into it.
+    """
+    every_word = dataclasses.replace(
+        config.tokens,
+        vocabulary_size=2**31 - 1,
+        min_count=1,
+        max_length=2**31 - 1,
+        remove_unknown=False,
+        pad_left=False,
+    )
+    counted = VectorsConfig("class_frequency", fit_on="all")
+    corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
+    everything = corpus.join([corpora.train, corpora.validation, corpora.test])
+    scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), corpora.classes)
+    return {LEAKING: baseline_accuracy(scores, getattr(corpora, split))}
+
+
+def linear_baseline(config: DataConfig, split: str) -> dict[str, float]:
+    """The accuracy of logistic regression on TF-IDF on a split, fitted on the training examples.
+
+    Words are scikit-learn's own. A word or pair of words counts by the logarithm of its number in a text and must occur
+    in two training texts. The strength of regularisation is the one that validates best.
+
+    Raises:
+      UserError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+    except ImportError:
+        raise UserError(f"{LINEAR} needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it") from None
+    features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    (train_texts, train_labels), validation = corpus.texts(config, "train"), corpus.texts(config, "validation")
+    counted = features.fit_transform(train_texts)
+    fits = [LogisticRegression(C=strength, max_iter=300).fit(counted, train_labels) for strength in STRENGTHS]
+
+    def score(model: LogisticRegression, texts: list[str], labels: HostArray) -> float:
+        return float(model.score(features.transform(texts), labels))
+
+    best = max(fits, key=lambda model: score(model, *validation))
+    return {LINEAR: score(best, *corpus.texts(config, split))}

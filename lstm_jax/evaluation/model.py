@@ -1,0 +1,59 @@
+"""A trained run as an object: ``lstm_jax.load(workdir).predict(texts)``."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from lstm_jax.config import Config, validate
+from lstm_jax.errors import UserError
+from lstm_jax.evaluation.explain import explain
+from lstm_jax.evaluation.predictions import text_probabilities
+from lstm_jax.training.restore import load_run
+from lstm_jax.training.workdir import read_config
+from lstm_jax.types import Params
+
+
+class Prediction(NamedTuple):
+    """What a model says of one text."""
+
+    label: str  # Name of the most probable class.
+    probabilities: dict[str, float]  # By name of the class.
+
+
+class Model:
+    """The best weights of a run.
+
+    Attributes:
+      config: The run's config.
+      classes: Names of its classes.
+      params: Its variables, with a leading axis for lanes.
+    """
+
+    def __init__(self, workdir: Path) -> None:
+        """Reads the run in a folder.
+
+        Raises:
+          UserError: There is no such run, or nothing of it can be read.
+        """
+        self._trained = load_run(workdir, validate(read_config(workdir), trains=False))
+        self.config: Config = self._trained.config
+        self.classes: tuple[str, ...] = self._trained.classes
+        self.params: Params = self._trained.variables
+
+    def predict(self, texts: list[str]) -> list[Prediction]:
+        """Class probabilities of texts.
+
+        Raises:
+          UserError: ``texts`` is a single text or holds something else than texts.
+        """
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise UserError("predict takes a list of texts, as predict(['a text'])")
+        if not texts:
+            return []
+        found = [
+            dict(zip(self.classes, map(float, row), strict=True)) for row in text_probabilities(self._trained, texts)
+        ]
+        return [Prediction(max(own, key=own.__getitem__), own) for own in found]
+
+    def explain(self, text: str) -> Path:
+        """Draws the gates and the cell state over a text's tokens; the path of the picture."""
+        return explain(self._trained, text)

@@ -1,0 +1,43 @@
+"""Cross-entropy against smoothed labels (Szegedy et al. 2016, section 7)."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lstm_jax.data.batching import Batch
+from lstm_jax.models.classifier import Network
+from lstm_jax.objectives.base import LABELLED, Sums, register
+from lstm_jax.objectives.classification import classified, last_logits, mean_over_tokens
+from lstm_jax.types import ExampleKeys, Labels, Logits, Params, Scalar
+
+
+def label_smoothing(
+    network: Network,
+    params: Params,
+    batches: Mapping[str, Batch],
+    keys: Mapping[str, ExampleKeys],
+    hparams: Mapping[str, Scalar],
+) -> tuple[Scalar, Sums]:
+    """The mean cross-entropy against ``1 - smoothing`` for the label and ``smoothing / C`` for every class.
+
+    With an output at every step it is the mean over an example's tokens.
+    """
+    batch = batches[LABELLED]
+    logits = network.logits(params, batch, keys[LABELLED])
+    losses = smoothed_cross_entropy(logits, batch.labels, hparams["smoothing"])
+    if logits.ndim == 3:
+        losses, logits = mean_over_tokens(losses, batch.lengths), last_logits(logits, batch.lengths)
+    return jnp.sum(losses * batch.weights) / batch.total, classified(losses, logits, batch)
+
+
+def smoothed_cross_entropy(logits: Logits, labels: Labels, smoothing: Scalar) -> Float[Array, "*steps B"]:
+    """Cross-entropy in nats of ``logits[..., B, C]`` against smoothed ``labels[B]``."""
+    log_probabilities = jax.nn.log_softmax(logits, axis=-1)
+    target = jnp.broadcast_to(labels, logits.shape[:-1])[..., None]
+    of_label = jnp.take_along_axis(log_probabilities, target, axis=-1)[..., 0]
+    return -(1.0 - smoothing) * of_label - smoothing * jnp.mean(log_probabilities, axis=-1)
+
+
+register("label_smoothing", label_smoothing, smoothing=0.1)

@@ -1,0 +1,90 @@
+"""The Optimizer contract: a function like optax's, its hyper-parameters, and where to search for its learning rate."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import optax
+
+from lstm_jax.identity import identity_of
+from lstm_jax.registry import OPTIMIZERS
+
+SEARCH_FACTOR = 10**1.5  # Default search spaces reach this factor to either side of the recommended learning rate.
+
+
+class Range(NamedTuple):
+    """Where the values of a hyper-parameter are searched for, both ends included."""
+
+    low: float
+    high: float
+    log: bool = True  # Whether values are spaced, or drawn, evenly in the logarithm.
+
+
+Space = Mapping[str, Range | tuple[float, ...]]  # Name → a range, or the values that there are.
+
+
+class Optimizer(NamedTuple):
+    """An entry of the registry.
+
+    Attributes:
+      make: ``(learning-rate schedule, **hparams) -> transformation``.
+      learning_rate: The learning rate that the source recommends; the default search space is centred there.
+      source: Where that learning rate comes from: a paper, or the library whose default it is.
+      hparams: Default values of the hyper-parameters by name.
+      warmup_only: Whether the method has no use for a falling learning rate. Studies then keep the warm-up of a
+        schedule alone.
+      periodic: Whether it does extra work every so many steps. Lanes by ``vmap`` would do that work in every step.
+    """
+
+    make: Callable[..., optax.GradientTransformation]
+    learning_rate: float
+    source: str
+    hparams: dict[str, float]
+    warmup_only: bool = False
+    periodic: bool = False
+
+    @property
+    def space(self) -> Space:
+        """The default search space: the learning rate alone, 1.5 decades to either side of the recommended one."""
+        return self.learning_rates(1 / SEARCH_FACTOR, SEARCH_FACTOR)
+
+    def learning_rates(self, lowest: float, highest: float) -> Space:
+        """A search space of the learning rate alone, from ``lowest`` to ``highest`` times the recommended one."""
+        return {"learning_rate": Range(self.learning_rate * lowest, self.learning_rate * highest)}
+
+
+def register(
+    name: str,
+    make: Callable[..., optax.GradientTransformation],
+    *,
+    learning_rate: float,
+    source: str = "its author",
+    warmup_only: bool = False,
+    periodic: bool = False,
+    **hparams: float,
+) -> None:
+    """Makes an optimizer known by name, for configs and studies.
+
+    Args:
+      name: Its name in ``config.optimizer.name``.
+      make: Called as ``make(schedule, **hparams)`` while tracing. ``schedule`` gives the learning rate of a step, as
+        optax's functions take it. Every hyper-parameter is a traced scalar, so ``make`` must not branch on one. The
+        update may take the extra arguments ``value``, ``obj_fn`` and ``total``; see ``special.hutchinson``.
+      learning_rate: Centre of its default search space.
+      source: Source of that learning rate.
+      warmup_only: As in ``Optimizer``.
+      periodic: As in ``Optimizer``.
+      **hparams: Default values of its hyper-parameters, by any names.
+
+    Raises:
+      ConfigError: The name is taken.
+    """
+    OPTIMIZERS.register(name, Optimizer(make, learning_rate, source, hparams, warmup_only, periodic))
+
+
+def identity(name: str) -> str:
+    """A digest of an optimizer's code, with all that it calls of the user's and the project's own.
+
+    Raises:
+      ConfigError: A part of it has no source, or can only be told by its place in memory.
+    """
+    return identity_of(OPTIMIZERS[name].make)

@@ -1,0 +1,16 @@
+"""All optimizers as a Markdown table: ``python -m lstm_jax.optimizers.document``, which docs/optimizers.md holds."""
+
+from lstm_jax.optimizers import OPTIMIZERS
+
+
+def table() -> str:
+    """One row an optimizer: its name, learning rate, hyper-parameters, and the source of the learning rate."""
+    lines = ["| name | learning rate | hyper-parameters | source of the learning rate |", "|---|---|---|---|"]
+    for name, row in OPTIMIZERS.items():
+        hparams = ", ".join(f"`{own}` {value:g}" for own, value in row.hparams.items()) or "–"
+        lines.append(f"| `{name}` | {row.learning_rate:g} | {hparams} | {row.source} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

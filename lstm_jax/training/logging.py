@@ -1,0 +1,158 @@
+"""What a run writes while it goes: ``metrics.jsonl``, TensorBoard events, the terminal, its start-up time."""
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lstm_jax import STARTED
+from lstm_jax.training.lanes import Program
+
+log = logging.getLogger(__name__)
+
+LINE_SECONDS = 10  # Time between two lines of progress where there is no terminal.
+FIRST_STEP = "first step done"  # The message about the start-up time begins so.
+Follow = Callable[[int, int], None]  # Called with the number of steps made and that of the whole run.
+COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
+
+
+class RunLog:
+    """The files and the terminal of a stack of lanes; a context manager."""
+
+    def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int, follow: Follow | None = None) -> None:
+        """Opens the files and drops rows after ``step``, from which the run goes on.
+
+        Args:
+          workdir: Folder of the run.
+          lanes: L.
+          step: Number of steps made.
+          total_steps: Number of steps of the run.
+          follow: Shows the progress instead of the terminal. There are no TensorBoard events then.
+        """
+        self.path = workdir / "metrics.jsonl"
+        _drop_after(self.path, step)
+        self._file = self.path.open("a", encoding="utf-8")
+        self._folders = [workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "") for n in range(lanes)]
+        self._boards: list[Any] = []
+        self._unsent: list[dict[str, Any]] = []
+        self._first, self._follow = step + 1, follow
+        hidden = True if follow else None  # None hides the bar where there is no terminal.
+        self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=hidden)
+        self._start, self._total, self._began, self._last_line = step, total_steps, time.monotonic(), time.monotonic()
+        self._has_header = False
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._file.close()
+        for board in self._boards:
+            board.close()
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Adds one object to ``metrics.jsonl``; a number that is not finite becomes null."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        self._file.write(json.dumps(clean) + "\n")
+        self._file.flush()
+        self._unsent.append(clean)
+
+    def send(self) -> None:
+        """Passes the rows so far on to TensorBoard; called at every validation."""
+        if self._follow:
+            self._unsent.clear()
+            return
+        from tensorboardX import SummaryWriter  # It takes seconds to import, which the first step need not wait for.
+
+        self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
+        for row in self._unsent:
+            for name, value in row.items():
+                if name.startswith(("loss", "accuracy")) and value is not None:
+                    self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", value, row["step"])
+        self._unsent.clear()
+
+    def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
+        """Moves the bar to ``step``. Where there is no terminal, a line now and then takes its place."""
+        if self._follow:
+            self._follow(step, self._total)
+            return
+        state = f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} tokens/s"
+        if not self._bar.disable:
+            self._bar.set_postfix_str(state, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif time.monotonic() - self._last_line > LINE_SECONDS:
+            self._last_line = time.monotonic()
+            meter: dict[str, Any] = {"initial": self._start, "unit": "step", "postfix": state, "ncols": 0}
+            line = tqdm.format_meter(step, self._total, self._last_line - self._began, **meter)
+            print(line, file=sys.stderr, flush=True)
+
+    def table_row(self, *values: float) -> None:
+        """Prints a row under ``COLUMNS``."""
+        if self._follow:
+            return
+        if not self._has_header:
+            self._has_header = True
+            self._print("  ".join(f"{name:>10}" for name in COLUMNS))
+        epoch, step, train_loss, train_accuracy, loss, accuracy, speed, seconds = values
+        self._print(
+            f"{epoch:>10.2f}  {step:>10}  {train_loss:>10.4f}  {train_accuracy:>10.2%}  {loss:>10.4f}  "
+            f"{accuracy:>10.2%}  {speed:>10,.0f}  {seconds:>10.1f}"
+        )
+
+    def _print(self, line: str) -> None:
+        self._bar.clear()
+        print(line, flush=True)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``metrics.jsonl``; a last line that a crash has cut off is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _drop_after(path: Path, step: int) -> None:
+    if path.exists():
+        kept = [row for row in read_metrics(path) if row["step"] <= step]
+        part = path.with_suffix(".part")
+        part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        part.replace(path)
+
+
+class Startup:
+    """The time of a process to its first training step, by stage.
+
+    Attributes:
+      seconds: By stage, once a step has been made: ``imports`` with the flags, ``reviews``, ``compiling`` with tracing,
+        the ``step`` itself, ``other`` (first weights, the epoch's plan, a checkpoint to go on from), and ``all``.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] | None = None
+        self._imports = time.perf_counter() - STARTED
+        self._reviews = 0.0
+
+    def examples_ready(self) -> float:
+        """Notes that the corpora are prepared; returns the seconds since the process began."""
+        passed = time.perf_counter() - STARTED
+        self._reviews = passed - self._imports
+        return passed
+
+    def first_step_done(self, program: Program, step: float) -> None:
+        """Notes and logs that a step has been made, which took ``step`` seconds itself."""
+        passed = time.perf_counter() - STARTED
+        found = {"imports": self._imports, "reviews": self._reviews, "compiling": program.compile_seconds, "step": step}
+        found["other"] = passed - sum(found.values())
+        self.seconds = {name: round(value, 3) for name, value in {**found, "all": passed}.items()}
+        stages = ", ".join(f"{k} {v:.1f}" for k, v in found.items())
+        log.info("%s %.1f s after the start (%s)", FIRST_STEP, passed, stages)

@@ -1,0 +1,119 @@
+"""From sums fetched from the device to rows of metrics and to what the loop remembers of each lane."""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from lstm_jax.objectives.base import Sums
+from lstm_jax.training.batch_schedule import ScheduledChunk
+from lstm_jax.training.logging import RunLog
+from lstm_jax.training.loop_state import Clock, LoopState
+from lstm_jax.types import HostArray
+
+HostSums = dict[str, HostArray]  # Sums by name, each ``[L]`` in double precision.
+
+
+def fetched(sums: Sums) -> HostSums:
+    """Sums on the host, in double precision; waits for the device."""
+    return {name: np.asarray(value, np.float64) for name, value in sums.items()}
+
+
+class Recorder:
+    """Turns fetched sums into rows of metrics, and into what the loop remembers of each lane."""
+
+    def __init__(self, run_log: RunLog, state: LoopState, clock: Clock, log_every: int, per_epoch: int) -> None:
+        self._log, self._state, self._clock = run_log, state, clock
+        self._log_every, self._per_epoch = log_every, per_epoch
+        self._since_row = self._empty()
+        self._since_validation = self._empty()
+        self._row_at = self._validation_at = clock.training()
+
+    def training(self, chunk: ScheduledChunk, sums: Sums) -> None:
+        """Takes the sums ``[L, K]`` of a chunk; waits for the device."""
+        all_steps = fetched(sums)
+        for k in range(chunk.examples.shape[1]):
+            step = chunk.first_step + k + 1
+            for name, values in all_steps.items():
+                self._since_row[name] = self._since_row[name] + values[:, k]
+                self._since_validation[name] = self._since_validation[name] + values[:, k]
+            for n, lane in enumerate(self._state.lanes):
+                if lane.running and not math.isfinite(all_steps["loss"][n, k]):
+                    lane.diverged_at = step
+                    self._write(n, "train", step, self._since_row, 0.0, diverged=True)
+            if step % self._log_every == 0:
+                self._flush(step)
+        if chunk.validate:
+            self._flush(chunk.last_step)
+
+    def validation(self, sums: HostSums, step: int, patience: int) -> list[bool]:
+        """Takes validation sums ``[L]``; returns which lanes have improved."""
+        now = self._clock.training()
+        speed = sums["tokens"].sum() / max(now - self._row_at, 1e-9)
+        self._table_row(step, sums, now - self._validation_at)
+        improved = []
+        for n, lane in enumerate(self._state.lanes):
+            accuracy = sums["correct"][n] / sums["examples"][n]
+            better = lane.running and accuracy > lane.best_accuracy
+            improved.append(better)
+            if lane.running:
+                self._write(n, "validation", step, sums, speed)
+                lane.waited = 0 if better else lane.waited + 1
+                lane.stopped = 0 < patience <= lane.waited
+            if better:
+                lane.best_accuracy, lane.best_step = float(accuracy), step
+        self._since_validation = self._empty()
+        self._row_at = self._validation_at = now
+        return improved
+
+    def _empty(self) -> HostSums:
+        return defaultdict(lambda: np.zeros(len(self._state.lanes)))
+
+    def _flush(self, step: int) -> None:
+        now = self._clock.training()
+        if self._since_row["examples"].any():
+            speed = self._since_row["tokens"].sum() / max(now - self._row_at, 1e-9)
+            running = [lane.running for lane in self._state.lanes]
+            for n in np.flatnonzero(running):
+                self._write(int(n), "train", step, self._since_row, speed)
+            if any(running):
+                total = {name: values[running].sum() for name, values in self._since_row.items()}
+                examples = total["examples"]
+                self._log.progress(step, total["loss"] / examples, total["correct"] / examples, speed)
+        self._since_row = self._empty()
+        self._row_at = now
+
+    def _write(self, lane: int, split: str, step: int, sums: HostSums, speed: float, diverged: bool = False) -> None:
+        examples = sums["examples"][lane]
+        losses = {name: values[lane] / examples for name, values in sums.items() if name.startswith("loss/")}
+        self._log.write(
+            {
+                "step": step,
+                "epoch": step / self._per_epoch,
+                "split": split,
+                "loss": math.nan if diverged else sums["loss"][lane] / examples,
+                "accuracy": sums["correct"][lane] / examples,
+                **losses,
+                "seconds": round(self._clock.training(), 3),
+                "tokens_per_second": round(speed, 1),
+                "lane": lane,
+            }
+        )
+
+    def _table_row(self, step: int, validation: HostSums, seconds: float) -> None:
+        """Prints a row of means over the lanes that run."""
+        running = [lane.running for lane in self._state.lanes]
+        if not any(running):
+            return
+        train = {name: values[running].sum() for name, values in self._since_validation.items()}
+        own = {name: values[running].sum() for name, values in validation.items()}
+        self._log.table_row(
+            step / self._per_epoch,
+            step,
+            train["loss"] / train["examples"],
+            train["correct"] / train["examples"],
+            own["loss"] / own["examples"],
+            own["correct"] / own["examples"],
+            train["tokens"] / max(seconds, 1e-9),
+            seconds,
+        )

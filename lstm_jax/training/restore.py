@@ -1,0 +1,83 @@
+"""A trained run read back from its folder: its best weights, ready to be applied or to begin another run with."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from tokenizers import Tokenizer
+
+from lstm_jax.config import Config, differences
+from lstm_jax.data.tokenizer import read_tokenizer, unknown_id
+from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.training.checkpoints import Checkpoints
+from lstm_jax.training.experiment import first_weights, used_objectives
+from lstm_jax.training.workdir import read_config, read_lanes
+from lstm_jax.types import Params
+
+# An evaluation reads its examples and its batches by these parts of the config, which may differ from the training's.
+OF_EVALUATION = ("data", "train")
+
+
+class Trained(NamedTuple):
+    """The best weights of a run.
+
+    Attributes:
+      config: The config that it is evaluated with.
+      model: Its module.
+      variables: The collections ``params`` and ``frozen``, with a leading axis L.
+      tokenizer: Its vocabulary.
+      classes: Names of its classes.
+      lanes: L.
+      step: Step at which the weights were best; of several lanes the last such step.
+      workdir: Its folder.
+    """
+
+    config: Config
+    model: TextClassifier
+    variables: Params
+    tokenizer: Tokenizer
+    classes: tuple[str, ...]
+    lanes: int
+    step: int
+    workdir: Path
+
+
+def load_run(workdir: Path, config: Config) -> Trained:
+    """The best weights of the run in a folder.
+
+    Args:
+      workdir: Folder of the run.
+      config: The run's config; its fields of ``data`` and ``train``, and incidental ones, may differ.
+
+    Raises:
+      UserError: There is no such run, or nothing of it can be read.
+      ConfigError: A field differs that may not.
+    """
+    for path, theirs, ours in differences(read_config(workdir), config, without=OF_EVALUATION):
+        raise ConfigError(
+            f"config.{path} is {ours!r}, but the run in {workdir} was trained with {theirs!r}; for an evaluation only "
+            "fields of config.data and config.train may change"
+        )
+    file = workdir / "data.json"
+    if not file.exists():
+        raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")
+    classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
+    tokenizer = read_tokenizer(workdir / "tokenizer.json")
+    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes), unknown_id(tokenizer))
+    lanes = len(read_lanes(workdir, config))
+    checkpoints = Checkpoints(workdir, read_only=True)
+    best, loop_state = checkpoints.restore_best(shapes_of(config, model, lanes))
+    checkpoints.finish()
+    step = max(lane["best_step"] for lane in loop_state["lanes"])
+    return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
+
+
+def shapes_of(config: Config, model: TextClassifier, lanes: int) -> Params:
+    """Shapes of a run's variables for a stack of lanes, to restore them into."""
+    variables = jax.eval_shape(lambda: first_weights(model, used_objectives(config), jnp.uint32(0)))
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    shapes = {"params": variables["params"], "frozen": variables.get("frozen", {})}
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((lanes, *leaf.shape), leaf.dtype, sharding=here), shapes)

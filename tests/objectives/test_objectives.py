@@ -1,0 +1,135 @@
+"""Objectives against their definitions, and several of them in one step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax import objectives
+from lstm_jax.config import Config, hparams
+from lstm_jax.data.batching import gather
+from lstm_jax.models.classifier import Network, TextClassifier
+from lstm_jax.objectives.adversarial import worst_noise
+from lstm_jax.objectives.label_smoothing import smoothed_cross_entropy
+from lstm_jax.registry import OBJECTIVES
+from lstm_jax.training.experiment import evaluated_variables, experiment
+from tests.helpers import assert_close
+from tests.training.tiny import CLASSES, STEPS, WORDS, tiny_config, toy_corpus
+
+B = 8
+
+
+def batch():
+    found = jax.tree.map(jnp.asarray, gather(toy_corpus(), np.array([0, 1, 2, 3, 4, 5, -1, -1]), 16))
+    return found._replace(total=jnp.float32(6))
+
+
+def made(**changes):
+    config = tiny_config(model__dropout__embedding=0.0, optimizer__name="sgd", optimizer__learning_rate=0.5, **changes)
+    run = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS)
+    state = run.init(3, {path: jnp.float32(value) for path, value in hparams(config).items()})
+    return config, run, state
+
+
+def loss_of(name, state, config, **given):
+    network = Network(TextClassifier(config.model, WORDS, CLASSES))
+    objective = OBJECTIVES[name]
+    params = {**evaluated_variables(state), "own": {}}
+    hparams = {**objective.hparams, **given}
+    return objective.loss(network, params, {"labelled": batch()}, {"labelled": None}, hparams)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_labels_are_a_mixture_with_the_uniform_distribution(smoothing):
+    logits = np.random.default_rng(0).normal(size=(5, B, 3)).astype(np.float32)
+    labels = np.arange(B) % 3
+    target = (1 - smoothing) * np.eye(3)[labels] + smoothing / 3
+    log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = -(target * log_probabilities).sum(-1)
+    assert_close(smoothed_cross_entropy(jnp.asarray(logits), labels, smoothing), expected, atol=1e-5)
+    assert_close(smoothed_cross_entropy(jnp.asarray(logits[0]), labels, smoothing), expected[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["max", "every"])
+def test_no_smoothing_is_classification(pooling):
+    config, _, state = made(model__pooling=pooling)
+    plain, smoothed = loss_of("classification", state, config), loss_of("label_smoothing", state, config, smoothing=0.0)
+    assert_close(smoothed, plain)
+
+
+@pytest.mark.parametrize("layer", ["lstm", "gru"])
+def test_adversarial_noise_is_where_the_loss_rises_most(layer):
+    """Finite differences: along the noise the loss rises as fast as the gradient's norm, elsewhere more slowly."""
+    config, _, state = made(model__layer=layer)
+    network, data = Network(TextClassifier(config.model, WORDS, CLASSES)), batch()
+    params = evaluated_variables(state)
+    deviation = np.asarray(network.table(params)).std(axis=0)
+    x = network.embed(params, data)
+
+    def losses(noise):
+        y, _ = network.encode(params, x + deviation[None, None] * noise, data)
+        found = network.classify(params, y, data)
+        return -jax.nn.log_softmax(found)[jnp.arange(B), data.labels] * data.weights
+
+    gradient = jax.grad(lambda noise: losses(noise).sum())(jnp.zeros_like(x))
+    step = 1e-2
+    noise = worst_noise(gradient, step)
+    norms = np.sqrt(np.square(noise).sum(axis=(0, 2)))
+    np.testing.assert_allclose(norms[:6], step, rtol=1e-5)
+    np.testing.assert_array_equal(norms[6:], 0)
+    there = np.arange(16)[:, None] < np.asarray(data.lengths)
+    assert not np.asarray(noise)[~there].any()
+    rise = (losses(noise) - losses(-noise)) / 2
+    np.testing.assert_allclose(rise[:6], step * np.sqrt(np.square(gradient).sum(axis=(0, 2)))[:6], rtol=0.05)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        other = rng.normal(size=noise.shape) * there[:, :, None]
+        other *= step / np.maximum(np.sqrt(np.square(other).sum(axis=(0, 2), keepdims=True)), 1e-9)
+        assert ((losses(other) - losses(-other)) / 2 <= rise + 1e-5)[:6].all()
+    worse, _ = loss_of("adversarial", state, config, epsilon=step)
+    assert_close(worse, losses(noise).sum() / 6, atol=1e-5)
+
+
+def test_no_noise_is_classification():
+    config, _, state = made()
+    assert_close(loss_of("adversarial", state, config, epsilon=0.0), loss_of("classification", state, config))
+
+
+def test_a_step_weighs_several_objectives_and_leaves_out_those_of_weight_0():
+    def stepped(**weights):
+        given = {name: {"weight": weight} for name, weight in weights.items()}
+        _, run, state = made(objectives=given)
+        after, sums = jax.jit(run.step)(state, {"labelled": batch()})
+        return jax.tree.map(lambda new, old: new - old, after.params, state.params), sums
+
+    one, plain = stepped(classification=1.0)
+    other, _ = stepped(adversarial=1.0)
+    both, sums = stepped(classification=0.5, adversarial=2.0)
+    assert_close(both, jax.tree.map(lambda a, b: 0.5 * a + 2.0 * b, one, other), atol=1e-5)
+    assert sums["loss/classification"] == plain["loss"]
+    np.testing.assert_allclose(
+        sums["loss"], 0.5 * sums["loss/classification"] + 2 * sums["loss/adversarial"], rtol=1e-5
+    )
+    assert set(plain) == {"loss", "correct", "examples", "tokens"}
+    again, left_out = stepped(classification=1.0, adversarial=0.0)
+    assert_close(again, one, atol=0, rtol=0)
+    assert set(left_out) == set(plain)
+
+
+def test_parameters_of_an_objectives_own_are_trained_and_evaluation_does_without_them():
+    def loss(network, params, batches, keys, hparams):
+        value, sums = OBJECTIVES["classification"].loss(network, params, batches, keys, hparams)
+        return value + jnp.square(params["own"]["offset"] - hparams["goal"]), sums
+
+    objectives.register("with_an_offset", loss, init=lambda key: {"offset": jnp.zeros(())}, goal=1.0)
+    try:
+        _, run, state = made(objectives={"with_an_offset": {"weight": 1.0}})
+        after, _ = jax.jit(run.step)(state, {"labelled": batch()})
+        assert after.params["objectives"]["with_an_offset"]["offset"] == 1.0  # 0.5 times the gradient, 2.
+        assert np.isfinite(run.evaluate(evaluated_variables(after), batch())["loss"])
+    finally:
+        OBJECTIVES.unregister("with_an_offset")
+
+
+def test_the_default_config_minimises_classification_alone():
+    assert {name: dict(given) for name, given in Config().objectives.items()} == {"classification": {"weight": 1.0}}
