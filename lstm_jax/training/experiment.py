@@ -57,8 +57,8 @@ class Experiment(NamedTuple):
       predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
     """
 
-    weights: Callable[[Scalar], Params]
-    begin: Callable[[Scalar, HParams, Params], TrainState]
+    weights: Callable[[Scalar | int], Params]
+    begin: Callable[[Scalar | int, HParams, Params], TrainState]
     step: Callable[[TrainState, Mapping[str, Batch]], tuple[TrainState, Sums]]
     evaluate: Callable[[Params, Batch], Sums]
     predict: Callable[[Params, Batch], Float[Array, "B C"]]
