@@ -57,13 +57,13 @@ class Experiment(NamedTuple):
       predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
     """
 
-    weights: Callable[[Scalar], Params]
-    begin: Callable[[Scalar, HParams, Params], TrainState]
+    weights: Callable[[Scalar | int], Params]
+    begin: Callable[[Scalar | int, HParams, Params], TrainState]
     step: Callable[[TrainState, Mapping[str, Batch]], tuple[TrainState, Sums]]
     evaluate: Callable[[Params, Batch], Sums]
     predict: Callable[[Params, Batch], Float[Array, "B C"]]
 
-    def init(self, seed: Scalar, hparams: HParams) -> TrainState:
+    def init(self, seed: Scalar | int, hparams: HParams) -> TrainState:
         """The state at step 0."""
         return self.begin(seed, hparams, self.weights(seed))
 
@@ -93,7 +93,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
     def over_devices(tree: Any) -> Any:
         return jax.lax.psum(tree, data_axis) if data_axis else tree
 
-    def begin(seed: Scalar, hparams: HParams, variables: Params) -> TrainState:
+    def begin(seed: Scalar | int, hparams: HParams, variables: Params) -> TrainState:
         params = variables.get("params", {})
         return TrainState(
             step=jnp.zeros((), jnp.int32),
@@ -164,7 +164,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
     return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
 
 
-def first_weights(model: TextClassifier, objectives: Mapping[str, Objective], seed: Scalar) -> Params:
+def first_weights(model: TextClassifier, objectives: Mapping[str, Objective], seed: Scalar | int) -> Params:
     """The variables before training: those of the module, and those of objectives that have any."""
     tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)

@@ -158,7 +158,7 @@ def flax_params(params: LSTMParams) -> dict:
 
 def test_lstm_equals_flax():
     lengths = jnp.array([6, 2, 4])
-    words = (jnp.arange(6)[:, None] < lengths)[:, :, None]
+    tokens = (jnp.arange(6)[:, None] < lengths[None])[:, :, None]
     x = random(0, 6, 3, 4)
     cell = lstm(UNITS)
     params = random_weights(cell, 4, 1)
@@ -170,7 +170,7 @@ def test_lstm_equals_flax():
 
     def theirs(params, x):
         (c, h), y = peer.apply(flax_params(params), x, seq_lengths=lengths)
-        return jnp.where(words, y, 0.0), LSTMState(c=c, h=h)
+        return jnp.where(tokens, y, 0.0), LSTMState(c=c, h=h)
 
     @partial(jax.jit, static_argnums=2)
     @partial(jax.grad, argnums=(0, 1), has_aux=True)

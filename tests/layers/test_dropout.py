@@ -1,4 +1,4 @@
-"""Dropout masks: their rate, their scale, and that each belongs to its row alone."""
+"""Dropout masks: their rate, their scale, and that each belongs to its example alone."""
 
 import jax
 import jax.numpy as jnp
@@ -21,23 +21,25 @@ def test_word_dropout_replaces_the_given_share(rate):
     assert abs(dropped.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / dropped.size)
 
 
-def test_words_are_dropped_one_by_one():
+def test_tokens_are_dropped_one_by_one():
     dropped = np.asarray(word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)) == UNKNOWN
     correlations = np.corrcoef(dropped)[np.triu_indices(T, 1)]
     assert np.abs(correlations).max() < 4 / np.sqrt(B)
 
 
-def test_word_mask_depends_on_neither_neighbours_nor_bucket():
+def test_token_mask_depends_on_neither_neighbours_nor_bucket():
     tokens = word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)
     longer = jnp.concatenate([TOKENS, TOKENS])[:, 3:5]
     assert_equal(word_dropout(KEYS[3:5], longer, 0.5, UNKNOWN)[:T], tokens[:, 3:5])
 
 
-def test_feature_dropout_scales_what_it_keeps_and_shares_the_mask_over_time():
-    mask = np.asarray(feature_dropout(KEYS, jnp.ones((B, 8)), 0.2))
-    assert {0.0, 1.25} == {round(float(value), 5) for value in np.unique(mask)}
-    assert abs(mask.mean() - 1.0) < 4 * np.sqrt(0.25 / mask.size)
-    over_time = feature_dropout(KEYS, jnp.ones((T, B, 8)), 0.2)
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.7])
+def test_feature_dropout_scales_what_it_keeps_and_shares_the_mask_over_time(rate):
+    mask = np.asarray(feature_dropout(KEYS, jnp.ones((B, 8)), rate))
+    kept = mask > 0
+    np.testing.assert_allclose(mask[kept], 1 / (1 - rate), rtol=1e-5)
+    assert abs(kept.mean() - (1 - rate)) <= 4 * np.sqrt(rate * (1 - rate) / mask.size)
+    over_time = feature_dropout(KEYS, jnp.ones((T, B, 8)), rate)
     assert_equal(over_time, np.broadcast_to(mask, (T, B, 8)))
 
 
@@ -51,13 +53,14 @@ def test_dropout_per_step_draws_every_mask_by_itself(rate):
     assert np.abs(correlations).max() < 4 / np.sqrt(B * 8)
 
 
-def test_masks_per_step_depend_on_neither_neighbours_nor_bucket():
+@pytest.mark.parametrize("per_step", [False, True])
+def test_feature_mask_depends_on_neither_neighbours_nor_bucket(per_step):
     x = jnp.asarray(random(1, T, B, 8))
-    dropped = feature_dropout(KEYS, x, 0.5, per_step=True)
+    dropped = feature_dropout(KEYS, x, 0.5, per_step=per_step)
     longer = jnp.concatenate([x, x])[:, 3:5]
-    assert_equal(feature_dropout(KEYS[3:5], longer, 0.5, per_step=True)[:T], dropped[:, 3:5])
+    assert_equal(feature_dropout(KEYS[3:5], longer, 0.5, per_step=per_step)[:T], dropped[:, 3:5])
 
 
-def test_folded_keys_differ_by_number_and_row():
+def test_folded_keys_differ_by_number_and_example():
     keys = np.concatenate([jax.random.key_data(fold_in(KEYS, number)) for number in (0, 1)])
     assert len(np.unique(keys, axis=0)) == 2 * B

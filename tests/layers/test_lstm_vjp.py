@@ -1,4 +1,4 @@
-"""The backward pass by hand against ``jax.grad`` of the scan, and against finite differences."""
+"""The custom VJP against ``jax.grad`` of the scan, and against finite differences."""
 
 from functools import cache
 
@@ -21,10 +21,10 @@ IMPLEMENTATIONS = {
     "scan": lambda reverse: scan(lstm(H), reverse),
     "custom_vjp": lambda reverse: lstm_vjp(H, reverse=reverse),
     "blocks of 2": lambda reverse: lstm_vjp(H, reverse=reverse, block=2, gatewise=True),
-    "blocks of 4": lambda reverse: lstm_vjp(H, reverse=reverse, block=4),  # and a shorter one
+    "blocks of 4": lambda reverse: lstm_vjp(H, reverse=reverse, block=4),  # the last block is shorter
     "one block": lambda reverse: lstm_vjp(H, reverse=reverse, block=0),
 }
-# From a function that makes a layer of one direction.
+# Compositions of layers, each from a function that makes the layer of one direction.
 COMPOSED = {
     "forward": lambda one: one(False),
     "backward": lambda one: one(True),
@@ -58,10 +58,10 @@ def made(composition: str):
 @pytest.mark.parametrize("composition", COMPOSED)
 @given(lengths=some_lengths)
 def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
-    params, state, scan, *by_hand = made(composition)
+    params, state, by_autodiff, *custom = made(composition)
     x = random(3, T, B, D)
-    expected = scan(params, x, state, lengths)
-    for by_vjp in by_hand:
+    expected = by_autodiff(params, x, state, lengths)
+    for by_vjp in custom:
         assert_close(by_vjp(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -79,11 +79,13 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_gradients_of_rounded_products_add_up_in_float32_by_hand_and_by_autodiff(reverse):
-    steps = 300  # whose sum in bfloat16 would lose most of them
+def test_gradients_of_rounded_products_add_up_in_float32_by_custom_vjp_and_by_autodiff(reverse):
+    steps = 300  # A sum over so many steps in bfloat16 would lose most of them.
     lengths, x = jnp.full(B, steps), jnp.asarray(random(3, steps, B, D))
-    by_hand = lstm_vjp(H, reverse=reverse, matmul_dtype="bfloat16")
-    layers = [scan(lstm(H, matmul_dtype="bfloat16"), reverse), by_hand]
+    layers = [
+        scan(lstm(H, matmul_dtype="bfloat16"), reverse),
+        lstm_vjp(H, reverse=reverse, matmul_dtype="bfloat16"),
+    ]
     params = random_weights(layers[0], D, 1)
     by_scan, by_vjp = (
         jax.jit(jax.grad(lambda p, layer=layer: layer.apply(p, x, lengths)[0].sum())) for layer in layers

@@ -1,4 +1,4 @@
-"""Each pooling equals a plain computation, row by row, over the row's own words."""
+"""Each pooling equals a plain computation, example by example, over its own tokens."""
 
 import jax
 import jax.numpy as jnp
@@ -12,20 +12,20 @@ from tests.helpers import assert_close, assert_equal, random, weighted_sum
 
 T, B, H, BACKWARD = 5, 4, 6, 2
 
-# From one row's outputs [words, H].
+# The same of one example's outputs [tokens, H].
 PLAIN = {
-    "last": lambda words: np.append(words[-1, : H - BACKWARD], words[0, H - BACKWARD :]),
-    "first_last": lambda words: np.append(words[0], words[-1]),
-    "mean": lambda words: words.mean(axis=0),
-    "max": lambda words: words.max(axis=0),
-    "mean_max": lambda words: np.append(words.mean(axis=0), words.max(axis=0)),
+    "last": lambda y: np.append(y[-1, : H - BACKWARD], y[0, H - BACKWARD :]),
+    "first_last": lambda y: np.append(y[0], y[-1]),
+    "mean": lambda y: y.mean(axis=0),
+    "max": lambda y: y.max(axis=0),
+    "mean_max": lambda y: np.append(y.mean(axis=0), y.max(axis=0)),
 }
 
 every_pooling = pytest.mark.parametrize("name", POOLINGS)
 
 
 def outputs(lengths: np.ndarray, shift: float = 0.0) -> np.ndarray:
-    """As a layer's: zero past a row's length."""
+    """As a layer's: zero past an example's length."""
     y = random(0, T, B, H) + np.float32(shift)
     return np.where((np.arange(T)[:, None] < lengths)[:, :, None], y, 0)
 
@@ -35,9 +35,9 @@ def outputs(lengths: np.ndarray, shift: float = 0.0) -> np.ndarray:
     lengths=st.lists(st.integers(1, T), min_size=B, max_size=B).map(np.array),
     shift=st.sampled_from([-9.0, 0.0, 9.0]),  # all negative, mixed and all positive outputs
 )
-def test_pooling_equals_plain_rows(name, lengths, shift):
+def test_pooling_equals_plain_examples(name, lengths, shift):
     y = outputs(lengths, shift)
-    expected = np.stack([PLAIN[name](y[:length, row]) for row, length in enumerate(lengths)])
+    expected = np.stack([PLAIN[name](y[:length, n]) for n, length in enumerate(lengths)])
     assert_close(POOLINGS[name](jnp.asarray(y), jnp.asarray(lengths), BACKWARD), expected)
 
 
@@ -45,19 +45,18 @@ def test_pooling_equals_plain_rows(name, lengths, shift):
 def test_last_of_one_direction_alone(backward):
     lengths = np.array([1, 3, 5, 2])
     y = outputs(lengths)
-    rows = range(B)
-    expected = y[0] if backward else y[lengths - 1, rows]
+    expected = y[0] if backward else y[lengths - 1, range(B)]
     assert_equal(POOLINGS["last"](jnp.asarray(y), jnp.asarray(lengths), backward), expected)
 
 
 @every_pooling
-def test_row_without_words_is_zero_and_has_no_gradient(name):
-    lengths = jnp.array([3, 0, 5, 0])
-    y = jnp.asarray(outputs(lengths))
+def test_example_without_tokens_is_zero_and_has_no_gradient(name):
+    lengths = np.array([3, 0, 5, 0])
+    y, empty, lengths = jnp.asarray(outputs(lengths)), lengths == 0, jnp.asarray(lengths)
     pooled, gradient = jax.jit(lambda y: (POOLINGS[name](y, lengths, BACKWARD), slope(name, y, lengths)))(y)
-    assert not np.any(pooled[lengths == 0])
+    assert not np.any(pooled[empty])
     assert np.isfinite(gradient).all()
-    assert np.abs(gradient[:, lengths > 0]).max() > 0.1
+    assert np.abs(gradient[:, ~empty]).max() > 0.1
 
 
 def slope(name: str, y: jax.Array, lengths: jax.Array) -> jax.Array:
