@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import Any
 
-from lstm_jax.benchmarks.peers import EPOCHS
+from lstm_jax.benchmarks.implementations import EPOCHS
 from lstm_jax.benchmarks.serving import serve
 
 
@@ -19,7 +19,7 @@ def main() -> None:
                 from lstm_jax import runtime as devices
 
                 devices.configure()
-            made.append(importlib.import_module(f"lstm_jax.benchmarks.peers.{EPOCHS[name].module}").Epochs(name))
+            made.append(importlib.import_module(f"lstm_jax.benchmarks.implementations.{EPOCHS[name].module}").Epochs(name))
         return getattr(made[0], do)(**arguments)
 
     serve(answer)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from lstm_jax.benchmarks.measurement import PASSES, Device, Measurement
-from lstm_jax.benchmarks.peers import PEERS
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations import PEERS
+from lstm_jax.benchmarks.implementations.problem import Case
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 3 * 3600.0  # seconds that an answer may take; a collective of XLA may wait for ever

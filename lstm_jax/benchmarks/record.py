@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Measurement
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 

@@ -22,7 +22,7 @@ itself on an accelerator may have shorter steps than XLA's.)
 """
 
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations.problem import Case
 
 BYTES = {"float32": 4, "bfloat16": 2}
 

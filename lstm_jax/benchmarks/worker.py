@@ -15,8 +15,8 @@ import numpy as np
 from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, memory
 from lstm_jax.benchmarks.measurement import MISSING, PASSES, Device
-from lstm_jax.benchmarks.peers import OURS, PEERS
-from lstm_jax.benchmarks.peers.problem import Built, Case, draw
+from lstm_jax.benchmarks.implementations import OURS, PEERS
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
 from lstm_jax.benchmarks.serving import serve
 from lstm_jax.config import from_json
 
@@ -34,7 +34,7 @@ class Service:
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and both cores."""
         try:
-            self._make = importlib.import_module(f"lstm_jax.benchmarks.peers.{PEERS[self._name].module}").build
+            self._make = importlib.import_module(f"lstm_jax.benchmarks.implementations.{PEERS[self._name].module}").build
         except ModuleNotFoundError as error:
             if error.name == PEERS[self._name].module:  # which is called as the package that it measures
                 return {"error": MISSING}

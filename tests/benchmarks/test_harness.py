@@ -9,7 +9,7 @@ from lstm_jax.benchmarks import epoch
 from lstm_jax.benchmarks import harness as turns
 from lstm_jax.benchmarks.harness import Worker, started
 from lstm_jax.benchmarks.measurement import Device, ratio
-from lstm_jax.benchmarks.peers import EPOCHS, PEERS
+from lstm_jax.benchmarks.implementations import EPOCHS, PEERS
 from tests.benchmarks.helpers import CASES, FakeWorker, failed, measured
 
 

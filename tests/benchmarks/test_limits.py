@@ -8,7 +8,7 @@ import pytest
 from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, roofs
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.worker import Service
 
 LIMITS = Limits(100.0, 50.0, 10.0, 2.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks import layers, record, report, roofline
-from lstm_jax.benchmarks.peers import PEERS
+from lstm_jax.benchmarks.implementations import PEERS
 from lstm_jax.errors import ConfigError, UserError
 from tests.benchmarks.helpers import CASES, LIMITS, all_measured, failed, measured, recorded
 

@@ -9,7 +9,7 @@ from lstm_jax.benchmarks import harness as turns
 from lstm_jax.benchmarks import layers, suites
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations.problem import Case
 
 
 @pytest.fixture

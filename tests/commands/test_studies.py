@@ -22,7 +22,7 @@ def get_config(kind):
 
 
 def test_bench_measures_the_text_pipeline(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("lstm_jax.benchmarks.text.WORDS", 20_000)
+    monkeypatch.setattr("lstm_jax.benchmarks.suites.text.WORDS", 20_000)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
     ended = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")
     assert ended.code == 0, ended.err

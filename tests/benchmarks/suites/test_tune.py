@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lstm_jax.benchmarks import tune
-from lstm_jax.benchmarks.tune import Speeds
+from lstm_jax.benchmarks.suites.tune import Speeds
 from lstm_jax.layers import auto
 from lstm_jax.layers.auto import Choice, Way, measured
 

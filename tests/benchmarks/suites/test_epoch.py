@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks import epoch, epoch_task
-from lstm_jax.benchmarks.epoch import Case, Measurement
+from lstm_jax.benchmarks.suites.epoch import Case, Measurement
 from lstm_jax.benchmarks.measurement import quartiles
-from lstm_jax.benchmarks.peers import EPOCHS
-from lstm_jax.benchmarks.peers.our_epoch import Epochs as Ours
+from lstm_jax.benchmarks.implementations import EPOCHS
+from lstm_jax.benchmarks.implementations.ours_epoch import Epochs as Ours
 from lstm_jax.config import Config, to_json
 
 
@@ -65,7 +65,7 @@ def prepared(config: Config, folder: Path, padding: str = "end"):
     """Ours, PyTorch's by name, and what all said first."""
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)  # which beside JAX's is faster at this size
-    from lstm_jax.benchmarks.peers.torch_epoch import Epochs
+    from lstm_jax.benchmarks.implementations.torch_epoch import Epochs
 
     ours, theirs = Ours("ours"), {name: Epochs(name) for name in ("torch_bucketed", "torch_padded")}
     told = ours.prepare(to_json(config), str(folder), padding)

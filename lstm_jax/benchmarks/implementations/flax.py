@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from lstm_jax.benchmarks.peers.compiling import compiled
-from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.compiling import compiled
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
 
 GATES = "ifgo"
 

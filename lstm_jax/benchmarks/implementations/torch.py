@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
-from lstm_jax.benchmarks.peers.torch_device import torch_device
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.torch_device import torch_device
 from lstm_jax.types import HostArray
 
 

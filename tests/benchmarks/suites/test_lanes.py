@@ -1,7 +1,7 @@
 """The benchmark of lanes measures all ways, and its table says what the fastest gains over the fastest solo."""
 
 from lstm_jax.benchmarks import lanes
-from lstm_jax.benchmarks.lanes import SOLO, Speeds, Way
+from lstm_jax.benchmarks.suites.lanes import SOLO, Speeds, Way
 from lstm_jax.config import validate
 from tests.studies.tiny_study import tiny_task
 

@@ -13,7 +13,7 @@ import numpy as np
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.harness import PAUSE_SECONDS, Worker
 from lstm_jax.benchmarks.measurement import Ratio, cell, quartiles
-from lstm_jax.benchmarks.peers import EPOCHS
+from lstm_jax.benchmarks.implementations import EPOCHS
 from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.training.workdir import write_json
 

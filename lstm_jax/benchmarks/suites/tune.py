@@ -14,8 +14,8 @@ import numpy as np
 
 from lstm_jax import runtime as devices
 from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.peers import ours
-from lstm_jax.benchmarks.peers.problem import Case, draw
+from lstm_jax.benchmarks.implementations import ours
+from lstm_jax.benchmarks.implementations.problem import Case, draw
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack

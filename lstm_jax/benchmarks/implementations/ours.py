@@ -9,8 +9,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lstm_jax.benchmarks.peers.compiling import compiled
-from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.compiling import compiled
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
 from lstm_jax.cells.lstm import LSTMParams
 from lstm_jax.config import ModelConfig
 from lstm_jax.layers import Directions, Layer

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.benchmarks.peers.compiling import compiled
-from lstm_jax.benchmarks.peers.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.compiling import compiled
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
 
 os.environ["KERAS_BACKEND"] = "jax"
 import keras  # which reads the variable when it is imported

@@ -1,6 +1,6 @@
 """The sizes that ``bench.py`` measures."""
 
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.implementations.problem import Case
 
 # Layers of the published systems, at the batches and the lengths that they pad to.
 SYSTEMS = (

@@ -8,7 +8,7 @@ import pytest
 import bench
 from configs.studies import systems
 from lstm_jax.benchmarks import start
-from lstm_jax.benchmarks.start import STAGES, Started, Starts
+from lstm_jax.benchmarks.suites.start import STAGES, Started, Starts
 from lstm_jax.errors import UserError
 from tests.commands.helpers import TINY
 

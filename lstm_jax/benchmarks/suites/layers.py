@@ -9,7 +9,7 @@ from lstm_jax.benchmarks import record, report, roofline, roofs
 from lstm_jax.benchmarks.about import about
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device, Measurement
-from lstm_jax.benchmarks.peers import OURS, PEERS
+from lstm_jax.benchmarks.implementations import OURS, PEERS
 from lstm_jax.benchmarks.record import Record
 from lstm_jax.benchmarks.suites import SUITES
 from lstm_jax.errors import ConfigError, UserError

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from lstm_jax.benchmarks import epoch_task
 from lstm_jax.benchmarks.epoch_task import Reviews, Task
-from lstm_jax.benchmarks.peers.torch_device import torch_device
-from lstm_jax.benchmarks.peers.torch_network import Network
+from lstm_jax.benchmarks.implementations.torch_device import torch_device
+from lstm_jax.benchmarks.implementations.torch_network import Network
 
 
 class Batch(NamedTuple):

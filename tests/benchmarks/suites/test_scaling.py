@@ -8,8 +8,8 @@ import pytest
 from configs import floydhub_amazon
 from lstm_jax.benchmarks import harness as turns
 from lstm_jax.benchmarks import scaling, start, text
-from lstm_jax.benchmarks.peers.problem import Case
-from lstm_jax.benchmarks.scaling import FIRST, FORWARD, PREPARE, STEP, TRAIN, Point
+from lstm_jax.benchmarks.implementations.problem import Case
+from lstm_jax.benchmarks.suites.scaling import FIRST, FORWARD, PREPARE, STEP, TRAIN, Point
 from tests.studies.tiny_study import tiny_task
 
 FOUND = [

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks.harness import TOLERANCE
-from lstm_jax.benchmarks.peers import EPOCHS, PEERS
-from lstm_jax.benchmarks.peers.problem import Case, Results, draw
+from lstm_jax.benchmarks.implementations import EPOCHS, PEERS
+from lstm_jax.benchmarks.implementations.problem import Case, Results, draw
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages; they are not ours to mend
 
@@ -24,7 +24,7 @@ def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.n
     module = PEERS[name].module
     if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
         pytest.skip(f"{module} is not installed")
-    build = importlib.import_module(f"lstm_jax.benchmarks.peers.{module}").build
+    build = importlib.import_module(f"lstm_jax.benchmarks.implementations.{module}").build
     problem = draw(case)
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
     problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))
@@ -55,7 +55,7 @@ def test_equals_ours_whatever_the_padding(name, dtype, reference):
 
 def test_pytorch_computes_where_jax_does_or_not_at_all():
     torch = pytest.importorskip("torch")
-    from lstm_jax.benchmarks.peers.torch_device import torch_device
+    from lstm_jax.benchmarks.implementations.torch_device import torch_device
 
     assert torch_device("cpu") == "cpu"
     with pytest.raises(RuntimeError, match="not measured: JAX computes on tpu"):
