@@ -23,10 +23,10 @@ from lstm_jax.types import Lengths, MatmulDtype, Outputs, RowKeys, Sequence
 CHOICES = Path(__file__).with_name("choices.json")
 
 
-class Way(NamedTuple):
-    """A way to compute an LSTM."""
+class Implementation(NamedTuple):
+    """An implementation of the LSTM with its settings."""
 
-    implementation: str  # scan | custom_vjp
+    name: str  # scan | custom_vjp
     block: int = 0  # of the custom VJP
     gatewise: bool = False  # of the custom VJP
 
@@ -34,7 +34,7 @@ class Way(NamedTuple):
         self, hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
     ) -> Layer:
         """The Layer of it; arguments as those of :func:`lstm_vjp`."""
-        if self.implementation == "scan":
+        if self.name == "scan":
             return scan(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
         return lstm_vjp(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
 
@@ -45,27 +45,27 @@ class Choice(NamedTuple):
     batch: int  # B
     inputs: int  # D
     hidden: int  # H
-    way: Way
+    implementation: Implementation
 
 
-UNMEASURED = Way("custom_vjp")
+UNMEASURED = Implementation("custom_vjp")
 
 
-def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Way:
+def nearest(choices: Sized[Choice], batch: int, inputs: int, hidden: int) -> Implementation:
     """The way of the size nearest in its logarithms; ``UNMEASURED`` without any."""
 
     def distance(choice: Choice) -> float:
         pairs = ((choice.batch, batch), (choice.inputs, inputs), (choice.hidden, hidden))
         return sum(math.log(known / asked) ** 2 for known, asked in pairs)
 
-    return min(choices, key=distance).way if choices else UNMEASURED
+    return min(choices, key=distance).implementation if choices else UNMEASURED
 
 
 @cache
 def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
     """The table's part for a backend and a type of products, float32 | bfloat16."""
     found = json.loads(CHOICES.read_text()).get(backend, {"sizes": {}})["sizes"].get(dtype, [])
-    return tuple(Choice(batch, inputs, hidden, Way(*way)) for batch, inputs, hidden, *way in found)
+    return tuple(Choice(batch, inputs, hidden, Implementation(*own)) for batch, inputs, hidden, *own in found)
 
 
 def auto_lstm(
@@ -82,7 +82,7 @@ def auto_lstm(
         state: LSTMState | None = None,
     ) -> tuple[Outputs, LSTMState]:
         _, batch, inputs = x.shape
-        way = nearest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
-        return way.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
+        chosen = nearest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
+        return chosen.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
     return Layer(lstm(hidden_size, forget_bias).init, apply)

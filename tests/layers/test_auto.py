@@ -5,10 +5,10 @@ import pytest
 
 from lstm_jax.cells import lstm
 from lstm_jax.layers import auto, auto_lstm, scan
-from lstm_jax.layers.auto import UNMEASURED, Choice, Way, measured, nearest
+from lstm_jax.layers.auto import UNMEASURED, Choice, Implementation, measured, nearest
 from tests.helpers import assert_close, random, random_weights
 
-SMALL, LARGE = Way("scan"), Way("custom_vjp", 16, True)
+SMALL, LARGE = Implementation("scan"), Implementation("custom_vjp", 16, True)
 CHOICES = (Choice(8, 32, 32, SMALL), Choice(64, 512, 512, LARGE))
 
 
@@ -30,14 +30,14 @@ def test_the_table_of_this_project_can_be_read(dtype):
     assert measured("cpu", dtype)
     for choice in measured("cpu", dtype):
         assert min(choice[:3]) >= 1
-        assert choice.way.implementation in ("scan", "custom_vjp")
+        assert choice.implementation.name in ("scan", "custom_vjp")
 
 
 @pytest.mark.parametrize(("way", "dtype"), [(SMALL, "float32"), (LARGE, "float32"), (LARGE, "bfloat16")])
 def test_the_way_that_the_table_names_is_taken(monkeypatch, way, dtype):
     taken, rounded = [], None if dtype == "float32" else dtype
-    real = Way.layer
-    monkeypatch.setattr(Way, "layer", lambda self, *given: taken.append(self) or real(self, *given))
+    real = Implementation.layer
+    monkeypatch.setattr(Implementation, "layer", lambda self, *given: taken.append(self) or real(self, *given))
     monkeypatch.setattr(auto, "measured", lambda *asked: (Choice(1, 1, 1, way),) if asked == ("cpu", dtype) else ())
     layer = auto_lstm(5, reverse=True, matmul_dtype=rounded)
     reference = scan(lstm(5, matmul_dtype=rounded), reverse=True)

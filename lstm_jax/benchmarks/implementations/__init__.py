@@ -1,17 +1,21 @@
-"""Implementations of the same LSTM and of the same epoch, each in a module that is imported in its own process."""
+"""Implementations of the same LSTM layers and of the same epoch of training, a module each.
+
+A module is imported only in the process that measures it. One of layers has a function ``build``; see
+:mod:`~lstm_jax.benchmarks.implementations.problem`.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Peer(NamedTuple):
-    """Where an implementation is."""
+class Entry(NamedTuple):
+    """A row of the tables below."""
 
     module: str  # of this package
-    environment: Mapping[str, str] = {}  # what its process has beyond ours
+    environment: Mapping[str, str] = {}  # variables that its process has beyond ours
 
 
-# Large arrays that glibc hands back to Linux after each call are pages to fault in at the next: it keeps them here.
+# glibc hands large freed arrays back to Linux, and the next call faults their pages in again. Here it keeps them.
 _KEEPS_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "20000000000",
@@ -19,25 +23,24 @@ _KEEPS_MEMORY = {
     "MALLOC_TOP_PAD_": "67108864",
 }
 
-PEERS = {
-    "auto": Peer("ours"),
-    "custom_vjp": Peer("ours"),
-    "scan": Peer("ours"),
-    "flax": Peer("flax"),
-    "flax_malloc": Peer("flax", _KEEPS_MEMORY),
-    "keras": Peer("keras"),
-    "keras_malloc": Peer("keras", _KEEPS_MEMORY),
-    "torch": Peer("torch"),
-    "torch_malloc": Peer("torch", _KEEPS_MEMORY),
-    "torch_packed": Peer("torch"),
-    "torch_compiled": Peer("torch"),
+LAYERS = {
+    "auto": Entry("ours"),
+    "custom_vjp": Entry("ours"),
+    "scan": Entry("ours"),
+    "flax": Entry("flax"),
+    "flax_malloc": Entry("flax", _KEEPS_MEMORY),
+    "keras": Entry("keras"),
+    "keras_malloc": Entry("keras", _KEEPS_MEMORY),
+    "torch": Entry("torch"),
+    "torch_malloc": Entry("torch", _KEEPS_MEMORY),
+    "torch_packed": Entry("torch"),
+    "torch_compiled": Entry("torch"),
 }
-OURS = tuple(name for name, peer in PEERS.items() if peer.module == "ours")
+OURS = tuple(name for name, entry in LAYERS.items() if entry.module == "ours")
 
-# Of an epoch.
 EPOCHS = {
-    "ours": Peer("our_epoch"),
-    "torch_bucketed": Peer("torch_epoch"),
-    "torch_bucketed_malloc": Peer("torch_epoch", _KEEPS_MEMORY),
-    "torch_padded": Peer("torch_epoch"),
+    "ours": Entry("ours_epoch"),
+    "torch_bucketed": Entry("torch_epoch"),
+    "torch_bucketed_malloc": Entry("torch_epoch", _KEEPS_MEMORY),
+    "torch_padded": Entry("torch_epoch"),
 }

@@ -1,4 +1,4 @@
-"""Flax's ``nn.RNN(OptimizedLSTMCell)``, as its documentation has it."""
+"""Flax's ``nn.RNN(OptimizedLSTMCell)``, used as in its documentation."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from lstm_jax.benchmarks.implementations.compiling import compiled
-from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights, build_jax
 
 GATES = "ifgo"
 
@@ -21,20 +20,20 @@ class _Network(nn.Module):
     def __call__(self, x: Any, lengths: Any) -> Any:
         given = lengths if self.case.ragged else None
         for _ in range(self.case.layers):
-            ways = [self._one() for _ in range(self.case.directions)]
-            both = nn.Bidirectional(ways[0], ways[-1], time_major=True)
-            x = (both if self.case.directions == 2 else ways[0])(x, seq_lengths=given)
+            directions = [self._direction() for _ in range(self.case.directions)]
+            both = nn.Bidirectional(directions[0], directions[-1], time_major=True)
+            x = (both if self.case.directions == 2 else directions[0])(x, seq_lengths=given)
         return x
 
-    def _one(self) -> nn.RNN:
-        # Of a cell's types it is param_dtype that its state takes.
+    def _direction(self) -> nn.RNN:
+        # A cell's state takes the type of param_dtype.
         cell = nn.OptimizedLSTMCell(self.case.units, dtype=self.dtype, param_dtype=self.dtype)
         return nn.RNN(cell, time_major=True)
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
-    """Flax on one device, which is what it takes by itself, everything in the type."""
-    del name, platform  # which is JAX's own
+    """Builds Flax layers on one device, Flax's own default, with everything in the type ``dtype``."""
+    del name, platform  # JAX computes on its own default
     network = _Network(case, dtype)
     x, probe = (jnp.asarray(value, dtype) for value in (problem.x, problem.probe))
     lengths = jnp.asarray(problem.lengths)
@@ -53,13 +52,11 @@ def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) ->
         return Results(np.asarray(y, np.float32) * alive, layers, of_x)
 
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
-    forward, forward_seconds = compiled(network.apply, params, x, lengths)
-    train, train_seconds = compiled(jax.grad(loss, argnums=(0, 1)), params, x, lengths, probe)
-    return Built(forward, train, results, {"forward": forward_seconds, "train": train_seconds})
+    return build_jax(network.apply, jax.grad(loss, argnums=(0, 1)), (params, x, lengths), probe, results)
 
 
 def _cells(params: Any) -> list[str]:
-    """Names of the cells, by layer and direction."""
+    """The names of the cells in the order of layers and directions."""
     return sorted(params, key=lambda name: int(name.rpartition("_")[2]))
 
 

@@ -7,26 +7,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.benchmarks.implementations.compiling import compiled
-from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights, build_jax
 
 os.environ["KERAS_BACKEND"] = "jax"
-import keras  # which reads the variable when it is imported
+import keras  # noqa: E402 - reads the variable when it is imported
 
 
 def _layer(case: Case, dtype: str) -> Any:
-    # Its own first values, which are not used, are a QR decomposition, which JAX lacks in bfloat16.
+    # The default initial values need a QR decomposition, which JAX lacks in bfloat16. They are replaced anyway.
     layer = keras.layers.LSTM(case.units, return_sequences=True, recurrent_initializer="zeros", dtype=dtype)
     return keras.layers.Bidirectional(layer, dtype=dtype) if case.directions == 2 else layer
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
-    """Keras on one device, its inputs ``[B, T, D]`` as it wants them, everything in the type.
+    """Builds Keras layers on one device, with inputs ``[B, T, D]`` and everything in the type ``dtype``.
 
-    A mask is given where rows end early: what Keras then computes past a row's end repeats its last output, which
-    nothing reads. Its backward direction meets the padding first and keeps its first state until the row's last word.
+    Keras gets a mask where examples end early. Past an example's end it then repeats the last output, which nothing
+    reads; its backward direction meets the padding first and keeps its initial state until the last token.
     """
-    del name, platform  # which is JAX's own
+    del name, platform  # JAX computes on its own default
     layers = [_layer(case, dtype) for _ in range(case.layers)]
     x, probe = (jnp.asarray(value.swapaxes(0, 1), dtype) for value in (problem.x, problem.probe))
     alive = jnp.asarray(np.arange(case.steps) < problem.lengths[:, None])
@@ -51,6 +50,4 @@ def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) ->
         y = np.asarray(y, np.float32) * np.asarray(alive)[:, :, None]
         return Results(y.swapaxes(0, 1), layers, of_x.swapaxes(0, 1))
 
-    forward, forward_seconds = compiled(apply, params, x, alive)
-    train, train_seconds = compiled(jax.grad(loss, argnums=(0, 1)), params, x, alive, probe)
-    return Built(forward, train, results, {"forward": forward_seconds, "train": train_seconds})
+    return build_jax(apply, jax.grad(loss, argnums=(0, 1)), (params, x, alive), probe, results)

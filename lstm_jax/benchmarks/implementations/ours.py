@@ -1,4 +1,4 @@
-"""This project's layers, the batch sharded over all devices as ``train.py`` does."""
+"""This project's layers, with the batch sharded over all devices as in ``train.py``."""
 
 from functools import partial
 from typing import Any
@@ -9,8 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lstm_jax.benchmarks.implementations.compiling import compiled
-from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
+from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights, build_jax
 from lstm_jax.cells.lstm import LSTMParams
 from lstm_jax.config import ModelConfig
 from lstm_jax.layers import Directions, Layer
@@ -18,12 +17,12 @@ from lstm_jax.models.classifier import recurrent_layers
 
 
 def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
-    """Ours by the way that ``model.implementation`` names.
+    """Builds the layers with ``model.implementation`` set to ``name``.
 
-    The type is that of the operands of matrix products, which add up in float32; parameters, inputs, state and what the
-    backward pass needs are float32 whatever it is.
+    Only the operands of matrix products have the type ``dtype``. They are summed in float32, and parameters, inputs,
+    state and saved activations are float32.
     """
-    del platform  # which is JAX's own
+    del platform  # JAX computes on its own default
     config = ModelConfig(
         hidden_size=case.units,
         layers=case.layers,
@@ -31,39 +30,33 @@ def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) ->
         implementation=name,
         matmul_dtype=dtype,
     )
-    return of_layer(recurrent_layers(config), case, problem)
+    return build_layer(recurrent_layers(config), case, problem)
 
 
-def of_layer(layer: Layer, case: Case, problem: Problem) -> Built:
-    """A stack of layers of the case's sizes."""
+def build_layer(layer: Layer, case: Case, problem: Problem) -> Built:
+    """Builds a stack of layers of the case's sizes."""
     devices = max(n for n in range(1, len(jax.devices()) + 1) if case.batch % n == 0)
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
-    rows, row, everywhere = P(None, "data"), P("data"), P()
+    sequences, examples, everywhere = P(None, "data"), P("data"), P()
     params = jax.device_put(_params(problem), NamedSharding(mesh, everywhere))
-    x, probe = (jax.device_put(value, NamedSharding(mesh, rows)) for value in (problem.x, problem.probe))
-    lengths = jax.device_put(problem.lengths, NamedSharding(mesh, row))
+    x, probe = (jax.device_put(value, NamedSharding(mesh, sequences)) for value in (problem.x, problem.probe))
+    lengths = jax.device_put(problem.lengths, NamedSharding(mesh, examples))
 
-    @partial(jax.shard_map, mesh=mesh, in_specs=(everywhere, rows, row), out_specs=rows, check_vma=False)
+    shard = partial(jax.shard_map, mesh=mesh, check_vma=False)
+
+    @partial(shard, in_specs=(everywhere, sequences, examples), out_specs=sequences)
     def forward(params: Any, x: Any, lengths: Any) -> Any:
         return layer.apply(params, x, lengths)[0]
 
     def loss(params: Any, x: Any, lengths: Any, probe: Any) -> Any:
         return jnp.sum(layer.apply(params, x, lengths)[0] * probe)
 
-    @partial(
-        jax.shard_map,
-        mesh=mesh,
-        in_specs=(everywhere, rows, row, rows),
-        out_specs=(everywhere, rows),
-        check_vma=False,
-    )
+    @partial(shard, in_specs=(everywhere, sequences, examples, sequences), out_specs=(everywhere, sequences))
     def train(params: Any, x: Any, lengths: Any, probe: Any) -> Any:
         of_params, of_x = jax.grad(loss, argnums=(0, 1))(params, x, lengths, probe)
         return jax.lax.psum(of_params, "data"), of_x
 
-    run_forward, forward_seconds = compiled(forward, params, x, lengths)
-    run_train, train_seconds = compiled(train, params, x, lengths, probe)
-    return Built(run_forward, run_train, _results, {"forward": forward_seconds, "train": train_seconds})
+    return build_jax(forward, train, (params, x, lengths), probe, _results)
 
 
 def _params(problem: Problem) -> Any:

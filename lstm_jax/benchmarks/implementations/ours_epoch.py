@@ -1,6 +1,5 @@
-"""An epoch of training by this project's own loop, and the task that others are given to do the same."""
+"""An epoch of training by this project's own loop, and the task that the others get to train the same epoch."""
 
-import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -10,13 +9,13 @@ import jax
 import numpy as np
 
 from lstm_jax import config as configs
-from lstm_jax.benchmarks import epoch_task
-from lstm_jax.benchmarks.epoch_task import Reviews, Task
+from lstm_jax import runtime
+from lstm_jax.benchmarks.implementations import epoch_task
+from lstm_jax.benchmarks.implementations.epoch_task import Batches, Task
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
 from lstm_jax.data import tokenizer as tokens
 from lstm_jax.data.batching import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
-from lstm_jax.runtime import machine
 from lstm_jax.studies import stepping
 from lstm_jax.training import loop as loops
 from lstm_jax.training import run
@@ -30,129 +29,126 @@ from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
 
-class Epochs:
-    """What a worker does for ``ours``."""
+class Service:
+    """The process of ``ours``; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
         del name  # there is one of ours
+        runtime.configure()
 
     def prepare(self, config: str, folder: str, padding: str) -> dict[str, Any]:
-        """Prepares the reviews, compiles all that an epoch runs, and writes the task for the others.
+        """Prepares the data, compiles all that an epoch runs, and writes the task for the others.
 
         Args:
-          config: as JSON; ``train.steps`` are the most that an epoch is to have, 0 for all.
-          folder: for the task.
-          padding: that ``torch_padded`` is to use: front | end.
+          config: as JSON; ``train.steps`` is the most steps of the epoch, 0 for all.
+          folder: where the task is written.
+          padding: see ``Task``.
         """
         own = configs.from_json(config)
         corpora = corpus.prepare(own.data)
         whole = steps_per_epoch(len(corpora.train.labels), own.train.batch_size)
         own.train.epochs, own.train.steps = 1, min(own.train.steps or whole, whole)
-        own.train.keep_epochs = ""  # nothing is kept, and steps could not be limited with it
+        own.train.keep_epochs = ""  # steps cannot be limited with it
         self._config, self._lane = validate(own), Lane(own.seed, {})
         self.loop, first = run.assemble(own, corpora, [self._lane])
-        self._mesh = make_mesh(1, own.train.batch_size, own.train.devices)
-        self._test = make_feed(corpora.test, self._mesh)
+        self._test = make_feed(corpora.test, make_mesh(1, own.train.batch_size, own.train.devices))
         self._calls = stepping.first_epoch(self.loop, [self._lane])
         task = self._task(corpora, first.state, padding)
         epoch_task.write(Path(folder), task)
         losses = self._first_losses(corpora.train, first.state, task)
-        self._warm(first.state)
+        self._warm_up(first.state)
         return {
             "first_losses": losses,
-            "device": machine(),
+            "device": runtime.machine(),
             "compile_seconds": self.loop.program.compile_seconds,
             "steps": self.loop.total_steps,
-            "reviews": int((task.train.batches >= 0).sum()),
+            "examples": int((task.batches["train"].examples >= 0).sum()),
         }
 
     def epoch(self) -> dict[str, Any]:
-        """Trains an epoch from the first weights, as ``train.py`` does; seconds of training, and with validation and
-        checkpoints too."""
+        """Trains an epoch from the initial weights as ``train.py`` does.
+
+        Returns:
+          Seconds of training, and of training with validation and checkpoints.
+        """
         first = run.fresh(self.loop.program, [self._lane.seed], [self._lane.hparams(self._config)])
         jax.block_until_ready(first.state)
-        moments = []  # when the metrics of steps have come, the last step's before its weights are validated
-        with tempfile.TemporaryDirectory() as folder:
-            checkpoints, notes = Checkpoints(Path(folder)), Notes.from_json(first.notes)
+        moments = []  # when the metrics of steps arrived; the last step's arrive before its weights are validated
+        follow = lambda step, steps: moments.append(time.perf_counter())
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            checkpoints, notes = Checkpoints(folder), Notes.from_json(first.notes)
             checkpoints.open()
             start = time.perf_counter()
-            self.state, _, _ = loops.run(
-                self.loop,
-                first.state,
-                first.best,
-                notes,
-                checkpoints,
-                Path(folder),
-                lambda step, steps: moments.append(time.perf_counter()),
-            )
+            self.state, _, _ = loops.run(self.loop, first.state, first.best, notes, checkpoints, folder, follow)
             checkpoints.finish()
             end = time.perf_counter()
         return {"train_seconds": moments[-1] - start, "epoch_seconds": end - start}
 
     def evaluate(self) -> dict[str, Any]:
-        """The accuracy on test reviews of what the last epoch trained."""
+        """The accuracy on the test split of what the last epoch trained."""
         buckets = bucket_lengths(corpus.lengths(self._test.host), self._config.train.buckets)
         sums = loops.evaluate(self.loop.program, self._test, buckets, self._config.train, to_evaluate(self.state))
-        return {"accuracy": float(sums.correct[0] / sums.reviews[0]), "reviews": int(sums.reviews[0])}
+        return {"accuracy": float(sums.correct[0] / sums.reviews[0]), "examples": int(sums.reviews[0])}
 
     def weights(self, state: TrainState) -> dict[str, HostArray]:
-        """Weights that are evaluated, by path."""
+        """The evaluated weights by path."""
         leaves, _ = jax.tree_util.tree_flatten_with_path({**evaluated_params(state), **state.frozen})
         return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf[0]) for path, leaf in leaves}
 
     def _task(self, corpora: corpus.Corpora, state: TrainState, padding: str) -> Task:
-        config, loop = self._config, self.loop
-        calls = [Call(call.length, call.reviews[0]) for call in self._calls]
-        plans = {
-            part: evaluation_plan(
-                corpus.lengths(reviews), buckets, config.train.batch_size, config.train.steps_per_call
-            )
-            for part, reviews, buckets in (
-                ("validation", corpora.validation, loop.buckets),
-                ("test", corpora.test, bucket_lengths(corpus.lengths(corpora.test), config.train.buckets)),
-            )
-        }
-        factor = schedule(config.optimizer, loop.total_steps)
+        config, total = self._config, self.loop.total_steps
+        factor = schedule(config.optimizer, total)
+        train = [Call(call.length, call.reviews[0]) for call in self._calls]
         return Task(
-            config=dataclasses.asdict(config),
+            config=config,
             hparams=self._lane.hparams(config),
             unknown=tokens.unknown(corpora.tokenizer),
             platform=jax.default_backend(),
             padding=padding,
-            factors=np.array([factor(step) for step in range(loop.total_steps)], np.float64),
+            factors=np.array([factor(step) for step in range(total)], np.float64),
             weights=self.weights(state),
-            train=_reviews(corpora.train, calls, loop.total_steps),
-            validation=_reviews(corpora.validation, plans["validation"]),
-            test=_reviews(corpora.test, plans["test"]),
+            batches={
+                "train": _batches(corpora.train, train, total),
+                "validation": self._evaluated(corpora.validation, self.loop.buckets),
+                "test": self._evaluated(
+                    corpora.test, bucket_lengths(corpus.lengths(corpora.test), config.train.buckets)
+                ),
+            },
         )
 
-    def _first_losses(self, reviews: FlatCorpus, state: TrainState, task: Task) -> dict[str, float]:
-        """Of the first batch, without dropout, as it is read in buckets and as it is read padded."""
-        rows, tokens_config = task.train.batches[:1], self._config.data.tokens
-        alone = corpus.take(reviews, rows[rows >= 0])
+    def _evaluated(self, split: FlatCorpus, buckets: tuple[int, ...]) -> Batches:
+        """The batches in which a split is evaluated."""
+        train = self._config.train
+        return _batches(split, evaluation_plan(corpus.lengths(split), buckets, train.batch_size, train.steps_per_call))
+
+    def _first_losses(self, train: FlatCorpus, state: TrainState, task: Task) -> dict[str, float]:
+        """The losses of the first batch without dropout, read in its bucket and read padded."""
+        first, longest = task.batches["train"].examples[:1], self._config.data.tokens.max_length
+        alone = corpus.take(train, first[first >= 0])
         if task.padding == "front":
-            alone = corpus.pad_left(alone, tokens_config.max_length)
-        numbers = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, rows).astype(np.int32)
+            alone = corpus.pad_left(alone, longest)
+        feed = make_feed(alone, make_mesh(1, self._config.train.batch_size, self._config.train.devices))
+        numbers = np.where(first >= 0, np.cumsum(first >= 0) - 1, first).astype(np.int32)
         return {
-            "bucketed": self._loss(state, self.loop.train, rows, int(task.train.lengths[0])),
-            "padded": self._loss(state, make_feed(alone, self._mesh), numbers, tokens_config.max_length),
+            "bucketed": self._loss(state, self.loop.train, first, int(task.batches["train"].lengths[0])),
+            "padded": self._loss(state, feed, numbers, longest),
         }
 
-    def _loss(self, state: TrainState, feed: Feed, rows: HostArray, length: int) -> float:
-        given, reviews = loops.feed_arguments(feed, rows, length, self._config.train.steps_per_call)
-        sums = self.loop.program.evaluate(to_evaluate(state), given, reviews, 1, length)
+    def _loss(self, state: TrainState, feed: Feed, examples: HostArray, length: int) -> float:
+        given, batch = loops.feed_arguments(feed, examples, length, self._config.train.steps_per_call)
+        sums = self.loop.program.evaluate(to_evaluate(state), given, batch, 1, length)
         return float(sums.loss[0] / sums.reviews[0])
 
-    def _warm(self, state: TrainState) -> None:
-        """Compiles what an epoch runs by running a call of every length, and a validation; the state is donated."""
+    def _warm_up(self, state: TrainState) -> None:
+        """Compiles all that an epoch runs by running it, on a state that is donated."""
         for call in {call.length: call for call in self._calls}.values():
             state = stepping.make(self.loop, state, call)
-        loops.evaluate(
-            self.loop.program, self.loop.validation, self.loop.buckets, self._config.train, to_evaluate(state)
-        )
+        loop = self.loop
+        loops.evaluate(loop.program, loop.validation, loop.buckets, self._config.train, to_evaluate(state))
 
 
-def _reviews(reviews: FlatCorpus, calls: list[Call], steps: int | None = None) -> Reviews:
-    batches = np.concatenate([call.reviews for call in calls])
+def _batches(split: FlatCorpus, calls: list[Call], steps: int | None = None) -> Batches:
+    examples = np.concatenate([call.reviews for call in calls])
     lengths = np.concatenate([np.full(len(call.reviews), call.length) for call in calls])
-    return Reviews(*reviews, batches[:steps], lengths[:steps])
+    return Batches(*split, examples[:steps], lengths[:steps])

@@ -8,22 +8,33 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights
-from lstm_jax.benchmarks.implementations.torch_device import torch_device
 from lstm_jax.types import HostArray
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
-    """PyTorch on the kind of device that JAX computes on, everything in the type.
-
-    ``torch`` pads, unless rows that end early are also read backwards: it would begin with the padding.
-    ``torch_packed`` always packs, ``torch_compiled`` is ``torch.compile`` of the first (which leaves its loop alone),
-    ``torch_malloc`` the first in a process that keeps its memory.
+def torch_device(platform: str) -> str:
+    """PyTorch's name for JAX's kind of device.
 
     Raises:
-      RuntimeError: it has no such device.
+      RuntimeError: PyTorch has no such device, and times on another one would not compare.
+    """
+    device = {"cpu": "cpu", "gpu": "cuda"}.get(platform)
+    if device is None or (device == "cuda" and not torch.cuda.is_available()):
+        raise RuntimeError(f"not measured: JAX computes on {platform}, which this PyTorch cannot")
+    return device
+
+
+def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+    """Builds PyTorch layers on the kind of device that JAX computes on, with everything in the type ``dtype``.
+
+    ``torch`` pads, except where examples end early and are also read backwards, since reading would begin with the
+    padding. ``torch_packed`` always packs. ``torch_compiled`` is ``torch.compile`` of ``torch``; it leaves the loop
+    alone.
+
+    Raises:
+      RuntimeError: PyTorch has no such device.
     """
     device = torch_device(platform)
-    torch.backends.cudnn.allow_tf32 = False  # float32 is float32 for all
+    torch.backends.cudnn.allow_tf32 = False  # as in all other implementations
     kind = getattr(torch, dtype)
     module = torch.nn.LSTM(case.inputs, case.units, case.layers, bidirectional=case.directions == 2)
     with torch.no_grad():
@@ -58,15 +69,15 @@ def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) ->
         return Results(_host(y * alive), _weights(of_weights, case), of_x)
 
     seconds = {}
-    for part, run in (("forward", forward), ("train", train)):
+    for pass_, run in (("forward", forward), ("train", train)):
         start = time.perf_counter()
         run()
-        seconds[part] = time.perf_counter() - start
+        seconds[pass_] = time.perf_counter() - start
     return Built(forward, train, results, seconds)
 
 
 def _ordered(problem: Problem) -> list[HostArray]:
-    """Weights in PyTorch's order, one bias of its two."""
+    """The weights in PyTorch's order. The second of its two biases is 0."""
     own = [each for layer in problem.weights for each in layer]
     return [value for w in own for value in (w.input_kernel.T, w.recurrent_kernel.T, w.bias, np.zeros_like(w.bias))]
 

@@ -1,7 +1,11 @@
-"""A ``TextClassifier`` written for PyTorch, as someone would who has only PyTorch, on the same weights."""
+"""The networks of ``configs/keras_imdb.py`` and ``configs/imdb.py`` written for PyTorch, on the same initial weights.
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+One LSTM layer, in one direction with its last output or in both directions with the mean and the maximum, perhaps over
+segments and with a linear part over words and pairs. Other configs are refused.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,31 +16,31 @@ Weights = Mapping[str, np.ndarray]  # by path, as ``layers/cells/0/input_kernel`
 
 
 class Network(nn.Module):
-    """Embedding, LSTM layers, pooling, dense head, and the linear part over words and pairs where a config has one."""
+    """Embedding, an LSTM layer, pooling, output, and the linear part if the config has one."""
 
     def __init__(self, model: Any, rates: Mapping[str, float], unknown: int, weights: Weights) -> None:
         """Copies the weights.
 
         Args:
           model: the fields of ``config.model``.
-          rates: of dropout, by place.
-          unknown: the id that dropped words become.
-          weights: first values, laid out as ours.
+          rates: dropout rates by place.
+          unknown: the id of unknown and of dropped tokens.
+          weights: initial values in our layout.
 
         Raises:
-          NotImplementedError: the config asks for what is not written here.
+          NotImplementedError: the config asks for another network.
         """
         super().__init__()
-        if model.cell != "lstm" or model.pooling not in POOLINGS or model.dropout_per_step:
-            raise NotImplementedError("of this config no network is written for PyTorch")
+        plain = model.layers == 1 and model.train_embedding and not model.head and not model.dropout_per_step
+        if model.cell != "lstm" or not plain or model.pooling != ("mean_max" if model.bidirectional else "last"):
+            raise NotImplementedError("PyTorch has only the networks of configs/keras_imdb.py and configs/imdb.py")
         self.model, self.rates, self.unknown = model, rates, unknown
-        self.embedding = nn.Embedding.from_pretrained(_tensor(weights["embedding"]), freeze=not model.train_embedding)
-        ways = ("/forward", "/backward") if model.bidirectional else ("",)
-        self.layers = nn.ModuleList(
-            nn.ModuleList(_lstm(weights, f"layers/cells/{n}{way}") for way in ways) for n in range(model.layers)
-        )
-        self.head = nn.ModuleList(_dense(weights, f"head_{n}") for n in range(len(model.head)))
-        self.output = _dense(weights, "output")
+        self.embedding = nn.Embedding.from_pretrained(_tensor(weights["embedding"]), freeze=False)
+        directions = ("/forward", "/backward") if model.bidirectional else ("",)
+        self.lstm = nn.ModuleList(_lstm(weights, f"layers/cells/0{direction}") for direction in directions)
+        self.output = nn.Linear(*weights["output/kernel"].shape)
+        values = {"weight": _tensor(weights["output/kernel"].T), "bias": _tensor(weights["output/bias"])}
+        self.output.load_state_dict(values)
         if model.wide:
             self.words, self.pairs = (
                 nn.EmbeddingBag.from_pretrained(_tensor(weights[f"wide/{name}"]), freeze=False, mode="sum")
@@ -44,53 +48,50 @@ class Network(nn.Module):
             )
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits ``[B, C]`` of ``tokens[T, B]``, of which ``lengths[B]``, none 0, belong to each row."""
-        model, read = self.model, tokens
+        """Logits ``[B, C]`` of ``tokens[T, B]``; no example has ``lengths[B]`` 0."""
+        read = tokens
         if self.training and self.rates["words"]:
             read = tokens.masked_fill(torch.rand_like(tokens, dtype=torch.float32) < self.rates["words"], self.unknown)
         x = self.dropped(self.embedding(read), "embedding")
-        y = self.segments(x, lengths) if model.segment else self.stack(x, lengths)
-        y = POOLINGS[model.pooling](y, lengths, model.hidden_size if model.bidirectional else 0)
-        y = self.dropped(y, "pooled")
-        for dense in self.head:
-            y = F.relu(dense(y))
-        z = self.output(y)
-        if model.wide:
+        y = self.segments(x, lengths) if self.model.segment else self.layer(x, lengths)
+        if self.model.bidirectional:
+            alive = _alive(y, lengths)[:, :, None]
+            mean = (y * alive).sum(0) / lengths[:, None]
+            y = torch.cat([mean, y.masked_fill(~alive, -torch.inf).amax(0)], dim=-1)
+        else:
+            y = y[lengths - 1, torch.arange(y.shape[1], device=y.device)]
+        z = self.output(self.dropped(y, "pooled"))
+        if self.model.wide:
             z = z + self.wide(tokens, lengths)
-        return torch.cat([torch.zeros_like(z), z], dim=-1) if model.output == "sigmoid" else z
+        return torch.cat([torch.zeros_like(z), z], dim=-1) if self.model.output == "sigmoid" else z
 
-    def dropped(self, x: Tensor, place: str, rows: int = 0) -> Tensor:
-        """Drops features of ``x[..., B, D]``, the same at all steps, and in all of the segments of ``rows`` reviews."""
+    def dropped(self, x: Tensor, place: str) -> Tensor:
+        """Drops features of ``x[..., B, D]``, the same at all steps."""
         if not (self.training and self.rates[place]):
             return x
-        count = x.shape[-2] // (rows or x.shape[-2])
-        mask = F.dropout(x.new_ones(x.shape[-2] // count, x.shape[-1]), self.rates[place])
-        return x * mask.repeat(count, 1)
+        return x * F.dropout(x.new_ones(x.shape[-2:]), self.rates[place])
 
     def segments(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The layers over short segments, which are further rows, instead of whole reviews."""
-        (steps, rows, features), size = x.shape, self.model.segment
+        """Applies the layer to short segments, as if each were an example of its own."""
+        (steps, batch, features), size = x.shape, self.model.segment
         count = -(-steps // size)
-        x = F.pad(x, (0, 0, 0, 0, 0, count * size - steps)).reshape(count, size, rows, features)
-        x = x.transpose(0, 1).reshape(size, count * rows, features)
+        x = F.pad(x, (0, 0, 0, 0, 0, count * size - steps)).reshape(count, size, batch, features)
+        x = x.transpose(0, 1).reshape(size, count * batch, features)
         starts = size * torch.arange(count, device=x.device)[:, None]
-        y = self.stack(x, (lengths[None] - starts).clamp(0, size).reshape(-1), rows)
-        return y.reshape(size, count, rows, -1).transpose(0, 1).reshape(count * size, rows, -1)[:steps]
+        y = self.layer(x, (lengths[None] - starts).clamp(0, size).reshape(-1))
+        return y.reshape(size, count, batch, -1).transpose(0, 1).reshape(count * size, batch, -1)[:steps]
 
-    def stack(self, x: Tensor, lengths: Tensor, rows: int = 0) -> Tensor:
-        """All layers; what they give past a row's length is anything."""
-        for n, ways in enumerate(cast(Iterable[nn.ModuleList], self.layers)):
-            x = self.dropped(x, "layers", rows) if n else x
-            y = ways[0](x)[0]
-            if len(ways) == 2:
-                # On CPUs a packed sequence takes about three times as long as rows turned round within their lengths.
-                turned = _turned(lengths, *x.shape[:2])
-                y = torch.cat([y, _taken(ways[1](_taken(x, turned))[0], turned)], dim=-1)
-            x = x + y if n and self.model.residual else y
-        return x
+    def layer(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The outputs of the LSTM; those past an example's length mean nothing."""
+        y = self.lstm[0](x)[0]
+        if len(self.lstm) == 1:
+            return y
+        # On CPUs a packed sequence takes about three times as long as examples reversed within their lengths.
+        reversed_ = _reversed(lengths, *x.shape[:2])
+        return torch.cat([y, _taken(self.lstm[1](_taken(x, reversed_))[0], reversed_)], dim=-1)
 
     def wide(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits of the words and pairs that a review has, each counted once."""
+        """Logits of the words and pairs of an example, each counted once."""
         before = torch.cat([torch.full_like(tokens[:1], self.unknown), tokens[:-1]])
         known = _alive(tokens, lengths) & (tokens > self.unknown)
         total, number = torch.zeros((), device=tokens.device), torch.zeros((), device=tokens.device)
@@ -111,7 +112,7 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def _lstm(weights: Weights, path: str) -> nn.LSTM:
-    """One direction. Of PyTorch's two biases one stays 0, or the optimizer would move their sum twice as far."""
+    """One direction. One of PyTorch's two biases stays 0, or the optimizer would move their sum twice as far."""
     kernel, recurrent, bias = (weights[f"{path}/{name}"] for name in ("input_kernel", "recurrent_kernel", "bias"))
     module = nn.LSTM(len(kernel), len(recurrent))
     values = (kernel.T, recurrent.T, bias, 0 * bias)  # the gates stand in the same order
@@ -121,61 +122,31 @@ def _lstm(weights: Weights, path: str) -> nn.LSTM:
     return module
 
 
-def _dense(weights: Weights, path: str) -> nn.Linear:
-    kernel, bias = weights[f"{path}/kernel"], weights[f"{path}/bias"]
-    module = nn.Linear(*kernel.shape)
-    module.load_state_dict({"weight": _tensor(kernel.T), "bias": _tensor(bias)})
-    return module
-
-
 def _alive(y: Tensor, lengths: Tensor) -> Tensor:
-    """Which steps of ``y[T, B, …]`` belong to a row, ``[T, B]``."""
+    """Which steps of ``y[T, B, …]`` lie within their example, ``[T, B]``."""
     return torch.arange(len(y), device=y.device)[:, None] < lengths
 
 
-def _turned(lengths: Tensor, steps: int, rows: int) -> Tensor:
-    """Places in ``[T · B]`` that turn every row round within its length."""
+def _reversed(lengths: Tensor, steps: int, batch: int) -> Tensor:
+    """Places in ``[T · B]`` that reverse every example within its length."""
     time = torch.arange(steps, device=lengths.device)[:, None]
-    turned = torch.where(time < lengths, lengths - 1 - time, time)
-    return (turned * rows + torch.arange(rows, device=lengths.device)).reshape(-1)
+    places = torch.where(time < lengths, lengths - 1 - time, time)
+    return (places * batch + torch.arange(batch, device=lengths.device)).reshape(-1)
 
 
 def _taken(x: Tensor, places: Tensor) -> Tensor:
     return x.reshape(len(places), -1).index_select(0, places).reshape(*x.shape[:2], -1)
 
 
-def _last(y: Tensor, lengths: Tensor, backward: int) -> Tensor:
-    forward = y.shape[-1] - backward
-    end = y[lengths - 1, torch.arange(y.shape[1], device=y.device)]
-    return torch.cat([end[:, :forward], y[0, :, forward:]], dim=-1)
-
-
-def _mean(y: Tensor, lengths: Tensor, backward: int) -> Tensor:
-    del backward
-    return (y * _alive(y, lengths)[:, :, None]).sum(0) / lengths[:, None]
-
-
-def _maximum(y: Tensor, lengths: Tensor, backward: int) -> Tensor:
-    del backward
-    return y.masked_fill(~_alive(y, lengths)[:, :, None], -torch.inf).amax(0)
-
-
-def _mean_max(y: Tensor, lengths: Tensor, backward: int) -> Tensor:
-    return torch.cat([_mean(y, lengths, backward), _maximum(y, lengths, backward)], dim=-1)
-
-
-POOLINGS = {"last": _last, "mean": _mean, "max": _maximum, "mean_max": _mean_max}
-
-
 def _first_of_each(rows: Tensor, there: Tensor) -> Tensor:
-    """Which entries ``[T, B]`` are the first in their column with their value, among those that are ``there``."""
+    """Which entries ``[T, B]`` are the first with their value in their column, among those that are ``there``."""
     value, place = torch.where(there, rows, -1).sort(dim=0, stable=True)
     first = value != torch.cat([torch.full_like(value[:1], -1), value[:-1]])
     return torch.zeros_like(there).scatter(0, place, first)
 
 
 def _hashed(first: Tensor, second: Tensor, rows: int) -> Tensor:
-    """The row of every pair of ids; the arithmetic of 32 bits within 64."""
+    """The table's row for every pair of ids, by the arithmetic of 32 bits within 64."""
     low = 0xFFFFFFFF
     mixed = (first * 0x9E3779B1 + second * 0x85EBCA77) & low
     mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & low

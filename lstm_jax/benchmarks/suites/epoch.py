@@ -1,178 +1,135 @@
-"""An epoch of training from end to end: our own loop beside PyTorch, on the same reviews, batches and settings."""
+"""A whole epoch of training: our own loop beside PyTorch, on the same examples, batches and settings."""
 
 import contextlib
-import logging
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from absl import flags
 
-from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.harness import PAUSE_SECONDS, Worker
-from lstm_jax.benchmarks.measurement import Ratio, cell, quartiles
+from configs import imdb, keras_imdb
+from lstm_jax import runtime
+from lstm_jax.benchmarks.harness import Team
 from lstm_jax.benchmarks.implementations import EPOCHS
+from lstm_jax.benchmarks.measurement import Measurement, markdown, ratio
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, from_json, to_json
-from lstm_jax.training.workdir import write_json
 
-log = logging.getLogger(__name__)
-
-TOLERANCE = 1e-5  # nats, between losses of the first batch
+TOLERANCE = 1e-5  # nats, between the losses of the first batch
 ONCE = ("torch_padded",)  # makes a single round, since it takes so long
+# The config of each case, and where its source pads: in front, where the network reads it, or at the end, masked.
+CASES = {"D, Keras": (keras_imdb.get_config, "front"), "IMDB, recipe": (imdb.get_config, "end")}
 
 
-class Case(NamedTuple):
-    """A config, and how its source pads."""
-
-    name: str
-    config: Config
-    padding: str  # front, where the network reads it | end, where it is masked
-
-
-class Measurement(NamedTuple):
-    """An implementation's epoch. Figures are medians of the rounds."""
-
-    case: str
-    implementation: str
-    error: str | None = None  # what went wrong; then there are no figures
-    device: str = ""
-    compile_seconds: float | None = None
-    first_loss: float | None = None  # nats, of the first batch, without dropout
-    steps: int | None = None
-    reviews: int | None = None  # of an epoch
-    train_seconds: float | None = None  # the steps alone
-    epoch_seconds: float | None = None  # with the validation after them
-    reviews_per_second: float | None = None  # of the steps
-    over_ours: Ratio | None = None  # train_seconds, round by round over that of ours where that is known
-    test_accuracy: float | None = None  # after the epoch
-    test_reviews: int | None = None
-    rounds: tuple[dict[str, float], ...] = ()
+def define() -> None:
+    """Defines the flags of this suite."""
+    flags.DEFINE_string("data", None, "Data directory with IMDB's train.parquet and test.parquet.", required=True)
+    flags.DEFINE_integer("rounds", 3, "Epochs of each implementation but torch_padded, which makes one.", lower_bound=1)
+    flags.DEFINE_integer("steps", 0, "Batches of an epoch at most; 0 takes all.", lower_bound=0)
 
 
-def run(cases: Sequence[Case], rounds: int, steps: int, place: Path, command: str) -> str:
-    """Measures all cases and returns their tables; writes ``epoch.json``, anew after each case.
+def run(place: Path, command: str, data: str, rounds: int, steps: int) -> str:
+    """Measures all cases, writes ``epoch.json`` and returns a table for each case."""
+    record = Record(**provenance(command, runtime.machine(), ("torch",)))
+    for case, (get_config, padding) in CASES.items():
+        config = get_config()
+        config.data.path, config.train.steps = data, steps
+        record = record.collect(measure(case, config, padding, rounds), place / "epoch.json")
+    return tables(record.measurements)
+
+
+def measure(case: str, config: Config, padding: str, rounds: int) -> Iterator[Measurement]:
+    """Trains by every implementation, each in a process of its own; ours is the reference.
 
     Args:
-      cases: what is trained.
-      rounds: epochs of each implementation, in turn; of ``ONCE`` one.
-      steps: the most of an epoch; 0: all.
-      place: where the file goes.
-      command: that repeats it.
+      case: its name.
+      config: what is trained; ``train.steps`` is the most steps of the epoch, 0 for all.
+      padding: front | end; see ``CASES``.
+      rounds: epochs of each implementation but ``ONCE``.
     """
-    found: list[Measurement] = []
-    for case in cases:
-        found += measure(case, rounds, steps)
-        said = about(command, {each.implementation: each.device for each in found if each.device}, ("torch",))
-        write_json(place / "epoch.json", {**said, "measurements": [each._asdict() for each in found]})
-    return "\n\n".join(_table(case, [each for each in found if each.case == case.name]) for case in cases)
-
-
-def measure(case: Case, rounds: int, steps: int) -> list[Measurement]:
-    """All implementations of a case, each in a process of its own; ours first."""
-    config = from_json(to_json(case.config))
-    config.train.steps = steps
+    own = from_json(to_json(config))
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
-        workers = [running.enter_context(started(name)) for name in EPOCHS]
-        ours = workers[0].ask("prepare", config=to_json(config), folder=folder, padding=case.padding)
-        if "error" in ours:
-            return [Measurement(case.name, worker.name, f"ours failed: {ours['error']}") for worker in workers]
-        answers = {"ours": ours | {"first_loss": ours["first_losses"]["bucketed"]}}
-        for worker in workers[1:]:
-            expected = ours["first_losses"]["padded" if worker.name == "torch_padded" else "bucketed"]
-            answers[worker.name] = _checked(worker.ask("prepare", folder=folder), expected)
-        sound = [worker for worker in workers if "error" not in answers[worker.name]]
-        epochs = _turns(case.name, sound, rounds)
-        tests = {worker.name: worker.ask("evaluate") for worker in sound}
-    return [_measurement(case.name, name, answers, epochs, tests) for name in answers]
+        team = Team({name: running.enter_context(epoch_worker(name)) for name in EPOCHS})
+        ready = _prepare(team, to_json(own), folder, padding)
+        epochs = team.take_turns({name: {"do": "epoch"} for name in team.sound}, 1)
+        again = {name: {"do": "epoch"} for name in team.sound if name not in ONCE}
+        for name, more in team.take_turns(again, rounds - 1).items():
+            epochs[name] += more
+        tests = team.ask_all("evaluate")
+    for name in EPOCHS:
+        made = Measurement("epoch", case, name, "train", error=team.errors.get(name))
+        yield made if made.error else _measurement(made, ready["ours"], ready[name], epochs[name], tests[name])
 
 
-def started(name: str) -> Worker:
+def epoch_worker(name: str) -> Worker:
     """The process of an implementation of an epoch."""
-    return Worker(name, "lstm_jax.benchmarks.epoch_worker", EPOCHS[name].environment)
+    entry = EPOCHS[name]
+    return Worker(f"lstm_jax.benchmarks.implementations.{entry.module}:Service", name, entry.environment)
 
 
-def _checked(answer: dict[str, Any], expected: float) -> dict[str, Any]:
-    """The answer, with ``error`` where its first loss is not the one expected."""
-    if "error" in answer or abs(answer["first_loss"] - expected) <= TOLERANCE:
-        return answer
-    return {"error": f"its loss of the first batch is {answer['first_loss']:.5f}, ours {expected:.5f}"}
-
-
-def _turns(case: str, workers: Sequence[Worker], rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """What each implementation answers in each round, in an order drawn anew."""
-    found: dict[str, list[dict[str, Any]]] = {worker.name: [] for worker in workers}
-    rng = np.random.default_rng(0)
-    for each in range(rounds):
-        for n in rng.permutation(len(workers)):
-            name = workers[n].name
-            if each and name in ONCE:
-                continue
-            time.sleep(PAUSE_SECONDS)
-            found[name].append(workers[n].ask("epoch"))
-            log.info("%s, %s, round %d: %s", case, name, each + 1, found[name][-1])
-    return found
+def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, dict[str, Any]]:
+    """The answers of those that are ready and whose first loss is ours, by name."""
+    ours = team.ask("ours", "prepare", config=config, folder=folder, padding=padding)
+    if ours is None:
+        team.errors |= {name: "not measured: ours, the reference, failed" for name in team.sound}
+        return {}
+    ready = {"ours": ours}
+    for name in team.sound[1:]:
+        answer = team.ask(name, "prepare", folder=folder)
+        expected = ours["first_losses"]["padded" if name == "torch_padded" else "bucketed"]
+        if answer and abs(answer["first_loss"] - expected) > TOLERANCE:
+            team.errors[name] = f"its loss of the first batch is {answer['first_loss']:.5f}, ours {expected:.5f}"
+        elif answer:
+            ready[name] = answer
+    return ready
 
 
 def _measurement(
-    case: str, name: str, answers: dict[str, Any], epochs: dict[str, list[dict[str, Any]]], tests: dict[str, Any]
+    own: Measurement,
+    ours: Mapping[str, Any],
+    ready: Mapping[str, Any],
+    epochs: Sequence[Mapping[str, float]],
+    test: Mapping[str, Any],
 ) -> Measurement:
-    answer, ours = answers[name], answers["ours"]
-    failed = [each["error"] for each in (answer, *epochs.get(name, []), tests.get(name, {})) if "error" in each]
-    if failed:
-        return Measurement(case, name, failed[0])
-    seconds = {kind: [each[kind] for each in epochs[name]] for kind in ("train_seconds", "epoch_seconds")}
-    base = [each.get("train_seconds") for each in epochs["ours"]]  # None: it failed
-    ratios = [own / other for own, other in zip(seconds["train_seconds"], base, strict=False) if other]
-    median = float(np.median(seconds["train_seconds"]))
-    return Measurement(
-        case,
-        name,
-        device=answer["device"],
-        compile_seconds=answer["compile_seconds"],
-        first_loss=answer["first_loss"],
-        steps=ours["steps"],
-        reviews=ours["reviews"],
-        train_seconds=median,
-        epoch_seconds=float(np.median(seconds["epoch_seconds"])),
-        reviews_per_second=ours["reviews"] / median,
-        over_ours=quartiles(ratios) if ratios else None,
-        test_accuracy=tests[name]["accuracy"],
-        test_reviews=tests[name]["reviews"],
-        rounds=tuple(epochs[name]),
-    )
+    details = {
+        "steps": ours["steps"],
+        "examples": ours["examples"],
+        "epoch_seconds": float(np.median([each["epoch_seconds"] for each in epochs])),  # with validation
+        "test_accuracy": test["accuracy"],
+        "test_examples": test["examples"],
+    }
+    own = own.timed([[each["train_seconds"]] for each in epochs])
+    return own._replace(device=ready["device"], compile_seconds=ready["compile_seconds"], details=details)
 
 
-def _table(case: Case, found: Sequence[Measurement]) -> str:
-    """A line an implementation."""
-    told = next((each for each in found if not each.error), None)
-    title = f"{case.name}, an epoch" + (f" of {told.reviews:,} reviews in {told.steps:,} steps" if told else "")
-    lines = [
-        f"| {title} | training, s | reviews/s | over ours | with validation, s | test accuracy | rounds |",
-        "|---|---|---|---|---|---|---|",
+def tables(found: Sequence[Measurement]) -> str:
+    """A table a case, with a row an implementation."""
+    cases = dict.fromkeys(each.case for each in found)
+    return "\n\n".join(_table(case, [each for each in found if each.case == case]) for case in cases)
+
+
+def _table(case: str, found: Sequence[Measurement]) -> str:
+    made = next((each.details for each in found if not each.error), None)
+    title = f"{case}, an epoch" + (f" of {made['examples']:,} examples in {made['steps']:,} steps" if made else "")
+    head = [title, "training, s", "examples/s", "over ours", "with validation, s", "test accuracy", "rounds"]
+    return markdown([head, *(_row(each, found[0]) for each in found)])
+
+
+def _row(own: Measurement, ours: Measurement) -> list[str]:
+    if own.error or not own.seconds:
+        return [own.implementation, own.error or "–", *["–"] * 5]
+    compared = ratio(own, ours)
+    once = " (one round)" if len(own.rounds) == 1 else ""
+    return [
+        own.implementation,
+        f"{own.seconds:.1f}",
+        f"{own.details['examples'] / own.seconds:,.0f}",
+        "–" if compared is None else f"{compared}{once}",
+        f"{own.details['epoch_seconds']:.1f}",
+        f"{own.details['test_accuracy']:.2%}",
+        str(len(own.rounds)),
     ]
-    return "\n".join([*lines, *map(_line, found)])
-
-
-def _ratio(each: Measurement) -> str:
-    if each.over_ours is None:
-        return "–"
-    once = " (one round)" if len(each.rounds) == 1 else ""
-    return "noisy" if each.over_ours.noisy else f"× {each.over_ours.median:.2f}{once}"
-
-
-def _line(each: Measurement) -> str:
-    if each.error:
-        return f"| {each.implementation} | {cell(each.error)} | – | – | – | – | – |"
-    cells = (
-        each.implementation,
-        f"{each.train_seconds:.1f}",
-        f"{each.reviews_per_second:,.0f}",
-        _ratio(each),
-        f"{each.epoch_seconds:.1f}",
-        f"{each.test_accuracy:.2%}",
-        str(len(each.rounds)),
-    )
-    return f"| {' | '.join(cells)} |"

@@ -1,98 +1,86 @@
-"""The benchmark of LSTM layers from names to files: limits and all cases measured, and reported."""
+"""LSTM layers by many implementations, forward and training, against each other and the limits of the device."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lstm_jax.benchmarks import harness as turns
-from lstm_jax.benchmarks import record, report, roofline, roofs
-from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.limits import Limits
+from absl import flags
+
+from lstm_jax.benchmarks import harness, record, report, roofline
+from lstm_jax.benchmarks.implementations import LAYERS, OURS
+from lstm_jax.benchmarks.implementations.problem import Case
+from lstm_jax.benchmarks.limits import measure_apart
 from lstm_jax.benchmarks.measurement import Device, Measurement
-from lstm_jax.benchmarks.implementations import OURS, PEERS
-from lstm_jax.benchmarks.record import Record
-from lstm_jax.benchmarks.suites import SUITES
-from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.errors import ConfigError
 
-log = logging.getLogger(__name__)
+# Layers of the published systems, with their batches and the lengths that they pad to.
+SYSTEMS = (
+    Case("A, Amazon stars", 32, 160, 300, 64),
+    Case("B, Ghazi", 64, 250, 100, 128),
+    Case("C, GloVe", 64, 500, 100, 100, layers=2, directions=2),
+    Case("D, Keras", 64, 1000, 32, 100),
+    Case("E, FloydHub", 100, 100, 400, 512, layers=2),
+)
+# Baidu's DeepBench (training of LSTMs): batch, steps, and units, which are as many as the inputs.
+DEEPBENCH = ((64, 150, 256), (32, 25, 512), (128, 25, 1024), (32, 50, 1536), (64, 25, 2048), (128, 25, 4096))
+
+CASES: dict[str, Sequence[Case]] = {
+    "systems": SYSTEMS,
+    "ragged": [case._replace(name=f"{case.name}, ragged", ragged=True) for case in SYSTEMS],
+    "deepbench": [Case(f"{batch}, {steps}, {units}", batch, steps, units, units) for batch, steps, units in DEEPBENCH],
+}
 
 
-def run(suite: str, names: Sequence[str], dtypes: Sequence[str], place: Path, command: str) -> str:
-    """Measures and returns the tables; writes ``bench.json``, anew after each case, and ``roofline.png``.
+def define() -> None:
+    """Defines the flags of these suites."""
+    flags.DEFINE_list(
+        "implementations",
+        "auto,scan,flax,torch,keras",
+        f"Implementations to measure. The first, one of {', '.join(OURS)}, is the one that results and times of the "
+        f"others are compared with. All: {', '.join(LAYERS)}. Those on _malloc keep freed memory, as ours do.",
+    )
+    flags.DEFINE_list("dtypes", "float32", "Types to measure: float32, bfloat16 or both.")
 
-    Args:
-      suite: of ``suites.py``.
-      names: of implementations; the first is ours, and what the others are held to and compared with.
-      dtypes: float32 | bfloat16.
-      place: where the files go.
-      command: that repeats it.
+
+def run(place: Path, command: str, suites: Sequence[str], implementations: Sequence[str], dtypes: Sequence[str]) -> str:
+    """Measures and returns the tables; writes ``bench.json`` and ``roofline.png``.
 
     Raises:
-      ConfigError: there is no such suite, implementation or type, or the first one is not ours.
-      UserError: the device's limits could not be measured.
+      ConfigError: an implementation or a type is unknown, missing or repeated, or the first is not ours.
+      UserError: the limits of the device could not be measured.
     """
-    _check(suite, names, dtypes)
-    device, before = measure_limits()
-    cases = {case.name: case for case in SUITES[suite]}
-    said = about(command, device.name, ("torch", "keras"))
-    found = Record(suite, **said, limits_before=before, limits_after=None, cases=cases, measurements=[])
-    for dtype in dtypes:
-        for case in cases.values():
-            own = turns.measure(suite, case, names, dtype, device)
-            for each in own:
-                log.info("%s", _line(each))
-            found = limited(found._replace(measurements=[*found.measurements, *own]))
-            record.write(found, place / "bench.json")
-    found = limited(found._replace(limits_after=measure_limits()[1]))
+    _check("suite", suites, list(CASES))
+    _check("implementation", implementations, list(LAYERS))
+    _check("type", dtypes, list(harness.TOLERANCE))
+    if implementations[0] not in OURS:
+        raise ConfigError(f"the first implementation is {implementations[0]!r}; it must be one of {', '.join(OURS)}")
+    device, before = measure_apart()
+    cases = {case.name: case for suite in suites for case in CASES[suite]}
+    found = Record(**provenance(command, device.name, ("torch", "keras")), limits_before=before, cases=cases)
+    made = _measure({suite: CASES[suite] for suite in suites}, implementations, dtypes, device)
+    found = found.collect(made, place / "bench.json")
+    found = roofline.with_limits(found._replace(limits_after=measure_apart()[1]))
     record.write(found, place / "bench.json")
     roofline.draw(found, place / "roofline.png")
     return report.tables(found)
 
 
-def measure_limits() -> tuple[Device, Limits]:
-    """The device and its limits, measured in a process of its own.
-
-    Raises:
-      UserError: that failed.
-    """
-    with turns.Worker("limits") as worker:
-        answer = worker.ask("limits")
-    if "error" in answer:
-        raise UserError(f"the limits of this device cannot be measured: {answer['error']}")
-    return Device(*answer["device"]), Limits(*answer["limits"])
+def _measure(
+    suites: Mapping[str, Sequence[Case]], names: Sequence[str], dtypes: Sequence[str], device: Device
+) -> Iterator[Measurement]:
+    for suite, cases in suites.items():
+        for dtype in dtypes:
+            for case in cases:
+                yield from harness.measure(suite, case, names, dtype, device)
 
 
-def limited(found: Record) -> Record:
-    """With every measurement held to the limits that are known by now."""
-    return found._replace(measurements=[_against(each, found) for each in found.measurements])
-
-
-def _against(each: Measurement, found: Record) -> Measurement:
-    if each.median_ms is None:
-        return each
-    least = roofs.seconds(found.cases[each.case], each.part, each.dtype, found.limits)
-    limited_by = max(least, key=lambda name: least[name])
-    limit_ms = 1e3 * least[limited_by]
-    return each._replace(limit_ms=limit_ms, limited_by=limited_by, fraction_of_limit=limit_ms / each.median_ms)
-
-
-def _check(suite: str, names: Sequence[str], dtypes: Sequence[str]) -> None:
-    known = {"suite": list(SUITES), "implementation": list(PEERS), "type": list(turns.TOLERANCE)}
-    for kind, given in (("suite", [suite]), ("implementation", names), ("type", dtypes)):
-        if not given:
-            raise ConfigError(f"no {kind} is given; there are {', '.join(known[kind])}")
-        for name in given:
-            if name not in known[kind]:
-                raise ConfigError(f"there is no {kind} {name!r}; there are {', '.join(known[kind])}")
-        if len(set(given)) < len(given):
-            raise ConfigError(f"the same {kind} is given twice: {', '.join(given)}")
-    if names[0] not in OURS:
-        ours = ", ".join(OURS)
-        raise ConfigError(f"the first implementation, which others are held to, is {names[0]!r}; it must be of {ours}")
-
-
-def _line(each: Measurement) -> str:
-    what = each.error
-    if each.median_ms is not None:
-        what = f"{each.median_ms:.3g} ms, {each.gflops:.3g} GFLOP/s, compiled in {each.compile_seconds:.1f} s"
-    return f"{each.case}, {each.part}, {each.dtype}, {each.implementation}: {what}"
+def _check(kind: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses names that are unknown, missing or repeated."""
+    choices = f"there are {', '.join(known)}"
+    if not given:
+        raise ConfigError(f"no {kind} is given; {choices}")
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"there is no {kind} {name!r}; {choices}")
+    if len(set(given)) < len(given):
+        raise ConfigError(f"the same {kind} is given twice: {', '.join(given)}")

@@ -1,230 +1,236 @@
-"""How time and memory grow with T, B, H, layers, lanes and reviews, one at a time."""
+"""The growth of time and memory with T, B, H, layers, lanes and reviews, one at a time."""
 
 import contextlib
 import importlib
 import itertools
-import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
+from absl import flags
 
-from lstm_jax import runtime as devices
-from lstm_jax.benchmarks import harness as turns
-from lstm_jax.benchmarks import start, text
-from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.harness import Worker
-from lstm_jax.benchmarks.measurement import Device, cell
-from lstm_jax.benchmarks.suites import SCALING
-from lstm_jax.config import Config, change, to_json
+from configs.studies import quick
+from lstm_jax import runtime
+from lstm_jax.benchmarks import harness, memory
+from lstm_jax.benchmarks.harness import Team
+from lstm_jax.benchmarks.implementations.problem import Case
+from lstm_jax.benchmarks.measurement import Device, Measurement, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.suites import lanes, start, text
+from lstm_jax.benchmarks.worker import Worker
+from lstm_jax.config import Config, change, from_json, to_json
+from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.reports import plots
-from lstm_jax.training.workdir import write_json
 
-log = logging.getLogger(__name__)
-
+BASE = Case("base", 32, 128, 64, 128)
+CASES = (
+    *(BASE._replace(name=f"T {n}", steps=n) for n in (64, 128, 256, 512, 1024)),
+    *(BASE._replace(name=f"B {n}", batch=n) for n in (8, 16, 32, 64, 128)),
+    *(BASE._replace(name=f"H {n}", units=n) for n in (32, 64, 128, 256, 512)),
+    *(BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
+)
 LANES = (1, 2, 4, 8, 16, 32)
 ROUNDS = 7  # of the steps of lanes
-PARTS = (16, 4, 1)  # of all reviews, the divisors
-# The network whose first step on a file of reviews is waited for.
-SMALL = {"model.embedding_size": 64, "model.hidden_size": 64, "model.layers": 1, "model.dropout.layers": 0.0}
-ALL = {"data.train_entries": 0, "data.eval_entries": 0}  # of a file's reviews, where a system takes a number of them
-# What is measured over an axis.
-TRAIN, FORWARD, STEP = "training", "forward pass", "step of all lanes"
+PARTS = (16, 4, 1)  # divisors of the number of reviews
+PUBLISHED = "configs/floydhub_amazon.py:small"  # the system that reads the reviews
+# A small network, so that its first step is mostly a matter of the reviews, and all reviews of the file.
+CHANGES = {
+    "model.embedding_size": 64,
+    "model.hidden_size": 64,
+    "model.layers": 1,
+    "model.dropout.layers": 0.0,
+    "data.train_entries": 0,
+    "data.eval_entries": 0,
+}
+TRAIN, FORWARD, STEP = "train", "forward", "step of all lanes"
 PREPARE, FIRST = "preparing", "first step, reviews cached"
-SECONDS = (PREPARE, FIRST)  # told in seconds, others in milliseconds
+UNITS = {PREPARE: ("s", 1e-3), FIRST: ("s", 1e-3)}  # and how many of it are a millisecond; other passes are in ms
 COLOURS = {TRAIN: "#d95f02", FORWARD: "#1b6ca8", STEP: "#d95f02", PREPARE: "#d95f02", FIRST: "#1b6ca8"}
+SERVICE = "lstm_jax.benchmarks.suites.scaling:Service"
+
+Series = dict[str, dict[str, list[Measurement]]]  # by axis and pass
 
 
-class Point(NamedTuple):
-    """What one size takes."""
-
-    axis: str  # T | B | H | layers | lanes | reviews
-    value: int
-    what: str  # was measured
-    seconds: float | None
-    peak_bytes: int | None  # the most memory: of reviews of the whole process, else beyond what it held before
-    error: str | None = None  # what went wrong; then there are no figures
+def define() -> None:
+    """Defines the flags of this suite."""
+    flags.DEFINE_integer("reviews", 3_600_000, "Reviews in the largest generated file.", lower_bound=1000)
 
 
-def run(network: Config, published: str, reviews: int, place: Path, command: str) -> str:
-    """Measures all axes and returns a table of each; writes ``scaling.json`` and ``scaling.png``.
-
-    Args:
-      network: what lanes are of.
-      published: the system that reads the reviews; see ``on_reviews``.
-      reviews: the most of a generated file.
-      place: where files go, those of reviews too.
-      command: that repeats it.
-    """
-    device = Device(devices.machine(), jax.default_backend())
-    found: list[Point] = []
-    for point in itertools.chain(_layers(device), _lanes(network), _reviews(published, reviews, place)):
-        log.info("%s %d, %s: %s", *point[:3], point.error or f"{point.seconds:.4g} s")
-        found.append(point)
-        write_json(place / "scaling.json", {**about(command, device.name), **_as_json(found)})
+def run(place: Path, command: str, reviews: int) -> str:
+    """Measures all axes; writes ``scaling.json`` and ``scaling.png`` and returns a table for each axis."""
+    (task,) = quick.get_config().tasks.values()
+    device = Device(runtime.machine(), jax.default_backend())
+    layers = (harness.measure("scaling", case, ["auto"], "float32", device) for case in CASES)
+    made = itertools.chain(
+        itertools.chain.from_iterable(layers), measure_lanes(task.config), measure_reviews(reviews, place)
+    )
+    found = Record(**provenance(command, device.name)).collect(made, place / "scaling.json").measurements
     picture(found, place / "scaling.png")
     return tables(found)
 
 
-def _layers(device: Device) -> Iterator[Point]:
-    for case in SCALING:
-        for each in turns.measure("scaling", case, ["auto"], "float32", device):
-            axis, value = each.case.split()
-            what = {"train": TRAIN, "forward": FORWARD}[each.part]
-            seconds = None if each.median_ms is None else each.median_ms / 1e3
-            yield Point(axis, int(value), what, seconds, each.peak_bytes, each.error)
+class Service:
+    """The process that holds lanes, or prepares reviews."""
+
+    def __init__(self, name: str) -> None:
+        del name  # there is one implementation
+        runtime.configure()
+        jax.config.update("jax_enable_compilation_cache", False)  # compiling counts as memory
+
+    def lanes(self, config: str, count: int) -> dict[str, Any]:
+        """Makes so many lanes of a config ready, and some of their steps."""
+        own = from_json(config)
+        corpora = corpus.prepare(own.data)
+        held = memory.held("VmRSS") or 0
+        memory.forget_peak()
+        self._steps = lanes.step_task(own, corpora, lanes.Layout(count, "auto", 0), Path())
+        self._steps()
+        peak = memory.held("VmHWM")
+        return {"peak_bytes": None if peak is None else peak - held}
+
+    def step(self) -> dict[str, Any]:
+        """Seconds of a step of all lanes."""
+        began = time.perf_counter()
+        made = self._steps()
+        return {"seconds": (time.perf_counter() - began) / made}
+
+    def reviews(self, config: str, cache: str) -> dict[str, Any]:
+        """Seconds and memory of preparing the reviews of a config, with an empty folder as the cache."""
+        stages = text.measure(from_json(config).data, Path(cache), 0)
+        reading, tokenising = itertools.islice(stages, 2)
+        peak = max(reading.peak_bytes or 0, tokenising.peak_bytes or 0)
+        return {"seconds": (reading.seconds or 0.0) + (tokenising.seconds or 0.0), "peak_bytes": peak}
 
 
-def _lanes(network: Config) -> Iterator[Point]:
-    """All numbers of lanes are ready at once, each in a process of its own, and make their steps in turn."""
+def measure_lanes(network: Config) -> Iterator[Measurement]:
+    """Makes every number of lanes ready, each in a process of its own, and times their steps in turn."""
     with contextlib.ExitStack() as running:
-        workers = {count: running.enter_context(Worker("auto")) for count in LANES}
-        ready = {count: worker.ask("lanes", config=to_json(network), count=count) for count, worker in workers.items()}
-        sound = [count for count in LANES if "error" not in ready[count]]
-        seconds: dict[int, list[float]] = {count: [] for count in sound}
-        rng = np.random.default_rng(0)
-        for _ in range(ROUNDS):
-            for count in rng.permutation([count for count in sound if "error" not in ready[count]]):
-                time.sleep(turns.PAUSE_SECONDS)
-                answer = workers[count].ask("step")
-                if "error" in answer:
-                    ready[count] = answer
-                else:
-                    seconds[count].append(answer["seconds"])
+        team = Team({count: running.enter_context(Worker(SERVICE, "auto")) for count in LANES})
+        ready = {count: team.ask(count, "lanes", config=to_json(network), count=count) for count in LANES}
+        answers = team.take_turns({count: {"do": "step"} for count in team.sound}, ROUNDS)
     for count in LANES:
-        error = ready[count].get("error")
-        median = None if error else float(np.median(seconds[count]))
-        yield Point("lanes", count, STEP, median, ready[count].get("peak_bytes"), error)
+        own = Measurement("scaling", f"lanes {count}", "auto", STEP, error=team.errors.get(count))
+        if count in answers:
+            own = own.timed([[each["seconds"]] for each in answers[count]])
+        yield own._replace(peak_bytes=(ready[count] or {}).get("peak_bytes"))
 
 
-def _reviews(published: str, most: int, place: Path) -> Iterator[Point]:
-    """Files of reviews prepared with nothing cached, then a start of ``train.py`` on what that has cached."""
+def measure_reviews(most: int, place: Path) -> Iterator[Measurement]:
+    """Times files of reviews prepared with nothing cached, then a start of ``train.py`` from that cache."""
     for count in (most // part for part in PARTS):
-        config, flags = on_reviews(published, text.generated(place, count))
+        config, arguments = reading_all(PUBLISHED, text.generated(place, count))
+        prepare, first = (Measurement("scaling", f"reviews {count}", "auto", pass_) for pass_ in (PREPARE, FIRST))
         with tempfile.TemporaryDirectory(dir=place) as cache:
-            with Worker("auto") as worker:
+            with Worker(SERVICE, "auto") as worker:
                 answer = worker.ask("reviews", config=to_json(config), cache=cache)
-            seconds, peak = answer.get("seconds"), answer.get("peak_bytes")
-            yield Point("reviews", count, PREPARE, seconds, peak, answer.get("error"))
             if "error" in answer:
+                yield prepare._replace(error=answer["error"])
                 continue
+            yield prepare.timed([[answer["seconds"]]])._replace(peak_bytes=answer["peak_bytes"])
             try:
-                started = start.first_step(flags, Path(cache))
+                started = start.first_step(arguments, Path(cache))
             except UserError as error:
-                yield Point("reviews", count, FIRST, None, None, str(error))
+                yield first._replace(error=str(error))
             else:
-                yield Point("reviews", count, FIRST, started.seconds, started.peak_bytes)
+                yield first.timed([[started.seconds]])._replace(peak_bytes=started.peak_bytes)
 
 
-def on_reviews(published: str, file: Path) -> tuple[Config, list[str]]:
-    """A small network on a file of reviews as a published system reads them, as a config and as flags of ``train.py``.
+def reading_all(published: str, file: Path) -> tuple[Config, list[str]]:
+    """A small network on all reviews of a file, as a config and as flags of ``train.py``.
 
     Args:
-      published: as the flag ``--config`` names the system.
-      file: of reviews.
+      published: the system whose settings of data it has, as a value of ``--config``.
+      file: the reviews.
     """
     name, _, variant = published.partition(":")
     config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(variant)
-    changes = {"data.path": str(file.resolve()), **SMALL, **ALL}
+    changes = {"data.path": str(file.resolve()), **CHANGES}
     for path, value in changes.items():
         change(config, path, value)
     return config, [f"--config={published}", *(f"--config.{path}={value}" for path, value in changes.items())]
 
 
-def exponent(points: Sequence[Point]) -> float | None:
-    """The slope of the line that fits the logarithms of seconds over those of values best; 1 where time is linear."""
-    sizes, times = np.log([(point.value, point.seconds) for point in points if point.seconds]).reshape(-1, 2).T
-    return float(np.polyfit(sizes, times, 1)[0]) if len(set(sizes)) > 1 else None
+def _points(found: Sequence[Measurement]) -> dict[int, float]:
+    """Milliseconds by size."""
+    return {int(each.case.split()[1]): each.median_ms for each in found if each.median_ms}
 
 
-def _series(found: Sequence[Point]) -> dict[str, dict[str, list[Point]]]:
-    """Points by axis and by what was measured, in the order of ``COLOURS``."""
-    series: dict[str, dict[str, list[Point]]] = {}
-    for point in sorted(found, key=lambda each: list(COLOURS).index(each.what)):
-        series.setdefault(point.axis, {}).setdefault(point.what, []).append(point)
-    return {axis: series[axis] for axis in dict.fromkeys(point.axis for point in found)}
+def exponent(found: Sequence[Measurement]) -> float | None:
+    """The slope of the line that best fits log time over log size; 1 where time is linear."""
+    points = _points(found)
+    if len(points) < 2:
+        return None
+    return float(np.polyfit(np.log(list(points)), np.log(list(points.values())), 1)[0])
 
 
-def _as_json(found: Sequence[Point]) -> dict[str, Any]:
-    exponents = {axis: {what: exponent(own) for what, own in all_.items()} for axis, all_ in _series(found).items()}
-    return {"exponents": exponents, "measurements": [point._asdict() for point in found]}
+def _series(found: Sequence[Measurement]) -> Series:
+    """Measurements by axis and pass, with passes in the order of ``COLOURS``."""
+    series: Series = {each.case.split()[0]: {} for each in found}
+    for each in sorted(found, key=lambda each: list(COLOURS).index(each.pass_)):
+        series[each.case.split()[0]].setdefault(each.pass_, []).append(each)
+    return series
 
 
-def tables(found: Sequence[Point]) -> str:
-    """A table an axis: a line a value, and last the exponents; "process" is ``Point.peak_bytes``."""
-    return "\n\n".join(_table(axis, series) for axis, series in _series(found).items())
+def tables(found: Sequence[Measurement]) -> str:
+    """A table for each axis: a row a size, the last one the exponents."""
+    return "\n\n".join(_table(axis, passes) for axis, passes in _series(found).items())
 
 
-def _table(axis: str, series: dict[str, list[Point]]) -> str:
-    columns: list[list[str]] = []
-    values = list(dict.fromkeys(point.value for own in series.values() for point in own))
-    for what, own in series.items():
-        points, fit = {point.value: point for point in own}, exponent(own)
-        times = [_time(points.get(value)) for value in values]
-        columns.append([f"{what}, {_unit(what)[0]}", *times, "–" if fit is None else f"{fit:.2f}"])
-        if any(point.peak_bytes for point in own):
-            columns.append(["process, GiB", *(_peak(points.get(value)) for value in values), ""])
-    firsts = [axis, *(f"{value:,}" for value in values), "exponent"]
-    lines = [f"| {' | '.join(cells)} |" for cells in zip(firsts, *columns, strict=True)]
-    return "\n".join([lines[0], "|---" * (len(columns) + 1) + "|", *lines[1:]])
+def _table(axis: str, passes: dict[str, list[Measurement]]) -> str:
+    cases = list(dict.fromkeys(each.case for own in passes.values() for each in own))
+    columns = [[axis, *(f"{int(case.split()[1]):,}" for case in cases), "exponent"]]
+    for pass_, own in passes.items():
+        by_case, fit = {each.case: each for each in own}, exponent(own)
+        unit, scale = UNITS.get(pass_, ("ms", 1.0))
+        column, peaks = [f"{pass_}, {unit}"], ["peak memory, GiB"]
+        for case in cases:
+            each = by_case.get(case)
+            time_ = "–" if each is None else each.error or f"{scale * (each.median_ms or 0):.3g}"
+            column.append(time_)
+            peaks.append(f"{each.peak_bytes / 2**30:.2f}" if each and each.peak_bytes else "–")
+        columns += [[*column, "–" if fit is None else f"{fit:.2f}"], [*peaks, ""]]
+    return markdown(list(zip(*columns, strict=True)))
 
 
-def _unit(what: str) -> tuple[str, float]:
-    """Of time, and how many of it are a second."""
-    return ("s", 1.0) if what in SECONDS else ("ms", 1e3)
-
-
-def _time(point: Point | None) -> str:
-    if point is None or point.seconds is None:
-        return cell(point.error or "–") if point else "–"
-    return f"{point.seconds * _unit(point.what)[1]:.3g}"
-
-
-def _peak(point: Point | None) -> str:
-    return f"{point.peak_bytes / 2**30:.2f}" if point and point.peak_bytes else "–"
-
-
-def picture(found: Sequence[Point], path: Path) -> None:
-    """Small multiples of time over size, both logarithmic, a panel an axis, with a line of slope 1 beside each."""
+def picture(found: Sequence[Measurement], path: Path) -> None:
+    """Draws time over size, a panel an axis, with a line of slope 1 beside each."""
     series = _series(found)
     columns = min(3, len(series))
     rows = -(-len(series) // columns)
     drawn, grid = plots.figure(4.1 * columns, 3.5 * rows, rows, columns, squeeze=False)
-    for (axis, own), panel in zip(series.items(), grid.flat, strict=False):
-        _panel(panel, axis, own)
+    for (axis, passes), panel in zip(series.items(), grid.flat, strict=False):
+        _panel(panel, axis, passes)
     for panel in grid.flat[len(series) :]:
         panel.set_visible(False)
     plots.save(drawn, path)
 
 
-def _panel(panel: Any, axis: str, series: dict[str, list[Point]]) -> None:
+def _panel(panel: Any, axis: str, passes: dict[str, list[Measurement]]) -> None:
     from matplotlib.ticker import LogLocator
 
-    unit, scale = _unit(next(iter(series)))
-    number: Callable[[float, Any], str] = lambda value, _: f"{value:,.3g}" if value < 1e3 else f"{value:,.0f}"
-    values: list[int] = []
-    for what, points in series.items():
-        own = [(point.value, scale * point.seconds) for point in points if point.seconds]
-        if not own:
+    unit, scale = UNITS.get(next(iter(passes)), ("ms", 1.0))
+    sizes: set[int] = set()
+    for pass_, own in passes.items():
+        points, fit = _points(own), exponent(own)
+        if not points:
             continue
-        fit = exponent(points)
-        label = what if fit is None else f"{what}: {fit:.2f}"
-        panel.plot(*zip(*own, strict=True), "o-", color=COLOURS[what], markersize=4.5, linewidth=1.6, label=label)
-        values = sorted({*values, *(value for value, _ in own)})
-        ends = np.array([own[0][0], own[-1][0]])
-        panel.plot(ends, own[0][1] * ends / ends[0], color="grey", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        x, y = np.array(list(points)), scale * np.array(list(points.values()))
+        label = pass_ if fit is None else f"{pass_}: {fit:.2f}"
+        panel.plot(x, y, "o-", color=COLOURS[pass_], markersize=4.5, linewidth=1.6, label=label)
+        panel.plot(x, y[0] * x / x[0], color="grey", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        sizes |= set(points)
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
-    panel.set_xticks(values, [f"{value:,}" for value in values])
+    panel.set_xticks(sorted(sizes), [f"{size:,}" for size in sorted(sizes)])
     panel.minorticks_off()
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    panel.yaxis.set_major_formatter(number)
+    panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.3g}" if value < 1e3 else f"{value:,.0f}")
     panel.set(xlabel=axis, ylabel=unit)
     panel.grid(alpha=0.25)
-    if panel.get_legend_handles_labels()[0]:
+    if sizes:
         panel.legend(frameon=False, fontsize=9, title="exponent (dashes: 1)", title_fontsize=9, alignment="left")

@@ -1,145 +1,152 @@
-"""Seconds from the start of ``train.py`` to its first step: with nothing cached, and with programs and corpora cached.
+"""The command ``train.py`` from its start to its first step, with nothing cached and with everything cached.
 
-The clock is that of this process, which starts ``train.py`` and waits for it to say that its first step is done. The
-stages are those that the run itself writes into ``summary.json``.
+This process starts ``train.py``, waits for it to say that its first step is done, and times that. The stages are those
+that the run itself writes into ``summary.json``.
 """
 
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lstm_jax import runtime as devices
+from absl import flags
+
+from configs.studies import systems
+from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
-from lstm_jax.benchmarks.about import about
-from lstm_jax.benchmarks.measurement import cell
+from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.worker import ROOT
 from lstm_jax.errors import UserError
 from lstm_jax.training import startup
-from lstm_jax.training.workdir import write_json
 
-log = logging.getLogger(__name__)
-
-ROOT = Path(__file__).parents[2]
 STAGES = ("imports", "reviews", "compiling", "step", "other")
-WARM = 3  # starts, of which the median is told
-BAR = 5.0  # seconds that a warm start may take
+WARM = 3  # starts with everything cached
+BAR = 5.0  # seconds that such a start may take
 
 
-class Started(NamedTuple):
+class Start(NamedTuple):
     """One start of ``train.py``."""
 
     seconds: float  # from starting the process to its first step
-    stages: dict[str, float]  # seconds, by the names of STAGES
+    stages: dict[str, float]  # seconds by stage
     peak_bytes: int  # the most memory that the process held
 
 
-class Starts(NamedTuple):
-    """All starts of one config."""
-
-    cold: Started  # nothing cached: reviews are read, programs compiled
-    warm: Started  # the median
-    warm_seconds: list[float]  # of every warm start
+def define() -> None:
+    """Defines the flags of this suite."""
+    help_text = "Data directory with the files that configs/studies/systems.py names."
+    flags.DEFINE_string("data", None, help_text, required=True)
 
 
-def run(commands: Mapping[str, Sequence[str]], place: Path, command: str) -> str:
-    """Measures every config and returns the table; writes ``start.json``, anew after each.
+def run(place: Path, command: str, data: str) -> str:
+    """Measures every config of ``configs``, writes ``start.json`` and returns the table."""
+    record = Record(**provenance(command, runtime.machine()))
+    return table(record.collect(measure(commands(Path(data)), place), place / "start.json").measurements)
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """Flags of ``train.py`` for the default config, the recipe for IMDB, and the five systems as published."""
+    folder = folder.resolve()
+    found = {"default": ["--config=configs/default.py"]}
+    found["imdb"] = ["--config=configs/imdb.py", f"--config.data.path={folder / systems.FILES['imdb']}"]
+    for system in systems.get_config(str(folder)).systems:
+        variant, config = next(iter(system.variants.items()))
+        file = f"--config=configs/{system.name}.py:{variant}"
+        found[f"{system.letter} {system.name}"] = [file, f"--config.data.path={config.data.path}"]
+    return found
+
+
+def measure(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
+    """Starts each config once with nothing cached, then some times with everything cached.
 
     Args:
-      commands: flags of ``train.py`` by the name of a config, without ``--workdir``.
-      place: where the file goes.
-      command: that repeats it.
+      commands: flags of ``train.py``, without ``--workdir``, by the name of the config.
+      place: a folder for caches, which are removed.
     """
-    device = devices.machine()
-    found: dict[str, Starts | str] = {}
     for name, arguments in commands.items():
+        cold, warm = (Measurement("start", name, kind, "first step") for kind in ("cold", "warm"))
         with tempfile.TemporaryDirectory(dir=place) as cache:
             try:
-                found[name] = measured(arguments, Path(cache))
+                yield _measurement(cold, [first_step(arguments, Path(cache))])
+                yield _measurement(warm, [first_step(arguments, Path(cache)) for _ in range(WARM)])
             except UserError as error:
-                found[name] = str(error)
-        log.info("%s", table({name: found[name]}).splitlines()[-1])
-        configs = {name: as_json(own) for name, own in found.items()}
-        write_json(place / "start.json", {**about(command, device), "configs": configs})
-    return table(found)
+                yield cold._replace(error=str(error))
 
 
-def measured(arguments: Sequence[str], cache: Path) -> Starts:
-    """One start with nothing cached and ``WARM`` with all; arguments and errors as those of ``first_step``."""
-    cold = first_step(arguments, cache)
-    warm = sorted((first_step(arguments, cache) for _ in range(WARM)), key=lambda each: each.seconds)
-    return Starts(cold, warm[WARM // 2], [each.seconds for each in warm])
+def _measurement(own: Measurement, starts: Sequence[Start]) -> Measurement:
+    """The measurement of some starts, with the stages of the median one."""
+    median = sorted(starts, key=lambda each: each.seconds)[len(starts) // 2]
+    own = own.timed([[each.seconds] for each in starts])
+    return own._replace(details=median.stages, peak_bytes=median.peak_bytes)
 
 
-def first_step(arguments: Sequence[str], cache: Path) -> Started:
+def first_step(arguments: Sequence[str], cache: Path) -> Start:
     """Starts ``train.py`` on a new workdir, and interrupts it after its first step.
 
     Args:
       arguments: its flags, without ``--workdir``.
-      cache: where compiled programs and corpora are kept.
+      cache: the folder of compiled programs and prepared data.
 
     Raises:
-      UserError: it ended before a step, or left no account of it.
+      UserError: it ended before its first step, or wrote no stages.
     """
-    own = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
+    spoken = f"train.py {' '.join(arguments)}"
+    environment = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
     with tempfile.TemporaryDirectory(dir=cache) as workdir:
         command = [sys.executable, "train.py", *arguments, f"--workdir={workdir}"]
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr
-        lines, seconds, held = [], 0.0, None
-        try:
-            for line in process.stderr:
-                lines.append(line.strip())
-                if line.startswith(startup.LINE):
-                    seconds = time.perf_counter() - start
-                    held = memory.held("VmHWM", process.pid)
-                    break
-        finally:  # also when this process is interrupted while it waits
-            os.kill(process.pid, signal.SIGTERM)  # ``terminate`` may reap it, and its memory would not be known
-            process.stderr.read()  # what it says of being interrupted, which it would wait to be rid of
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            process.stderr.close()
+        seconds, peak, said = _until_first_step(command, environment)
         if not seconds:
-            raise UserError(f"train.py {' '.join(arguments)} ended before its first step: {' '.join(lines[-1:])}")
+            raise UserError(f"{spoken} ended before its first step: {said}")
         summary = Path(workdir) / "summary.json"
         inside = json.loads(summary.read_text(encoding="utf-8")).get("startup") if summary.exists() else None
         if inside is None:
-            raise UserError(f"train.py {' '.join(arguments)} left no account of its start in {summary.name}")
+            raise UserError(f"{spoken} wrote no stages of its start into {summary.name}")
     stages = {name: inside[name] for name in STAGES}
-    stages["imports"] += seconds - inside["all"]  # Python itself
-    return Started(seconds, stages, held or memory.peak_bytes(usage))
+    stages["imports"] += seconds - inside["all"]  # Python's own start
+    return Start(seconds, stages, peak)
 
 
-def as_json(found: Starts | str) -> dict[str, Any]:
-    """As it stands in ``start.json``; of what failed, its error."""
-    if isinstance(found, str):
-        return {"error": found}
-    return {"cold": found.cold._asdict(), "warm": found.warm._asdict(), "warm_seconds": found.warm_seconds}
+def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, int, str]:
+    """Seconds to the first step, or 0 if there was none; the most memory held; the last line on standard error."""
+    start, line, seconds, held = time.perf_counter(), "", 0.0, None
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    try:
+        for line in process.stderr:
+            if line.startswith(startup.LINE):
+                seconds = time.perf_counter() - start
+                held = memory.held("VmHWM", process.pid)
+                break
+    finally:  # also when this process is interrupted while it waits
+        os.kill(process.pid, signal.SIGTERM)  # Popen.terminate may reap the process, and its memory would be lost
+        process.stderr.read()  # the process waits until its last words are read
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+    return seconds, held or memory.peak_bytes(usage), line.strip()
 
 
-def table(found: Mapping[str, Starts | str]) -> str:
-    """Seconds of every config, cold and by stage when warm."""
-    stages = " | ".join(STAGES)
-    lines = [f"| seconds to the first step | cold | warm [lowest, highest] | {stages} | peak, GiB |"]
-    lines.append("|---" * (len(STAGES) + 4) + "|")
-    for name, each in found.items():
-        if isinstance(each, str):
-            lines.append(f"| {name} | {cell(each)} |{' – |' * (len(STAGES) + 2)}")
+def table(found: Sequence[Measurement]) -> str:
+    """A row a config: seconds with nothing cached, and with everything cached, in all and by stage."""
+    rows = [["seconds to the first step", "cold", "warm [lowest, highest]", *STAGES, "peak, GiB"]]
+    by_name = {(each.case, each.implementation): each for each in found}
+    for case in dict.fromkeys(each.case for each in found):
+        cold, warm = by_name[case, "cold"], by_name.get((case, "warm"))
+        if cold.error or not warm or not warm.seconds:
+            rows.append([case, cold.error or "–", *["–"] * (len(STAGES) + 2)])
             continue
-        own = " | ".join(f"{each.warm.stages[stage]:.1f}" for stage in STAGES)
-        spread = f"[{min(each.warm_seconds):.1f}, {max(each.warm_seconds):.1f}]"
-        late = "" if each.warm.seconds <= BAR else f", more than {BAR:g}"
-        warm = f"{each.warm.seconds:.1f} {spread}{late}"
-        peak = f"{each.warm.peak_bytes / 2**30:.2f}"
-        lines.append(f"| {name} | {each.cold.seconds:.1f} | {warm} | {own} | {peak} |")
-    return "\n".join(lines)
+        late = "" if warm.seconds <= BAR else f", more than {BAR:g}"
+        spread = f"[{min(warm.rounds) / 1e3:.1f}, {max(warm.rounds) / 1e3:.1f}]"
+        stages = [f"{warm.details[stage]:.1f}" for stage in STAGES]
+        peak = f"{(warm.peak_bytes or 0) / 2**30:.2f}"
+        rows.append([case, f"{cold.seconds:.1f}", f"{warm.seconds:.1f} {spread}{late}", *stages, peak])
+    return markdown(rows)

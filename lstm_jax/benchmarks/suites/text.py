@@ -1,34 +1,92 @@
-"""How fast reviews become a corpus: a generated fastText file, read, cleaned, tokenised and flattened."""
+"""The data pipeline: from a generated file of reviews to token ids."""
 
 import bz2
-import contextlib
-import logging
 import os
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+from absl import flags
 
+from configs import floydhub_amazon
+from lstm_jax import runtime
+from lstm_jax.benchmarks import memory
+from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.config import DataConfig
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
-from lstm_jax.data.sources import load as sources
+from lstm_jax.data.sources.load import load
 
-log = logging.getLogger(__name__)
-
-WORDS = 2_000_000  # that the generator knows, drawn by Zipf's law
+WORDS = 2_000_000  # in the generator's vocabulary, drawn by Zipf's law
 EXPONENT = 1.05
 MEAN_LENGTH, DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
 LETTERS = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
 CHUNK = 20_000  # reviews generated at a time
 
 
-def write_reviews(path: Path, count: int, seed: int = 0) -> None:
-    """Writes ``count`` reviews of random words in fastText's format, compressed by bz2.
+def define() -> None:
+    """Defines the flags of this suite."""
+    flags.DEFINE_integer("reviews", 800_000, "Reviews in the generated file.", lower_bound=1000)
 
-    Words follow Zipf's law; some begin with a capital, end in punctuation, or are numbers or web addresses.
+
+def run(place: Path, command: str, reviews: int) -> str:
+    """Generates reviews where they are missing, measures, writes ``text.json`` and returns the table."""
+    config = floydhub_amazon.get_config("small")
+    config.data.path = str(generated(place, reviews))
+    record = Record(**provenance(command, runtime.machine()))
+    with tempfile.TemporaryDirectory(dir=place) as cache:
+        record = record.collect(measure(config.data, Path(cache), reviews), place / "text.json")
+    return table(record.measurements, reviews)
+
+
+def measure(config: DataConfig, cache: Path, reviews: int) -> Iterator[Measurement]:
+    """Times reading, then everything from texts to token ids, then the same again from the cache.
+
+    Args:
+      config: the data.
+      cache: an empty folder. From now on, this process caches everything there.
+      reviews: the number of reviews, for the case's name.
+    """
+    os.environ["LSTM_JAX_CACHE"] = str(cache)
+    datasets.config.HF_DATASETS_CACHE = cache / "datasets"
+    stages: dict[str, Callable[[], Any]] = {
+        "reading": lambda: load(config),  # cached by datasets, so that the next stage does not read again
+        "tokenising": lambda: corpus.prepare(config),
+        "from cache": lambda: corpus.prepare(config),
+    }
+    for stage, function in stages.items():
+        memory.forget_peak()
+        start = time.perf_counter()
+        function()
+        own = Measurement("text", f"reviews {reviews}", "ours", stage)
+        yield own.timed([[time.perf_counter() - start]])._replace(peak_bytes=memory.peak())
+
+
+def table(found: Sequence[Measurement], reviews: int) -> str:
+    """A row a stage."""
+    rows = [["stage", "seconds", "reviews/s", "peak memory, GiB"]]
+    for each in found:
+        peak = f"{(each.peak_bytes or 0) / 2**30:.2f}"
+        rows.append([each.pass_, f"{each.seconds:.1f}", f"{reviews / (each.seconds or np.nan):,.0f}", peak])
+    return markdown(rows)
+
+
+def generated(place: Path, count: int) -> Path:
+    """The file of so many generated reviews in a folder, written where it is missing."""
+    file = place / f"generated-{count}.ft.txt.bz2"
+    if not file.exists():
+        write_reviews(file, count)
+    return file
+
+
+def write_reviews(path: Path, count: int, seed: int = 0) -> None:
+    """Writes reviews of random words in fastText's format, compressed by bz2.
+
+    Words follow Zipf's law. Some begin with a capital, end in punctuation, or are numbers or web addresses.
     """
     rng = np.random.default_rng(seed)
     known = _words(rng)
@@ -50,14 +108,6 @@ def write_reviews(path: Path, count: int, seed: int = 0) -> None:
     part.replace(path)
 
 
-def generated(place: Path, count: int) -> Path:
-    """A file of so many generated reviews in a folder, written where it is missing."""
-    file = place / f"generated-{count}.ft.txt.bz2"
-    if not file.exists():
-        write_reviews(file, count)
-    return file
-
-
 def _words(rng: np.random.Generator) -> Any:
     lengths = rng.integers(2, 11, WORDS)
     text = "".join(LETTERS[rng.integers(0, len(LETTERS), lengths.sum())])
@@ -69,57 +119,3 @@ def _words(rng: np.random.Generator) -> Any:
         shaped = (word, word + ".", word + ",", word.capitalize(), f"{length * 37}", f"http://www.{word}.com/x")[kind]
         words.append(shaped)
     return np.array(words, object)
-
-
-# What ``corpus.prepare`` spends most of its time in: module, function, and what it does in words.
-STAGES = (
-    (sources, "load", "reading"),
-    (corpus, "select", "choosing the parts"),
-    (tokens, "prepared", "cleaning and finding words"),
-    (tokens, "learn", "vocabulary"),
-    (tokens, "tokenised", "words to ids"),
-)
-
-
-def measure(config: DataConfig) -> list[tuple[str, float]]:
-    """Seconds that ``corpus.prepare`` takes as a run calls it, by stage; what no stage has is ``corpus``.
-
-    Nothing may be cached of what the config names.
-    """
-    seconds = {name: 0.0 for _, _, name in STAGES}
-
-    def timed(function: Any, name: str) -> Any:
-        def stage(*arguments: Any, **options: Any) -> Any:
-            start = time.perf_counter()
-            result = function(*arguments, **options)
-            seconds[name] += time.perf_counter() - start
-            return result
-
-        return stage
-
-    with contextlib.ExitStack() as undone:
-        for module, function, name in STAGES:
-            undone.callback(setattr, module, function, getattr(module, function))
-            setattr(module, function, timed(getattr(module, function), name))
-        start = time.perf_counter()
-        corpora = corpus.prepare(config)
-        everything = time.perf_counter() - start
-    parts = [corpora.train, corpora.validation, corpora.test]
-    counts = sum(len(part.labels) for part in parts), sum(len(part.tokens) for part in parts)
-    log.info("%d reviews, %d words", *counts)
-    return [*seconds.items(), ("corpus", everything - sum(seconds.values()))]
-
-
-def measure_in(cache: Path, config: DataConfig) -> list[tuple[str, float]]:
-    """``measure`` with all that is cached in a folder, from now on and for the whole process."""
-    os.environ["LSTM_JAX_CACHE"] = str(cache)
-    datasets.config.HF_DATASETS_CACHE = cache / "datasets"
-    return measure(config)
-
-
-def table(stages: list[tuple[str, float]], count: int, peak: int) -> str:
-    """The stages, their sum, reviews a second, and the peak memory in GiB of so many bytes."""
-    total = sum(seconds for _, seconds in stages)
-    lines = [f"{name:<28}{seconds:>9.1f} s{count / seconds:>14,.0f} reviews/s" for name, seconds in stages]
-    lines.append(f"{'all':<28}{total:>9.1f} s{count / total:>14,.0f} reviews/s")
-    return "\n".join([*lines, f"{'peak memory':<28}{peak / 2**30:>9.2f} GiB"])

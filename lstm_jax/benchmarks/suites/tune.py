@@ -1,138 +1,156 @@
-"""Which way an LSTM is fastest at which size, measured; what ``model.implementation=auto`` goes by."""
+"""The fastest LSTM at each size, measured: the table that ``model.implementation=auto`` reads."""
 
 import itertools
 import json
-import logging
 import os
 import re
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
-from lstm_jax import runtime as devices
-from lstm_jax.benchmarks.about import about
+from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import ours
-from lstm_jax.benchmarks.implementations.problem import Case, draw
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
+from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
-from lstm_jax.layers.auto import CHOICES, Choice, Way
-from lstm_jax.training.workdir import write_json
+from lstm_jax.layers.auto import CHOICES, Choice, Implementation
 from lstm_jax.types import MatmulDtype
 
-log = logging.getLogger(__name__)
-
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
-PLAIN = (Way("custom_vjp", 16), Way("custom_vjp", 8), Way("custom_vjp", 0), Way("scan"))
-GATEWISE = Way("custom_vjp", 16, gatewise=True)
-SHARED = 7_000_000  # operations from which on XLA shares a product out among a CPU's threads
-BATCHES = (16, 48)  # rows of a device
-# D, H; 100 units are no whole number of vectors, which products notice.
+BLOCKED = (
+    Implementation("custom_vjp", 16),
+    Implementation("custom_vjp", 8),
+    Implementation("custom_vjp", 0),
+    Implementation("scan"),
+)
+GATEWISE = Implementation("custom_vjp", 16, gatewise=True)
+SHARED = 7_000_000  # operations from which on XLA shares out a product among the threads of a CPU
+BATCHES = (16, 48)  # examples on each device
+# D, H. 100 units are no whole number of SIMD vectors, which matters to products.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
 STEPS = 200
 ROUNDS = 7
 TURN_SECONDS = 0.05
-GAIN = 0.05  # of the time that a way must save to be taken instead of one that stands before it; less is noise
+GAIN = 0.05  # share of the time that an implementation must save to be chosen over one listed before it; less is noise
 
 
-class Speeds(NamedTuple):
-    """A size and what a forward and a training pass together take by each way."""
+class Size(NamedTuple):
+    """A size on one device."""
 
     dtype: str  # of the operands of products
     batch: int
     inputs: int
     hidden: int
-    ms: dict[Way, float]
-
-    @property
-    def choice(self) -> Choice:
-        """The first way that none saves much against."""
-        best = min(self.ms.values())
-        way = next(way for way, ms in self.ms.items() if ms * (1 - GAIN) <= best)
-        return Choice(self.batch, self.inputs, self.hidden, way)
 
 
-def ways(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Way, ...]:
-    """The ways to measure at a size, in the order of preference where none is much faster."""
-    if dtype == "bfloat16":  # where a product a gate slows the forward pass down, and both passes without a pattern
-        return PLAIN
-    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
-    return (GATEWISE, *PLAIN) if shared else (*PLAIN, GATEWISE)
-
-
-def measure() -> list[Speeds]:
-    """All ways in turn, in an order drawn anew each round, at all sizes, all devices at work."""
-    found = []
-    for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
-        found.append(Speeds(dtype, batch, inputs, hidden, _size(dtype, batch, inputs, hidden)))
-        log.info("%s, %d, %d, %d: %s", dtype, batch, inputs, hidden, _name(found[-1].choice.way))
-    return found
-
-
-def _size(dtype: str, batch: int, inputs: int, hidden: int) -> dict[Way, float]:
-    case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
-    problem = draw(case)
-    offered = ways(dtype, batch, inputs, hidden)
-    layers = {way: way.layer(hidden, matmul_dtype=DTYPES[dtype]) for way in offered}
-    built = {way: ours.of_layer(stack([layer]), case, problem) for way, layer in layers.items()}
-    seconds: dict[Way, list[float]] = {way: [] for way in built}
-    rng = np.random.default_rng(0)
-    for _ in range(ROUNDS + 1):  # the first, which warms up, is left out
-        for n in rng.permutation(len(built)):
-            way, start, calls = offered[n], time.perf_counter(), 0
-            while time.perf_counter() - start < TURN_SECONDS:
-                built[way].forward()
-                built[way].train()
-                calls += 1
-            seconds[way].append((time.perf_counter() - start) / calls)
-    return {way: 1e3 * float(np.median(own[1:])) for way, own in seconds.items()}
+def define() -> None:
+    """This suite has no flags of its own."""
 
 
 def run(place: Path, command: str) -> str:
-    """Measures and returns the table; writes ``tune.json`` and, for this backend, the table that ``auto`` goes by.
-
-    Args:
-      place: where ``tune.json`` goes, with all times.
-      command: that repeats it.
+    """Measures and returns the table; writes ``tune.json`` and the part of ``auto``'s table for this backend.
 
     Raises:
-      UserError: the table that ``auto`` goes by cannot be written here.
+      UserError: the table of ``auto`` cannot be written here.
     """
     if not os.access(CHOICES, os.W_OK):
         raise UserError(f"{CHOICES} cannot be written; install the package from a checkout: pip install -e .")
-    found = measure()
-    times = [[*speeds[:4], {_name(way): ms for way, ms in speeds.ms.items()}] for speeds in found]
-    write_json(place / "tune.json", {**about(command, devices.machine()), "ms": times})
-    write(found, command, CHOICES)
+    origin = provenance(command, runtime.machine())
+    found = Record(**origin).collect(measure(), place / "tune.json").measurements
+    write(found, origin, CHOICES)
     return table(found)
 
 
-def write(found: list[Speeds], command: str, path: Path) -> None:
-    """Puts the choices of this backend in place of those that the file holds; those of others stay."""
-    known = json.loads(path.read_text())
-    sizes = {
-        dtype: [[*speeds.choice[:3], *speeds.choice.way] for speeds in found if speeds.dtype == dtype]
-        for dtype in dict.fromkeys(speeds.dtype for speeds in found)
-    }
-    known[jax.default_backend()] = {**about(command, devices.machine()), "sizes": sizes}
+def measure() -> Iterator[Measurement]:
+    """Times a forward and a training pass together, by all implementations in turn, on all devices at once."""
+    for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
+        size = Size(dtype, batch, inputs, hidden)
+        case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
+        problem, passes = draw(case), {}
+        for each in candidates(size):
+            layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
+            passes[each] = _turn(ours.build_layer(stack([layer]), case, problem))
+        for each, seconds in in_turn(passes, ROUNDS).items():
+            details = {"size": size, "implementation": each}
+            name = f"{batch} examples a device, {inputs} inputs, {hidden} units"
+            own = Measurement("tune", name, describe(each), "forward and train", dtype, details=details)
+            yield own.timed([[each] for each in seconds])
+
+
+def candidates(size: Size) -> tuple[Implementation, ...]:
+    """The implementations to measure at a size, in the order of preference when none is much faster.
+
+    One product a gate is preferred only where XLA would share out the product of all gates among threads. In bfloat16 it
+    slows the forward pass down and is not measured.
+    """
+    if size.dtype == "bfloat16":
+        return BLOCKED
+    operations = 2 * size.batch * max(size.inputs, size.hidden) * 4 * size.hidden
+    shared = jax.default_backend() == "cpu" and operations >= SHARED
+    return (GATEWISE, *BLOCKED) if shared else (*BLOCKED, GATEWISE)
+
+
+def _turn(built: Built) -> Callable[[], int]:
+    def turn() -> int:
+        start, calls = time.perf_counter(), 0
+        while time.perf_counter() - start < TURN_SECONDS:
+            built.forward()
+            built.train()
+            calls += 1
+        return calls
+
+    return turn
+
+
+def choices(found: Sequence[Measurement]) -> dict[Size, Choice]:
+    """The first implementation at each size that no other is much faster than."""
+    chosen = {}
+    for size, own in _by_size(found).items():
+        best = min(own.values())
+        first = next(each for each, ms in own.items() if ms * (1 - GAIN) <= best)
+        chosen[size] = Choice(size.batch, size.inputs, size.hidden, first)
+    return chosen
+
+
+def _by_size(found: Sequence[Measurement]) -> dict[Size, dict[Implementation, float]]:
+    """Milliseconds by size and implementation."""
+    sizes: dict[Size, dict[Implementation, float]] = {}
+    for each in found:
+        sizes.setdefault(each.details["size"], {})[each.details["implementation"]] = each.median_ms or 0.0
+    return sizes
+
+
+def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
+    """Replaces this backend's part of the table; those of other backends stay."""
+    known = json.loads(path.read_text(encoding="utf-8"))
+    sizes: dict[str, list[Any]] = {}
+    for size, choice in choices(found).items():
+        sizes.setdefault(size.dtype, []).append([*choice[:3], *choice.implementation])
+    known[jax.default_backend()] = {**origin, "sizes": sizes}
     a_line_each = lambda size: " ".join(size[0].split()).replace("[ ", "[").replace(" ]", "]")
     write_text(path, re.sub(r"\[\s+\d[^][{}]*\]", a_line_each, json.dumps(known, indent=2)) + "\n")
 
 
-def table(found: list[Speeds]) -> str:
-    """A line a size: milliseconds of both passes by each way, the one that is taken in bold."""
-    columns = list(dict.fromkeys(way for speeds in found for way in speeds.ms))
-    lines = [f"| type, B a device, D, H | {' | '.join(map(_name, columns))} |", "|---" * (len(columns) + 1) + "|"]
-    for speeds in found:
-        told = {way: f"**{ms:.3g}**" if way == speeds.choice.way else f"{ms:.3g}" for way, ms in speeds.ms.items()}
-        cells = [told.get(way, "–") for way in columns]
-        lines.append(f"| {speeds.dtype}, {speeds.batch}, {speeds.inputs}, {speeds.hidden} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def table(found: Sequence[Measurement]) -> str:
+    """A row a size: milliseconds of both passes by each implementation, the chosen one in bold."""
+    sizes, chosen = _by_size(found), choices(found)
+    columns = list(dict.fromkeys(each for own in sizes.values() for each in own))
+    rows = [["type, B a device, D, H", *map(describe, columns)]]
+    for size, own in sizes.items():
+        cells = {each: f"{ms:.3g}" for each, ms in own.items()}
+        best = chosen[size].implementation
+        cells[best] = f"**{cells[best]}**"
+        rows.append([", ".join(map(str, size)), *(cells.get(each, "–") for each in columns)])
+    return markdown(rows)
 
 
-def _name(way: Way) -> str:
-    parts = [way.implementation, str(way.block) if way.block else "", "gatewise" if way.gatewise else ""]
-    return " ".join(part for part in parts if part)
+def describe(each: Implementation) -> str:
+    """An implementation in words."""
+    return " ".join(filter(None, (each.name, str(each.block or ""), "gatewise" if each.gatewise else "")))
