@@ -1,8 +1,8 @@
 """Implementations of LSTM layers compared: each in a process of its own, checked, then timed in turn.
 
-Every process draws a case from the same seed. Before anything is timed, all results are compared with those of the first
-implementation. Then the implementations take turns (``timer.take_turns``): one makes some calls while the others wait.
-Every case has fresh processes, so that one that dies, or keeps memory, does not affect the next case.
+Every process draws a case from the same seed. Before anything is timed, all results are compared with those of the
+first implementation. Then the implementations take turns (``timer.take_turns``): one makes some calls while the others
+wait. Every case has fresh processes, so that one that dies, or keeps memory, does not affect the next case.
 """
 
 import contextlib
@@ -99,10 +99,10 @@ def measure(
                 if name in rounds:
                     own = own.timed(rounds[name])._replace(
                         compile_seconds=built[name]["compile_seconds"][pass_],
+                        gflops=case.flop(pass_) / (1e9 * float(np.median(np.concatenate(rounds[name])))),
                         difference=checked[name]["difference"],
                         peak_bytes=checked[name]["peak_bytes"][pass_],
                     )
-                    own = own._replace(gflops=case.flop(pass_) / (1e6 * own.median_ms))
                 found.append(own)
         return found
 

@@ -11,11 +11,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lstm_jax import runtime
-from lstm_jax.benchmarks.measurement import Device
-from lstm_jax.benchmarks.worker import Worker
-from lstm_jax.errors import UserError
-
 SIDES = (1024, 2048, 3072)  # of the square matrices that a device multiplies
 COPIED = 2**26  # bytes that a device copies
 STEPS = 10_000  # of the loop
@@ -38,31 +33,6 @@ class Limits(NamedTuple):
         """The better of two measurements, field by field."""
         highest = [max(pair) for pair in zip(self, other, strict=True)]
         return Limits(*highest)._replace(shortest_step_us=min(self.shortest_step_us, other.shortest_step_us))
-
-
-def measure_apart() -> tuple[Device, Limits]:
-    """The device and its limits, measured in a process of its own.
-
-    Raises:
-      UserError: that failed.
-    """
-    with Worker("lstm_jax.benchmarks.limits:Service", "limits") as worker:
-        answer = worker.ask("measure")
-    if "error" in answer:
-        raise UserError(f"the limits of this device cannot be measured: {answer['error']}")
-    return Device(*answer["device"]), Limits(*answer["limits"])
-
-
-class Service:
-    """The service of that process."""
-
-    def __init__(self, name: str) -> None:
-        del name  # there is one
-        runtime.configure()
-
-    def measure(self) -> dict[str, Any]:
-        """The device and its limits."""
-        return {"device": Device(runtime.machine(), jax.default_backend()), "limits": measure()}
 
 
 def measure() -> Limits:

@@ -1,7 +1,7 @@
 """The result of every benchmark, and the ratio of two of them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -91,6 +91,17 @@ def ratio(one: Measurement, other: Measurement) -> Ratio | None:
 def quartiles(rounds: Sequence[float]) -> Ratio:
     """The median and the quartiles of the rounds."""
     return Ratio(*(float(np.quantile(rounds, q)) for q in (0.5, 0.25, 0.75)))
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def grouped(found: Sequence[Measurement], key: Callable[[Measurement], Key]) -> dict[Key, list[Measurement]]:
+    """Measurements by a key, both in their order."""
+    groups: dict[Key, list[Measurement]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return groups
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, markdown, quartiles, ratio
+from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, grouped, markdown, quartiles, ratio
 from lstm_jax.benchmarks.record import Record, read
 from lstm_jax.errors import UserError
 
@@ -20,9 +20,7 @@ ROUNDED = (
 def tables(record: Record) -> str:
     """How it was measured and how to read it, a table for each suite, type and pass, and one of all other figures."""
     reference = record.measurements[0].implementation
-    groups: dict[tuple[str, str, str], list[Measurement]] = {}
-    for each in record.measurements:
-        groups.setdefault((each.suite, each.dtype, each.pass_), []).append(each)
+    groups = grouped(record.measurements, lambda each: (each.suite, each.dtype, each.pass_))
     parts = [_circumstances(record), _legend(reference)]
     parts += [ROUNDED] if any(dtype == "bfloat16" for _, dtype, _ in groups) else []
     several = len({suite for suite, _, _ in groups}) > 1
@@ -55,11 +53,11 @@ def _limits(limits: Limits) -> str:
 
 def _legend(reference: str) -> str:
     return (
-        f"A cell gives the median in milliseconds; the time as a multiple (×) of that of {reference} in the same rounds; "
-        "and the limit's share of the time (%). The limit is the time that products, memory or steps take at XLA's best "
-        "rates on this device; other libraries may exceed them. A ratio is reported only if its interquartile range over "
-        f"the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only if that of the times is. "
-        "Geometric means are over the reported ratios of an implementation."
+        f"A cell gives the median in milliseconds, the time as a multiple (×) of that of {reference} in the same "
+        "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take at "
+        "XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its interquartile "
+        f"range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only if that of the "
+        "times is. Geometric means are over the reported ratios of an implementation."
     )
 
 
@@ -68,8 +66,8 @@ def _table(found: Sequence[Measurement], title: str, reference: str) -> str:
     names = list(dict.fromkeys(each.implementation for each in found))
     rows = [[title, "limit, ms", *names]]
     ratios: dict[str, list[Ratio | None]] = {name: [] for name in names}
-    for case in dict.fromkeys(each.case for each in found):
-        own = {each.implementation: each for each in found if each.case == case}
+    for case, measured in grouped(found, lambda each: each.case).items():
+        own = {each.implementation: each for each in measured}
         for name in names:
             ratios[name].append(ratio(own[name], own[reference]) if name != reference else None)
         limits = [f"{_ms(each.limit_ms)} ({each.limited_by})" for each in own.values() if each.limit_ms is not None]
@@ -115,18 +113,15 @@ def _details(found: Sequence[Measurement]) -> str:
     return markdown(rows)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Prints the tables of a file and returns the exit code."""
+def main(arguments: Sequence[str]) -> None:
+    """Prints the tables of a file."""
     if len(arguments) != 1:
-        print("error: give one file: python -m lstm_jax.benchmarks.report FILE.json", file=sys.stderr)
-        return 2
+        sys.exit("error: give one file: python -m lstm_jax.benchmarks.report FILE.json")
     try:
         print(tables(read(Path(arguments[0]))))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -2,9 +2,9 @@
 
 **Products.** The operations of the matrix products at the rate of the device's best product in that type.
 
-**Memory.** The bytes that must be moved, at the rate of copying, if everything that can stay in a cache does: each array
-comes from memory, or goes there, once in each direction of time. With s bytes a number, n tokens, and for each layer
-input width D, H units in each of d directions, and d·4H·(D + H + 1) weights,
+**Memory.** The bytes that must be moved, at the rate of copying, if everything that can stay in a cache does: each
+array comes from memory, or goes there, once in each direction of time. With s bytes a number, n tokens, and for each
+layer input width D, H units in each of d directions, and d·4H·(D + H + 1) weights,
 
     forward    s · (n·D + n·d·H + weights)                       the inputs and weights in, the outputs out
     train      forward + s · (n·d·5H · 2                         gates and cell state out, and in again
@@ -15,9 +15,9 @@ Saved activations could be computed again instead, but that takes more operation
 assumed to have the type's width, even where an implementation holds some in a wider one. Operations divided by these
 bytes are the *intensity* of a case.
 
-**Steps.** The steps that must follow one another, each as long as the shortest of a loop of XLA. A layer that reads in one
-direction can begin as soon as the layer below has made a step: T + layers - 1 steps in all. A layer that reads in both
-directions needs the whole layer below. Training goes there and back. (A kernel that runs the whole loop on an
+**Steps.** The steps that must follow one another, each as long as the shortest of a loop of XLA. A layer that reads in
+one direction can begin as soon as the layer below has made a step: T + layers - 1 steps in all. A layer that reads in
+both directions needs the whole layer below. Training goes there and back. (A kernel that runs the whole loop on an
 accelerator may have shorter steps than XLA's.)
 """
 

@@ -1,7 +1,7 @@
 """Timing in turn.
 
-The speed of a machine drifts. Cases that take turns within a round, in an order drawn anew for each round, meet the same
-slow minutes, so that the ratio of two cases within a round is steadier than the time of either.
+The speed of a machine drifts. Cases that take turns within a round, in an order drawn anew for each round, meet the
+same slow minutes, so that the ratio of two cases within a round is steadier than the time of either.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Every implementation of the benchmark gives what ours gives: outputs, and gradients of weights and inputs."""
+"""Every implementation of the layers computes what ours does: outputs, and gradients in weights and inputs."""
 
 import importlib.util
 import os
@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks.harness import TOLERANCE
-from lstm_jax.benchmarks.implementations import EPOCHS, PEERS
+from lstm_jax.benchmarks.implementations import EPOCHS, LAYERS
 from lstm_jax.benchmarks.implementations.problem import Case, Results, draw
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages; they are not ours to mend
+pytestmark = pytest.mark.filterwarnings("ignore")  # other packages' warnings
 
 PLAIN = Case("plain", 4, 7, 3, 5)
 RAGGED = Case("ragged", 4, 7, 3, 5, layers=2, directions=2, ragged=True)
 
 
 def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.ndarray]:
-    module = PEERS[name].module
+    module = LAYERS[name].module
     if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
         pytest.skip(f"{module} is not installed")
     build = importlib.import_module(f"lstm_jax.benchmarks.implementations.{module}").build
@@ -42,7 +42,7 @@ def reference(request):
     return request.param, results("auto", request.param, "float32", padding=0.0)
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in PEERS])
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in LAYERS])
 def test_equals_ours_whatever_the_padding(name, dtype, reference):
     case, expected = reference
     found = results(name, case, dtype, padding=7.0)
@@ -55,7 +55,7 @@ def test_equals_ours_whatever_the_padding(name, dtype, reference):
 
 def test_pytorch_computes_where_jax_does_or_not_at_all():
     torch = pytest.importorskip("torch")
-    from lstm_jax.benchmarks.implementations.torch_device import torch_device
+    from lstm_jax.benchmarks.implementations.torch import torch_device
 
     assert torch_device("cpu") == "cpu"
     with pytest.raises(RuntimeError, match="not measured: JAX computes on tpu"):
@@ -67,12 +67,12 @@ def test_pytorch_computes_where_jax_does_or_not_at_all():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
 def test_a_process_keeps_its_memory_where_its_name_says_so():
-    kept = {name for name, peer in {**PEERS, **EPOCHS}.items() if peer.environment}
-    assert kept == {name for name in {**PEERS, **EPOCHS} if name.endswith("_malloc")}
+    kept = {name for name, entry in {**LAYERS, **EPOCHS}.items() if entry.environment}
+    assert kept == {name for name in {**LAYERS, **EPOCHS} if name.endswith("_malloc")}
     faults = "resource.getrusage(resource.RUSAGE_SELF).ru_minflt"
     lines = ["import resource", f"counts = [{faults}]"]
     lines += ["b'x' * 2**26", f"counts.append({faults})"] * 2 + ["print(counts[1] - counts[0], counts[2] - counts[1])"]
-    environment = os.environ | dict(PEERS["torch_malloc"].environment)
+    environment = os.environ | dict(LAYERS["torch_malloc"].environment)
     command = [sys.executable, "-c", "\n".join(lines)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     first, second = map(int, done.stdout.split())

@@ -10,7 +10,7 @@ import numpy as np
 from lstm_jax.benchmarks.implementations.problem import Built, Case, Problem, Results, Weights, build_jax
 
 os.environ["KERAS_BACKEND"] = "jax"
-import keras  # noqa: E402 - reads the variable when it is imported
+import keras  # reads the variable when it is imported
 
 
 def _layer(case: Case, dtype: str) -> Any:

@@ -21,7 +21,7 @@ from lstm_jax.training import loop as loops
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
-from lstm_jax.training.feed import Feed, make_feed
+from lstm_jax.training.feed import make_feed
 from lstm_jax.training.gradient_chain import schedule
 from lstm_jax.training.lanes import make_mesh
 from lstm_jax.training.loop_state import Notes
@@ -55,10 +55,10 @@ class Service:
         self._calls = stepping.first_epoch(self.loop, [self._lane])
         task = self._task(corpora, first.state, padding)
         epoch_task.write(Path(folder), task)
-        losses = self._first_losses(corpora.train, first.state, task)
+        loss = self._loss(first.state, task.batches["train"])
         self._warm_up(first.state)
         return {
-            "first_losses": losses,
+            "first_loss": loss,
             "device": runtime.machine(),
             "compile_seconds": self.loop.program.compile_seconds,
             "steps": self.loop.total_steps,
@@ -110,34 +110,23 @@ class Service:
             weights=self.weights(state),
             batches={
                 "train": _batches(corpora.train, train, total),
-                "validation": self._evaluated(corpora.validation, self.loop.buckets),
-                "test": self._evaluated(
-                    corpora.test, bucket_lengths(corpus.lengths(corpora.test), config.train.buckets)
-                ),
+                "validation": self._evaluated(corpora.validation),
+                "test": self._evaluated(corpora.test),
             },
         )
 
-    def _evaluated(self, split: FlatCorpus, buckets: tuple[int, ...]) -> Batches:
+    def _evaluated(self, split: FlatCorpus) -> Batches:
         """The batches in which a split is evaluated."""
-        train = self._config.train
-        return _batches(split, evaluation_plan(corpus.lengths(split), buckets, train.batch_size, train.steps_per_call))
+        train, lengths = self._config.train, corpus.lengths(split)
+        buckets = bucket_lengths(lengths, train.buckets)
+        return _batches(split, evaluation_plan(lengths, buckets, train.batch_size, train.steps_per_call))
 
-    def _first_losses(self, train: FlatCorpus, state: TrainState, task: Task) -> dict[str, float]:
-        """The losses of the first batch without dropout, read in its bucket and read padded."""
-        first, longest = task.batches["train"].examples[:1], self._config.data.tokens.max_length
-        alone = corpus.take(train, first[first >= 0])
-        if task.padding == "front":
-            alone = corpus.pad_left(alone, longest)
-        feed = make_feed(alone, make_mesh(1, self._config.train.batch_size, self._config.train.devices))
-        numbers = np.where(first >= 0, np.cumsum(first >= 0) - 1, first).astype(np.int32)
-        return {
-            "bucketed": self._loss(state, self.loop.train, first, int(task.batches["train"].lengths[0])),
-            "padded": self._loss(state, feed, numbers, longest),
-        }
-
-    def _loss(self, state: TrainState, feed: Feed, examples: HostArray, length: int) -> float:
-        given, batch = loops.feed_arguments(feed, examples, length, self._config.train.steps_per_call)
-        sums = self.loop.program.evaluate(to_evaluate(state), given, batch, 1, length)
+    def _loss(self, state: TrainState, batches: Batches) -> float:
+        """The loss of the first batch, without dropout."""
+        length, program = int(batches.lengths[0]), self.loop.program
+        steps = self._config.train.steps_per_call
+        given, batch = loops.feed_arguments(self.loop.train, batches.examples[:1], length, steps)
+        sums = program.evaluate(to_evaluate(state), given, batch, 1, length)
         return float(sums.loss[0] / sums.reviews[0])
 
     def _warm_up(self, state: TrainState) -> None:

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from lstm_jax import runtime
-from lstm_jax.benchmarks import memory
+from lstm_jax.benchmarks import limits, memory
 from lstm_jax.benchmarks.implementations import LAYERS, OURS
 from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
-from lstm_jax.benchmarks.measurement import PASSES
+from lstm_jax.benchmarks.measurement import PASSES, Device
 
 
 class Service:
@@ -49,6 +49,10 @@ class Service:
         arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
         np.savez(file, **arrays)  # type: ignore[arg-type]
         return {"peak_bytes": peaks}
+
+    def limits(self) -> dict[str, Any]:
+        """The device and its limits."""
+        return {"device": Device(runtime.machine(), jax.default_backend()), "limits": limits.measure()}
 
     def time(self, pass_: str, calls: int) -> dict[str, Any]:
         """Seconds of each of so many calls."""

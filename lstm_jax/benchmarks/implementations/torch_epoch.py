@@ -121,7 +121,7 @@ class Service:
         train = self._corpora["train"]
         network = Training(self.task, self._device).evaluating()
         with torch.no_grad():
-            batch = train[0]
+            batch = Corpus(batches["train"], 0, False, self._device)[0]  # as ours reads it
             loss = float(F.cross_entropy(network(batch.tokens, batch.lengths), batch.labels))
         warm = Training(self.task, self._device)
         for step in [train.lengths.index(each) for each in set(train.lengths)]:

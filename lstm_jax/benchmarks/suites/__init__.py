@@ -1,8 +1,8 @@
 """The suites of ``bench.py``, a module each.
 
-A module has two functions. ``define`` defines its flags, once the suite is chosen. ``run(place, command, **flags)`` gets
-their values, measures, writes its files into the folder ``place``, and returns what is printed. A module that serves
-several suites also gets their names, as ``suites``.
+A module has two functions. ``define`` defines its flags, once the suite is chosen. ``run(place, command, **flags)``
+gets their values, measures, writes its files into the folder ``place``, and returns what is printed. A module that
+serves several suites also gets their names, as ``suites``.
 """
 
 import importlib
@@ -65,7 +65,7 @@ def main() -> None:
     values: dict[str, Any] = {name: flags.FLAGS[name].value for name in _own_flags(names)}
     given = " ".join(flags.FLAGS[name].serialize() for name in values)
     command = " ".join(f"python bench.py --suite={','.join(names)} {given} --workdir=W".split())
-    if _is_shared(names[0]):
+    if sum(suite.module == SUITES[names[0]].module for suite in SUITES.values()) > 1:
         values["suites"] = names
     place.mkdir(parents=True, exist_ok=True)
     print(_module(names).run(place, command, **values))
@@ -76,18 +76,13 @@ def _chosen() -> list[str]:
     finder = flags.FlagValues()
     flags.DEFINE_list("suite", [], "", flag_values=finder)
     finder(sys.argv, known_only=True)
-    names = finder["suite"].value
+    names: list[str] = finder["suite"].value or []
     for name in names:
         if name not in SUITES:
             raise ConfigError(f"there is no suite {name!r}; there are {', '.join(SUITES)}")
     if len({SUITES[name].module for name in names}) > 1:
         raise ConfigError(f"the suites {', '.join(names)} cannot be measured together; give one of them")
     return names
-
-
-def _is_shared(name: str) -> bool:
-    """Whether a suite's module serves others too."""
-    return sum(suite.module == SUITES[name].module for suite in SUITES.values()) > 1
 
 
 def _module(names: list[str]) -> Any:

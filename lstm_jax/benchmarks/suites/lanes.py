@@ -1,36 +1,34 @@
-"""The gain of lanes over the same runs one after the other: in steps alone, in whole runs, in whole commands."""
+"""The gain of lanes over the same runs one after the other: in steps alone, and in whole runs."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from configs.studies import quick
 from lstm_jax import runtime
-from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data import corpus
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
-from lstm_jax.studies import lane_choice
-from lstm_jax.studies.lane_choice import WAYS
-from lstm_jax.studies.stepping import longest_call, make
-from lstm_jax.training import loop as loops
+from lstm_jax.studies import lane_choice, stepping
 from lstm_jax.training import run as runs
-from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.loop_state import Notes
 from lstm_jax.training.workdir import Lane
+from lstm_jax.types import HostArray
 
 COUNTS = (2, 4, 8, 16, 32)
 MANY = 32  # the number of lanes whose gain is reported, so that it is not the best of several
 SOLO = "solo"
 STEP_ROUNDS, RUN_ROUNDS = 7, 3
 CALLS = 3  # of the compiled program in a round of steps
+STEPS, RUNS = "steps alone", "whole runs"
 
 
 class Layout(NamedTuple):
@@ -40,14 +38,16 @@ class Layout(NamedTuple):
     lane_map: str  # how lanes share a device, or solo
     devices: int
 
+    @property
+    def name(self) -> str:
+        """The layout in words."""
+        return f"{self.lane_map}, {self.lanes} lanes, {self.devices} devices"
+
     def apply(self, config: Config) -> tuple[Config, list[Lane]]:
         """The config with this layout, and a seed for each lane."""
         own = from_json(to_json(config))
         own.train.devices, own.train.lane_map = self.devices, "auto" if self.lane_map == SOLO else self.lane_map
         return validate(own), [Lane(seed, {}) for seed in range(self.lanes)]
-
-
-Task = Callable[[], int]  # trains once and returns how many times every lane did so
 
 
 def define() -> None:
@@ -63,11 +63,11 @@ def run(place: Path, command: str) -> str:
     record = Record(**provenance(command, runtime.machine()))
     record = record.collect(measure(config, corpora, chosen, place), place / "lanes.json")
     picture(record.measurements, chosen, place / "lanes.png")
-    return table(record.measurements, chosen)
+    return tables(record.measurements, chosen)
 
 
 def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Iterator[Measurement]:
-    """Times each case (steps, runs, commands) under all layouts in turn, in seconds a lane.
+    """Times steps and whole runs under all layouts in turn.
 
     Args:
       config: the config of a run.
@@ -78,87 +78,58 @@ def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Itera
     everywhere = len(jax.devices())
     solos = [Layout(1, SOLO, devices) for devices in sorted({1, everywhere})]
     lanes = [Layout(count, chosen, everywhere) for count in COUNTS]
-    others = [Layout(count, name, everywhere) for name in WAYS if name != chosen for count in COUNTS]
+    others = [Layout(count, name, everywhere) for name in lane_choice.WAYS if name != chosen for count in COUNTS]
+    yield from measure_steps(config, corpora, [*solos, *lanes, *others])
     with tempfile.TemporaryDirectory(dir=place) as scratch:
-        for case, task, layouts, rounds in (
-            ("steps", step_task, [*solos, *lanes, *others], STEP_ROUNDS),
-            ("runs", _run_task, [*solos, *lanes], RUN_ROUNDS),
-            ("commands", _command_task, [*solos, lanes[-1]], RUN_ROUNDS),
-        ):
-            tasks = {layout: task(config, corpora, layout, Path(scratch)) for layout in layouts}
-            for layout, seconds in in_turn(tasks, rounds).items():
-                name = f"{layout.lane_map}, {layout.lanes} lanes, {layout.devices} devices"
-                own = Measurement("lanes", case, name, "train", details=layout._asdict())
-                yield own.timed([[each / layout.lanes] for each in seconds])
+        whole = {layout: partial(_run, *layout.apply(config), corpora, scratch) for layout in [*solos, *lanes]}
+        for layout, seconds in in_turn(whole, RUN_ROUNDS).items():
+            yield _measurement(RUNS, layout, seconds)
 
 
-def step_task(config: Config, corpora: Corpora, layout: Layout, scratch: Path) -> Task:
-    """Makes some calls of the compiled program on the longest examples."""
-    del scratch
-    own, lanes = layout.apply(config)
-    loop, first = runs.assemble(own, corpora, lanes)
-    call, state = longest_call(loop, lanes), first.state
-
-    def task() -> int:
-        nonlocal state
-        state = make(loop, state, call, CALLS)
-        return CALLS * call.reviews.shape[1]
-
-    return task
+def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -> Iterator[Measurement]:
+    """Times a step of all lanes on the longest examples, under all layouts in turn."""
+    programs, cases = {}, {}
+    for layout in layouts:
+        own, lanes = layout.apply(config)
+        loop, first = runs.assemble(own, corpora, lanes)
+        programs[layout] = loop.program
+        cases[layout] = partial(_steps, loop, [first.state], stepping.longest_call(loop, lanes))
+    for layout, seconds in in_turn(cases, STEP_ROUNDS).items():
+        yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=programs[layout].peak_bytes())
 
 
-def _run_task(config: Config, corpora: Corpora, layout: Layout, scratch: Path) -> Task:
-    """Makes whole runs, with validations and checkpoints, by a program that is compiled already."""
-    own, lanes = layout.apply(config)
-    loop, _ = runs.assemble(own, corpora, lanes)
-
-    def task() -> int:
-        folder = Path(tempfile.mkdtemp(dir=scratch))
-        first = runs.fresh(loop.program, [lane.seed for lane in lanes], [lane.hparams(own) for lane in lanes])
-        checkpoints = Checkpoints(folder)
-        loops.run(loop, first.state, first.best, Notes.from_json(first.notes), checkpoints, folder, _silent)
-        checkpoints.finish()
-        return 1
-
-    return task
+def _steps(loop: Any, state: list[Any], call: Any) -> int:
+    """Makes some calls of the compiled program and returns the steps made; ``state`` holds the one state."""
+    state[0] = stepping.make(loop, state[0], call, CALLS)
+    return CALLS * call.reviews.shape[1]
 
 
-def _command_task(config: Config, corpora: Corpora, layout: Layout, scratch: Path) -> Task:
-    """Makes whole runs with all that ``train.py`` adds: tracing, loading of compiled programs, files."""
-    own, lanes = layout.apply(config)
-
-    def task() -> int:
-        runs.train(own, tempfile.mkdtemp(dir=scratch), lanes, corpora, _silent)
-        return 1
-
-    return task
+def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:
+    """Makes whole runs as ``train.py`` does: tracing, loading compiled programs, training, writing files."""
+    runs.train(config, tempfile.mkdtemp(dir=scratch), lanes, corpora, follow=lambda step, steps: None)
+    return 1
 
 
-def _silent(step: int, steps: int) -> None:
-    """Shows no progress."""
+def _measurement(case: str, layout: Layout, seconds: Sequence[float]) -> Measurement:
+    own = Measurement("lanes", case, layout.name, "train", details=layout._asdict())
+    return own.timed([[each] for each in seconds])
 
 
-def table(found: Sequence[Measurement], chosen: str) -> str:
+def tables(found: Sequence[Measurement], chosen: str) -> str:
     """A table a case, and the gain of many lanes over the fastest way to make one run after the other."""
-    return "\n\n".join(_table(case, own, chosen) for case, own in _by_case(found).items())
+    return "\n\n".join(_table(case, own, chosen) for case, own in grouped(found, lambda each: each.case).items())
 
 
 def _table(case: str, found: Sequence[Measurement], chosen: str) -> str:
     solo = _solo(found)
     rows = [[case, "seconds a lane", "over solo"]]
-    rows += [[each.implementation, f"{each.seconds:.5f}", f"{_gain(solo, each):.2f}"] for each in found]
-    many = next(each for each in found if each.details["lanes"] == MANY and each.details["lane_map"] == chosen)
-    rounds = np.array(solo.rounds) / np.array(many.rounds)
-    gain = f"{_gain(solo, many):.2f} times as fast as one run after the other"
-    spread = f"(rounds: {rounds.min():.2f} to {rounds.max():.2f})"
-    return f"{markdown(rows)}\n\n{case}: {MANY} lanes by {chosen} are {gain} {spread}"
-
-
-def _by_case(found: Sequence[Measurement]) -> Mapping[str, list[Measurement]]:
-    cases: dict[str, list[Measurement]] = {}
     for each in found:
-        cases.setdefault(each.case, []).append(each)
-    return cases
+        seconds, gain = (each.seconds or np.nan) / each.details["lanes"], float(np.median(_gains(solo, each)))
+        rows.append([each.implementation, f"{seconds:.5f}", f"{gain:.2f}"])
+    many = next(each for each in found if each.details["lanes"] == MANY and each.details["lane_map"] == chosen)
+    gains = _gains(solo, many)
+    said = f"{MANY} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after the other"
+    return f"{markdown(rows)}\n\n{case}: {said} (rounds: {gains.min():.2f} to {gains.max():.2f})"
 
 
 def _solo(found: Sequence[Measurement]) -> Measurement:
@@ -166,18 +137,19 @@ def _solo(found: Sequence[Measurement]) -> Measurement:
     return min((each for each in found if each.details["lane_map"] == SOLO), key=lambda each: each.median_ms or 0.0)
 
 
-def _gain(solo: Measurement, lanes: Measurement) -> float:
-    return (solo.median_ms or 0.0) / (lanes.median_ms or np.nan)
+def _gains(solo: Measurement, lanes: Measurement) -> HostArray:
+    """The throughput of lanes over that of single runs, by round."""
+    return lanes.details["lanes"] * np.array(solo.rounds) / np.array(lanes.rounds)
 
 
 def picture(found: Sequence[Measurement], chosen: str, path: Path) -> None:
     """Draws the throughput over the number of lanes, as a multiple of that of one run after the other."""
-    cases = _by_case(found)
+    cases = grouped(found, lambda each: each.case)
     drawn, axes = plots.figure(6.5, 4)
-    for case, label, colour in (("runs", "whole runs", "#1b6ca8"), ("steps", "steps alone", "#d95f02")):
+    for case, colour in ((RUNS, "#1b6ca8"), (STEPS, "#d95f02")):
         own, solo = [each for each in cases[case] if each.details["lane_map"] == chosen], _solo(cases[case])
-        x, y = [each.details["lanes"] for each in own], [_gain(solo, each) for each in own]
-        axes.plot(x, y, "o-", color=colour, label=label)
+        x, y = [each.details["lanes"] for each in own], [float(np.median(_gains(solo, each))) for each in own]
+        axes.plot(x, y, "o-", color=colour, label=case)
     axes.axhline(1, color="grey", linewidth=1, linestyle="--", label="one run after the other")
     axes.set_xscale("log", base=2)
     axes.set_xticks(COUNTS, [str(count) for count in COUNTS])

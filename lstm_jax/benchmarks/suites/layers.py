@@ -8,10 +8,10 @@ from absl import flags
 from lstm_jax.benchmarks import harness, record, report, roofline
 from lstm_jax.benchmarks.implementations import LAYERS, OURS
 from lstm_jax.benchmarks.implementations.problem import Case
-from lstm_jax.benchmarks.limits import measure_apart
+from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device, Measurement
 from lstm_jax.benchmarks.record import Record, provenance
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 
 # Layers of the published systems, with their batches and the lengths that they pad to.
 SYSTEMS = (
@@ -54,12 +54,12 @@ def run(place: Path, command: str, suites: Sequence[str], implementations: Seque
     _check("type", dtypes, list(harness.TOLERANCE))
     if implementations[0] not in OURS:
         raise ConfigError(f"the first implementation is {implementations[0]!r}; it must be one of {', '.join(OURS)}")
-    device, before = measure_apart()
+    device, before = measure_limits(implementations[0])
     cases = {case.name: case for suite in suites for case in CASES[suite]}
     found = Record(**provenance(command, device.name, ("torch", "keras")), limits_before=before, cases=cases)
     made = _measure({suite: CASES[suite] for suite in suites}, implementations, dtypes, device)
     found = found.collect(made, place / "bench.json")
-    found = roofline.with_limits(found._replace(limits_after=measure_apart()[1]))
+    found = roofline.with_limits(found._replace(limits_after=measure_limits(implementations[0])[1]))
     record.write(found, place / "bench.json")
     roofline.draw(found, place / "roofline.png")
     return report.tables(found)
@@ -72,6 +72,15 @@ def _measure(
         for dtype in dtypes:
             for case in cases:
                 yield from harness.measure(suite, case, names, dtype, device)
+
+
+def measure_limits(name: str) -> tuple[Device, Limits]:
+    """The device and its limits, measured in the process of an implementation of ours."""
+    with harness.layer_worker(name) as worker:
+        answer = worker.ask("limits")
+    if "error" in answer:
+        raise UserError(f"the limits of this device cannot be measured: {answer['error']}")
+    return Device(*answer["device"]), Limits(*answer["limits"])
 
 
 def _check(kind: str, given: Sequence[str], known: Sequence[str]) -> None:

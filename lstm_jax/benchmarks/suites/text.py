@@ -4,7 +4,6 @@ import bz2
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
 from lstm_jax.benchmarks.measurement import Measurement, markdown
 from lstm_jax.benchmarks.record import Record, provenance
-from lstm_jax.config import DataConfig
+from lstm_jax.benchmarks.worker import Worker
+from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.data import corpus
 from lstm_jax.data.sources.load import load
 
@@ -37,42 +37,56 @@ def run(place: Path, command: str, reviews: int) -> str:
     """Generates reviews where they are missing, measures, writes ``text.json`` and returns the table."""
     config = floydhub_amazon.get_config("small")
     config.data.path = str(generated(place, reviews))
-    record = Record(**provenance(command, runtime.machine()))
     with tempfile.TemporaryDirectory(dir=place) as cache:
-        record = record.collect(measure(config.data, Path(cache), reviews), place / "text.json")
-    return table(record.measurements, reviews)
+        made = measure(config, Path(cache), reviews)
+    Record(**provenance(command, runtime.machine())).collect([made], place / "text.json")
+    return table(made, reviews)
 
 
-def measure(config: DataConfig, cache: Path, reviews: int) -> Iterator[Measurement]:
-    """Times reading, then everything from texts to token ids, then the same again from the cache.
+class Service:
+    """The process that prepares reviews; see ``worker.py``."""
+
+    def __init__(self, name: str) -> None:
+        del name  # there is one
+
+    def prepare(self, config: str, cache: str) -> dict[str, Any]:
+        """Seconds of each stage, and the most memory; everything is cached in the folder ``cache``."""
+        os.environ["LSTM_JAX_CACHE"] = cache
+        datasets.config.HF_DATASETS_CACHE = Path(cache) / "datasets"
+        data, seconds = from_json(config).data, {}
+        # What is read is cached by datasets, so that the second stage does not read again.
+        for stage, function in (("reading", load), ("tokenising", corpus.prepare)):
+            start = time.perf_counter()
+            function(data)
+            seconds[stage] = time.perf_counter() - start
+        return {"seconds": seconds, "peak_bytes": memory.peak()}
+
+
+def measure(config: Config, cache: Path, reviews: int) -> Measurement:
+    """Times, in a process of its own, all that turns a file into batches of token ids.
 
     Args:
-      config: the data.
-      cache: an empty folder. From now on, this process caches everything there.
-      reviews: the number of reviews, for the case's name.
+      config: names the file.
+      cache: an empty folder for what is cached on the way.
+      reviews: the number of reviews in the file, for the case's name.
     """
-    os.environ["LSTM_JAX_CACHE"] = str(cache)
-    datasets.config.HF_DATASETS_CACHE = cache / "datasets"
-    stages: dict[str, Callable[[], Any]] = {
-        "reading": lambda: load(config),  # cached by datasets, so that the next stage does not read again
-        "tokenising": lambda: corpus.prepare(config),
-        "from cache": lambda: corpus.prepare(config),
-    }
-    for stage, function in stages.items():
-        memory.forget_peak()
-        start = time.perf_counter()
-        function()
-        own = Measurement("text", f"reviews {reviews}", "ours", stage)
-        yield own.timed([[time.perf_counter() - start]])._replace(peak_bytes=memory.peak())
+    own = Measurement("text", f"reviews {reviews}", "ours", "preparing")
+    with Worker("lstm_jax.benchmarks.suites.text:Service", "ours") as worker:
+        answer = worker.ask("prepare", config=to_json(config), cache=str(cache))
+    if "error" in answer:
+        return own._replace(error=answer["error"])
+    own = own.timed([[sum(answer["seconds"].values())]])
+    return own._replace(details=answer["seconds"], peak_bytes=answer["peak_bytes"])
 
 
-def table(found: Sequence[Measurement], reviews: int) -> str:
-    """A row a stage."""
-    rows = [["stage", "seconds", "reviews/s", "peak memory, GiB"]]
-    for each in found:
-        peak = f"{(each.peak_bytes or 0) / 2**30:.2f}"
-        rows.append([each.pass_, f"{each.seconds:.1f}", f"{reviews / (each.seconds or np.nan):,.0f}", peak])
-    return markdown(rows)
+def table(made: Measurement, reviews: int) -> str:
+    """A row a stage, and the most memory of the process."""
+    if made.error or not made.seconds:
+        return f"{made.case}: {made.error}"
+    stages = {**made.details, "all": made.seconds}
+    rows = [[stage, f"{seconds:.1f}", f"{reviews / seconds:,.0f}"] for stage, seconds in stages.items()]
+    peak = f"Most memory of the process: {(made.peak_bytes or 0) / 2**30:.2f} GiB."
+    return f"{markdown([['stage', 'seconds', 'reviews/s'], *rows])}\n\n{peak}"
 
 
 def generated(place: Path, count: int) -> Path:

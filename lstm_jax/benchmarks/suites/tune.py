@@ -5,16 +5,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import ours
 from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
-from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.errors import UserError
@@ -41,15 +42,6 @@ TURN_SECONDS = 0.05
 GAIN = 0.05  # share of the time that an implementation must save to be chosen over one listed before it; less is noise
 
 
-class Size(NamedTuple):
-    """A size on one device."""
-
-    dtype: str  # of the operands of products
-    batch: int
-    inputs: int
-    hidden: int
-
-
 def define() -> None:
     """This suite has no flags of its own."""
 
@@ -71,68 +63,58 @@ def run(place: Path, command: str) -> str:
 def measure() -> Iterator[Measurement]:
     """Times a forward and a training pass together, by all implementations in turn, on all devices at once."""
     for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
-        size = Size(dtype, batch, inputs, hidden)
         case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
-        problem, passes = draw(case), {}
-        for each in candidates(size):
+        problem, cases = draw(case), {}
+        for each in candidates(dtype, batch, inputs, hidden):
             layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
-            passes[each] = _turn(ours.build_layer(stack([layer]), case, problem))
-        for each, seconds in in_turn(passes, ROUNDS).items():
-            details = {"size": size, "implementation": each}
-            name = f"{batch} examples a device, {inputs} inputs, {hidden} units"
-            own = Measurement("tune", name, describe(each), "forward and train", dtype, details=details)
-            yield own.timed([[each] for each in seconds])
+            cases[each] = partial(_passes, ours.build_layer(stack([layer]), case, problem))
+        for each, seconds in in_turn(cases, ROUNDS).items():
+            name = f"B {batch} a device, D {inputs}, H {hidden}"
+            own = Measurement("tune", name, describe(each), "forward and train", dtype)
+            yield own.timed([[each] for each in seconds])._replace(
+                details=Choice(batch, inputs, hidden, each)._asdict()
+            )
 
 
-def candidates(size: Size) -> tuple[Implementation, ...]:
+def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implementation, ...]:
     """The implementations to measure at a size, in the order of preference when none is much faster.
 
-    One product a gate is preferred only where XLA would share out the product of all gates among threads. In bfloat16 it
-    slows the forward pass down and is not measured.
+    One product a gate is preferred only where XLA would share out the product of all gates among threads. In bfloat16
+    it slows the forward pass down and is not measured.
     """
-    if size.dtype == "bfloat16":
+    if dtype == "bfloat16":
         return BLOCKED
-    operations = 2 * size.batch * max(size.inputs, size.hidden) * 4 * size.hidden
-    shared = jax.default_backend() == "cpu" and operations >= SHARED
+    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
     return (GATEWISE, *BLOCKED) if shared else (*BLOCKED, GATEWISE)
 
 
-def _turn(built: Built) -> Callable[[], int]:
-    def turn() -> int:
-        start, calls = time.perf_counter(), 0
-        while time.perf_counter() - start < TURN_SECONDS:
-            built.forward()
-            built.train()
-            calls += 1
-        return calls
-
-    return turn
+def _passes(built: Built) -> int:
+    """Makes both passes until a turn is over, and returns how often."""
+    start, calls = time.perf_counter(), 0
+    while time.perf_counter() - start < TURN_SECONDS:
+        built.forward()
+        built.train()
+        calls += 1
+    return calls
 
 
-def choices(found: Sequence[Measurement]) -> dict[Size, Choice]:
-    """The first implementation at each size that no other is much faster than."""
-    chosen = {}
-    for size, own in _by_size(found).items():
-        best = min(own.values())
-        first = next(each for each, ms in own.items() if ms * (1 - GAIN) <= best)
-        chosen[size] = Choice(size.batch, size.inputs, size.hidden, first)
-    return chosen
+def fastest(found: Sequence[Measurement]) -> Measurement:
+    """The first implementation at a size that no other is much faster than."""
+    best = min(each.median_ms or 0.0 for each in found)
+    return next(each for each in found if (each.median_ms or 0.0) * (1 - GAIN) <= best)
 
 
-def _by_size(found: Sequence[Measurement]) -> dict[Size, dict[Implementation, float]]:
-    """Milliseconds by size and implementation."""
-    sizes: dict[Size, dict[Implementation, float]] = {}
-    for each in found:
-        sizes.setdefault(each.details["size"], {})[each.details["implementation"]] = each.median_ms or 0.0
-    return sizes
+def _by_size(found: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
+    return grouped(found, lambda each: (each.dtype, each.case))
 
 
 def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
     """Replaces this backend's part of the table; those of other backends stay."""
     known = json.loads(path.read_text(encoding="utf-8"))
     sizes: dict[str, list[Any]] = {}
-    for size, choice in choices(found).items():
-        sizes.setdefault(size.dtype, []).append([*choice[:3], *choice.implementation])
+    for own in _by_size(found).values():
+        choice = Choice(**fastest(own).details)
+        sizes.setdefault(own[0].dtype, []).append([*choice[:3], *choice.implementation])
     known[jax.default_backend()] = {**origin, "sizes": sizes}
     a_line_each = lambda size: " ".join(size[0].split()).replace("[ ", "[").replace(" ]", "]")
     write_text(path, re.sub(r"\[\s+\d[^][{}]*\]", a_line_each, json.dumps(known, indent=2)) + "\n")
@@ -140,14 +122,13 @@ def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -
 
 def table(found: Sequence[Measurement]) -> str:
     """A row a size: milliseconds of both passes by each implementation, the chosen one in bold."""
-    sizes, chosen = _by_size(found), choices(found)
-    columns = list(dict.fromkeys(each for own in sizes.values() for each in own))
-    rows = [["type, B a device, D, H", *map(describe, columns)]]
-    for size, own in sizes.items():
-        cells = {each: f"{ms:.3g}" for each, ms in own.items()}
-        best = chosen[size].implementation
-        cells[best] = f"**{cells[best]}**"
-        rows.append([", ".join(map(str, size)), *(cells.get(each, "–") for each in columns)])
+    columns = list(dict.fromkeys(each.implementation for each in found))
+    rows = [["ms", *columns]]
+    for (dtype, case), own in _by_size(found).items():
+        cells = {each.implementation: f"{each.median_ms:.3g}" for each in own}
+        chosen = fastest(own).implementation
+        cells[chosen] = f"**{cells[chosen]}**"
+        rows.append([f"{dtype}, {case}", *(cells.get(column, "–") for column in columns)])
     return markdown(rows)
 
 
