@@ -54,10 +54,10 @@ def _limits(limits: Limits) -> str:
 def _legend(reference: str) -> str:
     return (
         f"A cell gives the median in milliseconds, the time as a multiple (×) of that of {reference} in the same "
-        "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take at "
-        "XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its interquartile "
-        f"range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only if that of the "
-        "times is. Geometric means are over the reported ratios of an implementation."
+        "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take "
+        "at XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its "
+        f"interquartile range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only "
+        "if that of the times is. Geometric means are over the reported ratios of an implementation."
     )
 
 

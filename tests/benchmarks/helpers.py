@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import PASSES, Measurement
-from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.record import Record
 
 CASES = (Case("A, small", 8, 20, 16, 32), Case("B, large", 16, 50, 64, 128, layers=2, directions=2))

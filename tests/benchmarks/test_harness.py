@@ -7,9 +7,9 @@ import pytest
 
 from lstm_jax.benchmarks import harness, timer, worker
 from lstm_jax.benchmarks.harness import layer_worker
+from lstm_jax.benchmarks.measurement import Device, ratio
 from lstm_jax.benchmarks.suites.epoch import epoch_worker
 from lstm_jax.benchmarks.worker import Worker
-from lstm_jax.benchmarks.measurement import Device, ratio
 from tests.benchmarks.helpers import CASES, FakeWorker, failed, measured
 
 

@@ -37,7 +37,7 @@ def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.n
     return {"y": found.y, "x": found.x, **named}
 
 
-@pytest.fixture(scope="module", params=[PLAIN, RAGGED], ids=lambda case: case.name)
+@pytest.fixture(scope="module", params=[PLAIN, pytest.param(RAGGED, marks=pytest.mark.slow)], ids=["plain", "ragged"])
 def reference(request):
     return request.param, results("auto", request.param, "float32", padding=0.0)
 

@@ -8,9 +8,9 @@ import pytest
 
 from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, roofline
-from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.implementations.service import Service
+from lstm_jax.benchmarks.limits import Limits
 
 LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
 

@@ -1,20 +1,20 @@
-"""The benchmark of starts times a real ``train.py`` up to its first step, with nothing cached and then with all."""
+"""The benchmark of starts times a real ``train.py`` up to its first step, with nothing cached and with everything."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-import bench
 from configs.studies import systems
-from lstm_jax.benchmarks import start
-from lstm_jax.benchmarks.suites.start import STAGES, Started, Starts
+from lstm_jax.benchmarks.record import Record, read
+from lstm_jax.benchmarks.suites import start
+from lstm_jax.benchmarks.suites.start import STAGES, Start
+from lstm_jax.benchmarks.worker import ROOT
 from lstm_jax.errors import UserError
 from tests.commands.helpers import TINY
 
-CONFIGS = Path(bench.__file__).parent / "configs"
 
-
+@pytest.mark.slow
 def test_a_start_is_timed_by_stage_and_leaves_its_cache(tmp_path):
     cold = start.first_step(TINY, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"jax", "vocabularies", "datasets"}, "no workdir is left"
@@ -31,42 +31,37 @@ def test_a_start_is_timed_by_stage_and_leaves_its_cache(tmp_path):
 
 
 def test_a_start_that_fails_says_why(tmp_path):
-    with pytest.raises(UserError, match=r"ended before its first step: error: .*config\.model\.cell"):
-        start.first_step(["--config.model.cell=nonsense"], tmp_path)
+    with pytest.raises(UserError, match=r"ended before its first step: .*config\.model"):
+        start.first_step(["--config.model.nonsense=1"], tmp_path)
 
 
 def test_every_config_is_started(tmp_path):
     for name in systems.FILES.values():
         (tmp_path / name).touch()
-    files = [flags[0].removeprefix("--config=configs/").partition(":")[0] for flags in bench.starts(tmp_path).values()]
-    assert sorted(files) == sorted({path.name for path in CONFIGS.glob("*.py")} - {"__init__.py", "recipe.py"})
-    for flags in bench.starts(tmp_path).values():
-        paths = [flag.partition("=")[2] for flag in flags if flag.startswith("--config.data.path=")]
-        assert all(Path(path).exists() for path in paths)
+    found = start.commands(tmp_path).values()
+    files = [flags[0].removeprefix("--config=configs/").partition(":")[0] for flags in found]
+    configs = {path.name for path in (ROOT / "configs").glob("*.py")}
+    assert sorted(files) == sorted(configs - {"__init__.py", "recipe.py"})
+    paths = [flag.partition("=")[2] for flags in found for flag in flags if flag.startswith("--config.data.path=")]
+    assert all(Path(path).exists() for path in paths)
 
 
-def test_a_config_that_fails_keeps_no_other_from_being_measured(tmp_path, monkeypatch):
-    started = Started(2.0, dict.fromkeys(STAGES, 0.4), 2**30)
+def test_a_failure_stops_no_other_config_and_stands_in_the_table(tmp_path, monkeypatch):
+    seconds = iter([9.0, 2.0, 4.0, 3.0, 9.0, 2.0, 4.0, 3.0])
 
     def first_step(arguments, cache):
         if arguments == ["broken"]:
             raise UserError("it ended")
-        return started
+        own = next(seconds)
+        return Start(own, dict.fromkeys(STAGES, own / 5), int(own * 2**30))
 
     monkeypatch.setattr(start, "first_step", first_step)
-    table = start.run({"one": [], "two": ["broken"], "three": []}, tmp_path, "the command")
-    facts = json.loads((tmp_path / "start.json").read_text())
-    assert facts["configs"]["two"] == {"error": "it ended"}
-    assert facts["configs"]["three"]["warm_seconds"] == [2.0, 2.0, 2.0]
-    assert len(table.splitlines()) == 5
-
-
-def test_the_table_tells_what_is_too_slow():
-    stages = dict.fromkeys(STAGES, 1.0)
-    quick, slow = Started(5.0, stages, 2**30), Started(5.3, stages, 2**31)
-    found = {"one": Starts(slow, quick, [4.8, 5.0, 5.1]), "other": Starts(slow, slow, [5.2, 5.3, 9.0])}
-    first, _, one, other, last = start.table({**found, "broken": "it ended"}).splitlines()
-    assert first.count("|") == one.count("|") == other.count("|") == last.count("|")
-    assert last.startswith("| broken | it ended | – |")
-    assert one == "| one | 5.3 | 5.0 [4.8, 5.1] | 1.0 | 1.0 | 1.0 | 1.0 | 1.0 | 1.00 |"
-    assert other.startswith("| other | 5.3 | 5.3 [5.2, 9.0], more than 5 |")
+    made = start.measure({"one": [], "two": ["broken"], "three": []}, tmp_path)
+    record = Record("the command", "today", "2 × cpu", {}, None).collect(made, tmp_path / "start.json")
+    assert read(tmp_path / "start.json") == record
+    warm = json.loads((tmp_path / "start.json").read_text())["measurements"][1]
+    assert warm["rounds"] == [2000.0, 4000.0, 3000.0]
+    _, _, one, two, three = start.table(record.measurements).splitlines()
+    assert one == "| one | 9.0 | 3.0 [2.0, 4.0] | 0.6 | 0.6 | 0.6 | 0.6 | 0.6 | 3.00 |"
+    assert two.startswith("| two | it ended | – |")
+    assert three.count("|") == two.count("|") == one.count("|")
