@@ -44,12 +44,12 @@ def define() -> None:
     Raises:
       ConfigError: there is no such suite, or the suites cannot be measured together.
     """
-    listed = "\n".join(f"{name}: {suite.help}." for name, suite in SUITES.items())
-    together = ",".join(name for name, suite in SUITES.items() if suite.module == "layers")
-    help_text = f"What to measure; with --help, also lists its flags. Only {together} may be given together.\n{listed}"
-    flags.DEFINE_list("suite", None, help_text, required=True)
-    flags.DEFINE_string("workdir", None, "Folder for results and generated files.", required=True)
     names = _chosen()
+    listed = "".join(f"\n{name}: {suite.help}." for name, suite in SUITES.items())
+    together = ",".join(name for name, suite in SUITES.items() if suite.module == "layers")
+    help_text = f"What to measure. --help --suite=NAME shows its flags. {together} may be given together."
+    flags.DEFINE_list("suite", None, help_text + ("" if names else listed), required=True)
+    flags.DEFINE_string("workdir", None, "Folder for results and generated files.", required=True)
     if names:
         _module(names).define()
     for name in ("suite", "workdir", *_own_flags(names)):  # then --help of the calling script shows them

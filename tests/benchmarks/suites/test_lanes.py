@@ -21,6 +21,8 @@ def measured(case: str, layout: Layout, seconds_a_lane: list[float]) -> Measurem
 def test_all_layouts_are_measured_and_nothing_is_kept(tmp_path, monkeypatch):
     for name, value in (("COUNTS", (2,)), ("MANY", 2), ("STEP_ROUNDS", 2), ("RUN_ROUNDS", 1)):
         monkeypatch.setattr(lanes, name, value)
+    trained = []
+    monkeypatch.setattr(lanes.runs, "train", lambda config, folder, own, *_, follow: trained.append(len(own)))
     config = validate(tiny_task().config)
     found = list(lanes.measure(config, corpus.prepare(config.data), "vmap", tmp_path))
     cases = {case: [each.implementation for each in own] for case, own in grouped(found, lambda e: e.case).items()}
@@ -31,6 +33,7 @@ def test_all_layouts_are_measured_and_nothing_is_kept(tmp_path, monkeypatch):
     assert {len(each.rounds) for each in found if each.case == STEPS} == {2}
     assert all(min(each.rounds) > 0 for each in found)
     assert all(each.peak_bytes > 0 for each in found if each.case == STEPS)
+    assert sorted(trained) == [1, 1, 1, 1, 2, 2]
     assert not list(tmp_path.iterdir())
     lanes.picture(found, "vmap", tmp_path / "lanes.png")
     assert (tmp_path / "lanes.png").stat().st_size > 0
