@@ -61,15 +61,15 @@ def test_losses_and_trained_weights_are_equal(config, tmp_path):
     from lstm_jax.benchmarks.implementations.torch_epoch import Service as Theirs
 
     ours = Ours("ours")
-    told = ours.prepare(to_json(config), str(tmp_path), "end")
-    assert told["examples"] % config.train.batch_size, "no batch has empty rows"
+    answer = ours.prepare(to_json(config), str(tmp_path), "end")
+    assert answer["examples"] % config.train.batch_size, "no batch has empty rows"
     ours.epoch()
     before, after = epoch_task.read(tmp_path).weights, ours.weights(ours.state)
     moved = {path: np.abs(after[path] - before[path]).max() for path in after}
     assert min(moved.values()) > 1e-3
     for name in ("torch_bucketed", "torch_padded"):
         own = Theirs(name)
-        assert own.prepare(str(tmp_path))["first_loss"] == pytest.approx(told["first_loss"], abs=2e-6)
+        assert own.prepare(str(tmp_path))["first_loss"] == pytest.approx(answer["first_loss"], abs=2e-6)
         own.epoch()
         found = torch_weights(own.training.evaluating())
         assert set(found) == set(after)
@@ -94,14 +94,14 @@ def test_ours_trains_within_the_clock_without_compiling_and_writes_the_task(tmp_
     config = recipe()
     config.train.steps = 3
     ours = Ours("ours")
-    told = ours.prepare(to_json(config), str(tmp_path), "front")
-    assert 0 < told["first_loss"] < 2
+    answer = ours.prepare(to_json(config), str(tmp_path), "front")
+    assert 0 < answer["first_loss"] < 2
     seconds = ours.epoch()
-    assert ours.loop.program.compile_seconds == told["compile_seconds"], "something was compiled within the clock"
+    assert ours.loop.program.compile_seconds == answer["compile_seconds"], "something was compiled within the clock"
     assert 0 < seconds["train_seconds"] < seconds["epoch_seconds"]
     task = epoch_task.read(tmp_path)
     assert (task.padding, task.config.model.segment) == ("front", 7)
-    assert len(task.factors) == len(task.batches["train"].lengths) == told["steps"] == 3
+    assert len(task.factors) == len(task.batches["train"].lengths) == answer["steps"] == 3
     assert (task.batches["test"].examples >= 0).sum() == ours.evaluate()["examples"]
     assert {"embedding", "wide/words", "layers/cells/0/forward/bias"} < set(task.weights)
 
