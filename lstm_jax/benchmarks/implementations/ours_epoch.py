@@ -14,17 +14,17 @@ from lstm_jax.benchmarks.implementations import epoch_task
 from lstm_jax.benchmarks.implementations.epoch_task import Batches, Task
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
-from lstm_jax.data import tokenizer as tokens
-from lstm_jax.data.batching import Call, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
-from lstm_jax.studies import stepping
-from lstm_jax.training import loop as loops
+from lstm_jax.data.batching import Chunk, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.data.tokenizer import unknown_id
+from lstm_jax.studies import timing
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
-from lstm_jax.training.experiment import TrainState, evaluated_params, to_evaluate
-from lstm_jax.training.feed import make_feed
+from lstm_jax.training.experiment import TrainState, evaluated_variables
+from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.gradient_chain import schedule
 from lstm_jax.training.lanes import make_mesh
-from lstm_jax.training.loop_state import Notes
+from lstm_jax.training.loop import evaluate_corpus, run_loop
+from lstm_jax.training.loop_state import LoopState
 from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
@@ -50,9 +50,10 @@ class Service:
         own.train.epochs, own.train.steps = 1, min(own.train.steps or whole, whole)
         own.train.keep_epochs = ""  # steps cannot be limited with it
         self._config, self._lane = validate(own), Lane(own.seed, {})
-        self.loop, first = run.assemble(own, corpora, [self._lane])
+        self.loop = run.assemble(own, corpora, [self._lane])
+        first = run.first_checkpoint(self.loop.program, own, [self._lane])
         self._test = make_feed(corpora.test, make_mesh(1, own.train.batch_size, own.train.devices))
-        self._calls = stepping.first_epoch(self.loop, [self._lane])
+        self._chunks = timing.first_epoch(self.loop, [self._lane])
         task = self._task(corpora, first.state, padding)
         epoch_task.write(Path(folder), task)
         loss = self._loss(first.state, task.batches["train"])
@@ -71,16 +72,16 @@ class Service:
         Returns:
           Seconds of training, and of training with validation and checkpoints.
         """
-        first = run.fresh(self.loop.program, [self._lane.seed], [self._lane.hparams(self._config)])
+        first = run.first_checkpoint(self.loop.program, self._config, [self._lane])
         jax.block_until_ready(first.state)
         moments = []  # when the metrics of steps arrived; the last step's arrive before its weights are validated
         follow = lambda step, steps: moments.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            checkpoints, notes = Checkpoints(folder), Notes.from_json(first.notes)
+            checkpoints, loop_state = Checkpoints(folder), LoopState.from_json(first.loop_state)
             checkpoints.open()
             start = time.perf_counter()
-            self.state, _, _ = loops.run(self.loop, first.state, first.best, notes, checkpoints, folder, follow)
+            self.state, _, _ = run_loop(self.loop, first.state, first.best, loop_state, checkpoints, folder, follow)
             checkpoints.finish()
             end = time.perf_counter()
         return {"train_seconds": moments[-1] - start, "epoch_seconds": end - start}
@@ -88,22 +89,23 @@ class Service:
     def evaluate(self) -> dict[str, Any]:
         """The accuracy on the test split of what the last epoch trained."""
         buckets = bucket_lengths(corpus.lengths(self._test.host), self._config.train.buckets)
-        sums = loops.evaluate(self.loop.program, self._test, buckets, self._config.train, to_evaluate(self.state))
-        return {"accuracy": float(sums.correct[0] / sums.reviews[0]), "examples": int(sums.reviews[0])}
+        variables = evaluated_variables(self.state)
+        sums = evaluate_corpus(self.loop.program, self._test, buckets, self._config.train, variables)
+        return {"accuracy": float(sums["correct"][0] / sums["examples"][0]), "examples": int(sums["examples"][0])}
 
     def weights(self, state: TrainState) -> dict[str, HostArray]:
         """The evaluated weights by path."""
-        leaves, _ = jax.tree_util.tree_flatten_with_path({**evaluated_params(state), **state.frozen})
+        leaves, _ = jax.tree_util.tree_flatten_with_path(_network_variables(state))
         return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf[0]) for path, leaf in leaves}
 
     def _task(self, corpora: corpus.Corpora, state: TrainState, padding: str) -> Task:
         config, total = self._config, self.loop.total_steps
         factor = schedule(config.optimizer, total)
-        train = [Call(call.length, call.reviews[0]) for call in self._calls]
+        train = [Chunk(chunk.length, chunk.examples[0]) for chunk in self._chunks]
         return Task(
             config=config,
             hparams=self._lane.hparams(config),
-            unknown=tokens.unknown(corpora.tokenizer),
+            unknown=unknown_id(corpora.tokenizer),
             platform=jax.default_backend(),
             padding=padding,
             factors=np.array([factor(step) for step in range(total)], np.float64),
@@ -125,19 +127,25 @@ class Service:
         """The loss of the first batch, without dropout."""
         length, program = int(batches.lengths[0]), self.loop.program
         steps = self._config.train.steps_per_call
-        given, batch = loops.feed_arguments(self.loop.train, batches.examples[:1], length, steps)
-        sums = program.evaluate(to_evaluate(state), given, batch, 1, length)
-        return float(sums.loss[0] / sums.reviews[0])
+        given, batch = feed_arguments(self.loop.train, batches.examples[:1], length, steps)
+        sums = program.evaluate(evaluated_variables(state), given, batch, 1, length)
+        return float(sums["loss"][0] / sums["examples"][0])
 
     def _warm_up(self, state: TrainState) -> None:
         """Compiles all that an epoch runs by running it, on a state that is donated."""
-        for call in {call.length: call for call in self._calls}.values():
-            state = stepping.make(self.loop, state, call)
+        for chunk in {chunk.length: chunk for chunk in self._chunks}.values():
+            state = timing.make_steps(self.loop, state, chunk)
         loop = self.loop
-        loops.evaluate(loop.program, loop.validation, loop.buckets, self._config.train, to_evaluate(state))
+        evaluate_corpus(loop.program, loop.validation, loop.buckets, self._config.train, evaluated_variables(state))
 
 
-def _batches(split: FlatCorpus, calls: list[Call], steps: int | None = None) -> Batches:
-    examples = np.concatenate([call.reviews for call in calls])
-    lengths = np.concatenate([np.full(len(call.reviews), call.length) for call in calls])
+def _network_variables(state: TrainState) -> dict[str, Any]:
+    """The network's evaluated parameters, trained and frozen, in one tree."""
+    variables = evaluated_variables(state)
+    return {**variables["params"], **variables["frozen"]}
+
+
+def _batches(split: FlatCorpus, chunks: list[Chunk], steps: int | None = None) -> Batches:
+    examples = np.concatenate([chunk.examples for chunk in chunks])
+    lengths = np.concatenate([np.full(len(chunk.examples), chunk.length) for chunk in chunks])
     return Batches(*split, examples[:steps], lengths[:steps])

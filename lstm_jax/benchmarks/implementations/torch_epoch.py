@@ -59,7 +59,7 @@ class Training:
           NotImplementedError: the config asks for another optimizer or network.
         """
         config, hparams = task.config, task.hparams
-        if config.optimizer.name != "adam" or hparams["optimizer.weight_decay"]:
+        if config.optimizer.name != "adam" or hparams.get("optimizer.hparams.weight_decay"):
             raise NotImplementedError("PyTorch trains only with Adam without weight decay here")
         rates = {name.rpartition(".")[2]: rate for name, rate in hparams.items() if name.startswith("model.dropout.")}
         self.network = Network(config.model, rates, task.unknown, task.weights).to(device)
@@ -69,8 +69,8 @@ class Training:
             {"params": [own for name, own in trained.items() if name != table]},
             {"params": [trained[table]], "lr": rate * hparams["optimizer.embedding_lr_scale"]},
         ]
-        betas = hparams["optimizer.b1"], hparams["optimizer.b2"]
-        self._optimizer = torch.optim.Adam(groups, rate, betas, hparams["optimizer.eps"], fused=True)
+        betas = hparams["optimizer.hparams.b1"], hparams["optimizer.hparams.b2"]
+        self._optimizer = torch.optim.Adam(groups, rate, betas, hparams["optimizer.hparams.eps"], fused=True)
         factors = [*task.factors.tolist(), 0.0]  # the last is never used
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: factors[step])
         self._trained, self._clip, self._ema = list(trained.values()), hparams["optimizer.clip_norm"], 0.0

@@ -32,7 +32,7 @@ class Network(nn.Module):
         """
         super().__init__()
         plain = model.layers == 1 and model.train_embedding and not model.head and not model.dropout_per_step
-        if model.cell != "lstm" or not plain or model.pooling != ("mean_max" if model.bidirectional else "last"):
+        if model.layer != "lstm" or not plain or model.pooling != ("mean_max" if model.bidirectional else "last"):
             raise NotImplementedError("PyTorch has only the networks of configs/keras_imdb.py and configs/imdb.py")
         self.model, self.rates, self.unknown = model, rates, unknown
         self.embedding = nn.Embedding.from_pretrained(_tensor(weights["embedding"]), freeze=False)

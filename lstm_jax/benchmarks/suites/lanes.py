@@ -16,10 +16,12 @@ from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data import corpus
+from lstm_jax.data.batching import Chunk
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
-from lstm_jax.studies import lane_choice, stepping
+from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_chunk, make_steps
 from lstm_jax.training import run as runs
+from lstm_jax.training.loop import Loop
 from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
@@ -59,7 +61,7 @@ def run(place: Path, command: str) -> str:
     (task,) = quick.get_config().tasks.values()
     config = validate(task.config)
     corpora = corpus.prepare(config.data)
-    chosen = lane_choice.choose(config, corpora).lane_map
+    chosen = autotune_lanes(config, corpora).lane_map
     record = Record(**provenance(command, runtime.machine()))
     record = record.collect(measure(config, corpora, chosen, place), place / "lanes.json")
     picture(record.measurements, chosen, place / "lanes.png")
@@ -78,7 +80,7 @@ def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Itera
     everywhere = len(jax.devices())
     solos = [Layout(1, SOLO, devices) for devices in sorted({1, everywhere})]
     lanes = [Layout(count, chosen, everywhere) for count in COUNTS]
-    others = [Layout(count, name, everywhere) for name in lane_choice.WAYS if name != chosen for count in COUNTS]
+    others = [Layout(count, name, everywhere) for name in LANE_MAPS if name != chosen for count in COUNTS]
     yield from measure_steps(config, corpora, [*solos, *lanes, *others])
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         whole = {layout: partial(_run, *layout.apply(config), corpora, scratch) for layout in [*solos, *lanes]}
@@ -91,17 +93,18 @@ def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -
     programs, cases = {}, {}
     for layout in layouts:
         own, lanes = layout.apply(config)
-        loop, first = runs.assemble(own, corpora, lanes)
+        loop = runs.assemble(own, corpora, lanes)
+        first = runs.first_checkpoint(loop.program, own, lanes)
         programs[layout] = loop.program
-        cases[layout] = partial(_steps, loop, [first.state], stepping.longest_call(loop, lanes))
+        cases[layout] = partial(_steps, loop, [first.state], longest_chunk(loop, lanes))
     for layout, seconds in in_turn(cases, STEP_ROUNDS).items():
         yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=programs[layout].peak_bytes())
 
 
-def _steps(loop: Any, state: list[Any], call: Any) -> int:
+def _steps(loop: Loop, state: list[Any], chunk: Chunk) -> int:
     """Makes some calls of the compiled program and returns the steps made; ``state`` holds the one state."""
-    state[0] = stepping.make(loop, state[0], call, CALLS)
-    return CALLS * call.reviews.shape[1]
+    state[0] = make_steps(loop, state[0], chunk, CALLS)
+    return CALLS * chunk.examples.shape[1]
 
 
 def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:

@@ -24,7 +24,7 @@ from lstm_jax.benchmarks.measurement import Measurement, markdown
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import ROOT
 from lstm_jax.errors import UserError
-from lstm_jax.training import startup
+from lstm_jax.training.logging import FIRST_STEP
 
 STAGES = ("imports", "reviews", "compiling", "step", "other")
 WARM = 3  # starts with everything cached
@@ -122,7 +122,7 @@ def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) ->
     assert process.stderr
     try:
         for line in process.stderr:
-            if line.startswith(startup.LINE):
+            if line.startswith(FIRST_STEP):
                 seconds = time.perf_counter() - start
                 held = memory.held("VmHWM", process.pid)
                 break

@@ -19,7 +19,7 @@ from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.data import corpus
-from lstm_jax.data.sources.load import load
+from lstm_jax.data.examples import load_examples
 
 WORDS = 2_000_000  # in the generator's vocabulary, drawn by Zipf's law
 EXPONENT = 1.05
@@ -55,7 +55,7 @@ class Service:
         datasets.config.HF_DATASETS_CACHE = Path(cache) / "datasets"
         data, seconds = from_json(config).data, {}
         # What is read is cached by datasets, so that the second stage does not read again.
-        for stage, function in (("reading", load), ("tokenising", corpus.prepare)):
+        for stage, function in (("reading", load_examples), ("tokenising", corpus.prepare)):
             start = time.perf_counter()
             function(data)
             seconds[stage] = time.perf_counter() - start

@@ -23,7 +23,7 @@ def article() -> Config:
     config.data.reviews, config.data.tokens.max_length = 150, 40
     config.model.embedding_size, config.model.hidden_size = 8, 6
     config.model.pooling, config.model.output = "last", "sigmoid"
-    config.optimizer.learning_rate, config.optimizer.eps = 1e-2, 1e-7
+    config.optimizer.learning_rate, config.optimizer.hparams["eps"] = 1e-2, 1e-7
     config.train.batch_size, config.train.buckets, config.train.keep_epochs = 16, 2, "epoch_{epoch}"
     return config
 
