@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_jax.config import CHOICES, TokensConfig
+from lstm_jax.config import TokensConfig
 from lstm_jax.data import tokenizer as tokenizer_module
 from lstm_jax.data import treebank
 from lstm_jax.data.tokenizer import (
@@ -26,7 +26,7 @@ from tests.reviews import REAL_DATA
 
 PAD, UNKNOWN = 0, 1
 START, KERAS_UNKNOWN, UNUSED = 1, 2, 3
-KINDS = CHOICES["data.tokens.words"]
+KINDS = ("runs", "alphanumeric", "spaces", "keras", "treebank")
 
 
 def learned(texts: list[str], fingerprint: str | None = None, **options):

@@ -14,7 +14,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.optimizers import OPTIMIZERS, Range, masks
 from lstm_jax.training import network
-from lstm_jax.training.experiment import evaluated_params, experiment
+from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.gradient_chain import optimizer
 from lstm_jax.training.lanes import Program, make_mesh
@@ -96,15 +96,14 @@ def trained(config, lanes, way, learning_rates):
     functions = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS, data_axis="data")
     program, feed = Program(functions, mesh, way), make_feed(toy_corpus(), mesh)
     hparams = [configs.hparams(config) | {"optimizer.learning_rate": value} for value in learning_rates]
-    state = program.init(
-        np.array(lanes), {path: np.array([h[path] for h in hparams], np.float32) for path in hparams[0]}
-    )
+    stacked = {path: np.array([own[path] for own in hparams], np.float32) for path in hparams[0]}
+    state = program.begin(np.array(lanes), stacked, program.weights(np.array(lanes)))
     found, compiled = [], []
     for call in range(3):
         drawn = [np.random.default_rng([seed, call]).integers(0, 40, (10, BATCH)).astype(np.int32) for seed in lanes]
         corpus, rows = feed_arguments(feed, np.stack(drawn), 16, 10)
-        state, metrics = program.train(state, corpus, rows, 10, 16)
-        found.append(np.asarray(metrics.loss))
+        state, sums = program.train(state, corpus, rows, 10, 16)
+        found.append(np.asarray(sums["loss"]))
         compiled.append(program.compile_seconds)
     return np.concatenate(found, axis=1), compiled[-1] - compiled[0]
 

@@ -1,14 +1,13 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lstm_jax.cells import lstm
-from lstm_jax.config import ModelConfig
-from lstm_jax.evaluation.figures import shapes_of
+from lstm_jax.config import Config, ModelConfig
 from lstm_jax.layers import scan, segmented
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
+from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -47,7 +46,9 @@ def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lan
 
 def summary(words: int = 10, lanes: int = 3, **fields) -> list[list[str]]:
     """The table of a model's weights, split at spaces."""
-    shapes = shapes_of(TextClassifier(ModelConfig(**fields), words, 2), lanes)
+    config = Config()
+    config.model = ModelConfig(**fields)
+    shapes = shapes_of(config, TextClassifier(config.model, words, 2), lanes)
     return [line.split() for line in tables.summary(shapes["params"], shapes["frozen"]).splitlines()]
 
 
@@ -155,7 +156,7 @@ def test_what_is_seen_inside_is_what_the_layer_computes():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside = gates.look_inside(params, x)
-    y, end = scan(cell).apply(params, x[:, None], jnp.array([6]))
+    y, end = scan(cell).apply(params, x[:, None], np.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(inside.c[-1], end.c[0], rtol=1e-5)
     np.testing.assert_allclose(
@@ -168,7 +169,7 @@ def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside, whole = (gates.look_inside(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
-    y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
+    y, _ = scan(cell).apply(params, x[:, None], np.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     assert np.abs(inside.c - whole.c).max() > 1e-5
 
@@ -178,7 +179,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (7, 3))
     inside = gates.look_inside(params, x, segment=3)
-    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], jnp.array([7]))
+    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], np.array([7]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
 

@@ -15,7 +15,7 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
     monkeypatch.setattr(text, "WORDS", 20_000)
     file = tmp_path / "train.ft.txt.bz2"
     text.write_reviews(file, 600)
-    rows = list(readers.rows(file))
+    rows = list(readers.read_rows(file))
     assert len(rows) == 600
     assert {row.fields["label"] for row in rows} == {0, 1}
     lengths = [len(row.fields["text"].split()) for row in rows]
