@@ -185,7 +185,8 @@ def test_optimizers_have_identities_of_their_own():
     [
         "makers = [lambda s: optax.sgd(s), lambda s: optax.X(s)]\nmake = makers[1]",
         'makers = {\n    "lambda_sgd": lambda s: optax.X(s),\n}\nmake = makers["lambda_sgd"]',
-        "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def inner(s): return optax.chain(f(s), optax.X(1.0))\n"
+        "import functools\ndef twice(f):\n    @functools.wraps(f)\n"
+        "    def inner(s): return optax.chain(f(s), optax.X(1.0))\n"
         "    return inner\n@twice\ndef make(s): return optax.sgd(s)",
         "def factory(b):\n    class Make:\n        def __call__(self, s): return optax.sgd(s, b)\n    return Make()\n"
         "make = factory(optax.X)",
@@ -206,7 +207,8 @@ def test_edits_that_are_easily_missed(text):
         "def make(s):\n    try:\n        import not_there_xyz\n    except ImportError:\n        pass\n    return s",
         "import collections\nState = collections.namedtuple('State', 'a b')\ndef make(s): return State(s, s)",
         "import threading\nlock = threading.Lock()\ndef make(lock): return lock",
-        'def outer():\n    def make(s):\n        """x\nat column zero"""\n        return s\n    return make\nmake = outer()',
+        'def outer():\n    def make(s):\n        """x\nat column zero"""\n'
+        "        return s\n    return make\nmake = outer()",
     ],
     ids=["a library's import", "an optional import", "a named tuple", "a parameter named as a global", "column zero"],
 )

@@ -124,7 +124,12 @@ def main() -> int:  # noqa: C901
             workdir, file = scratch / label / "study", scratch / f"study_{label}.py"
             names = {
                 "first": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates", "held_out": "fresh_seeds"},
-                "own": {"registry": "OPTIMIZERS", "count": "reviews", "rates": "rates", "held_out": "held_out_seeds"},
+                "own": {
+                    "registry": "OPTIMIZERS",
+                    "count": "reviews",
+                    "rates": "learning_rates",
+                    "held_out": "held_out_seeds",
+                },
             }
             file.write_text(STUDY.format(**names[label]))
             if label == "own":

@@ -1,4 +1,4 @@
-"""What a device does at best under XLA: its matrix products, its memory and its loops, measured."""
+"""What a device reaches at best under XLA: its matrix products, its memory and its loops, measured."""
 
 import time
 from collections.abc import Callable
@@ -11,36 +11,32 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-SIDES = (1024, 2048, 3072)  # of square matrices, a device
-COPIED = 2**26  # bytes that are copied, a device
+SIDES = (1024, 2048, 3072)  # of the square matrices that a device multiplies
+COPIED = 2**26  # bytes that a device copies
 STEPS = 10_000  # of the loop
 ROUNDS = 7
 
 
 class Limits(NamedTuple):
-    """The ceilings of all devices together."""
+    """The best rates of all devices together."""
 
     float32_gflops: float
     bfloat16_gflops: float
     copy_gbps: float  # 1e9 bytes read and written a second
-    shortest_step_us: float  # of a loop of XLA whose step is a tiny product and a tanh
+    shortest_step_us: float  # for a loop of XLA whose step is a tiny product and a tanh
 
     def gflops(self, dtype: str) -> float:
-        """The ceiling of matrix products; operands in bfloat16 can also be multiplied as float32."""
+        """The rate of matrix products. Operands in bfloat16 may also be multiplied as float32."""
         return max(self.float32_gflops, self.bfloat16_gflops) if dtype == "bfloat16" else self.float32_gflops
 
     def best(self, other: "Limits") -> "Limits":
-        """The better of two measurements, each by itself."""
-        return Limits(
-            max(self.float32_gflops, other.float32_gflops),
-            max(self.bfloat16_gflops, other.bfloat16_gflops),
-            max(self.copy_gbps, other.copy_gbps),
-            min(self.shortest_step_us, other.shortest_step_us),
-        )
+        """The better of two measurements, field by field."""
+        highest = [max(pair) for pair in zip(self, other, strict=True)]
+        return Limits(*highest)._replace(shortest_step_us=min(self.shortest_step_us, other.shortest_step_us))
 
 
 def measure() -> Limits:
-    """The best round of the best size, all devices at work; XLA's products, which other libraries may exceed."""
+    """The best round at the best size, with all devices at work. Other libraries may exceed XLA's products."""
     mesh = Mesh(np.array(jax.devices()), ("device",))
     products = {kind: max(_product(mesh, side, kind) for side in SIDES) for kind in (jnp.float32, jnp.bfloat16)}
     return Limits(products[jnp.float32] / 1e9, products[jnp.bfloat16] / 1e9, _copy(mesh) / 1e9, 1e6 * _step())
@@ -59,7 +55,7 @@ def _product(mesh: Mesh, side: int, kind: Any) -> float:
 
 
 def _copy(mesh: Mesh) -> float:
-    """Bytes read and written a second, in place: a fresh array would be pages to fault in, which is another matter."""
+    """Bytes read and written a second, in place, since the pages of a fresh array would have to be faulted in."""
     a = _spread(mesh, (mesh.size, COPIED // 4), jnp.float32)
     add = jax.shard_map(lambda a: a + 1.0, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
     ready = jax.jit(add, donate_argnums=0).lower(a).compile()
@@ -73,7 +69,7 @@ def _copy(mesh: Mesh) -> float:
 
 
 def _step() -> float:
-    """Seconds of a step of a plain recurrent network of 8 units over 8 rows."""
+    """Seconds of a step of a plain recurrent network of 8 units on a batch of 8."""
     loop = lambda h, u: jax.lax.fori_loop(0, STEPS, lambda _, h: jnp.tanh(h @ u), h)
     h = jnp.ones((8, 8))
     return _best(partial(jax.jit(loop).lower(h, h).compile(), h, h)) / STEPS
@@ -85,7 +81,7 @@ def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
 
 
 def _best(call: Callable[[], Any]) -> float:
-    """Seconds of a call; one before those that count warms it up."""
+    """Seconds of the fastest call, after one that warms it up."""
     seconds = []
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()

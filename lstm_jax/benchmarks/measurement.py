@@ -1,57 +1,69 @@
-"""What the benchmark of layers finds of an implementation, and how two of them compare."""
+"""The result of every benchmark, and the ratio of two of them."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from lstm_jax.types import HostArray
-
 PASSES = ("forward", "train")
-NOISY = 0.15  # distance of the quartiles of the rounds' ratios, over their median, above which no ratio is told
-MISSING = "missing"  # the error of an implementation whose package is not installed
+NOISY = 0.15  # a ratio is reported only if its interquartile range over the rounds is below this share of its median
 
 
 class Device(NamedTuple):
     """What all implementations compute on."""
 
     name: str  # in words
-    platform: str  # JAX's name of its kind: cpu | gpu | tpu
+    platform: str  # JAX's name for its kind: cpu | gpu | tpu
 
 
 class Measurement(NamedTuple):
-    """An implementation's pass over a case."""
+    """What one implementation takes for one pass over one case. Absent figures are ``None``."""
 
     suite: str
     case: str
     implementation: str
-    part: str  # forward | train; "pass" in bench.json
-    dtype: str
-    device: str
+    pass_: str  # "pass" in files: forward | train for layers; other suites have their own
+    dtype: str = "float32"
+    device: str = ""
     error: str | None = None  # what went wrong, in one line; then there are no figures
-    compile_seconds: float | None = None  # of PyTorch, the first call
-    median_ms: float | None = None  # of all calls, and so are the quantiles
+    compile_seconds: float | None = None  # for PyTorch the time of the first call
+    median_ms: float | None = None  # over all calls, and so are the quantiles
     p10_ms: float | None = None
     p90_ms: float | None = None
-    gflops: float | None = None  # 1e9 operations of matrix products a second, without padding
-    limit_ms: float | None = None  # the time that products, memory or steps take at the rates that XLA reaches at best
+    gflops: float | None = None  # 1e9 operations of matrix products a second, without those on padding
+    limit_ms: float | None = None  # the least time that products, memory or steps allow at XLA's best rates
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
-    difference: float | None = None  # from the first implementation's results, over the largest value of an array
-    # The most main memory that the process held in this pass beyond its imports: with the case's numbers, what
-    # compiling left behind and what malloc keeps.
+    difference: float | None = None  # from the reference's results, as a share of the largest value of an array
+    # The most main memory that the process held during the pass, without what it held before there was a case.
     peak_bytes: int | None = None
+    details: Mapping[str, Any] = {}  # what only this suite measures
     rounds: tuple[float, ...] = ()  # the median of each round, ms
 
+    def timed(self, rounds: Sequence[Sequence[float]]) -> "Measurement":
+        """Adds the figures that follow from the seconds of all calls, given by round."""
+        ms = 1e3 * np.concatenate(rounds)
+        return self._replace(
+            median_ms=float(np.median(ms)),
+            p10_ms=float(np.quantile(ms, 0.1)),
+            p90_ms=float(np.quantile(ms, 0.9)),
+            rounds=tuple(float(1e3 * np.median(each)) for each in rounds),
+        )
+
+    @property
+    def seconds(self) -> float | None:
+        """The median in seconds."""
+        return None if self.median_ms is None else self.median_ms / 1e3
+
     def to_json(self) -> dict[str, Any]:
-        """As it stands in ``bench.json``."""
-        return {"pass" if name == "part" else name: value for name, value in self._asdict().items()}
+        """The measurement as an object of ``bench.json``."""
+        return {name.rstrip("_"): value for name, value in self._asdict().items()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Measurement":
-        """The same from ``bench.json``."""
-        own = {"part" if name == "pass" else name: value for name, value in values.items()}
-        return cls(**{**own, "rounds": tuple(own["rounds"])})
+        """The measurement that ``to_json`` gave."""
+        own = dict(values)
+        return cls(pass_=own.pop("pass"), rounds=tuple(own.pop("rounds")), **own)
 
 
 class Ratio(NamedTuple):
@@ -63,22 +75,37 @@ class Ratio(NamedTuple):
 
     @property
     def noisy(self) -> bool:
-        """Whether the rounds are too far from each other to tell."""
+        """Whether the rounds differ too much for the ratio to be reported."""
         return self.high - self.low > NOISY * self.median
+
+    def __str__(self) -> str:
+        return "noisy" if self.noisy else f"× {self.median:.2f}"
 
 
 def ratio(one: Measurement, other: Measurement) -> Ratio | None:
-    """The time of one over that of another in the same rounds of the same case; ``None`` where one failed."""
-    if not one.rounds or not other.rounds:
-        return None
-    return quartiles(np.array(one.rounds) / np.array(other.rounds))
+    """The time of one over that of another in the same rounds of the same case; ``None`` if one of them failed."""
+    pairs = list(zip(one.rounds, other.rounds, strict=False))  # slow ones make fewer rounds
+    return quartiles([own / base for own, base in pairs]) if pairs else None
 
 
-def quartiles(rounds: Sequence[float] | HostArray) -> Ratio:
-    """What the rounds' ratios come to."""
+def quartiles(rounds: Sequence[float]) -> Ratio:
+    """The median and the quartiles of the rounds."""
     return Ratio(*(float(np.quantile(rounds, q)) for q in (0.5, 0.25, 0.75)))
 
 
-def cell(text: str) -> str:
-    """A text as it may stand in a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+Key = TypeVar("Key", bound=Hashable)
+
+
+def grouped(found: Sequence[Measurement], key: Callable[[Measurement], Key]) -> dict[Key, list[Measurement]]:
+    """Measurements by a key, both in their order."""
+    groups: dict[Key, list[Measurement]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return groups
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first row is its head."""
+    escaped = [[" ".join(text.split()).replace("|", "\\|") for text in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])

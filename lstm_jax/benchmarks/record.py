@@ -1,68 +1,102 @@
-"""The file ``bench.json``: measurements, the sizes of their cases, and where, when and how they were made."""
+"""The files that benchmarks write: measurements, and where, when and by which command they were made."""
 
+import datetime
 import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Measurement
-from lstm_jax.benchmarks.peers.problem import Case
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
+from lstm_jax.training.workdir import git_commit, versions
+
+log = logging.getLogger(__name__)
+
+
+def provenance(command: str, device: str, packages: Sequence[str] = ()) -> dict[str, Any]:
+    """The command, date, device, versions and commit of a measurement.
+
+    Args:
+      command: the command that repeats it.
+      device: the device in words.
+      packages: other packages that were measured; ``None`` is the version of one that is not installed.
+    """
+    return {
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "device": device,
+        "versions": versions() | {name: _version(name) for name in packages},
+        "git_commit": git_commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 class Record(NamedTuple):
-    """What a benchmark of layers leaves behind."""
+    """A file of measurements. Only suites of layers have limits and sizes of cases."""
 
-    suite: str
-    command: str  # that repeats it
+    command: str
     date: str
     device: str
-    versions: dict[str, str | None]
+    versions: Mapping[str, str | None]
     git_commit: str | None
-    limits_before: Limits
-    limits_after: Limits | None  # None: it has not come to its end
-    cases: dict[str, Case]
-    measurements: list[Measurement]
+    limits_before: Limits | None = None
+    limits_after: Limits | None = None  # None until the benchmark has come to its end
+    cases: Mapping[str, Case] = {}
+    measurements: Sequence[Measurement] = ()
 
     @property
-    def limits(self) -> Limits:
-        """The better of before and after, which fractions are told of."""
-        return self.limits_before.best(self.limits_after) if self.limits_after else self.limits_before
+    def limits(self) -> Limits | None:
+        """The better of the limits before and after, to which times are compared."""
+        return self.limits_before and self.limits_before.best(self.limits_after or self.limits_before)
 
-    @property
-    def reference(self) -> str:
-        """The implementation that others are compared with."""
-        return self.measurements[0].implementation
+    def collect(self, made: Iterable[Measurement], file: Path) -> "Record":
+        """Adds measurements as they are made: logs each, and writes the file anew, so that none is lost."""
+        record = self
+        for each in made:
+            figures = each.error or f"{each.median_ms:.4g} ms"
+            log.info("%s, %s, %s, %s: %s", each.case, each.pass_, each.dtype, each.implementation, figures)
+            record = record._replace(measurements=[*record.measurements, each])
+            write(record, file)
+        return record
 
 
 def write(record: Record, file: Path) -> None:
-    """Writes ``bench.json``, a line a measurement."""
-    about = record._asdict()
-    measurements = [json.dumps(each.to_json()) for each in about.pop("measurements")]
+    """Writes a record as JSON, a line a measurement."""
+    head = record._asdict()
+    measurements = [json.dumps(each.to_json()) for each in head.pop("measurements")]
     for name in ("limits_before", "limits_after"):
-        about[name] = about[name] and about[name]._asdict()
-    about["cases"] = {name: case._asdict() for name, case in record.cases.items()}
-    about["limits"] = record.limits._asdict()
-    head = json.dumps(about, indent=2).removesuffix("\n}")
-    write_text(file, head + ',\n  "measurements": [\n    ' + ",\n    ".join(measurements) + "\n  ]\n}\n")
+        head[name] = head[name] and head[name]._asdict()
+    head["cases"] = {name: case._asdict() for name, case in record.cases.items()}
+    text = json.dumps(head, indent=2).removesuffix("\n}")
+    write_text(file, text + ',\n  "measurements": [\n    ' + ",\n    ".join(measurements) + "\n  ]\n}\n")
 
 
 def read(file: Path) -> Record:
-    """The same from the file.
+    """Reads a record back.
 
     Raises:
       UserError: there is no such file, or it holds something else.
     """
     try:
-        values: dict[str, Any] = json.loads(file.read_text())
-        del values["limits"]
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        own = {name: values[name] for name in Record._fields}
         for name in ("limits_before", "limits_after"):
-            values[name] = values[name] and Limits(**values[name])
-        values["cases"] = {name: Case(**case) for name, case in values["cases"].items()}
-        values["measurements"] = [Measurement.from_json(each) for each in values["measurements"]]
-        return Record(**values)
+            own[name] = own[name] and Limits(**own[name])
+        own["cases"] = {name: Case(**case) for name, case in own["cases"].items()}
+        own["measurements"] = [Measurement.from_json(each) for each in own["measurements"]]
+        return Record(**own)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is no bench.json of LSTM layers: {type(error).__name__}: {error}") from error
+        raise UserError(f"{file} was not written by bench.py: {type(error).__name__}: {error}") from error

@@ -6,41 +6,43 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_jax.benchmarks import record
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import NOISY, PASSES, Measurement, Ratio, cell, quartiles, ratio
-from lstm_jax.benchmarks.record import Record
+from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, grouped, markdown, quartiles, ratio
+from lstm_jax.benchmarks.record import Record, read
 from lstm_jax.errors import UserError
 
 ROUNDED = (
-    "In bfloat16 ours rounds the operands of products alone, and state, sums and what is saved stay float32; the "
+    "In bfloat16 our layers round only the operands of products; state, sums and saved activations stay float32. The "
     "others are bfloat16 throughout."
 )
 
 
-def tables(found: Record) -> str:
-    """The circumstances, how to read it, a table a type and a pass, and at last what the tables leave out."""
-    dtypes = list(dict.fromkeys(each.dtype for each in found.measurements))
-    parts = [_circumstances(found), _legend(found.reference), *([ROUNDED] if "bfloat16" in dtypes else [])]
-    for dtype in dtypes:
-        for part in PASSES:
-            own = [each for each in found.measurements if (each.dtype, each.part) == (dtype, part)]
-            if own:
-                parts.append(_table(own, f"{part}, {dtype}", found.reference))
-    return "\n\n".join([*parts, _details(found)])
+def tables(record: Record) -> str:
+    """How it was measured and how to read it, a table for each suite, type and pass, and one of all other figures."""
+    reference = record.measurements[0].implementation
+    groups = grouped(record.measurements, lambda each: (each.suite, each.dtype, each.pass_))
+    parts = [_circumstances(record), _legend(reference)]
+    parts += [ROUNDED] if any(dtype == "bfloat16" for _, dtype, _ in groups) else []
+    several = len({suite for suite, _, _ in groups}) > 1
+    for (suite, dtype, pass_), own in groups.items():
+        title = f"{pass_}, {dtype}"
+        parts.append(_table(own, f"{suite}, {title}" if several else title, reference))
+    return "\n\n".join([*parts, _details(record.measurements)])
 
 
-def _circumstances(found: Record) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items() if version)
+def _circumstances(record: Record) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items() if version)
+    before, after = record.limits_before, record.limits_after
+    assert before
     lines = [
-        f"{found.device}, {found.date}, commit {found.git_commit or 'unknown'}, {versions}.",
-        f"`{found.command}`",
-        f"Limits before: {_limits(found.limits_before)}.",
+        f"{record.device}, {record.date}, commit {record.git_commit or 'unknown'}, {versions}.",
+        f"`{record.command}`",
+        f"Limits before: {_limits(before)}.",
+        f"Limits after: {_limits(after)}." if after else "The benchmark was interrupted.",
     ]
-    lines.append(f"After: {_limits(found.limits_after)}." if found.limits_after else "It has not come to its end.")
-    if found.limits_after:
-        moved = abs(found.limits_after.float32_gflops / found.limits_before.float32_gflops - 1)
-        lines.append(f"Between the two the machine's products changed by {moved:.0%}; the better are taken as limits.")
+    if after:
+        moved = abs(after.float32_gflops / before.float32_gflops - 1)
+        lines.append(f"Between the two, the rate of float32 products changed by {moved:.0%}. The better values count.")
     return "  \n".join(lines)
 
 
@@ -51,38 +53,33 @@ def _limits(limits: Limits) -> str:
 
 def _legend(reference: str) -> str:
     return (
-        f"Median milliseconds; × how many times as long as {reference} took in the same rounds; % of the limit, which "
-        "is the time that products, memory or steps take at XLA's best rates here (other libraries may exceed it). "
-        f"Where the quartiles of the rounds' ratios are more than {NOISY:.0%} of their median apart, no ratio is told "
-        "(noisy), and where those of its own times are, no %. Geometric means are over an implementation's ratios that "
-        "are told."
+        f"A cell gives the median in milliseconds, the time as a multiple (×) of that of {reference} in the same "
+        "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take "
+        "at XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its "
+        f"interquartile range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only "
+        "if that of the times is. Geometric means are over the reported ratios of an implementation."
     )
 
 
 def _table(found: Sequence[Measurement], title: str, reference: str) -> str:
+    """A row a case, a column an implementation, and the geometric means of the ratios."""
     names = list(dict.fromkeys(each.implementation for each in found))
-    lines = [f"| {title} | limit, ms | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    rows = [[title, "limit, ms", *names]]
     ratios: dict[str, list[Ratio | None]] = {name: [] for name in names}
-    for case in dict.fromkeys(each.case for each in found):
-        own = {each.implementation: each for each in found if each.case == case}
+    for case, measured in grouped(found, lambda each: each.case).items():
+        own = {each.implementation: each for each in measured}
         for name in names:
-            ratios[name].append(ratio(own[name], own[reference]))
-        cells = [_cell(own[name], ratios[name][-1] if name != reference else None) for name in names]
-        lines.append(f"| {case} | {_limit(list(own.values()))} | {' | '.join(cells)} |")
-    return "\n".join([*lines, _means(ratios, reference)])
-
-
-def _limit(found: Sequence[Measurement]) -> str:
-    told = [f"{_ms(each.limit_ms)} ({each.limited_by})" for each in found if each.limit_ms is not None]
-    return told[0] if told else "–"
+            ratios[name].append(ratio(own[name], own[reference]) if name != reference else None)
+        limits = [f"{_ms(each.limit_ms)} ({each.limited_by})" for each in own.values() if each.limit_ms is not None]
+        rows.append([case, *(limits or ["–"])[:1], *(_cell(own[name], ratios[name][-1]) for name in names)])
+    means = ["" if name == reference else _mean(own) for name, own in ratios.items()]
+    return markdown([*rows, ["geometric mean", "", *means]])
 
 
 def _cell(own: Measurement, compared: Ratio | None) -> str:
     if own.median_ms is None:
-        return cell(own.error or "–")
-    parts = [_ms(own.median_ms)]
-    if compared:
-        parts.append("noisy" if compared.noisy else f"× {compared.median:.2f}")
+        return own.error or "–"
+    parts = [_ms(own.median_ms), *([str(compared)] if compared else [])]
     if own.fraction_of_limit is not None and not quartiles(own.rounds).noisy:
         parts.append(f"{own.fraction_of_limit:.0%}")
     return ", ".join(parts)
@@ -92,49 +89,39 @@ def _ms(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _details(found: Record) -> str:
-    """A line a measurement: quantiles, rate, memory, difference."""
-    lines = [
-        "| case | implementation | ms, median [p10, p90] | GFLOP/s | process beyond its imports, MiB | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for own in found.measurements:
-        if own.median_ms is None or own.p10_ms is None or own.p90_ms is None:
-            continue
-        cells = (
-            f"{own.case}, {own.part}, {own.dtype}",
-            own.implementation,
-            f"{_ms(own.median_ms)} [{_ms(own.p10_ms)}, {_ms(own.p90_ms)}]",
-            f"{own.gflops:,.0f}",
-            "–" if own.peak_bytes is None else f"{own.peak_bytes / 2**20:,.0f}",
-            f"{own.difference:.1g}",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _mean(ratios: Sequence[Ratio | None]) -> str:
+    """The geometric mean of the ratios that are reported, and how many cases they are of."""
+    kept = [each.median for each in ratios if each and not each.noisy]
+    return f"× {np.exp(np.mean(np.log(kept))):.2f} ({len(kept)} of {len(ratios)})" if kept else "–"
 
 
-def _means(ratios: dict[str, list[Ratio | None]], reference: str) -> str:
-    """The last row: of each implementation the geometric mean of the ratios that are told, and of how many cases."""
-    cells = []
-    for name, own in ratios.items():
-        told = [each.median for each in own if each and not each.noisy]
-        mean = f"× {np.exp(np.mean(np.log(told))):.2f} ({len(told)} of {len(own)})" if told else "–"
-        cells.append("" if name == reference else mean)
-    return f"| geometric mean | | {' | '.join(cells)} |"
+def _details(found: Sequence[Measurement]) -> str:
+    """A row a measurement: quantiles, rate, memory and difference from the reference."""
+    rows = [["case", "implementation", "ms, median [p10, p90]", "GFLOP/s", "memory beyond imports, MiB", "difference"]]
+    for own in found:
+        if own.median_ms is not None and own.p10_ms is not None and own.p90_ms is not None:
+            rows.append(
+                [
+                    f"{own.case}, {own.pass_}, {own.dtype}",
+                    own.implementation,
+                    f"{_ms(own.median_ms)} [{_ms(own.p10_ms)}, {_ms(own.p90_ms)}]",
+                    f"{own.gflops:,.0f}",
+                    "–" if own.peak_bytes is None else f"{own.peak_bytes / 2**20:,.0f}",
+                    f"{own.difference:.1g}",
+                ]
+            )
+    return markdown(rows)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Prints the tables of a file; the exit code."""
+def main(arguments: Sequence[str]) -> None:
+    """Prints the tables of a file."""
     if len(arguments) != 1:
-        print("error: give one file: python -m lstm_jax.benchmarks.report FILE.json", file=sys.stderr)
-        return 2
+        sys.exit("error: give one file: python -m lstm_jax.benchmarks.report FILE.json")
     try:
-        print(tables(record.read(Path(arguments[0]))))
+        print(tables(read(Path(arguments[0]))))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -1,67 +1,136 @@
-"""The roofline of a benchmark of layers: what implementations reach, under what the device and the steps allow."""
+"""The roofline of LSTM layers: how fast a case can be at XLA's best rates on a device, and what implementations reach.
 
-from collections.abc import Sequence
+**Products.** The operations of the matrix products at the rate of the device's best product in that type.
+
+**Memory.** The bytes that must be moved, at the rate of copying, if everything that can stay in a cache does: each
+array comes from memory, or goes there, once in each direction of time. With s bytes a number, n tokens, and for each
+layer input width D, H units in each of d directions, and d·4H·(D + H + 1) weights,
+
+    forward    s · (n·D + n·d·H + weights)                       the inputs and weights in, the outputs out
+    train      forward + s · (n·d·5H · 2                         gates and cell state out, and in again
+                              + n·d·H · 2 + n·D                  outputs, their gradient and the inputs in
+                              + n·D + weights · 2)               gradient of the inputs out, weights in, theirs out
+
+Saved activations could be computed again instead, but that takes more operations than are counted. All numbers are
+assumed to have the type's width, even where an implementation holds some in a wider one. Operations divided by these
+bytes are the *intensity* of a case.
+
+**Steps.** The steps that must follow one another, each as long as the shortest of a loop of XLA. A layer that reads in
+one direction can begin as soon as the layer below has made a step: T + layers - 1 steps in all. A layer that reads in
+both directions needs the whole layer below. Training goes there and back. (A kernel that runs the whole loop on an
+accelerator may have shorter steps than XLA's.)
+"""
+
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstm_jax.benchmarks import roofs
-from lstm_jax.benchmarks.measurement import PASSES
+from lstm_jax.benchmarks.implementations.problem import Case
+from lstm_jax.benchmarks.limits import Limits
+from lstm_jax.benchmarks.measurement import PASSES, Measurement
 from lstm_jax.benchmarks.record import Record
 from lstm_jax.reports import plots
-from lstm_jax.types import HostArray
 
+BYTES = {"float32": 4, "bfloat16": 2}
 COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
-MARKERS = "oD^sv<>P"  # so many that with the colours no two of some dozens of implementations look alike
+MARKERS = "oD^sv<>P"  # 8 markers and 9 colours have no common divisor: 72 implementations look different
 ROOF, MUTED = "#333333", "#777777"
-MARGIN = 1.7  # beyond the outermost case, and beyond the ridge of the roof, as a factor
-NAMES = 0.31  # of an axis' height, which the cases' names take
-LABEL_GAP = 0.042  # of an axis' width, between the names of neighbouring cases
+MARGIN = 1.7  # factor beyond the outermost case, and beyond the ridge of the roof
+NAMES = 0.31  # share of an axis' height for the names of the cases
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 
 
-def draw(record: Record, path: Path) -> None:
-    """A panel a type and a pass: GFLOP/s over operations a byte, both on logarithmic scales.
+def least_seconds(case: Case, pass_: str, dtype: str, limits: Limits) -> dict[str, float]:
+    """The least seconds that a pass can take because of ``products``, ``memory`` and ``steps``.
 
     Args:
-      record: what was measured.
-      path: of the PNG.
+      case: the sizes.
+      pass_: forward | train.
+      dtype: float32 | bfloat16.
+      limits: the limits of the device.
     """
+    return {
+        "products": case.flop(pass_) / (1e9 * limits.gflops(dtype)),
+        "memory": moved_bytes(case, pass_, dtype) / (1e9 * limits.copy_gbps),
+        "steps": steps(case, pass_) * 1e-6 * limits.shortest_step_us,
+    }
+
+
+def moved_bytes(case: Case, pass_: str, dtype: str) -> float:
+    """The bytes that a pass must move; see above."""
+    tokens, total = float(case.lengths().sum()), 0.0
+    for width in case.widths:
+        out = case.directions * case.units
+        weights = 4 * out * (width + case.units + 1)
+        forward = tokens * (width + out) + weights
+        backward = tokens * (10 * out + 2 * out + 2 * width) + 2 * weights
+        total += forward + (backward if pass_ == "train" else 0.0)
+    return BYTES[dtype] * total
+
+
+def intensity(case: Case, pass_: str, dtype: str) -> float:
+    """Operations of matrix products a byte moved."""
+    return case.flop(pass_) / moved_bytes(case, pass_, dtype)
+
+
+def steps(case: Case, pass_: str) -> int:
+    """The steps that must follow one another; see above."""
+    forward = case.steps * case.layers if case.directions == 2 else case.steps + case.layers - 1
+    return forward * {"forward": 1, "train": 2}[pass_]
+
+
+def with_limits(record: Record) -> Record:
+    """The record with every time compared to the limits that are known by now."""
+    return record._replace(measurements=[_with_limit(each, record) for each in record.measurements])
+
+
+def _with_limit(own: Measurement, record: Record) -> Measurement:
+    if own.median_ms is None or record.limits is None:
+        return own
+    least = least_seconds(record.cases[own.case], own.pass_, own.dtype, record.limits)
+    limited_by = max(least, key=lambda name: least[name])
+    limit_ms = 1e3 * least[limited_by]
+    return own._replace(limit_ms=limit_ms, limited_by=limited_by, fraction_of_limit=limit_ms / own.median_ms)
+
+
+def draw(record: Record, path: Path) -> None:
+    """Draws a panel for each type and pass: GFLOP/s over intensity, both on logarithmic scales."""
     dtypes = list(dict.fromkeys(each.dtype for each in record.measurements))
     drawn, axes = plots.figure(13, 5.4 * len(dtypes) + 0.7, len(dtypes), len(PASSES), squeeze=False)
     for row, dtype in zip(axes, dtypes, strict=True):
-        for panel, part in zip(row, PASSES, strict=True):
-            _panel(panel, record, part, dtype)
+        for panel, pass_ in zip(row, PASSES, strict=True):
+            _panel(panel, record, pass_, dtype)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8), frameon=False, fontsize=10)
     drawn.supxlabel("operations of matrix products a byte that must be moved", fontsize=11)
     plots.save(drawn, path)
 
 
-def _panel(panel: Any, record: Record, part: str, dtype: str) -> None:
-    ceiling, ridge = record.limits.gflops(dtype), record.limits.gflops(dtype) / record.limits.copy_gbps
-    at = {name: roofs.intensity(case, part, dtype) for name, case in record.cases.items()}
-    own = [each for each in record.measurements if (each.dtype, each.part) == (dtype, part) and each.gflops]
+def _panel(panel: Any, record: Record, pass_: str, dtype: str) -> None:
+    assert record.limits
+    ceiling, bandwidth = record.limits.gflops(dtype), record.limits.copy_gbps
+    at = {name: intensity(case, pass_, dtype) for name, case in record.cases.items()}
+    own = [each for each in record.measurements if (each.dtype, each.pass_) == (dtype, pass_)]
     lowest = min([each.gflops for each in own if each.gflops], default=ceiling / 10)
     top = np.log(12 * ceiling)
-    panel.set(xscale="log", yscale="log", title=f"{part}, {dtype}", ylabel="GFLOP/s")
-    panel.set_xlim(min(*at.values(), ridge) / MARGIN, max(*at.values(), ridge) * MARGIN)
+    panel.set(xscale="log", yscale="log", title=f"{pass_}, {dtype}", ylabel="GFLOP/s")
+    panel.set_xlim(min(*at.values(), ceiling / bandwidth) / MARGIN, max(*at.values(), ceiling / bandwidth) * MARGIN)
     panel.set_ylim(float(np.exp(top - (top - np.log(lowest / 1.2)) / (1 - NAMES))), float(np.exp(top)))
     for axis in (panel.xaxis, panel.yaxis):
         _plain(axis)
-    _roof(panel, ceiling, record.limits.copy_gbps)
+    _roof(panel, ceiling, bandwidth)
     for n, name in enumerate(dict.fromkeys(each.implementation for each in record.measurements)):
-        rates = {each.case: each.gflops for each in own if each.implementation == name}
+        rates = {each.case: each.gflops for each in own if each.implementation == name and each.gflops}
         style = {"color": COLOURS[n % len(COLOURS)], "marker": MARKERS[n % len(MARKERS)], "edgecolors": "white"}
         x, y = [at[case] for case in rates], list(rates.values())
         panel.scatter(x, y, s=52, linewidths=0.8, label=name, zorder=3, **style)
-    _floors(panel, record, at, part)
-    _names(panel, at)
+    _cases(panel, record, at, pass_)
     panel.grid(alpha=0.2, which="major")
 
 
 def _plain(axis: Any) -> None:
+    """Plain numbers at 1, 2 and 5 of every power of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -78,51 +147,24 @@ def _roof(panel: Any, ceiling: float, bandwidth: float) -> None:
     panel.text(right / 1.03, ceiling * 1.08, text, ha="right", va="bottom", fontsize=9, color=ROOF, bbox=WHITE)
 
 
-def _floors(panel: Any, record: Record, at: dict[str, float], part: str) -> None:
-    """Each case's rate if nothing took time but its steps; in figures at the upper edge where it is above that."""
-    step, highest = record.limits.shortest_step_us, panel.get_ylim()[1]
-    rates = {name: case.flop(part) / (1e3 * step * roofs.steps(case, part)) for name, case in record.cases.items()}
-    seen = {name: rate for name, rate in rates.items() if rate < highest}
-    label = "steps alone (↑ GFLOP/s: above the picture)"
-    panel.scatter(
-        [at[name] for name in seen], list(seen.values()), s=280, marker="_", color=ROOF, label=label, zorder=2
-    )
-    for name, place in _apart(panel, at).items():
-        if name not in seen:
-            style = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 8, "color": MUTED, "bbox": WHITE}
-            panel.text(place, 0.995, f"↑ {float(f'{rates[name]:.3g}'):,.0f}", transform=panel.transAxes, **style)
+def _cases(panel: Any, record: Record, at: dict[str, float], pass_: str) -> None:
+    """Names the cases, evenly spaced along the axis, and marks the rate at which the steps alone would limit each.
 
-
-def _names(panel: Any, at: dict[str, float]) -> None:
-    """Each case's name below its points."""
-    low, high = np.log(panel.get_xlim())
-    for name, place in _apart(panel, at).items():
-        x = (np.log(at[name]) - low) / (high - low)
-        line = {"color": MUTED, "linewidth": 0.6, "linestyle": ":", "transform": panel.transAxes, "zorder": 1}
-        panel.plot([place, x, x], [NAMES - 0.05, NAMES - 0.01, 0.88], **line)
-        style = {"rotation": 90, "ha": "center", "va": "top", "fontsize": 9}
-        panel.text(place, NAMES - 0.06, name, transform=panel.transAxes, **style)
-
-
-def _apart(panel: Any, at: dict[str, float]) -> dict[str, float]:
-    """Where names of cases go, in parts of the axis' width."""
-    low, high = np.log(panel.get_xlim())
-    names = sorted(at, key=lambda name: at[name])
-    places = spread([float((np.log(at[name]) - low) / (high - low)) for name in names], LABEL_GAP)
-    return dict(zip(names, map(float, places), strict=True))
-
-
-def spread(places: Sequence[float], gap: float) -> HostArray:
-    """Ascending places, moved so as to be ``gap`` apart: clusters widen about their middle."""
-    clusters: list[list[float]] = []
-    for place in places:
-        clusters.append([place])
-        while len(clusters) > 1 and _ends(clusters[-2], gap)[1] + gap > _ends(clusters[-1], gap)[0]:
-            last = clusters.pop()
-            clusters[-1] += last
-    return np.concatenate([np.linspace(*_ends(each, gap), len(each)) for each in clusters])
-
-
-def _ends(cluster: list[float], gap: float) -> tuple[float, float]:
-    half = gap * (len(cluster) - 1) / 2
-    return float(np.mean(cluster)) - half, float(np.mean(cluster)) + half
+    Where that rate lies above the picture, it stands as a number at the upper edge.
+    """
+    assert record.limits
+    (low, high), highest = np.log(panel.get_xlim()), panel.get_ylim()[1]
+    label: str | None = "steps alone (↑ GFLOP/s: above the picture)"
+    text = {"rotation": 90, "ha": "center", "va": "top", "transform": panel.transAxes}
+    line = {"color": MUTED, "linewidth": 0.6, "linestyle": ":", "transform": panel.transAxes, "zorder": 1}
+    for n, name in enumerate(sorted(at, key=lambda name: at[name])):
+        place, x = (n + 0.5) / len(at), (np.log(at[name]) - low) / (high - low)
+        panel.plot([place, x, x, place], [NAMES - 0.05, NAMES - 0.01, 0.88, 0.92], **line)
+        panel.text(place, NAMES - 0.06, name, fontsize=9, **text)
+        case = record.cases[name]
+        rate = case.flop(pass_) / (1e3 * record.limits.shortest_step_us * steps(case, pass_))
+        if rate < highest:
+            panel.scatter([at[name]], [rate], s=280, marker="_", color=ROOF, label=label, zorder=2)
+            label = None
+        else:
+            panel.text(place, 0.995, f"↑ {float(f'{rate:.3g}'):,.0f}", fontsize=8, color=MUTED, bbox=WHITE, **text)

@@ -1,124 +1,101 @@
-"""A process of its own for one implementation: it makes a case ready and times it whenever it is asked.
+"""Implementations in processes of their own, which answer requests one at a time.
 
-It reads a JSON object a line from its standard input and answers with one a line; see ``turns.Worker``.
+A process runs a *service*: a class that takes the name of an implementation and whose methods take and return what JSON
+can hold. The parent writes a JSON object a line to its standard input, ``{"do": METHOD, …arguments}``, and reads an
+answer a line from its standard output. This module imports neither JAX nor NumPy, so that a service decides what its
+process holds.
 """
 
+import contextlib
 import importlib
+import json
+import os
+import subprocess
 import sys
-import time
+import tempfile
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from lstm_jax import runtime as devices
-from lstm_jax.benchmarks import limits, memory
-from lstm_jax.benchmarks.measurement import MISSING, PASSES, Device
-from lstm_jax.benchmarks.peers import OURS, PEERS
-from lstm_jax.benchmarks.peers.problem import Built, Case, draw
-from lstm_jax.benchmarks.serving import serve
-from lstm_jax.config import from_json
+ROOT = Path(__file__).parents[2]
+PATIENCE = 3 * 3600.0  # seconds that an answer may take; a collective of XLA may wait for ever
+LONGEST = 200  # characters of an error message that are kept
 
 
-class Service:
-    """What a worker does for its implementation."""
+class Worker:
+    """The parent's end of one process; a context manager.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._make: Any = None
-        self._built: Built | None = None
-        self._steps: Any = None
-        self._before = 0  # bytes that were held before there was a case
+    Args:
+      service: the class that the process runs, as ``module:Class``.
+      name: the implementation.
+      environment: variables that the process has beyond those of its parent.
+    """
 
-    def load(self) -> dict[str, Any]:
-        """Imports the implementation, which takes seconds and both cores."""
+    def __init__(self, service: str, name: str, environment: Mapping[str, str] | None = None) -> None:
+        paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))  # whatever the current folder
+        with contextlib.ExitStack() as stack:
+            self._stderr = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, service, name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                text=True,
+                env=os.environ | {"PYTHONPATH": paths} | dict(environment or {}),
+            )
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._open.close()
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of a method; it holds ``error`` if the process failed, ended, or took longer than ``PATIENCE``."""
+        assert self._process.stdin
+        assert self._process.stdout
+        impatient = threading.Timer(PATIENCE, self._process.kill)
+        impatient.start()
         try:
-            self._make = importlib.import_module(f"lstm_jax.benchmarks.peers.{PEERS[self._name].module}").build
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            impatient.cancel()
+        return json.loads(line) if line.endswith("\n") else {"error": self._how_it_ended()}
+
+    def _how_it_ended(self) -> str:
+        """The exit code and the last line of standard error."""
+        code = self._process.wait()
+        self._stderr.seek(0)
+        last = self._stderr.read().strip().splitlines()[-1:]
+        return ": ".join([f"its process ended with code {code}", *(line[-LONGEST:] for line in last)])
+
+
+def main(service: str, name: str) -> None:
+    """The process's end: answers until the input ends. A failure is answered with ``error``."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print, those in C too, is no answer
+    made = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if made is None:  # here, so that a package that is not installed is an answer too
+                module, _, kind = service.partition(":")
+                made = getattr(importlib.import_module(module), kind)(name)
+            answer = getattr(made, request.pop("do"))(**request)
         except ModuleNotFoundError as error:
-            if error.name == PEERS[self._name].module:  # which is called as the package that it measures
-                return {"error": MISSING}
-            raise
-        return {}
-
-    def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
-        """Makes a case ready."""
-        size = Case(*case)
-        self._before = memory.held("VmRSS") or 0
-        self._built = self._make(self._name, size, draw(size), dtype, platform)
-        return {"compile_seconds": self._built.compile_seconds}
-
-    def save(self, file: str) -> dict[str, Any]:
-        """Writes what both passes give, for the parent to compare, and tells the memory that each took."""
-        assert self._built
-        given, peaks = [], {}
-        for part in PASSES:
-            memory.forget_peak()
-            given.append(getattr(self._built, part)())
-            peaks[part] = self._peak()
-        results = self._built.results(*given)
-        flat = [value for layer in results.weights for own in layer for value in own]
-        arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        return {"peak_bytes": peaks}
-
-    def _peak(self) -> int | None:
-        """The most memory beyond what was held before, since that was forgotten."""
-        peak = memory.held("VmHWM")
-        return None if peak is None else peak - self._before
-
-    def time(self, part: str, calls: int) -> dict[str, Any]:
-        """Seconds of each of so many calls."""
-        assert self._built
-        run, seconds = getattr(self._built, part), []
-        for _ in range(calls):
-            start = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - start)
-        return {"seconds": seconds}
-
-    def lanes(self, config: str, count: int) -> dict[str, Any]:
-        """Makes so many lanes of a config ready, and makes some steps of them."""
-        from lstm_jax.benchmarks import lanes
-        from lstm_jax.data import corpus
-
-        own = from_json(config)
-        corpora = corpus.prepare(own.data)
-        self._before = memory.held("VmRSS") or 0
-        memory.forget_peak()
-        self._steps = lanes.step_case(own, corpora, lanes.Way(count, "auto", 0))
-        self._steps(Path())
-        return {"peak_bytes": self._peak()}
-
-    def step(self) -> dict[str, Any]:
-        """Seconds of a step of all lanes."""
-        start = time.perf_counter()
-        made = self._steps(Path())
-        return {"seconds": (time.perf_counter() - start) / made}
-
-    def reviews(self, config: str, cache: str) -> dict[str, Any]:
-        """Prepares the reviews of a config, with an empty folder as the cache."""
-        from lstm_jax.benchmarks import text
-
-        stages = text.measure_in(Path(cache), from_json(config).data)
-        seconds = sum(seconds for _, seconds in stages)
-        return {"seconds": seconds, "stages": dict(stages), "peak_bytes": memory.held("VmHWM")}
-
-    def limits(self) -> dict[str, Any]:
-        """The device, and what it can do at best."""
-        return {"device": Device(devices.machine(), jax.default_backend()), "limits": limits.measure()}
-
-
-def main() -> None:
-    """Answers until the input ends."""
-    name = sys.argv[1]
-    if name in (*OURS, "limits"):
-        devices.configure()
-    jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
-    jax.config.update("jax_default_matmul_precision", "float32")  # of the others on JAX too
-    service = Service(name)
-    serve(lambda do, **arguments: getattr(service, do)(**arguments))
+            answer = {"error": f"{error.name} is not installed"}
+        except Exception as error:  # the parent reports it and goes on without this implementation
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

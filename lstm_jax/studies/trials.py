@@ -119,8 +119,8 @@ def searchable(config: Config) -> list[str]:
 
 
 def definition(config: Config) -> list[tuple[str, Any]]:
-    """What defines the run of a lane, its seed aside."""
-    return list(configs.definition(config, without=("seed", "ensemble")).items())
+    """What defines a run, its seed aside. Lanes of an ensemble are tested together, so its size counts."""
+    return list(configs.definition(config, without=("seed",)).items())
 
 
 def cost(config: Config) -> list[tuple[str, Any]]:

@@ -1,46 +1,45 @@
-"""Measurements that were never made, and workers that are no processes."""
+"""Invented measurements, and workers that are not processes."""
 
 import numpy as np
 
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import PASSES, Measurement
-from lstm_jax.benchmarks.peers.problem import Case
 from lstm_jax.benchmarks.record import Record
 
 CASES = (Case("A, small", 8, 20, 16, 32), Case("B, large", 16, 50, 64, 128, layers=2, directions=2))
 LIMITS = Limits(100.0, 120.0, 20.0, 0.5)
 
 
-def measured(name: str, rounds: tuple[float, ...], case: Case = CASES[0], part: str = "train") -> Measurement:
-    """As if an implementation had taken these milliseconds."""
+def measured(name: str, rounds: tuple[float, ...], case: Case = CASES[0], pass_: str = "train") -> Measurement:
+    """An implementation that took these milliseconds."""
     ms = float(np.median(rounds))
     return Measurement(
         suite="systems",
         case=case.name,
         implementation=name,
-        part=part,
+        pass_=pass_,
         dtype="float32",
         device="2 × cpu",
         compile_seconds=1.0,
         median_ms=ms,
         p10_ms=min(rounds),
         p90_ms=max(rounds),
-        gflops=case.flop(part) / (1e6 * ms),
+        gflops=case.flop(pass_) / (1e6 * ms),
         difference=1e-6,
         peak_bytes=2**20,
         rounds=rounds,
     )
 
 
-def failed(name: str, error: str, case: Case = CASES[0], part: str = "train") -> Measurement:
-    """As if an implementation had not worked."""
-    return Measurement("systems", case.name, name, part, "float32", "2 × cpu", error)
+def failed(name: str, error: str, case: Case = CASES[0], pass_: str = "train") -> Measurement:
+    """An implementation that failed."""
+    return Measurement("systems", case.name, name, pass_, "float32", "2 × cpu", error)
 
 
 def recorded(measurements: list[Measurement]) -> Record:
-    """Measurements as of the command."""
+    """A record of measurements."""
     return Record(
-        suite="systems",
         command="python bench.py --suite=systems --workdir=W",
         date="2026-01-31",
         device="2 × cpu",
@@ -54,22 +53,22 @@ def recorded(measurements: list[Measurement]) -> Record:
 
 
 def all_measured() -> list[Measurement]:
-    """Both cases and passes of three implementations: torch is noisy once, keras is missing."""
+    """Both cases and passes of four implementations: torch is noisy once, keras is not installed."""
     found = []
     for case in CASES:
-        for part in PASSES:
-            noisy = case is CASES[1] and part == "train"
+        for pass_ in PASSES:
+            noisy = case is CASES[1] and pass_ == "train"
             found += [
-                measured("auto", (10.0, 10.1, 9.9), case, part),
-                measured("scan", (20.0, 20.2, 19.8), case, part),
-                measured("torch", (5.0, 10.0, 20.0) if noisy else (5.0, 5.05, 4.95), case, part),
-                failed("keras", "missing", case, part),
+                measured("auto", (10.0, 10.1, 9.9), case, pass_),
+                measured("scan", (20.0, 20.2, 19.8), case, pass_),
+                measured("torch", (5.0, 10.0, 20.0) if noisy else (5.0, 5.05, 4.95), case, pass_),
+                failed("keras", "keras is not installed", case, pass_),
             ]
     return found
 
 
 class FakeWorker:
-    """Answers as a worker would: every call takes ``seconds``, results are ``values``.
+    """Answers like a worker. Every call takes ``seconds``, results are ``values``.
 
     Args:
       name: of the implementation.
@@ -90,7 +89,7 @@ class FakeWorker:
 
     def ask(self, do: str, **arguments):
         self.asked.append(do)
-        if do == self._failing or (do == "time" and arguments["part"] == self._failing):
+        if do == self._failing or (do == "time" and arguments["pass_"] == self._failing):
             return {"error": f"failed to {self._failing}"}
         if do == "save":
             np.savez(arguments["file"], y=np.array(self._values))

@@ -1,34 +1,34 @@
-"""Turns: only what gives our results is timed, whoever fails is left out, and noise is no ratio."""
+"""The harness: only what computes our results is timed, a failure stops no other, and noise is no ratio."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lstm_jax.benchmarks import epoch
-from lstm_jax.benchmarks import harness as turns
-from lstm_jax.benchmarks.harness import Worker, started
+from lstm_jax.benchmarks import harness, timer, worker
+from lstm_jax.benchmarks.harness import layer_worker
 from lstm_jax.benchmarks.measurement import Device, ratio
-from lstm_jax.benchmarks.peers import EPOCHS, PEERS
+from lstm_jax.benchmarks.suites.epoch import epoch_worker
+from lstm_jax.benchmarks.worker import Worker
 from tests.benchmarks.helpers import CASES, FakeWorker, failed, measured
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(turns, "TURN_SECONDS", 0.25)
+    monkeypatch.setattr(timer, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(harness, "TURN_SECONDS", 0.25)
 
 
 def measure(*workers: FakeWorker, dtype: str = "float32"):
     by_name = {worker.name: worker for worker in workers}
-    found = turns.measure("systems", CASES[0], list(by_name), dtype, Device("2 × cpu", "cpu"), by_name.__getitem__)
-    return {(each.implementation, each.part): each for each in found}
+    found = harness.measure("systems", CASES[0], list(by_name), dtype, Device("2 × cpu", "cpu"), by_name.__getitem__)
+    return {(each.implementation, each.pass_): each for each in found}
 
 
 def test_figures():
     found = measure(FakeWorker("auto"), FakeWorker("scan", seconds=0.2))
     own = found["scan", "train"]
-    assert len(own.rounds) == turns.MOST_ROUNDS
+    assert len(own.rounds) == harness.MOST_ROUNDS
     assert own.median_ms == own.p10_ms == own.p90_ms == pytest.approx(200.0)
     assert own.gflops == pytest.approx(3 * 8 * 8 * 20 * 32 * (16 + 32) / 0.2 / 1e9)
     assert (own.compile_seconds, own.peak_bytes, own.difference, own.error) == (0.7, 2, 0.0, None)
@@ -38,7 +38,7 @@ def test_figures():
 
 def test_slow_ones_take_fewer_rounds():
     found = measure(FakeWorker("auto", seconds=20.0), FakeWorker("scan", seconds=4.0))
-    assert {len(each.rounds) for each in found.values()} == {turns.LEAST_ROUNDS}
+    assert {len(each.rounds) for each in found.values()} == {harness.LEAST_ROUNDS}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_without_ours_nothing_is_timed():
     other = FakeWorker("torch")
     found = measure(FakeWorker("auto", failing="build"), other)
     assert found["auto", "train"].error == "failed to build"
-    assert found["torch", "train"].error == "not measured: auto, which it would be held to, failed"
+    assert found["torch", "train"].error == "not measured: auto, the reference, failed"
     assert "time" not in other.asked
 
 
@@ -101,50 +101,51 @@ def broken_packages(tmp_path, monkeypatch):
 
 
 def test_a_process_of_a_missing_package(broken_packages):
-    with Worker("keras") as worker:
-        assert worker.ask("load") == {"error": "missing"}
-        assert worker.ask("nonsense")["error"].startswith("AttributeError: ")
+    with layer_worker("keras") as process:
+        assert process.ask("load") == {"error": "keras is not installed"}
+        assert process.ask("nonsense")["error"].startswith("AttributeError: ")
 
 
 def test_a_process_that_ends(broken_packages):
-    with Worker("torch") as worker:
-        assert worker.ask("load") == {"error": "its process ended with code 3: out of memory"}
-        assert worker.ask("load") == {"error": "its process ended with code 3: out of memory"}
+    with layer_worker("torch") as process:
+        assert process.ask("load") == {"error": "its process ended with code 3: out of memory"}
+        assert process.ask("load") == {"error": "its process ended with code 3: out of memory"}
 
 
-@pytest.mark.parametrize("start", [started, epoch.started], ids=["layers", "epoch"])
-def test_a_process_has_the_environment_of_its_implementation(start, monkeypatch):
+@pytest.mark.parametrize(
+    ("start", "kept", "plain"),
+    [(layer_worker, "torch_malloc", "torch"), (epoch_worker, "torch_bucketed_malloc", "torch_bucketed")],
+    ids=["layers", "epoch"],
+)
+def test_a_process_has_the_environment_of_its_implementation(start, kept, plain, monkeypatch):
     given = {}
     real = subprocess.Popen
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda *command, **options: given.update(options) or real(*command, **options)
-    )
-    for name in ("torch_malloc", "torch_bucketed_malloc"):
-        if name in (PEERS if start is started else EPOCHS):
-            with start(name):
-                assert given["env"]["MALLOC_MMAP_MAX_"] == "0"
-    with start("torch" if start is started else "torch_bucketed"):
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: given.update(options) or real(*args, **options))
+    with start(kept):
+        assert given["env"]["MALLOC_MMAP_MAX_"] == "0"
+    with start(plain):
         assert "MALLOC_MMAP_MAX_" not in given["env"]
 
 
-def test_a_process_that_takes_too_long_or_ends_in_the_middle_of_an_answer(tmp_path, monkeypatch):
+def test_a_process_that_takes_too_long(tmp_path, monkeypatch):
     (tmp_path / "slow.py").write_text(
-        "import sys\n\nsys.stdin.readline()\nprint('{\"half', end='', flush=True)\nsys.stdin.read()\n"
+        "import os, time\n\nclass Service:\n    def __init__(self, name):\n        os.write(1, b'no answer')\n"
+        "    def load(self):\n        time.sleep(60)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(turns, "PATIENCE", 1.0)
-    with Worker("any", "slow") as worker:
-        assert worker.ask("load")["error"] == "its process ended with code -9"
+    monkeypatch.setattr(worker, "PATIENCE", 1.0)
+    with Worker("slow:Service", "any") as process:
+        assert process.ask("load")["error"].startswith("its process ended with code -9")
 
 
 def test_a_process_measures(tmp_path):
-    with Worker("scan") as worker:
-        assert worker.ask("load") == {}
-        built = worker.ask("build", case=list(CASES[0]), dtype="float32", platform="cpu")
+    with layer_worker("scan") as process:
+        assert process.ask("load") == {}
+        built = process.ask("build", case=list(CASES[0]), dtype="float32", platform="cpu")
         assert min(built["compile_seconds"].values()) > 0
-        peaks = worker.ask("save", file=str(tmp_path / "y.npz"))["peak_bytes"]
+        peaks = process.ask("save", file=str(tmp_path / "y.npz"))["peak_bytes"]
         assert list(peaks) == ["forward", "train"]
         assert not Path("/proc/self/status").exists() or min(peaks.values()) > 0
-        seconds = worker.ask("time", part="train", calls=3)["seconds"]
+        seconds = process.ask("time", pass_="train", calls=3)["seconds"]
         assert len(seconds) == 3
         assert min(seconds) > 0

@@ -1,64 +1,73 @@
-"""The benchmark of LSTM layers as a command, on tiny sizes."""
+"""The command bench: its suites, their flags, and the benchmark of LSTM layers on tiny sizes."""
 
 import json
 
 import pytest
 
-import bench
-from lstm_jax.benchmarks import harness as turns
-from lstm_jax.benchmarks import layers, suites
+from lstm_jax.benchmarks import harness
+from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device
-from lstm_jax.benchmarks.peers.problem import Case
+from lstm_jax.benchmarks.suites import SUITES, layers
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setitem(layers.SUITES, "systems", (Case("tiny", 4, 6, 3, 4, ragged=True),))
-    monkeypatch.setattr(layers, "measure_limits", lambda: (Device("2 × cpu", "cpu"), Limits(100.0, 100.0, 10.0, 1.0)))
-    monkeypatch.setattr(turns, "TURN_SECONDS", 0.01)
-    monkeypatch.setattr(turns, "MOST_ROUNDS", 5)
+    for suite, ragged in (("systems", False), ("ragged", True)):
+        monkeypatch.setitem(layers.CASES, suite, (Case(f"tiny {suite}", 4, 6, 3, 4, ragged=ragged),))
+    limits = Device("2 × cpu", "cpu"), Limits(100.0, 100.0, 10.0, 1.0)
+    monkeypatch.setattr(layers, "measure_limits", lambda name: limits)
+    monkeypatch.setattr(harness, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(harness, "MOST_ROUNDS", 5)
 
 
-def test_systems(command, tiny, tmp_path):
-    ended = command("bench", "--suite=systems", "--implementations=auto,scan", f"--workdir={tmp_path / 'W'}")
+@pytest.mark.slow
+def test_two_suites_of_layers_in_one_file(command, tiny, tmp_path):
+    workdir = tmp_path / "W"
+    ended = command("bench", "--suite=systems,ragged", "--implementations=auto,scan", f"--workdir={workdir}")
+    assert ended.code == 0, ended.err
+    assert "| systems, train, float32 | limit, ms | auto | scan |" in ended.out
+    values = json.loads((workdir / "bench.json").read_text())
+    flags = "--suite=systems,ragged --implementations=auto,scan --dtypes=float32 --workdir=W"
+    assert values["command"] == f"python bench.py {flags}"
+    own = [(each["suite"], each["pass"], each["implementation"]) for each in values["measurements"]]
+    passes = [(pass_, name) for pass_ in ("forward", "train") for name in ("auto", "scan")]
+    assert own == [(suite, *each) for suite in ("systems", "ragged") for each in passes]
+    assert all(each["error"] is None and each["fraction_of_limit"] > 0 for each in values["measurements"])
+    assert sorted(file.name for file in workdir.iterdir()) == ["bench.json", "roofline.png"]
+
+
+def test_help_lists_the_suites_and_then_the_flags_of_one(command):
+    ended = command("bench", "--help")
     assert ended.code == 0
-    assert "| train, float32 | limit, ms | auto | scan |" in ended.out
-    values = json.loads((tmp_path / "W" / "bench.json").read_text())
-    assert values["command"].endswith("--implementations=auto,scan --dtypes=float32 --workdir=W")
-    own = [(each["case"], each["pass"], each["implementation"]) for each in values["measurements"]]
-    assert own == [("tiny", part, name) for part in ("forward", "train") for name in ("auto", "scan")]
-    assert all(each["error"] is None and each["median_ms"] > 0 for each in values["measurements"])
-    assert sorted(file.name for file in (tmp_path / "W").iterdir()) == ["bench.json", "roofline.png"]
-
-
-def test_every_suite_of_layers_is_one_of_the_command():
-    assert {name for name, (_, reads) in bench.SUITES.items() if reads == bench.LAYERS} == set(suites.SUITES)
+    assert all(f"{name}: {suite.help}" in " ".join(ended.out.split()) for name, suite in SUITES.items())
+    assert "--implementations" not in ended.out
+    text = " ".join(command("bench", "--help", "--suite=epoch").out.split())
+    assert "--rounds" in text
+    assert "Data directory with IMDB's train.parquet" in text
+    assert "--reviews" not in text
 
 
 @pytest.mark.parametrize(
     ("suite", "flag", "message"),
     [
-        ("tune", "--dtypes=bfloat16", "--suite=tune reads no --dtypes"),
-        ("epoch", "--implementations=auto", "--suite=epoch reads no --implementations"),
-        ("systems", "--rounds=9", "--suite=systems reads no --rounds"),
-        ("epoch", "--rounds=1", "--suite=epoch needs --data=DIR"),
-        ("start", "--verbosity=0", "--suite=start needs --data=DIR"),
+        ("tune", "--dtypes=bfloat16", "Unknown command line flag 'dtypes'"),
+        ("epoch", "--implementations=auto", "Unknown command line flag 'implementations'"),
+        ("systems", "--rounds=9", "Unknown command line flag 'rounds'"),
+        ("epoch", "--rounds=1", "Flag --data must have a value"),
+        ("start", "--verbosity=0", "Flag --data must have a value"),
+        ("speed", "--verbosity=0", "there is no suite 'speed'; there are systems, "),
+        ("systems,lanes", "--verbosity=0", "the suites systems, lanes cannot be measured together"),
+        ("systems", "--implementations=torch,auto", "the first implementation is 'torch'"),
+        ("systems", "--dtypes=float64", "there is no type 'float64'"),
     ],
 )
-def test_flags_that_a_suite_does_not_read_or_lacks(command, tmp_path, suite, flag, message):
-    ended = command("bench", f"--suite={suite}", flag, f"--workdir={tmp_path / 'W'}")
+def test_refusals(command, tmp_path, suite, flag, message):
+    ended = command("bench", f"--suite={suite}", flag, f"--workdir={tmp_path}")
     assert ended.code == 2
-    assert message in ended.err
+    assert message in ended.error
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "flag", ["--suite=speed", "--implementations=torch,auto", "--implementations=auto,cudnn", "--dtypes=float64"]
-)
-def test_refusals(command, tmp_path, flag):
-    given = [flag] if flag.startswith("--suite") else ["--suite=systems", flag]
-    ended = command("bench", *given, f"--workdir={tmp_path}")
-    assert ended.code == 2
-    assert ended.error
-    assert not list(tmp_path.iterdir())
+def test_a_suite_is_needed(command, tmp_path):
+    assert "--suite" in command("bench", f"--workdir={tmp_path}").error

@@ -6,11 +6,22 @@ import pytest
 
 from lstm_jax import optimizers
 from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.studies import timing
+from lstm_jax.studies.timing import LaneChoice
 from tests.studies.tiny_study import get_config
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+@pytest.fixture(autouse=True, scope="package")
+def no_timing():
+    """Studies take their times as measured; ``test_timing`` measures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "_measured", lambda *_: LaneChoice("map", 2**20, {"map": 1.0, "vmap": 2.0}))
+        patch.setattr(timing, "step_milliseconds", lambda configs, _: dict.fromkeys(configs, 1.0))
+        yield
+
+
+@pytest.fixture(scope="package")
+def finished(no_timing, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     get_config().run(folder)
     return folder
@@ -23,8 +34,6 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def planted():
-    own = dict(OPTIMIZERS)
-    optimizers.register("planted", OPTIMIZERS["adam"].make, rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)
+    optimizers.register("planted", OPTIMIZERS["adam"].make, learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)
     yield
-    OPTIMIZERS.clear()
-    OPTIMIZERS.update(own)
+    OPTIMIZERS.unregister("planted")

@@ -10,7 +10,8 @@ from lstm_jax.studies import trials
 from lstm_jax.studies.comparison import Comparison
 from lstm_jax.studies.plan import HELD_OUT_FROM, Plan
 from lstm_jax.studies.search import Search
-from lstm_jax.training import journal, run
+from lstm_jax.training import run
+from lstm_jax.training.logging import read_metrics
 from tests.studies.helpers import LANES, TIMES, rows_of
 from tests.studies.tiny_study import tiny_task
 
@@ -62,7 +63,7 @@ def test_curves_hold_every_lane(finished):
         assert row["steps_to_target"] == (str(reached.min()) if len(reached) else "")
 
 
-@pytest.mark.parametrize("number", [0, 9, 13])
+@pytest.mark.parametrize("number", [0, pytest.param(9, marks=pytest.mark.slow), 13])
 def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_path):
     row = rows_of(finished)[number]
     setting = (("learning_rate", float(row["learning_rate"])),)
@@ -77,7 +78,7 @@ def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_
         & (table.learning_rate == setting[0][1])
         & (table.stage == row["stage"])
     ]
-    alone = journal.read(tmp_path / "metrics.jsonl")
+    alone = read_metrics(tmp_path / "metrics.jsonl")
     assert [point["step"] for point in alone] == own.step.tolist()
     np.testing.assert_allclose(own.loss, [point["loss"] for point in alone], rtol=1e-5)
 
@@ -107,6 +108,7 @@ def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
     assert text.count("0/1/0") == 2
 
 
+@pytest.mark.slow
 def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     task = tiny_task()
     study = Comparison(

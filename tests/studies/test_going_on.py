@@ -133,6 +133,7 @@ def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
     assert without_times(tmp_path / "study") == before
 
 
+@pytest.mark.slow
 def test_listed_rates_are_not_extended(tmp_path):
     study = Comparison(
         {"tiny": tiny_task()}, ("adam",), {"adam": {"learning_rate": (1e-5, 1e-2)}}, Search(), seeds=1, held_out_seeds=2

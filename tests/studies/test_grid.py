@@ -8,12 +8,10 @@ import pytest
 
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.evaluation import epochs
-from lstm_jax.studies import timing, trials
+from lstm_jax.studies import stacks, trials
 from lstm_jax.studies.grid import Grid
 from lstm_jax.studies.reports import grid as report
 from lstm_jax.studies.reports.grid import GridRun
-from lstm_jax.studies.timing import LaneChoice
 from lstm_jax.training import run
 from tests.studies.helpers import no_training
 
@@ -35,9 +33,7 @@ def joint() -> Grid:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grid")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "autotune_lanes", lambda *_: LaneChoice("map", 1, {}))
-        joint().run(folder)
+    joint().run(folder)
     return folder
 
 
@@ -131,14 +127,13 @@ def test_a_grid_leaves_pictures_and_weights(trained):
 def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
     monkeypatch.setattr(run, "train", no_training)
-    monkeypatch.setattr(epochs, "every_epoch", no_training)
+    monkeypatch.setattr(stacks, "every_epoch", no_training)
     assert joint().run(copied) == (trained / "table.md").read_text()
 
 
 def test_a_grid_with_more_values_trains_those_alone(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
     made = []
-    monkeypatch.setattr(timing, "autotune_lanes", lambda *_: LaneChoice("map", 1, {}))
 
     def counting(config, folder, lanes, *rest):
         made.extend((config.model.hidden_size, lane.changes["optimizer.learning_rate"]) for lane in lanes)

@@ -33,7 +33,7 @@ def study(**changes):
 
 def with_momentum():
     task = tiny_task()
-    task.config.optimizer.momentum = 0.5
+    task.config.optimizer.hparams["momentum"] = 0.5
     return task
 
 
@@ -42,7 +42,7 @@ def with_momentum():
     [
         (lambda: study(tasks={}), "has no tasks or no optimizers"),
         (lambda: study(optimizers=()), "has no tasks or no optimizers"),
-        (lambda: study(optimizers=("adamm",)), "names the optimizer 'adamm'; there are sgd, momentum"),
+        (lambda: study(optimizers=("adamm",)), "names the optimizer 'adamm'; did you mean 'adam"),
         (lambda: study(optimizers=("sgd", "sgd")), "names an optimizer twice"),
         (lambda: study(spaces={"adam": {"learning_rate": (0.1,)}}), "search space for 'adam', which is not among"),
         (lambda: study(spaces={"sgd": {}}), "the search space holds nothing"),
@@ -70,7 +70,7 @@ def with_momentum():
         (lambda: study(tasks={"": tiny_task()}), "a task is called ''"),
         (
             lambda: study(tasks={"tiny": with_momentum()}),
-            "sets config.optimizer.momentum, which would hold for no opti",
+            "sets config.optimizer.hparams.momentum, which would hold for no",
         ),
     ],
 )

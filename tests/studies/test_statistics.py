@@ -187,7 +187,7 @@ def test_a_performance_profile_by_hand():
 
 
 def test_the_width_near_the_best_by_hand():
-    # On the line from (1, 0.9) to (10, 0.88) the score is 0.89 half a decade on; to the left it ends with the learning rates.
+    # On the line from (1, 0.9) to (10, 0.88) the score is 0.89 half a decade on; to the left the range is open.
     assert statistics.width_near_best([1.0, 10.0], [0.9, 0.88]) == (pytest.approx(10**0.5), True)
     both = 10 ** (0.01 / 0.2) * 10 ** (0.01 / 0.4)
     assert statistics.width_near_best([0.1, 1.0, 10.0], [0.7, 0.9, 0.5]) == (pytest.approx(both), False)

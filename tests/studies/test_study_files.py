@@ -28,7 +28,7 @@ def test_the_table_of_systems(at_hand, tmp_path):
     for system in study.systems:
         assert next(iter(system.variants)).startswith("faithful")
         assert any(variant.startswith("improved") for variant in system.variants)
-        for variant, config in system.variants.items():
+        for config in system.variants.values():
             config = trials.config_of(config, (), config.seed)
             assert config.data.path.startswith(folder)
             assert bool(config.data.path) == at_hand

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from lstm_jax.config import Config
-from lstm_jax.evaluation import figures, tfidf
-from lstm_jax.studies import systems
+from lstm_jax.evaluation.baselines import LEAKING, LINEAR
+from lstm_jax.studies import stacks, systems
 from lstm_jax.studies.systems import System, Systems
 from lstm_jax.training import run
 from lstm_jax.training.workdir import Lane, Workdir, read_config
@@ -42,8 +42,8 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
         "faithful: majority",
         "faithful: class frequencies (Glos 2021)",
         "faithful: naive Bayes",
-        f"faithful: {tfidf.NAME}",
-        "faithful: class frequencies, counted on these too",
+        f"faithful: {LINEAR}",
+        f"faithful: {LEAKING}",
     ]
     folders = (tmp_path / "tiny" / "improved").glob("seed*/lanes.json")
     lanes = {file.parent.name: [lane["seed"] for lane in json.loads(file.read_text())] for file in folders}
@@ -56,8 +56,8 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
             assert place.summary()["status"] == "done"
 
     monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(figures, "test", lambda *_: pytest.fail("tested again"))
-    monkeypatch.setattr(tfidf, "accuracy", lambda *_: pytest.fail("fit again"))
+    monkeypatch.setattr(stacks, "evaluate_split", lambda *_: pytest.fail("tested again"))
+    monkeypatch.setattr(systems, "linear_baseline", lambda *_: pytest.fail("fit again"))
     assert study().run(tmp_path) == table
 
 

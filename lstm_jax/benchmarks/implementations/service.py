@@ -1,0 +1,64 @@
+"""The process of one implementation of LSTM layers: it makes a case ready and times it when asked."""
+
+import importlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from lstm_jax import runtime
+from lstm_jax.benchmarks import limits, memory
+from lstm_jax.benchmarks.implementations import LAYERS, OURS
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
+from lstm_jax.benchmarks.measurement import PASSES, Device
+
+
+class Service:
+    """What the process answers; see :mod:`~lstm_jax.benchmarks.worker`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        if name in OURS:  # the others get JAX with its own defaults
+            runtime.configure()
+        jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
+        jax.config.update("jax_default_matmul_precision", "float32")  # for Flax and Keras too
+
+    def load(self) -> dict[str, Any]:
+        """Imports the implementation, which takes seconds and all cores."""
+        self._module = importlib.import_module(f"{__package__}.{LAYERS[self._name].module}")
+        return {}
+
+    def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
+        """Makes a case ready."""
+        size = Case(*case)
+        self._held = memory.held("VmRSS") or 0
+        self._built: Built = self._module.build(self._name, size, draw(size), dtype, platform)
+        return {"compile_seconds": self._built.compile_seconds}
+
+    def save(self, file: str) -> dict[str, Any]:
+        """Writes what both passes compute into a file, and returns the memory that each took."""
+        given, peaks = [], {}
+        for pass_ in PASSES:
+            memory.forget_peak()
+            given.append(getattr(self._built, pass_)())
+            peak = memory.held("VmHWM")
+            peaks[pass_] = None if peak is None else peak - self._held
+        results = self._built.results(*given)
+        flat = [value for layer in results.weights for own in layer for value in own]
+        arrays = {"y": results.y, "x": results.x} | {f"weights{n}": value for n, value in enumerate(flat)}
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        return {"peak_bytes": peaks}
+
+    def limits(self) -> dict[str, Any]:
+        """The device and its limits."""
+        return {"device": Device(runtime.machine(), jax.default_backend()), "limits": limits.measure()}
+
+    def time(self, pass_: str, calls: int) -> dict[str, Any]:
+        """Seconds of each of so many calls."""
+        run, seconds = getattr(self._built, pass_), []
+        for _ in range(calls):
+            start = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds}

@@ -1,0 +1,153 @@
+"""The networks of ``configs/keras_imdb.py`` and ``configs/imdb.py`` written for PyTorch, on the same initial weights.
+
+One LSTM layer, in one direction with its last output or in both directions with the mean and the maximum, perhaps over
+segments and with a linear part over words and pairs. Other configs are refused.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Weights = Mapping[str, np.ndarray]  # by path, as ``layers/cells/0/input_kernel``
+
+
+class Network(nn.Module):
+    """Embedding, an LSTM layer, pooling, output, and the linear part if the config has one."""
+
+    def __init__(self, model: Any, rates: Mapping[str, float], unknown: int, weights: Weights) -> None:
+        """Copies the weights.
+
+        Args:
+          model: the fields of ``config.model``.
+          rates: dropout rates by place.
+          unknown: the id of unknown and of dropped tokens.
+          weights: initial values in our layout.
+
+        Raises:
+          NotImplementedError: the config asks for another network.
+        """
+        super().__init__()
+        plain = model.layers == 1 and model.train_embedding and not model.head and not model.dropout_per_step
+        if model.layer != "lstm" or not plain or model.pooling != ("mean_max" if model.bidirectional else "last"):
+            raise NotImplementedError("PyTorch has only the networks of configs/keras_imdb.py and configs/imdb.py")
+        self.model, self.rates, self.unknown = model, rates, unknown
+        self.embedding = nn.Embedding.from_pretrained(_tensor(weights["embedding"]), freeze=False)
+        directions = ("/forward", "/backward") if model.bidirectional else ("",)
+        self.lstm = nn.ModuleList(_lstm(weights, f"layers/cells/0{direction}") for direction in directions)
+        self.output = nn.Linear(*weights["output/kernel"].shape)
+        values = {"weight": _tensor(weights["output/kernel"].T), "bias": _tensor(weights["output/bias"])}
+        self.output.load_state_dict(values)
+        if model.wide:
+            self.words, self.pairs = (
+                nn.EmbeddingBag.from_pretrained(_tensor(weights[f"wide/{name}"]), freeze=False, mode="sum")
+                for name in ("words", "pairs")
+            )
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Logits ``[B, C]`` of ``tokens[T, B]``; no example has ``lengths[B]`` 0."""
+        read = tokens
+        if self.training and self.rates["words"]:
+            read = tokens.masked_fill(torch.rand_like(tokens, dtype=torch.float32) < self.rates["words"], self.unknown)
+        x = self.dropped(self.embedding(read), "embedding")
+        y = self.segments(x, lengths) if self.model.segment else self.layer(x, lengths)
+        if self.model.bidirectional:
+            alive = _alive(y, lengths)[:, :, None]
+            mean = (y * alive).sum(0) / lengths[:, None]
+            y = torch.cat([mean, y.masked_fill(~alive, -torch.inf).amax(0)], dim=-1)
+        else:
+            y = y[lengths - 1, torch.arange(y.shape[1], device=y.device)]
+        z = self.output(self.dropped(y, "pooled"))
+        if self.model.wide:
+            z = z + self.wide(tokens, lengths)
+        return torch.cat([torch.zeros_like(z), z], dim=-1) if self.model.output == "sigmoid" else z
+
+    def dropped(self, x: Tensor, place: str) -> Tensor:
+        """Drops features of ``x[..., B, D]``, the same at all steps."""
+        if not (self.training and self.rates[place]):
+            return x
+        return x * F.dropout(x.new_ones(x.shape[-2:]), self.rates[place])
+
+    def segments(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Applies the layer to short segments, as if each were an example of its own."""
+        (steps, batch, features), size = x.shape, self.model.segment
+        count = -(-steps // size)
+        x = F.pad(x, (0, 0, 0, 0, 0, count * size - steps)).reshape(count, size, batch, features)
+        x = x.transpose(0, 1).reshape(size, count * batch, features)
+        starts = size * torch.arange(count, device=x.device)[:, None]
+        y = self.layer(x, (lengths[None] - starts).clamp(0, size).reshape(-1))
+        return y.reshape(size, count, batch, -1).transpose(0, 1).reshape(count * size, batch, -1)[:steps]
+
+    def layer(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The outputs of the LSTM; those past an example's length mean nothing."""
+        y = self.lstm[0](x)[0]
+        if len(self.lstm) == 1:
+            return y
+        # On CPUs a packed sequence takes about three times as long as examples reversed within their lengths.
+        reversed_ = _reversed(lengths, *x.shape[:2])
+        return torch.cat([y, _taken(self.lstm[1](_taken(x, reversed_))[0], reversed_)], dim=-1)
+
+    def wide(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of the words and pairs of an example, each counted once."""
+        before = torch.cat([torch.full_like(tokens[:1], self.unknown), tokens[:-1]])
+        known = _alive(tokens, lengths) & (tokens > self.unknown)
+        total, number = torch.zeros((), device=tokens.device), torch.zeros((), device=tokens.device)
+        pairs = _hashed(before, tokens, self.model.wide)
+        for bag, rows, there in (
+            (self.words, tokens, known),
+            (self.pairs, pairs, known & (before > self.unknown)),
+        ):
+            counted = _first_of_each(rows, there).float()
+            number = number + counted.sum(0)
+            kept = F.dropout(counted, self.rates["wide"], self.training)
+            total = total + bag(rows.T.contiguous(), per_sample_weights=kept.T.contiguous())
+        return total / number.clamp(min=1.0).sqrt()[:, None]
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)  # a copy
+
+
+def _lstm(weights: Weights, path: str) -> nn.LSTM:
+    """One direction. One of PyTorch's two biases stays 0, or the optimizer would move their sum twice as far."""
+    kernel, recurrent, bias = (weights[f"{path}/{name}"] for name in ("input_kernel", "recurrent_kernel", "bias"))
+    module = nn.LSTM(len(kernel), len(recurrent))
+    values = (kernel.T, recurrent.T, bias, 0 * bias)  # the gates stand in the same order
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    module.load_state_dict({name: _tensor(value) for name, value in zip(names, values, strict=True)})
+    module.bias_hh_l0.requires_grad_(False)
+    return module
+
+
+def _alive(y: Tensor, lengths: Tensor) -> Tensor:
+    """Which steps of ``y[T, B, …]`` lie within their example, ``[T, B]``."""
+    return torch.arange(len(y), device=y.device)[:, None] < lengths
+
+
+def _reversed(lengths: Tensor, steps: int, batch: int) -> Tensor:
+    """Places in ``[T · B]`` that reverse every example within its length."""
+    time = torch.arange(steps, device=lengths.device)[:, None]
+    places = torch.where(time < lengths, lengths - 1 - time, time)
+    return (places * batch + torch.arange(batch, device=lengths.device)).reshape(-1)
+
+
+def _taken(x: Tensor, places: Tensor) -> Tensor:
+    return x.reshape(len(places), -1).index_select(0, places).reshape(*x.shape[:2], -1)
+
+
+def _first_of_each(rows: Tensor, there: Tensor) -> Tensor:
+    """Which entries ``[T, B]`` are the first with their value in their column, among those that are ``there``."""
+    value, place = torch.where(there, rows, -1).sort(dim=0, stable=True)
+    first = value != torch.cat([torch.full_like(value[:1], -1), value[:-1]])
+    return torch.zeros_like(there).scatter(0, place, first)
+
+
+def _hashed(first: Tensor, second: Tensor, rows: int) -> Tensor:
+    """The table's row for every pair of ids, by the arithmetic of 32 bits within 64."""
+    low = 0xFFFFFFFF
+    mixed = (first * 0x9E3779B1 + second * 0x85EBCA77) & low
+    mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & low
+    return (mixed ^ (mixed >> 13)) % rows

@@ -1,0 +1,96 @@
+"""The suites of ``bench.py``, a module each.
+
+A module has two functions. ``define`` defines its flags, once the suite is chosen. ``run(place, command, **flags)``
+gets their values, measures, writes its files into the folder ``place``, and returns what is printed. A module that
+serves several suites also gets their names, as ``suites``.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from lstm_jax import runtime
+from lstm_jax.errors import ConfigError
+
+
+class Suite(NamedTuple):
+    """A row of the table below."""
+
+    module: str  # of this package
+    help: str
+    configured: bool = True  # whether this process sets up its devices; workers inherit XLA's flags from it
+
+
+SUITES = {
+    "systems": Suite("layers", "LSTM layers of the published systems", configured=False),
+    "ragged": Suite("layers", "the same layers, on examples of different lengths", configured=False),
+    "deepbench": Suite("layers", "LSTM layers of the sizes of DeepBench", configured=False),
+    "lanes": Suite("lanes", "many runs at once against one after the other"),
+    "epoch": Suite("epoch", "an epoch of two systems beside PyTorch"),
+    "tune": Suite("tune", "the fastest LSTM at each size; rewrites the table of model.implementation=auto"),
+    "text": Suite("text", "from a generated file of reviews to token ids"),
+    "scaling": Suite("scaling", "time and memory as T, B, H, layers, lanes and reviews grow"),
+    "start": Suite("start", "from the command train.py to its first step"),
+}
+
+
+def define() -> None:
+    """Defines ``--suite``, ``--workdir``, and the flags of the suite that the command line names.
+
+    Raises:
+      ConfigError: there is no such suite, or the suites cannot be measured together.
+    """
+    names = _chosen()
+    listed = "".join(f"\n{name}: {suite.help}." for name, suite in SUITES.items())
+    together = ",".join(name for name, suite in SUITES.items() if suite.module == "layers")
+    help_text = f"What to measure. --help --suite=NAME shows its flags. {together} may be given together."
+    flags.DEFINE_list("suite", None, help_text + ("" if names else listed), required=True)
+    flags.DEFINE_string("workdir", None, "Folder for results and generated files.", required=True)
+    if names:
+        _module(names).define()
+    for name in ("suite", "workdir", *_own_flags(names)):  # then --help of the calling script shows them
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+
+def main() -> None:
+    """Measures the suite and prints its tables."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several processes share a GPU
+    names, place = flags.FLAGS.suite, Path(flags.FLAGS.workdir)
+    if SUITES[names[0]].configured:
+        runtime.configure()
+    values: dict[str, Any] = {name: flags.FLAGS[name].value for name in _own_flags(names)}
+    given = " ".join(flags.FLAGS[name].serialize() for name in values)
+    command = " ".join(f"python bench.py --suite={','.join(names)} {given} --workdir=W".split())
+    if sum(suite.module == SUITES[names[0]].module for suite in SUITES.values()) > 1:
+        values["suites"] = names
+    place.mkdir(parents=True, exist_ok=True)
+    print(_module(names).run(place, command, **values))
+
+
+def _chosen() -> list[str]:
+    """The suites that the command line names; their flags are not defined yet."""
+    finder = flags.FlagValues()
+    flags.DEFINE_list("suite", [], "", flag_values=finder)
+    finder(sys.argv, known_only=True)
+    names: list[str] = finder["suite"].value or []
+    for name in names:
+        if name not in SUITES:
+            raise ConfigError(f"there is no suite {name!r}; there are {', '.join(SUITES)}")
+    if len({SUITES[name].module for name in names}) > 1:
+        raise ConfigError(f"the suites {', '.join(names)} cannot be measured together; give one of them")
+    return names
+
+
+def _module(names: list[str]) -> Any:
+    return importlib.import_module(f"{__name__}.{SUITES[names[0]].module}")
+
+
+def _own_flags(names: list[str]) -> list[str]:
+    """The flags that the module of the suites has defined."""
+    if not names:
+        return []
+    return [flag.name for flag in flags.FLAGS.get_flags_for_module(_module(names).__name__)]

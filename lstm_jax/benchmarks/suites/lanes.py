@@ -1,0 +1,163 @@
+"""The gain of lanes over the same runs one after the other: in steps alone, and in whole runs."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from configs.studies import quick
+from lstm_jax import runtime
+from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.timer import in_turn
+from lstm_jax.config import Config, from_json, to_json, validate
+from lstm_jax.data import corpus
+from lstm_jax.data.batching import Chunk
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.reports import plots
+from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_chunk, make_steps
+from lstm_jax.training import run as runs
+from lstm_jax.training.loop import Loop
+from lstm_jax.training.workdir import Lane
+from lstm_jax.types import HostArray
+
+COUNTS = (2, 4, 8, 16, 32)
+MANY = 32  # the number of lanes whose gain is reported, so that it is not the best of several
+SOLO = "solo"
+STEP_ROUNDS, RUN_ROUNDS = 7, 3
+CALLS = 3  # of the compiled program in a round of steps
+STEPS, RUNS = "steps alone", "whole runs"
+
+
+class Layout(NamedTuple):
+    """How many runs are trained at once, and on what."""
+
+    lanes: int
+    lane_map: str  # how lanes share a device, or solo
+    devices: int
+
+    @property
+    def name(self) -> str:
+        """The layout in words."""
+        return f"{self.lane_map}, {self.lanes} lanes, {self.devices} devices"
+
+    def apply(self, config: Config) -> tuple[Config, list[Lane]]:
+        """The config with this layout, and a seed for each lane."""
+        own = from_json(to_json(config))
+        own.train.devices, own.train.lane_map = self.devices, "auto" if self.lane_map == SOLO else self.lane_map
+        return validate(own), [Lane(seed, {}) for seed in range(self.lanes)]
+
+
+def define() -> None:
+    """This suite has no flags of its own."""
+
+
+def run(place: Path, command: str) -> str:
+    """Measures the network of the quick study; writes ``lanes.json`` and ``lanes.png`` and returns the tables."""
+    (task,) = quick.get_config().tasks.values()
+    config = validate(task.config)
+    corpora = corpus.prepare(config.data)
+    chosen = autotune_lanes(config, corpora).lane_map
+    record = Record(**provenance(command, runtime.machine()))
+    record = record.collect(measure(config, corpora, chosen, place), place / "lanes.json")
+    picture(record.measurements, chosen, place / "lanes.png")
+    return tables(record.measurements, chosen)
+
+
+def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Iterator[Measurement]:
+    """Times steps and whole runs under all layouts in turn.
+
+    Args:
+      config: the config of a run.
+      corpora: its data.
+      chosen: how lanes share a device here, as studies choose it; only steps are measured under the other.
+      place: a folder for runs; none of them is kept.
+    """
+    everywhere = len(jax.devices())
+    solos = [Layout(1, SOLO, devices) for devices in sorted({1, everywhere})]
+    lanes = [Layout(count, chosen, everywhere) for count in COUNTS]
+    others = [Layout(count, name, everywhere) for name in LANE_MAPS if name != chosen for count in COUNTS]
+    yield from measure_steps(config, corpora, [*solos, *lanes, *others])
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        whole = {layout: partial(_run, *layout.apply(config), corpora, scratch) for layout in [*solos, *lanes]}
+        for layout, seconds in in_turn(whole, RUN_ROUNDS).items():
+            yield _measurement(RUNS, layout, seconds)
+
+
+def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -> Iterator[Measurement]:
+    """Times a step of all lanes on the longest examples, under all layouts in turn."""
+    programs, cases = {}, {}
+    for layout in layouts:
+        own, lanes = layout.apply(config)
+        loop = runs.assemble(own, corpora, lanes)
+        first = runs.first_checkpoint(loop.program, own, lanes)
+        programs[layout] = loop.program
+        cases[layout] = partial(_steps, loop, [first.state], longest_chunk(loop, lanes))
+    for layout, seconds in in_turn(cases, STEP_ROUNDS).items():
+        yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=programs[layout].peak_bytes())
+
+
+def _steps(loop: Loop, state: list[Any], chunk: Chunk) -> int:
+    """Makes some calls of the compiled program and returns the steps made; ``state`` holds the one state."""
+    state[0] = make_steps(loop, state[0], chunk, CALLS)
+    return CALLS * chunk.examples.shape[1]
+
+
+def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:
+    """Makes whole runs as ``train.py`` does: tracing, loading compiled programs, training, writing files."""
+    runs.train(config, tempfile.mkdtemp(dir=scratch), lanes, corpora, follow=lambda step, steps: None)
+    return 1
+
+
+def _measurement(case: str, layout: Layout, seconds: Sequence[float]) -> Measurement:
+    own = Measurement("lanes", case, layout.name, "train", details=layout._asdict())
+    return own.timed([[each] for each in seconds])
+
+
+def tables(found: Sequence[Measurement], chosen: str) -> str:
+    """A table a case, and the gain of many lanes over the fastest way to make one run after the other."""
+    return "\n\n".join(_table(case, own, chosen) for case, own in grouped(found, lambda each: each.case).items())
+
+
+def _table(case: str, found: Sequence[Measurement], chosen: str) -> str:
+    solo = _solo(found)
+    rows = [[case, "seconds a lane", "over solo"]]
+    for each in found:
+        seconds, gain = (each.seconds or np.nan) / each.details["lanes"], float(np.median(_gains(solo, each)))
+        rows.append([each.implementation, f"{seconds:.5f}", f"{gain:.2f}"])
+    many = next(each for each in found if each.details["lanes"] == MANY and each.details["lane_map"] == chosen)
+    gains = _gains(solo, many)
+    said = f"{MANY} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after the other"
+    return f"{markdown(rows)}\n\n{case}: {said} (rounds: {gains.min():.2f} to {gains.max():.2f})"
+
+
+def _solo(found: Sequence[Measurement]) -> Measurement:
+    """The fastest way to make one run after the other."""
+    return min((each for each in found if each.details["lane_map"] == SOLO), key=lambda each: each.median_ms or 0.0)
+
+
+def _gains(solo: Measurement, lanes: Measurement) -> HostArray:
+    """The throughput of lanes over that of single runs, by round."""
+    return lanes.details["lanes"] * np.array(solo.rounds) / np.array(lanes.rounds)
+
+
+def picture(found: Sequence[Measurement], chosen: str, path: Path) -> None:
+    """Draws the throughput over the number of lanes, as a multiple of that of one run after the other."""
+    cases = grouped(found, lambda each: each.case)
+    drawn, axes = plots.figure(6.5, 4)
+    for case, colour in ((RUNS, "#1b6ca8"), (STEPS, "#d95f02")):
+        own, solo = [each for each in cases[case] if each.details["lane_map"] == chosen], _solo(cases[case])
+        x, y = [each.details["lanes"] for each in own], [float(np.median(_gains(solo, each))) for each in own]
+        axes.plot(x, y, "o-", color=colour, label=case)
+    axes.axhline(1, color="grey", linewidth=1, linestyle="--", label="one run after the other")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+    axes.set(xlabel="lanes", ylabel="throughput over that of runs alone")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    plots.save(drawn, path)

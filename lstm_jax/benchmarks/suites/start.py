@@ -1,0 +1,152 @@
+"""The command ``train.py`` from its start to its first step, with nothing cached and with everything cached.
+
+This process starts ``train.py``, waits for it to say that its first step is done, and times that. The stages are those
+that the run itself writes into ``summary.json``.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+
+from configs.studies import systems
+from lstm_jax import runtime
+from lstm_jax.benchmarks import memory
+from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.worker import ROOT
+from lstm_jax.errors import UserError
+from lstm_jax.training.logging import FIRST_STEP
+
+STAGES = ("imports", "reviews", "compiling", "step", "other")
+WARM = 3  # starts with everything cached
+BAR = 5.0  # seconds that such a start may take
+
+
+class Start(NamedTuple):
+    """One start of ``train.py``."""
+
+    seconds: float  # from starting the process to its first step
+    stages: dict[str, float]  # seconds by stage
+    peak_bytes: int  # the most memory that the process held
+
+
+def define() -> None:
+    """Defines the flags of this suite."""
+    help_text = "Data directory with the files that configs/studies/systems.py names."
+    flags.DEFINE_string("data", None, help_text, required=True)
+
+
+def run(place: Path, command: str, data: str) -> str:
+    """Measures every config of ``configs``, writes ``start.json`` and returns the table."""
+    record = Record(**provenance(command, runtime.machine()))
+    return table(record.collect(measure(commands(Path(data)), place), place / "start.json").measurements)
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """Flags of ``train.py`` for the default config, the recipe for IMDB, and the five systems as published."""
+    folder = folder.resolve()
+    found = {"default": ["--config=configs/default.py"]}
+    found["imdb"] = ["--config=configs/imdb.py", f"--config.data.path={folder / systems.FILES['imdb']}"]
+    for system in systems.get_config(str(folder)).systems:
+        variant, config = next(iter(system.variants.items()))
+        file = f"--config=configs/{system.name}.py:{variant}"
+        found[f"{system.letter} {system.name}"] = [file, f"--config.data.path={config.data.path}"]
+    return found
+
+
+def measure(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
+    """Starts each config once with nothing cached, then some times with everything cached.
+
+    Args:
+      commands: flags of ``train.py``, without ``--workdir``, by the name of the config.
+      place: a folder for caches, which are removed.
+    """
+    for name, arguments in commands.items():
+        cold, warm = (Measurement("start", name, kind, "first step") for kind in ("cold", "warm"))
+        with tempfile.TemporaryDirectory(dir=place) as cache:
+            try:
+                yield _measurement(cold, [first_step(arguments, Path(cache))])
+                yield _measurement(warm, [first_step(arguments, Path(cache)) for _ in range(WARM)])
+            except UserError as error:
+                yield cold._replace(error=str(error))
+
+
+def _measurement(own: Measurement, starts: Sequence[Start]) -> Measurement:
+    """The measurement of some starts, with the stages of the median one."""
+    median = sorted(starts, key=lambda each: each.seconds)[len(starts) // 2]
+    own = own.timed([[each.seconds] for each in starts])
+    return own._replace(details=median.stages, peak_bytes=median.peak_bytes)
+
+
+def first_step(arguments: Sequence[str], cache: Path) -> Start:
+    """Starts ``train.py`` on a new workdir, and interrupts it after its first step.
+
+    Args:
+      arguments: its flags, without ``--workdir``.
+      cache: the folder of compiled programs and prepared data.
+
+    Raises:
+      UserError: it ended before its first step, or wrote no stages.
+    """
+    spoken = f"train.py {' '.join(arguments)}"
+    environment = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
+    with tempfile.TemporaryDirectory(dir=cache) as workdir:
+        command = [sys.executable, "train.py", *arguments, f"--workdir={workdir}"]
+        seconds, peak, said = _until_first_step(command, environment)
+        if not seconds:
+            raise UserError(f"{spoken} ended before its first step: {said}")
+        summary = Path(workdir) / "summary.json"
+        inside = json.loads(summary.read_text(encoding="utf-8")).get("startup") if summary.exists() else None
+        if inside is None:
+            raise UserError(f"{spoken} wrote no stages of its start into {summary.name}")
+    stages = {name: inside[name] for name in STAGES}
+    stages["imports"] += seconds - inside["all"]  # Python's own start
+    return Start(seconds, stages, peak)
+
+
+def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, int, str]:
+    """Seconds to the first step, or 0 if there was none; the most memory held; the last line on standard error."""
+    start, line, seconds, held = time.perf_counter(), "", 0.0, None
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    try:
+        for line in process.stderr:
+            if line.startswith(FIRST_STEP):
+                seconds = time.perf_counter() - start
+                held = memory.held("VmHWM", process.pid)
+                break
+    finally:  # also when this process is interrupted while it waits
+        os.kill(process.pid, signal.SIGTERM)  # Popen.terminate may reap the process, and its memory would be lost
+        process.stderr.read()  # the process waits until its last words are read
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+    return seconds, held or memory.peak_bytes(usage), line.strip()
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """A row a config: seconds with nothing cached, and with everything cached, in all and by stage."""
+    rows = [["seconds to the first step", "cold", "warm [lowest, highest]", *STAGES, "peak, GiB"]]
+    by_name = {(each.case, each.implementation): each for each in found}
+    for case in dict.fromkeys(each.case for each in found):
+        cold, warm = by_name[case, "cold"], by_name.get((case, "warm"))
+        if cold.error or not warm or not warm.seconds:
+            rows.append([case, cold.error or "–", *["–"] * (len(STAGES) + 2)])
+            continue
+        late = "" if warm.seconds <= BAR else f", more than {BAR:g}"
+        spread = f"[{min(warm.rounds) / 1e3:.1f}, {max(warm.rounds) / 1e3:.1f}]"
+        stages = [f"{warm.details[stage]:.1f}" for stage in STAGES]
+        peak = f"{(warm.peak_bytes or 0) / 2**30:.2f}"
+        rows.append([case, f"{cold.seconds:.1f}", f"{warm.seconds:.1f} {spread}{late}", *stages, peak])
+    return markdown(rows)

@@ -1,0 +1,137 @@
+"""The fastest LSTM at each size, measured: the table that ``model.implementation=auto`` reads."""
+
+import itertools
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from lstm_jax import runtime
+from lstm_jax.benchmarks.implementations import ours
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
+from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
+from lstm_jax.benchmarks.record import Record, provenance
+from lstm_jax.benchmarks.timer import in_turn
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_text
+from lstm_jax.layers import stack
+from lstm_jax.layers.auto import CHOICES, Choice, Implementation
+from lstm_jax.types import MatmulDtype
+
+DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}
+BLOCKED = (
+    Implementation("custom_vjp", 16),
+    Implementation("custom_vjp", 8),
+    Implementation("custom_vjp", 0),
+    Implementation("scan"),
+)
+GATEWISE = Implementation("custom_vjp", 16, gatewise=True)
+SHARED = 7_000_000  # operations from which on XLA shares out a product among the threads of a CPU
+BATCHES = (16, 48)  # examples on each device
+# D, H. 100 units are no whole number of SIMD vectors, which matters to products.
+WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
+STEPS = 200
+ROUNDS = 7
+TURN_SECONDS = 0.05
+GAIN = 0.05  # share of the time that an implementation must save to be chosen over one listed before it; less is noise
+
+
+def define() -> None:
+    """This suite has no flags of its own."""
+
+
+def run(place: Path, command: str) -> str:
+    """Measures and returns the table; writes ``tune.json`` and the part of ``auto``'s table for this backend.
+
+    Raises:
+      UserError: the table of ``auto`` cannot be written here.
+    """
+    if not os.access(CHOICES, os.W_OK):
+        raise UserError(f"{CHOICES} cannot be written; install the package from a checkout: pip install -e .")
+    origin = provenance(command, runtime.machine())
+    found = Record(**origin).collect(measure(), place / "tune.json").measurements
+    write(found, origin, CHOICES)
+    return table(found)
+
+
+def measure() -> Iterator[Measurement]:
+    """Times a forward and a training pass together, by all implementations in turn, on all devices at once."""
+    for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
+        case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
+        problem, cases = draw(case), {}
+        for each in candidates(dtype, batch, inputs, hidden):
+            layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
+            cases[each] = partial(_passes, ours.build_layer(stack([layer]), case, problem))
+        for each, seconds in in_turn(cases, ROUNDS).items():
+            name = f"B {batch} a device, D {inputs}, H {hidden}"
+            own = Measurement("tune", name, describe(each), "forward and train", dtype)
+            yield own.timed([[each] for each in seconds])._replace(
+                details=Choice(batch, inputs, hidden, each)._asdict()
+            )
+
+
+def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implementation, ...]:
+    """The implementations to measure at a size, in the order of preference when none is much faster.
+
+    One product a gate is preferred only where XLA would share out the product of all gates among threads. In bfloat16
+    it slows the forward pass down and is not measured.
+    """
+    if dtype == "bfloat16":
+        return BLOCKED
+    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
+    return (GATEWISE, *BLOCKED) if shared else (*BLOCKED, GATEWISE)
+
+
+def _passes(built: Built) -> int:
+    """Makes both passes until a turn is over, and returns how often."""
+    start, calls = time.perf_counter(), 0
+    while time.perf_counter() - start < TURN_SECONDS:
+        built.forward()
+        built.train()
+        calls += 1
+    return calls
+
+
+def fastest(found: Sequence[Measurement]) -> Measurement:
+    """The first implementation at a size that no other is much faster than."""
+    best = min(each.median_ms or 0.0 for each in found)
+    return next(each for each in found if (each.median_ms or 0.0) * (1 - GAIN) <= best)
+
+
+def _by_size(found: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
+    return grouped(found, lambda each: (each.dtype, each.case))
+
+
+def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
+    """Replaces this backend's part of the table; those of other backends stay."""
+    known = json.loads(path.read_text(encoding="utf-8"))
+    sizes: dict[str, list[Any]] = {}
+    for own in _by_size(found).values():
+        choice = Choice(**fastest(own).details)
+        sizes.setdefault(own[0].dtype, []).append([*choice[:3], *choice.implementation])
+    known[jax.default_backend()] = {**origin, "sizes": sizes}
+    a_line_each = lambda size: " ".join(size[0].split()).replace("[ ", "[").replace(" ]", "]")
+    write_text(path, re.sub(r"\[\s+\d[^][{}]*\]", a_line_each, json.dumps(known, indent=2)) + "\n")
+
+
+def table(found: Sequence[Measurement]) -> str:
+    """A row a size: milliseconds of both passes by each implementation, the chosen one in bold."""
+    columns = list(dict.fromkeys(each.implementation for each in found))
+    rows = [["ms", *columns]]
+    for (dtype, case), own in _by_size(found).items():
+        cells = {each.implementation: f"{each.median_ms:.3g}" for each in own}
+        chosen = fastest(own).implementation
+        cells[chosen] = f"**{cells[chosen]}**"
+        rows.append([f"{dtype}, {case}", *(cells.get(column, "–") for column in columns)])
+    return markdown(rows)
+
+
+def describe(each: Implementation) -> str:
+    """An implementation in words."""
+    return " ".join(filter(None, (each.name, str(each.block or ""), "gatewise" if each.gatewise else "")))

@@ -1,0 +1,49 @@
+"""Timing in turn.
+
+The speed of a machine drifts. Cases that take turns within a round, in an order drawn anew for each round, meet the
+same slow minutes, so that the ratio of two cases within a round is steadier than the time of either.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+PAUSE_SECONDS = 0.02  # between turns: idle threads of the last case may still spin
+
+Name = TypeVar("Name")
+Answer = TypeVar("Answer")
+
+
+def take_turns(cases: Mapping[Name, Callable[[], Answer]], rounds: int) -> dict[Name, list[Answer]]:
+    """Calls every case once a round and returns what each call returned, by case and round."""
+    found: dict[Name, list[Answer]] = {name: [] for name in cases}
+    names, rng = list(cases), np.random.default_rng(0)
+    for _ in range(rounds):
+        for n in rng.permutation(len(names)):
+            time.sleep(PAUSE_SECONDS)
+            found[names[n]].append(cases[names[n]]())
+    return found
+
+
+def in_turn(cases: Mapping[Name, Callable[[], int]], rounds: int, warm_up: int = 1) -> dict[Name, list[float]]:
+    """Times cases in turn.
+
+    Args:
+      cases: functions that do some work, wait until it is done, and return how many units of it they did.
+      rounds: how often each case is timed.
+      warm_up: rounds before these, in which programs are compiled; they are left out.
+
+    Returns:
+      Seconds of one unit of work, by case and round.
+    """
+    timed = {name: partial(_seconds, case) for name, case in cases.items()}
+    return {name: seconds[warm_up:] for name, seconds in take_turns(timed, warm_up + rounds).items()}
+
+
+def _seconds(case: Callable[[], int]) -> float:
+    start = time.perf_counter()
+    units = case()
+    return (time.perf_counter() - start) / units
