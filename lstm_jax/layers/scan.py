@@ -1,5 +1,8 @@
 """A cell over time with ``jax.lax.scan``."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -16,6 +19,9 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
       cell: The step.
       reverse: Whether to read from each example's last token to its first. The scan then runs from T - 1 down and
         leaves an example's state alone until it meets the example's tokens, so nothing is reversed in memory.
+
+    Raises:
+      TypeError: From ``apply``. The step returns another state than it was given, or an output that is not [B, H].
     """
 
     def apply(
@@ -31,6 +37,7 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
             alive = (t < lengths)[:, None]
             # Padding may hold anything. Masking the results alone would let NaN into the gradient, as 0 · NaN.
             stepped, y = cell.step(params, state, jnp.where(alive, x_t, 0.0))
+            _check_step(cell.step, state, stepped, y)
             state = jax.tree.map(lambda new, old: jnp.where(alive, new, old), stepped, state)
             return state, jnp.where(alive, y, 0.0)
 
@@ -38,3 +45,26 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
         return y, state
 
     return Layer(cell.init, apply)
+
+
+def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any) -> None:
+    """Refuses a step whose results do not have the shapes of the Cell contract, while it is traced."""
+    before, after = (jax.tree.map(lambda leaf: jnp.shape(leaf), each) for each in (state, stepped))
+    if before != after:
+        _raise_in(step, TypeError(f"the step was given a state of shape {before} and returned one of shape {after}"))
+    for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(stepped), strict=True):
+        if jnp.result_type(old, new) != old.dtype:
+            _raise_in(step, TypeError(f"the step was given a state of {old.dtype} and returned one of {new.dtype}"))
+    batch = jax.tree.leaves(state)[0].shape[0]
+    if jnp.ndim(y) != 2 or jnp.shape(y)[0] != batch:
+        wanted = f"[B, H], where B = {batch}"
+        _raise_in(step, TypeError(f"the step returned an output of shape {jnp.shape(y)}; it must be {wanted}"))
+
+
+def _raise_in(function: Callable[..., Any], error: Exception) -> None:
+    """Raises an error as from the first line of a function, so that its traceback ends where the mistake is."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise error
+    place = compile("raise error", code.co_filename, "exec")
+    exec(place.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno), {"error": error})
