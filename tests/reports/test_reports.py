@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells import lstm
-from lstm_jax.config import ModelConfig
-from lstm_jax.evaluation.figures import shapes_of
+from lstm_jax.config import Config, ModelConfig
 from lstm_jax.layers import scan, segmented
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
+from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -47,7 +47,8 @@ def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lan
 
 def summary(words: int = 10, lanes: int = 3, **fields) -> list[list[str]]:
     """The table of a model's weights, split at spaces."""
-    shapes = shapes_of(TextClassifier(ModelConfig(**fields), words, 2), lanes)
+    config = Config(model=ModelConfig(**fields))
+    shapes = shapes_of(config, TextClassifier(config.model, words, 2), lanes)
     return [line.split() for line in tables.summary(shapes["params"], shapes["frozen"]).splitlines()]
 
 
@@ -62,7 +63,7 @@ def test_the_summary_counts_the_weights_of_the_keras_article():
 
 
 def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
-    fields = {"embedding_size": 4, "hidden_size": 3, "cell": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
+    fields = {"embedding_size": 4, "hidden_size": 3, "layer": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
     assert summary(train_embedding=False, pooling="last", **fields) == [
         ["part", "kind", "shapes", "weights"],
         ["embedding", "frozen", "10×4", "40"],
