@@ -51,7 +51,7 @@ class Choice(NamedTuple):
 UNMEASURED = Implementation("custom_vjp")
 
 
-def fastest(choices: Sequence[Choice], batch: int, inputs: int, hidden: int) -> Implementation:
+def nearest_choice(choices: Sequence[Choice], batch: int, inputs: int, hidden: int) -> Implementation:
     """The implementation chosen for the nearest size, by the logarithms of B, D and H; else ``UNMEASURED``."""
 
     def distance(choice: Choice) -> float:
@@ -85,7 +85,7 @@ def auto_lstm(
     ) -> tuple[Outputs, LSTMState]:
         check_inputs(x, lengths, params)
         _, batch, inputs = x.shape
-        chosen = fastest(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
+        chosen = nearest_choice(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
         return chosen.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
     return Layer(lstm(hidden_size, forget_bias).init, apply)

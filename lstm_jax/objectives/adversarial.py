@@ -18,8 +18,8 @@ def adversarial(
     network: Network,
     params: Params,
     batches: Mapping[str, Batch],
-    keys: Mapping[str, ExampleKeys],
-    hparams: Mapping[str, Scalar],
+    keys: Mapping[str, ExampleKeys | None],
+    hparams: Mapping[str, Scalar | float],
 ) -> tuple[Scalar, Sums]:
     """The mean cross-entropy under the noise of norm ε that raises each example's own loss most, to first order::
 
@@ -42,7 +42,7 @@ def adversarial(
     return loss / batch.total, sums
 
 
-def worst_noise(gradient: Inputs, epsilon: Scalar) -> Inputs:
+def worst_noise(gradient: Inputs, epsilon: Scalar | float) -> Inputs:
     """Noise ``[T, B, D]`` of norm ε for each example along its gradient; zero where that is zero, as in padding."""
     norm = jnp.sqrt(jnp.sum(gradient**2, axis=(0, 2), keepdims=True))
     return epsilon * gradient / jnp.maximum(norm, TINY)

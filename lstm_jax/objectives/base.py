@@ -12,7 +12,8 @@ LABELLED = "labelled"  # The stream of labelled training examples.
 
 Sums = dict[str, Scalar]  # Sums and counts over examples by name; those of two batches add up.
 Loss = Callable[
-    [Network, Params, Mapping[str, Batch], Mapping[str, ExampleKeys], Mapping[str, Scalar]], tuple[Scalar, Sums]
+    [Network, Params, Mapping[str, Batch], Mapping[str, ExampleKeys | None], Mapping[str, Scalar | float]],
+    tuple[Scalar, Sums],
 ]
 
 

@@ -16,8 +16,8 @@ def classification(
     network: Network,
     params: Params,
     batches: Mapping[str, Batch],
-    keys: Mapping[str, ExampleKeys],
-    hparams: Mapping[str, Scalar],
+    keys: Mapping[str, ExampleKeys | None],
+    hparams: Mapping[str, Scalar | float],
 ) -> tuple[Scalar, Sums]:
     """The mean cross-entropy in nats; contract as in ``Objective``."""
     del hparams

@@ -17,8 +17,8 @@ def label_smoothing(
     network: Network,
     params: Params,
     batches: Mapping[str, Batch],
-    keys: Mapping[str, ExampleKeys],
-    hparams: Mapping[str, Scalar],
+    keys: Mapping[str, ExampleKeys | None],
+    hparams: Mapping[str, Scalar | float],
 ) -> tuple[Scalar, Sums]:
     """The mean cross-entropy against ``1 - smoothing`` for the label and ``smoothing / C`` for every class.
 
@@ -32,7 +32,7 @@ def label_smoothing(
     return jnp.sum(losses * batch.weights) / batch.total, classified(losses, logits, batch)
 
 
-def smoothed_cross_entropy(logits: Logits, labels: Labels, smoothing: Scalar) -> Float[Array, "*steps B"]:
+def smoothed_cross_entropy(logits: Logits, labels: Labels, smoothing: Scalar | float) -> Float[Array, "*steps B"]:
     """Cross-entropy in nats of ``logits[..., B, C]`` against smoothed ``labels[B]``."""
     log_probabilities = jax.nn.log_softmax(logits, axis=-1)
     target = jnp.broadcast_to(labels, logits.shape[:-1])[..., None]

@@ -56,7 +56,6 @@ def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype
         c = opened.f * state.c + opened.i * opened.g
         return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
 
-    params, x = jax.tree.map(jnp.asarray, (params, x))
     zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
     kept = jnp.arange(len(x)) % segment != 0 if segment else jnp.ones(len(x))
     _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), (x, kept.astype(x.dtype)))

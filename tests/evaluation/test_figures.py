@@ -1,5 +1,7 @@
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -77,7 +79,7 @@ def untrained(trained, lanes: int = 1, **fields):
     run_, _ = trained
     config = tiny_config(**fields)
     model = TextClassifier(config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), unknown_id(run_.tokenizer))
-    variables = randomised(shapes_of(config, model, lanes), 1)
+    variables = jax.tree.map(jnp.asarray, randomised(shapes_of(config, model, lanes), 1))
     return run_._replace(config=config, model=model, variables=variables, lanes=lanes)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lstm_jax.cells import lstm
 from lstm_jax.layers import auto, auto_lstm, scan
-from lstm_jax.layers.auto import UNMEASURED, Choice, Implementation, fastest, measured
+from lstm_jax.layers.auto import UNMEASURED, Choice, Implementation, measured, nearest_choice
 from tests.helpers import assert_close, random, random_weights
 
 SMALL, LARGE = Implementation("scan"), Implementation("custom_vjp", 16, True)
@@ -17,11 +17,11 @@ CHOICES = (Choice(8, 32, 32, SMALL), Choice(64, 512, 512, LARGE))
     [((8, 32, 32), SMALL), ((16, 100, 64), SMALL), ((64, 300, 512), LARGE), ((100, 90, 900), LARGE)],
 )
 def test_the_nearest_size_decides(size, expected):
-    assert fastest(CHOICES, *size) == expected
+    assert nearest_choice(CHOICES, *size) == expected
 
 
 def test_the_custom_vjp_is_taken_where_nothing_was_measured():
-    assert fastest((), 8, 32, 32) == UNMEASURED
+    assert nearest_choice((), 8, 32, 32) == UNMEASURED
     assert measured("a backend that nobody has measured", "float32") == measured("cpu", "float8") == ()
 
 

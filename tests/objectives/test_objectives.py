@@ -42,7 +42,7 @@ def loss_of(name, state, config, **given):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_smoothed_labels_are_a_mixture_with_the_uniform_distribution(smoothing):
     logits = np.random.default_rng(0).normal(size=(5, B, 3)).astype(np.float32)
-    labels = np.arange(B) % 3
+    labels = jnp.arange(B) % 3
     target = (1 - smoothing) * np.eye(3)[labels] + smoothing / 3
     log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     expected = -(target * log_probabilities).sum(-1)

@@ -46,8 +46,7 @@ def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lan
 
 def summary(words: int = 10, lanes: int = 3, **fields) -> list[list[str]]:
     """The table of a model's weights, split at spaces."""
-    config = Config()
-    config.model = ModelConfig(**fields)
+    config = Config(model=ModelConfig(**fields))
     shapes = shapes_of(config, TextClassifier(config.model, words, 2), lanes)
     return [line.split() for line in tables.summary(shapes["params"], shapes["frozen"]).splitlines()]
 
@@ -63,7 +62,7 @@ def test_the_summary_counts_the_weights_of_the_keras_article():
 
 
 def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
-    fields = {"embedding_size": 4, "hidden_size": 3, "cell": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
+    fields = {"embedding_size": 4, "hidden_size": 3, "layer": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
     assert summary(train_embedding=False, pooling="last", **fields) == [
         ["part", "kind", "shapes", "weights"],
         ["embedding", "frozen", "10×4", "40"],
