@@ -147,7 +147,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("objectives.classification.a", 1.0, "config.objectives.classification has no hyper-parameter 'a'"),
         ("plugins", ("nothing_here",), "config.plugins names 'nothing_here', but there is no such module or .py file"),
         ("plugins", ("nothing.py",), "nothing.py does not exist; give a Python file, or restore it where it was"),
-        ("data.source", "", "config.data.source is ''; it must be one of 'reviews', "),
+        ("data.source", "", "config.data.source is ''; it must be one of 'amazon_polarity', "),
         (
             "data.source",
             "files",

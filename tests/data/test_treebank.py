@@ -142,6 +142,7 @@ def test_border_in_a_text():
 
 
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
+@pytest.mark.slow
 def test_real_reviews():
     with bz2.open(REAL_DATA / "train.ft.txt.bz2", "rt", encoding="utf-8") as file:
         texts = [line.partition(" ")[2] for line in file][::3]

@@ -156,6 +156,7 @@ def test_residual_of_the_config_reaches_the_layers():
     assert_close(y, jax.jit(one.apply)(below, x, LENGTHS)[0])
 
 
+@pytest.mark.slow
 def test_dropout_per_step_of_the_config_reaches_the_layers():
     per_step = recurrent_layers(ModelConfig(hidden_size=H, layers=2, dropout_per_step=True), 0.5)
     params, x = random_weights(per_step, D, 1), random(4, T, B, D)

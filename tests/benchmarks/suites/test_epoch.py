@@ -78,6 +78,7 @@ def test_losses_and_trained_weights_are_equal(config, tmp_path):
         assert own.evaluate() == ours.evaluate()
 
 
+@pytest.mark.slow
 def test_pytorch_refuses_other_networks(tmp_path):
     pytest.importorskip("torch")
     from lstm_jax.benchmarks.implementations.torch_network import Network

@@ -68,6 +68,7 @@ def test_a_product_a_gate_is_preferred_where_one_product_would_be_shared_among_t
     assert (tune.GATEWISE in tune.candidates(*size)) == (size[0] == "float32")
 
 
+@pytest.mark.slow
 def test_all_implementations_are_measured_at_all_sizes(monkeypatch):
     for name, value in (("BATCHES", (2,)), ("WIDTHS", ((3, 4),)), ("STEPS", 5), ("TURN_SECONDS", 0.001), ("ROUNDS", 2)):
         monkeypatch.setattr(tune, name, value)
