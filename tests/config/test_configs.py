@@ -49,6 +49,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("module", "variant"), VARIANTS, ids=lambda value: getattr(value, "__name__", str(value)).removeprefix("configs.")
 )
+@pytest.mark.slow
 def test_three_steps(module, variant, folder, tmp_path):
     config = module.get_config() if variant is None else module.get_config(variant)
     paths = {"imdb": "imdb", "amazon_reviews": "stars.json.gz", "amazon_polarity": "polarity", "reviews": ""}

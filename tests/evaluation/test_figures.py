@@ -159,6 +159,7 @@ def test_another_network_than_the_trained_one_is_refused(trained):
         load_run(run_.workdir, validate(other))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
     together = tiny_config(train__epochs=1, seed=3, ensemble=2)
     run.train(together, tmp_path / "both")

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -155,7 +156,7 @@ def test_what_is_seen_inside_is_what_the_layer_computes():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside = gates.look_inside(params, x)
-    y, end = scan(cell).apply(params, x[:, None], np.array([6]))
+    y, end = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(inside.c[-1], end.c[0], rtol=1e-5)
     np.testing.assert_allclose(
@@ -168,7 +169,7 @@ def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
     inside, whole = (gates.look_inside(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
-    y, _ = scan(cell).apply(params, x[:, None], np.array([6]))
+    y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     assert np.abs(inside.c - whole.c).max() > 1e-5
 
@@ -178,7 +179,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (7, 3))
     inside = gates.look_inside(params, x, segment=3)
-    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], np.array([7]))
+    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], jnp.array([7]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
 

@@ -175,6 +175,7 @@ def lanes(tmp_path_factory):
     return workdir, asked, run.train(tiny_config(), workdir, asked)
 
 
+@pytest.mark.slow
 def test_lanes_of_other_hyper_parameters_equal_their_solo_runs(finished, lanes, tmp_path):
     workdir, _, summary = lanes
     faster = run.train(tiny_config(optimizer__learning_rate=RATES[1]), tmp_path)
@@ -259,6 +260,7 @@ def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     assert figures.checkpoint_step == summary["best_step"]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_started_again_it_ends_bit_equal(finished, tmp_path):
     command = [sys.executable, "train.py", "--config=tests/training/tiny_run.py", f"--workdir={tmp_path}"]
     rng, environment = np.random.default_rng(), {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
