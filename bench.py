@@ -1,7 +1,6 @@
-"""Benchmarks: python bench.py --suite=NAME --workdir=DIR."""
+"""Measures speed: python bench.py --suite=NAME --workdir=DIR."""
 
-from lstm_jax import cli
-from lstm_jax.benchmarks.suites import define, main
+from lstm_jax.commands.bench import command
 
 if __name__ == "__main__":
-    cli.run(define, main)
+    command()

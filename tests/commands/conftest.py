@@ -17,7 +17,7 @@ from lstm_jax.config import validate
 from lstm_jax.training import run
 from tests.commands.helpers import ROOT, TINY, Ended
 
-MODULES = {"eval": "lstm_jax.commands.evaluate", "bench": "bench"}
+MODULES = {"eval": "lstm_jax.commands.evaluate"}
 
 
 @pytest.fixture(autouse=True, scope="session")

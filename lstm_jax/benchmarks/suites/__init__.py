@@ -38,8 +38,11 @@ SUITES = {
 }
 
 
-def define() -> None:
+def define(command: str) -> None:
     """Defines ``--suite``, ``--workdir``, and the flags of the suite that the command line names.
+
+    Args:
+      command: The module whose ``--help`` shows the flags.
 
     Raises:
       ConfigError: there is no such suite, or the suites cannot be measured together.
@@ -52,8 +55,8 @@ def define() -> None:
     flags.DEFINE_string("workdir", None, "Folder for results and generated files.", required=True)
     if names:
         _module(names).define()
-    for name in ("suite", "workdir", *_own_flags(names)):  # then --help of the calling script shows them
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    for name in ("suite", "workdir", *_own_flags(names)):
+        flags.FLAGS.register_key_flag_for_module(command, flags.FLAGS[name])
 
 
 def main() -> None:
