@@ -91,7 +91,7 @@ def evaluate(trained: Any) -> None:
     if FLAGS.linear:
         baselines |= linear_baseline(trained.config.data, FLAGS.split)
     for name, accuracy in baselines.items():
-        print(f"{'accuracy of ' + name:<72} {accuracy:.2%}")
+        print(f"{'accuracy of ' + name:<74} {accuracy:.2%}")
     if FLAGS.predictions:
         write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
 

@@ -20,7 +20,7 @@ SECONDS = 30  # that a command may take which finds no Hub; the Hub's client alo
 LOAD = """
 import json, sys
 from lstm_jax import cli
-cli._quiet()
+cli._quiet_libraries()
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.errors import UserError
 from lstm_jax.data import corpus
