@@ -22,9 +22,9 @@ from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.types import HostArray
 
 MOST_ROUNDS, LEAST_ROUNDS = 9, 5
-ROUNDS_SECONDS = 120.0  # of all rounds of a pass; slow cases make fewer rounds, but never less than LEAST_ROUNDS
-TURN_SECONDS = 0.25  # of a turn at least
-MOST_CALLS = 200  # of a turn
+ROUNDS_SECONDS = 120.0  # Bounds all rounds of a pass; slow cases make fewer, but at least LEAST_ROUNDS.
+TURN_SECONDS = 0.25  # The least time of a turn.
+MOST_CALLS = 200  # The most calls in a turn.
 # Largest difference as a share of the largest value. Some add up gradients over all steps in bfloat16's 8 bits.
 TOLERANCE = {"float32": 2e-3, "bfloat16": 0.25}
 

@@ -11,9 +11,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-SIDES = (1024, 2048, 3072)  # of the square matrices that a device multiplies
+SIDES = (1024, 2048, 3072)  # Sides of the square matrices that a device multiplies.
 COPIED = 2**26  # bytes that a device copies
-STEPS = 10_000  # of the loop
+STEPS = 10_000  # The loop's steps.
 ROUNDS = 7
 
 
@@ -23,7 +23,7 @@ class Limits(NamedTuple):
     float32_gflops: float
     bfloat16_gflops: float
     copy_gbps: float  # 1e9 bytes read and written a second
-    shortest_step_us: float  # for a loop of XLA whose step is a tiny product and a tanh
+    shortest_step_us: float  # Measured by an XLA loop whose step is a tiny product and a tanh.
 
     def gflops(self, dtype: str) -> float:
         """The rate of matrix products. Operands in bfloat16 may also be multiplied as float32."""

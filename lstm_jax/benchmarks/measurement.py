@@ -12,7 +12,7 @@ NOISY = 0.15  # a ratio is reported only if its interquartile range over the rou
 class Device(NamedTuple):
     """What all implementations compute on."""
 
-    name: str  # in words
+    name: str  # The device's name in words.
     platform: str  # JAX's name for its kind: cpu | gpu | tpu
 
 
@@ -26,7 +26,7 @@ class Measurement(NamedTuple):
     dtype: str = "float32"
     device: str = ""
     error: str | None = None  # what went wrong, in one line; then there are no figures
-    compile_seconds: float | None = None  # for PyTorch the time of the first call
+    compile_seconds: float | None = None  # PyTorch's is the time of the first call.
     median_ms: float | None = None  # over all calls, and so are the quantiles
     p10_ms: float | None = None
     p90_ms: float | None = None
@@ -34,7 +34,7 @@ class Measurement(NamedTuple):
     limit_ms: float | None = None  # the least time that products, memory or steps allow at XLA's best rates
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
-    difference: float | None = None  # from the reference's results, as a share of the largest value of an array
+    difference: float | None = None  # The distance from the reference's results, relative to an array's largest value.
     # The most main memory that the process held during the pass, without what it held before there was a case.
     peak_bytes: int | None = None
     details: Mapping[str, Any] = {}  # what only this suite measures

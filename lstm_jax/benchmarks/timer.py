@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-PAUSE_SECONDS = 0.02  # between turns: idle threads of the last case may still spin
+PAUSE_SECONDS = 0.02  # The pause between turns, since idle threads of the last case may still spin.
 
 Name = TypeVar("Name")
 Answer = TypeVar("Answer")

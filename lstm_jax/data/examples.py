@@ -19,7 +19,7 @@ from lstm_jax.registry import SOURCES
 
 CLASS_COUNTS = {"stars": 5, "binary": 2, "polarity": 2}  # classes by class map, where it fixes their number
 CLASS_NAMES = {2: ("negative", "positive"), 5: ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")}
-NO_LABEL = -1  # in place of a class
+NO_LABEL = -1  # Stands in place of a class.
 
 
 def class_names(count: int) -> tuple[str, ...]:

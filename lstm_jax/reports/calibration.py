@@ -16,7 +16,7 @@ class Bins(NamedTuple):
 
     confidence: HostArray  # mean probability of the predicted class
     accuracy: HostArray
-    share: HostArray  # of all predictions
+    share: HostArray  # The share of all predictions.
 
 
 def bins(probabilities: HostArray, labels: HostArray) -> Bins:

@@ -34,7 +34,7 @@ class Inside(NamedTuple):
 class Predictions(NamedTuple):
     """The probability of a class as a review is read, each ``[T]``."""
 
-    name: str  # of the class
+    name: str  # The class's name.
     so_far: HostArray  # many words to one verdict: of the review up to each word
     by_itself: HostArray  # many to many: of each step's outputs, where backward ones have read what follows
 

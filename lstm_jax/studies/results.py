@@ -17,12 +17,12 @@ Curve = list[dict[str, Any]]  # rows of metrics.jsonl of one lane
 class Row(NamedTuple):
     """One run of a comparison, for ``runs.csv`` and ``curves.parquet``."""
 
-    trial: Trial  # by the name of its optimizer
+    trial: Trial  # The trial, named as its optimizer.
     setting: Setting
     finished: Finished
     curve: Curve
     target: float
-    step_ms: float  # of its optimizer's chosen setting by itself
+    step_ms: float  # A step's time at the chosen setting, timed by itself.
 
     @property
     def steps(self) -> float:
@@ -39,10 +39,10 @@ class Entry(NamedTuple):
     extensible: bool  # whether --extend may try more there
     best: Tried
     held_out: list[Finished]  # runs of the best setting, by seed
-    curves: list[Curve]  # of these runs
-    test: Interval  # of their test accuracy
-    steps: list[float]  # to the target, by seed; infinite where it was not reached
-    step_ms: float  # of a step by itself
+    curves: list[Curve]  # Curves of these runs.
+    test: Interval  # The interval of their test accuracy.
+    steps: list[float]  # Steps to the target by seed; infinite where it was not reached.
+    step_ms: float  # A step's time, timed by itself.
     own_schedule: bool = False  # its learning rate stays up where that of the task falls
 
     @property

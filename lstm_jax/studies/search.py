@@ -29,7 +29,7 @@ class Search:
 
     points: int = 7
     kind: str = "grid"  # grid | halton | sobol
-    seed: int = 0  # of the scrambling
+    seed: int = 0  # Seeds the scrambling.
 
     def settings(self, space: Space, lower: int = 0, upper: int = 0) -> list[Setting]:
         """The settings, with those of the range's extensions ``lower`` and ``upper`` times beyond its ends.

@@ -28,8 +28,8 @@ class Stack(NamedTuple):
     config: Config
     trials: list[Trial]
     keys: list[str]
-    folder: str  # in the study's workdir
-    devices: int = 1  # that the lanes spread over evenly
+    folder: str  # A folder in the study's workdir.
+    devices: int = 1  # The number of devices that the lanes spread over evenly.
 
     @property
     def lanes(self) -> list[Lane]:

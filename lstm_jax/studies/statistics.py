@@ -209,7 +209,7 @@ def performance_profile(costs: Mapping[str, Figures], ratios: HostArray) -> dict
 class Width(NamedTuple):
     """A range of learning rates."""
 
-    factor: float  # between its ends
+    factor: float  # The ratio of its ends.
     open: bool  # whether it ends with the learning rates that were tried, so that it may be wider
 
 

@@ -21,8 +21,8 @@ class Finished(NamedTuple):
     best_validation_accuracy: float | None  # None: no validation before it diverged
     best_step: int
     final_train_loss: float | None  # nats, over the last steps that were logged; None: diverged
-    test_accuracy: float | None  # of the best weights, or of the first where it diverged early; None: not tested
-    folder: str  # in the workdir of the study, where its stack was trained
+    test_accuracy: float | None  # That of the best weights, or of the first where it diverged early; None: not tested.
+    folder: str  # The folder in the study's workdir where its stack was trained.
     lane: int
 
 

@@ -17,7 +17,7 @@ from lstm_jax.studies.stacks import Stack
 from lstm_jax.studies.trials import SYSTEM, Trial
 from lstm_jax.training.workdir import write_json
 
-SEEDS = 3  # of a system whose epoch takes less than SHORT seconds; of a slower one, 1
+SEEDS = 3  # Seeds of a system whose epoch takes less than SHORT seconds; a slower one has 1.
 SHORT = 60.0
 COLUMNS = (
     *("system", "data", "variant", "published", "test accuracy here"),
@@ -30,8 +30,8 @@ class System:
     """One config under several variants; see the files of ``configs``."""
 
     letter: str
-    name: str  # of its config, and of its folders
-    data: str  # in words, for the table
+    name: str  # The name of its config and of its folders.
+    data: str  # The data in words, for the table.
     variants: dict[str, Config]  # column → config
     baselines: bool = False  # whether the counting and the linear baselines are of interest
     leaking: bool = False  # whether the baseline fitted on the test split too is of interest
@@ -44,7 +44,7 @@ class SystemResult:
     accuracies: list[float]  # one a seed
     epoch_seconds: float  # the median over the seeds, with validation and without compiling
     parameters: int
-    examples: dict[str, int]  # of each split
+    examples: dict[str, int]  # The number of examples by split.
     baselines: dict[str, float]  # accuracy by name
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 STEP_ROUNDS, CALLS = 7, 6  # CALLS are made in a round for each length
 LANE_MAPS = ("map", "vmap")
 LANE_ROUNDS, PER_DEVICE = 3, 4  # PER_DEVICE lanes are trained while measuring
-SHARE = 0.5  # of the memory that lanes may take
+SHARE = 0.5  # The share of memory that lanes may take.
 
 
 def first_epoch(loop: Loop, lanes: list[Lane]) -> list[Chunk]:
@@ -104,7 +104,7 @@ class LaneChoice(NamedTuple):
     """How lanes share a device, as measured."""
 
     lane_map: str  # map | vmap
-    lane_bytes: int  # of memory that one more lane takes
+    lane_bytes: int  # The memory that one more lane takes.
     milliseconds: dict[str, float]  # a step of one lane, by lane map
 
 

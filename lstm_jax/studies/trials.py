@@ -37,8 +37,8 @@ class Trial(NamedTuple):
     """One training run of a study: a lane."""
 
     task: str  # the label of a config
-    name: str  # of its folder, shared by trials that may be lanes of one program; no part of its content
-    changes: Changes  # to the task's config
+    name: str  # The folder's name, shared by trials that may be lanes of one program; no part of its content.
+    changes: Changes  # Changes to the task's config.
     seed: int
     stage: Stage
 

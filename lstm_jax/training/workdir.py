@@ -22,7 +22,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "t
 class Lane(NamedTuple):
     """A whole training run beside others in one folder."""
 
-    seed: int  # of initial weights, order of the reviews and dropout
+    seed: int  # Seeds the initial weights, the order of the examples and dropout.
     changes: dict[str, float]  # traced hyper-parameters that are not the config's, by dotted path
 
     def hparams(self, config: Config) -> dict[str, float]:

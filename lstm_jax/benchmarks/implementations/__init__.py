@@ -11,7 +11,7 @@ from typing import NamedTuple
 class Entry(NamedTuple):
     """A row of the tables below."""
 
-    module: str  # of this package
+    module: str  # A module of this package.
     environment: Mapping[str, str] = {}  # variables that its process has beyond ours
 
 

@@ -25,13 +25,13 @@ class Task(NamedTuple):
     """All that an implementation needs to train the same epoch."""
 
     config: Config
-    hparams: dict[str, float]  # by dotted path, as ``optimizer.learning_rate``
+    hparams: dict[str, float]  # Values by dotted path, as ``optimizer.learning_rate``.
     unknown: int  # the id of unknown and of dropped tokens
     platform: str  # JAX's name for the kind of device that all compute on: cpu | gpu | tpu
-    padding: str  # where ``torch_padded`` pads: front, where the network reads the padding | end, where it is masked
+    padding: str  # ``torch_padded`` pads at the front, where the network reads it, or at the end, where it is masked.
     factors: np.ndarray  # [S], the learning rate's factor at each step
     weights: dict[str, np.ndarray]  # initial values by path, as ``layers/cells/0/bias``
-    batches: dict[str, Batches]  # by split
+    batches: dict[str, Batches]  # Batches by split.
 
 
 def write(folder: Path, task: Task) -> None:

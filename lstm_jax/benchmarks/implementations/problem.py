@@ -58,7 +58,7 @@ class Weights(NamedTuple):
 class Problem(NamedTuple):
     """The numbers of a case, the same in every process."""
 
-    weights: list[list[Weights]]  # by layer and direction
+    weights: list[list[Weights]]  # Weights by layer and direction.
     x: HostArray  # [T, B, D]
     lengths: HostArray  # [B]
     probe: HostArray  # [T, B, directions · H], 0 past an example's length; the loss is Σ probe ⊙ y
@@ -97,7 +97,7 @@ class Built(NamedTuple):
     forward: Callable[[], Any]  # returns the outputs
     train: Callable[[], Any]  # returns the gradients of the loss in all weights and in x
     results: Callable[[Any, Any], Results]  # converts what both passes returned
-    compile_seconds: dict[str, float]  # by pass
+    compile_seconds: dict[str, float]  # Seconds by pass.
 
 
 def build_jax(

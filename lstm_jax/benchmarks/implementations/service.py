@@ -22,7 +22,7 @@ class Service:
         if name in OURS:  # the others get JAX with its own defaults
             runtime.configure()
         jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
-        jax.config.update("jax_default_matmul_precision", "float32")  # for Flax and Keras too
+        jax.config.update("jax_default_matmul_precision", "float32")  # Flax and Keras read it too.
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and all cores."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Weights = Mapping[str, np.ndarray]  # by path, as ``layers/cells/0/input_kernel``
+Weights = Mapping[str, np.ndarray]  # Weights by path, as ``layers/cells/0/input_kernel``.
 
 
 class Network(nn.Module):

@@ -20,7 +20,7 @@ from lstm_jax.errors import ConfigError
 class Suite(NamedTuple):
     """A row of the table below."""
 
-    module: str  # of this package
+    module: str  # A module of this package.
     help: str
     configured: bool = True  # whether this process sets up its devices; workers inherit XLA's flags from it
 

@@ -29,7 +29,7 @@ COUNTS = (2, 4, 8, 16, 32)
 MANY = 32  # the number of lanes whose gain is reported, so that it is not the best of several
 SOLO = "solo"
 STEP_ROUNDS, RUN_ROUNDS = 7, 3
-CALLS = 3  # of the compiled program in a round of steps
+CALLS = 3  # Calls of the compiled program in a round of steps.
 STEPS, RUNS = "steps alone", "whole runs"
 
 

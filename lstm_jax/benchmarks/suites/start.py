@@ -34,7 +34,7 @@ BAR = 5.0  # seconds that such a start may take
 class Start(NamedTuple):
     """One start of ``train.py``."""
 
-    seconds: float  # from starting the process to its first step
+    seconds: float  # The time from starting the process to its first step.
     stages: dict[str, float]  # seconds by stage
     peak_bytes: int  # the most memory that the process held
 

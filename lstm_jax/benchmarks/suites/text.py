@@ -21,7 +21,7 @@ from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
 
-WORDS = 2_000_000  # in the generator's vocabulary, drawn by Zipf's law
+WORDS = 2_000_000  # The size of the generator's vocabulary, drawn by Zipf's law.
 EXPONENT = 1.05
 MEAN_LENGTH, DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
 LETTERS = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
