@@ -17,8 +17,8 @@ import numpy as np
 from lstm_jax.benchmarks.implementations import LAYERS
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import PASSES, Device, Measurement
-from lstm_jax.benchmarks.timer import take_turns
 from lstm_jax.benchmarks.worker import Worker
+from lstm_jax.timer import take_turns
 from lstm_jax.types import HostArray
 
 MOST_ROUNDS, LEAST_ROUNDS = 9, 5

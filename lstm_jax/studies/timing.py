@@ -2,9 +2,9 @@
 
 import json
 import logging
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,8 +15,10 @@ from lstm_jax.data.corpus import Corpora, lengths
 from lstm_jax.files import digest, write_text
 from lstm_jax.runtime import cache_dir, machine, memory_bytes
 from lstm_jax.studies import trials
+from lstm_jax.timer import in_turn
 from lstm_jax.training import run
 from lstm_jax.training.batch_schedule import lane_plan
+from lstm_jax.training.experiment import TrainState
 from lstm_jax.training.feed import feed_arguments
 from lstm_jax.training.loop import Loop
 from lstm_jax.training.workdir import Lane
@@ -39,38 +41,26 @@ def longest_chunk(loop: Loop, lanes: list[Lane]) -> Chunk:
     return max(first_epoch(loop, lanes), key=lambda chunk: (chunk.examples.shape[1], chunk.length))
 
 
-def make_steps(loop: Loop, state: Any, chunk: Chunk, times: int = 1) -> Any:
-    """Makes the steps of a chunk ``times`` times and waits for the last; returns the state after them."""
-    for _ in range(times):
-        corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, loop.config.steps_per_call)
-        state, metrics = loop.program.train(state, corpus, feed, chunk.examples.shape[1], chunk.length)
-    jax.block_until_ready((state, metrics))
-    return state
-
-
-def in_turn(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """The seconds that each case returns, by round. They take turns; a first round, which compiles, is left out."""
-    found: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds + 1):
-        for name, case in cases.items():
-            found[name].append(case())
-    return {name: seconds[1:] for name, seconds in found.items()}
-
-
 class Stepper:
-    """A program whose steps can be made and timed by themselves."""
+    """A loop whose steps can be made by themselves, from a state that is donated."""
 
-    def __init__(self, config: Config, corpora: Corpora, lanes: list[Lane]) -> None:
-        """Assembles a stack of lanes at step 0."""
-        self.lanes = lanes
-        self.loop = run.assemble(config, corpora, lanes)
-        self._state = run.first_checkpoint(self.loop.program, config, lanes).state
+    def __init__(self, loop: Loop, state: TrainState) -> None:
+        self.loop, self.state = loop, state
 
-    def seconds(self, chunk: Chunk, times: int = 1) -> float:
-        """Seconds of a step of a chunk, all lanes together."""
-        start = time.perf_counter()
-        self._state = make_steps(self.loop, self._state, chunk, times)
-        return (time.perf_counter() - start) / (times * chunk.examples.shape[1])
+    def steps(self, chunk: Chunk, times: int = 1) -> int:
+        """Makes the steps of a chunk ``times`` times, waits for the last, and returns how many it made."""
+        loop = self.loop
+        for _ in range(times):
+            corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, loop.config.steps_per_call)
+            self.state, sums = loop.program.train(self.state, corpus, feed, _steps(chunk), chunk.length)
+        jax.block_until_ready((self.state, sums))
+        return times * _steps(chunk)
+
+
+def stepper(config: Config, corpora: Corpora, lanes: list[Lane]) -> Stepper:
+    """A stack of lanes at step 0."""
+    loop = run.assemble(config, corpora, lanes)
+    return Stepper(loop, run.first_checkpoint(loop.program, config, lanes).state)
 
 
 def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[str, float]:
@@ -83,17 +73,20 @@ def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[s
       configs: optimizer → the config of a single run.
       corpora: its data.
     """
-
-    def case(config: Config) -> Callable[[], float]:
-        stepper = Stepper(config, corpora, [Lane(config.seed, {})])
-        calls = first_epoch(stepper.loop, stepper.lanes)
-        longest = {chunk.length: chunk for chunk in sorted(calls, key=_steps)}
-        steps = {length: sum(_steps(chunk) for chunk in calls if chunk.length == length) for length in sorted(longest)}
-        shares = {length: count / sum(steps.values()) for length, count in steps.items()}
-        return lambda: sum(share * stepper.seconds(longest[length], CALLS) for length, share in shares.items())
-
-    found = in_turn({name: case(config) for name, config in configs.items()}, STEP_ROUNDS)
-    return {name: 1e3 * float(np.mean(seconds)) for name, seconds in found.items()}
+    cases, shares = {}, {}
+    for name, config in configs.items():
+        lanes = [Lane(config.seed, {})]
+        own = stepper(config, corpora, lanes)
+        chunks = first_epoch(own.loop, lanes)
+        total = sum(map(_steps, chunks))
+        longest = {chunk.length: chunk for chunk in sorted(chunks, key=_steps)}
+        for length, chunk in sorted(longest.items()):
+            cases[name, length] = partial(own.steps, chunk, CALLS)
+            shares[name, length] = sum(_steps(each) for each in chunks if each.length == length) / total
+    found: dict[str, float] = dict.fromkeys(configs, 0.0)
+    for (name, length), seconds in in_turn(cases, STEP_ROUNDS).items():
+        found[name] += 1e3 * shares[name, length] * float(np.mean(seconds))
+    return found
 
 
 def _steps(chunk: Chunk) -> int:
@@ -146,10 +139,11 @@ def _measured(config: Config, corpora: Corpora) -> LaneChoice:
     for lane_map in LANE_MAPS:
         own = from_json(to_json(config))
         own.train.lane_map = lane_map
-        steppers[lane_map] = Stepper(validate(own), corpora, lanes)
+        steppers[lane_map] = stepper(validate(own), corpora, lanes)
     chunk = longest_chunk(steppers["map"].loop, lanes)
-    cases = {name: lambda stepper=stepper: stepper.seconds(chunk) / len(lanes) for name, stepper in steppers.items()}
-    medians = {name: float(np.median(seconds)) for name, seconds in in_turn(cases, LANE_ROUNDS).items()}
+    cases = {name: partial(each.steps, chunk) for name, each in steppers.items()}
+    found = in_turn(cases, LANE_ROUNDS)
+    medians = {name: float(np.median(seconds)) / len(lanes) for name, seconds in found.items()}
     faster = min(medians, key=medians.__getitem__)
     peak = steppers[faster].loop.program.peak_bytes() / PER_DEVICE
     return LaneChoice(faster, int(peak), {name: 1e3 * value for name, value in medians.items()})

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lstm_jax.benchmarks import harness, timer, worker
+from lstm_jax import timer
+from lstm_jax.benchmarks import harness, worker
 from lstm_jax.benchmarks.harness import layer_worker
 from lstm_jax.benchmarks.measurement import Device, ratio
 from lstm_jax.benchmarks.suites.epoch import epoch_worker

@@ -1,4 +1,4 @@
-"""Cases are timed in turn; steps have a price; lanes share a device the faster way, measured once."""
+"""Steps have a price; lanes share a device the faster way, measured once."""
 
 import pytest
 
@@ -7,16 +7,6 @@ from lstm_jax.data import corpus
 from lstm_jax.studies import timing
 from lstm_jax.studies.timing import LaneChoice, _measured, step_milliseconds  # as they are before any is replaced
 from tests.studies.tiny_study import tiny_task
-
-
-def test_cases_take_turns_and_the_first_round_is_left_out():
-    calls = []
-
-    def case(name):
-        return lambda: calls.append(name) or float(len(calls))
-
-    assert timing.in_turn({"a": case("a"), "b": case("b")}, rounds=2) == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
-    assert calls == list("ababab")
 
 
 def test_memory_limits_the_lanes(monkeypatch):

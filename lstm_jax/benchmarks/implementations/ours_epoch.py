@@ -133,10 +133,11 @@ class Service:
 
     def _warm_up(self, state: TrainState) -> None:
         """Compiles all that an epoch runs by running it, on a state that is donated."""
+        loop, stepper = self.loop, timing.Stepper(self.loop, state)
         for chunk in {chunk.length: chunk for chunk in self._chunks}.values():
-            state = timing.make_steps(self.loop, state, chunk)
-        loop = self.loop
-        evaluate_corpus(loop.program, loop.validation, loop.buckets, self._config.train, evaluated_variables(state))
+            stepper.steps(chunk)
+        variables = evaluated_variables(stepper.state)
+        evaluate_corpus(loop.program, loop.validation, loop.buckets, self._config.train, variables)
 
 
 def _network_variables(state: TrainState) -> dict[str, Any]:

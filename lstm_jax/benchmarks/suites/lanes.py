@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -13,15 +13,13 @@ from configs.studies import quick
 from lstm_jax import runtime
 from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
 from lstm_jax.benchmarks.record import Record, provenance
-from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data import corpus
-from lstm_jax.data.batching import Chunk
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
-from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_chunk, make_steps
+from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_chunk, stepper
+from lstm_jax.timer import in_turn
 from lstm_jax.training import run as runs
-from lstm_jax.training.loop import Loop
 from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
@@ -90,21 +88,14 @@ def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Itera
 
 def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -> Iterator[Measurement]:
     """Times a step of all lanes on the longest examples, under all layouts in turn."""
-    programs, cases = {}, {}
+    steppers, cases = {}, {}
     for layout in layouts:
-        own, lanes = layout.apply(config)
-        loop = runs.assemble(own, corpora, lanes)
-        first = runs.first_checkpoint(loop.program, own, lanes)
-        programs[layout] = loop.program
-        cases[layout] = partial(_steps, loop, [first.state], longest_chunk(loop, lanes))
+        config_here, lanes = layout.apply(config)
+        steppers[layout] = stepper(config_here, corpora, lanes)
+        cases[layout] = partial(steppers[layout].steps, longest_chunk(steppers[layout].loop, lanes), CALLS)
     for layout, seconds in in_turn(cases, STEP_ROUNDS).items():
-        yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=programs[layout].peak_bytes())
-
-
-def _steps(loop: Loop, state: list[Any], chunk: Chunk) -> int:
-    """Makes some calls of the compiled program and returns the steps made; ``state`` holds the one state."""
-    state[0] = make_steps(loop, state[0], chunk, CALLS)
-    return CALLS * chunk.examples.shape[1]
+        peak = steppers[layout].loop.program.peak_bytes()
+        yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=peak)
 
 
 def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:

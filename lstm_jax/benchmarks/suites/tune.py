@@ -17,11 +17,11 @@ from lstm_jax.benchmarks.implementations import ours
 from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
 from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
 from lstm_jax.benchmarks.record import Record, provenance
-from lstm_jax.benchmarks.timer import in_turn
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
 from lstm_jax.layers.auto import CHOICES, Choice, Implementation
+from lstm_jax.timer import in_turn
 from lstm_jax.types import MatmulDtype
 
 DTYPES: dict[str, MatmulDtype] = {"float32": None, "bfloat16": "bfloat16"}

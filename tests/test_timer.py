@@ -1,6 +1,6 @@
 """Timing in turn."""
 
-from lstm_jax.benchmarks import timer
+from lstm_jax import timer
 
 
 def test_all_take_turns_in_orders_drawn_anew(monkeypatch):
