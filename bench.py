@@ -1,6 +1,6 @@
 """Measures speed: python bench.py --suite=NAME --workdir=DIR."""
 
-from lstm_jax.commands.bench import command
+from lstm_jax.commands.bench import bench_command
 
 if __name__ == "__main__":
-    command()
+    bench_command()

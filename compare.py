@@ -1,6 +1,6 @@
 """Runs a study: python compare.py --config=configs/studies/NAME.py --workdir=DIR."""
 
-from lstm_jax.commands.compare import command
+from lstm_jax.commands.compare import compare_command
 
 if __name__ == "__main__":
-    command()
+    compare_command()

@@ -36,7 +36,7 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     runtime.configure()
     from lstm_jax.training import run
 
-    summary = run.train(validate(config), workdir)
+    summary = run.train_lanes(validate(config), workdir)
     run.check_finished(summary, workdir)
     return summary
 

@@ -21,7 +21,7 @@ from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import read_config
 
-DONE, FAILED, BAD_USAGE = 0, 1, 2
+SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 
 # Failures of the machine that a user can mend; every other exception is a bug, in this code or in the user's own.
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
@@ -111,7 +111,7 @@ def checked(config: Config, trains: bool = True) -> Config:
     return validate(config, trains)
 
 
-def run(define: Callable[[], None], main: Callable[[], None]) -> None:
+def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     """Defines and parses the flags, calls ``main`` and ends the process.
 
     Exit codes: 0 done; 1 failed; 2 bad flags or config. A ``UserError``, and a failure of the machine as a full disk,
@@ -120,7 +120,7 @@ def run(define: Callable[[], None], main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     _quiet_libraries()
     code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
-    if code == DONE:
+    if code == SUCCEEDED:
         _log_plainly()
         code = _guarded(main, unexpected=FAILED)
     try:
@@ -135,7 +135,7 @@ def _parse(define: Callable[[], None]) -> None:
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
         print(sys.modules[define.__module__].__doc__, flags.FLAGS.module_help(define.__module__), sep="\n\n")
-        sys.exit(DONE)
+        sys.exit(SUCCEEDED)
     rest = flags.FLAGS(sys.argv)
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is no flag; flags look like --name=value")
@@ -164,7 +164,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
             f"{cause.strerror}{where}; what was written before is kept, mend this and run the same command again",
             FAILED,
         )
-    return DONE
+    return SUCCEEDED
 
 
 def _of_the_machine(error: BaseException | None) -> OSError | None:

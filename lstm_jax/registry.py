@@ -13,12 +13,12 @@ from typing import Any, Generic, TypeVar
 
 from lstm_jax.errors import ConfigError
 
-Entry = TypeVar("Entry")
+_Entry = TypeVar("_Entry")
 
 PACKAGE = Path(__file__).parent
 
 
-class Registry(Generic[Entry]):
+class Registry(Generic[_Entry]):
     """Names and the code behind them, in the order of registration."""
 
     def __init__(self, kind: str, package: str) -> None:
@@ -30,10 +30,10 @@ class Registry(Generic[Entry]):
         """
         self.kind = kind
         self._package = package
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, _Entry] = {}
         self._files: dict[str, str] = {}
 
-    def register(self, name: str, entry: Entry) -> Entry:
+    def register(self, name: str, entry: _Entry) -> _Entry:
         """Makes an entry known by name, and returns it.
 
         The file that called is kept with the entry, so that a run can find it again. That file may register the same
@@ -59,7 +59,7 @@ class Registry(Generic[Entry]):
         """The file outside of the project that registered a name; empty for the project's own entries."""
         return self._files.get(name, "")
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> _Entry:
         self._fill()
         if name not in self._entries:
             raise ConfigError(f"there is no {self.kind} {name!r}; {nearest(name, self)}")
@@ -77,7 +77,7 @@ class Registry(Generic[Entry]):
         self._fill()
         return len(self._entries)
 
-    def items(self) -> list[tuple[str, Entry]]:
+    def items(self) -> list[tuple[str, _Entry]]:
         """All names with their entries."""
         self._fill()
         return list(self._entries.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jax
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 # More host devices only add to the cost of summing gradients over them.
 MOST_HOST_DEVICES = 8
@@ -38,7 +38,7 @@ def configure() -> None:
         try:
             jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
         except RuntimeError:
-            log.warning("JAX was used before lstm_jax could set it up, so it computes on %s", machine())
+            _log.warning("JAX was used before lstm_jax could set it up, so it computes on %s", machine())
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # GPUs and TPUs would round float32.
         jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))

@@ -13,4 +13,4 @@ def test_configuration_names_every_field():
 
 
 def test_optimizers_are_all_listed():
-    assert optimizers.table() in (DOCS / "optimizers.md").read_text(encoding="utf-8")
+    assert optimizers.optimizers_table() in (DOCS / "optimizers.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.benchmarks.implementations import LAYERS
+from lstm_jax.benchmarks.implementations import LAYER_IMPLEMENTATIONS
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import PASSES, Device, Measurement
 from lstm_jax.benchmarks.worker import Worker
@@ -70,10 +70,11 @@ class Team:
 
 def layer_worker(name: str) -> Worker:
     """The process of an implementation of LSTM layers."""
-    return Worker("lstm_jax.benchmarks.implementations.service:Service", name, LAYERS[name].environment)
+    environment = LAYER_IMPLEMENTATIONS[name].environment
+    return Worker("lstm_jax.benchmarks.implementations.service:LayerService", name, environment)
 
 
-def measure(
+def measure_layers(
     suite: str, case: Case, names: Sequence[str], dtype: str, device: Device, start: Callable[[str], Any] = layer_worker
 ) -> list[Measurement]:
     """Measures both passes of all implementations over a case, without the limits of the device.

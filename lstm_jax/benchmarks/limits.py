@@ -13,8 +13,8 @@ from jax.sharding import PartitionSpec as P
 
 SIDES = (1024, 2048, 3072)  # Sides of the square matrices that a device multiplies.
 COPIED = 2**26  # bytes that a device copies
-STEPS = 10_000  # The loop's steps.
-ROUNDS = 7
+LIMIT_STEPS = 10_000  # The loop's steps.
+LIMIT_ROUNDS = 7
 
 
 class Limits(NamedTuple):
@@ -35,7 +35,7 @@ class Limits(NamedTuple):
         return Limits(*highest)._replace(shortest_step_us=min(self.shortest_step_us, other.shortest_step_us))
 
 
-def measure() -> Limits:
+def measure_limits() -> Limits:
     """The best round at the best size, with all devices at work. Other libraries may exceed XLA's products."""
     mesh = Mesh(np.array(jax.devices()), ("device",))
     products = {kind: max(_product(mesh, side, kind) for side in SIDES) for kind in (jnp.float32, jnp.bfloat16)}
@@ -70,9 +70,9 @@ def _copy(mesh: Mesh) -> float:
 
 def _step() -> float:
     """Seconds of a step of a plain recurrent network of 8 units on a batch of 8."""
-    loop = lambda h, u: jax.lax.fori_loop(0, STEPS, lambda _, h: jnp.tanh(h @ u), h)
+    loop = lambda h, u: jax.lax.fori_loop(0, LIMIT_STEPS, lambda _, h: jnp.tanh(h @ u), h)
     h = jnp.ones((8, 8))
-    return _best(partial(jax.jit(loop).lower(h, h).compile(), h, h)) / STEPS
+    return _best(partial(jax.jit(loop).lower(h, h).compile(), h, h)) / LIMIT_STEPS
 
 
 def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
@@ -83,7 +83,7 @@ def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
 def _best(call: Callable[[], Any]) -> float:
     """Seconds of the fastest call, after one that warms it up."""
     seconds = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(LIMIT_ROUNDS + 1):
         start = time.perf_counter()
         jax.block_until_ready(call())
         seconds.append(time.perf_counter() - start)

@@ -93,19 +93,12 @@ def quartiles(rounds: Sequence[float]) -> Ratio:
     return Ratio(*(float(np.quantile(rounds, q)) for q in (0.5, 0.25, 0.75)))
 
 
-Key = TypeVar("Key", bound=Hashable)
+_Key = TypeVar("_Key", bound=Hashable)
 
 
-def grouped(found: Sequence[Measurement], key: Callable[[Measurement], Key]) -> dict[Key, list[Measurement]]:
+def grouped(found: Sequence[Measurement], key: Callable[[Measurement], _Key]) -> dict[_Key, list[Measurement]]:
     """Measurements by a key, both in their order."""
-    groups: dict[Key, list[Measurement]] = {}
+    groups: dict[_Key, list[Measurement]] = {}
     for each in found:
         groups.setdefault(key(each), []).append(each)
     return groups
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose first row is its head."""
-    escaped = [[" ".join(text.split()).replace("|", "\\|") for text in row] for row in rows]
-    lines = [f"| {' | '.join(row)} |" for row in escaped]
-    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])

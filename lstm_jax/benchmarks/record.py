@@ -15,7 +15,7 @@ from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.training.workdir import git_commit, versions
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def provenance(command: str, device: str, packages: Sequence[str] = ()) -> dict[str, Any]:
@@ -65,13 +65,13 @@ class Record(NamedTuple):
         record = self
         for each in made:
             figures = each.error or f"{each.median_ms:.4g} ms"
-            log.info("%s, %s, %s, %s: %s", each.case, each.pass_, each.dtype, each.implementation, figures)
+            _log.info("%s, %s, %s, %s: %s", each.case, each.pass_, each.dtype, each.implementation, figures)
             record = record._replace(measurements=[*record.measurements, each])
-            write(record, file)
+            write_record(record, file)
         return record
 
 
-def write(record: Record, file: Path) -> None:
+def write_record(record: Record, file: Path) -> None:
     """Writes a record as JSON, a line a measurement."""
     head = record._asdict()
     measurements = [json.dumps(each.to_json()) for each in head.pop("measurements")]
@@ -82,7 +82,7 @@ def write(record: Record, file: Path) -> None:
     write_text(file, text + ',\n  "measurements": [\n    ' + ",\n    ".join(measurements) + "\n  ]\n}\n")
 
 
-def read(file: Path) -> Record:
+def read_record(file: Path) -> Record:
     """Reads a record back.
 
     Raises:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, grouped, markdown, quartiles, ratio
-from lstm_jax.benchmarks.record import Record, read
+from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, grouped, quartiles, ratio
+from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.errors import UserError
+from lstm_jax.reports.tables import markdown
 
 ROUNDED = (
     "In bfloat16 our layers round only the operands of products; state, sums and saved activations stay float32. The "
@@ -17,7 +18,7 @@ ROUNDED = (
 )
 
 
-def tables(record: Record) -> str:
+def layer_tables(record: Record) -> str:
     """How it was measured and how to read it, a table for each suite, type and pass, and one of all other figures."""
     reference = record.measurements[0].implementation
     groups = grouped(record.measurements, lambda each: (each.suite, each.dtype, each.pass_))
@@ -113,15 +114,15 @@ def _details(found: Sequence[Measurement]) -> str:
     return markdown(rows)
 
 
-def main(arguments: Sequence[str]) -> None:
+def _main(arguments: Sequence[str]) -> None:
     """Prints the tables of a file."""
     if len(arguments) != 1:
         sys.exit("error: give one file: python -m lstm_jax.benchmarks.report FILE.json")
     try:
-        print(tables(read(Path(arguments[0]))))
+        print(layer_tables(read_record(Path(arguments[0]))))
     except UserError as error:
         sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    _main(sys.argv[1:])

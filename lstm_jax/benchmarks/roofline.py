@@ -33,7 +33,7 @@ from lstm_jax.benchmarks.record import Record
 from lstm_jax.reports import plots
 
 BYTES = {"float32": 4, "bfloat16": 2}
-COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
+LINE_COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
 MARKERS = "oD^sv<>P"  # 8 markers and 9 colours have no common divisor: 72 implementations look different
 ROOF, MUTED = "#333333", "#777777"
 MARGIN = 1.7  # factor beyond the outermost case, and beyond the ridge of the roof
@@ -94,7 +94,7 @@ def _with_limit(own: Measurement, record: Record) -> Measurement:
     return own._replace(limit_ms=limit_ms, limited_by=limited_by, fraction_of_limit=limit_ms / own.median_ms)
 
 
-def draw(record: Record, path: Path) -> None:
+def draw_roofline(record: Record, path: Path) -> None:
     """Draws a panel for each type and pass: GFLOP/s over intensity, both on logarithmic scales."""
     dtypes = list(dict.fromkeys(each.dtype for each in record.measurements))
     drawn, axes = plots.figure(13, 5.4 * len(dtypes) + 0.7, len(dtypes), len(PASSES), squeeze=False)
@@ -122,9 +122,9 @@ def _panel(panel: Any, record: Record, pass_: str, dtype: str) -> None:
     _roof(panel, ceiling, bandwidth)
     for n, name in enumerate(dict.fromkeys(each.implementation for each in record.measurements)):
         rates = {each.case: each.gflops for each in own if each.implementation == name and each.gflops}
-        style = {"color": COLOURS[n % len(COLOURS)], "marker": MARKERS[n % len(MARKERS)], "edgecolors": "white"}
+        colour, marker = LINE_COLOURS[n % len(LINE_COLOURS)], MARKERS[n % len(MARKERS)]
         x, y = [at[case] for case in rates], list(rates.values())
-        panel.scatter(x, y, s=52, linewidths=0.8, label=name, zorder=3, **style)
+        panel.scatter(x, y, s=52, linewidths=0.8, label=name, zorder=3, color=colour, marker=marker, edgecolors="white")
     _cases(panel, record, at, pass_)
     panel.grid(alpha=0.2, which="major")
 

@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 3 * 3600.0  # seconds that an answer may take; a collective of XLA may wait for ever
-LONGEST = 200  # characters of an error message that are kept
+LONGEST_ERROR = 200  # characters of an error message that are kept
 
 
 class Worker:
@@ -75,10 +75,10 @@ class Worker:
         code = self._process.wait()
         self._stderr.seek(0)
         last = self._stderr.read().strip().splitlines()[-1:]
-        return ": ".join([f"its process ended with code {code}", *(line[-LONGEST:] for line in last)])
+        return ": ".join([f"its process ended with code {code}", *(line[-LONGEST_ERROR:] for line in last)])
 
 
-def main(service: str, name: str) -> None:
+def _answer(service: str, name: str) -> None:
     """The process's end: answers until the input ends. A failure is answered with ``error``."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print, those in C too, is no answer
@@ -93,9 +93,9 @@ def main(service: str, name: str) -> None:
         except ModuleNotFoundError as error:
             answer = {"error": f"{error.name} is not installed"}
         except Exception as error:  # the parent reports it and goes on without this implementation
-            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]}
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_ERROR]}
         print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    _answer(*sys.argv[1:])

@@ -4,16 +4,16 @@ from lstm_jax import cli
 from lstm_jax.benchmarks import suites
 
 
-def define() -> None:
+def _define() -> None:
     """Defines the flags, those of the chosen suite among them."""
-    suites.define(__name__)
+    suites.define_suites(__name__)
 
 
-def main() -> None:
+def _bench() -> None:
     """Measures the suite and prints its tables."""
-    suites.main()
+    suites.run_suites()
 
 
-def command() -> None:
+def bench_command() -> None:
     """The console command."""
-    cli.run(define, main)
+    cli.run_command(_define, _bench)

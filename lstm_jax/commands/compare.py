@@ -7,10 +7,8 @@ from absl import flags
 from lstm_jax import cli, runtime
 from lstm_jax.errors import ConfigError
 
-FLAGS = flags.FLAGS
 
-
-def define() -> None:
+def _define() -> None:
     """Defines the flags."""
     cli.define_study()
     flags.declare_key_flag("config")
@@ -22,19 +20,19 @@ def define() -> None:
     )
 
 
-def main() -> None:
+def _compare() -> None:
     """Trains what is not trained yet and prints the table."""
     runtime.configure()
-    study = cli.load_config_file(FLAGS.config)
+    study = cli.load_config_file(flags.FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
     from lstm_jax.studies.comparison import Comparison  # JAX's devices are set up first.
 
-    if FLAGS.extend and not isinstance(study, Comparison):
+    if flags.FLAGS.extend and not isinstance(study, Comparison):
         raise ConfigError("--extend is for comparisons of optimizers; this study has the values that its file names")
-    print(study.run(Path(FLAGS.workdir), *([True] if FLAGS.extend else [])))
+    print(study.run(Path(flags.FLAGS.workdir), *([True] if flags.FLAGS.extend else [])))
 
 
-def command() -> None:
+def compare_command() -> None:
     """The console command."""
-    cli.run(define, main)
+    cli.run_command(_define, _compare)

@@ -9,10 +9,8 @@ from absl import flags
 from lstm_jax import cli, runtime
 from lstm_jax.errors import ConfigError, UserError
 
-FLAGS = flags.FLAGS
 
-
-def define() -> None:
+def _define() -> None:
     """Defines the flags."""
     cli.define_config_of_workdir()
     flags.declare_key_flag("config")
@@ -32,20 +30,20 @@ def define() -> None:
     )
 
 
-def main() -> None:
+def _evaluate() -> None:
     """Classifies texts, or evaluates a split."""
     runtime.configure()
     from lstm_jax.training.restore import load_run  # JAX's devices are set up first.
 
-    many = FLAGS.predictions or FLAGS.naive or FLAGS.linear
-    if FLAGS.explain and FLAGS.text in (None, "-"):
+    many = flags.FLAGS.predictions or flags.FLAGS.naive or flags.FLAGS.linear
+    if flags.FLAGS.explain and flags.FLAGS.text in (None, "-"):
         raise ConfigError("--explain draws what happens over one text; give it with --text")
-    if FLAGS.text is not None and (many or FLAGS.every_epoch):
+    if flags.FLAGS.text is not None and (many or flags.FLAGS.every_epoch):
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
-    if FLAGS.every_epoch and many:
+    if flags.FLAGS.every_epoch and many:
         raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
-    trained = load_run(Path(FLAGS.workdir), cli.checked(FLAGS.config, trains=False))
-    if FLAGS.text is not None:
+    trained = load_run(Path(flags.FLAGS.workdir), cli.checked(flags.FLAGS.config, trains=False))
+    if flags.FLAGS.text is not None:
         classify(trained)
     else:
         evaluate(trained)
@@ -57,16 +55,16 @@ def classify(trained: Any) -> None:
     from lstm_jax.evaluation.predictions import as_read, text_probabilities
 
     # A blank line is classified too, so that predictions and lines stand side by side.
-    texts = [line.strip() for line in sys.stdin] if FLAGS.text == "-" else [FLAGS.text]
+    texts = [line.strip() for line in sys.stdin] if flags.FLAGS.text == "-" else [flags.FLAGS.text]
     if not any(texts):
         raise UserError("standard input holds no text; give one a line")
     for probabilities in text_probabilities(trained, texts):
         shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
         print(f"{trained.classes[probabilities.argmax()]} ({shares})")
-    if FLAGS.text != "-":
-        print(f"read as: {as_read(trained, FLAGS.text)}")
-    if FLAGS.explain:
-        print(f"picture: {explain(trained, FLAGS.text)}")
+    if flags.FLAGS.text != "-":
+        print(f"read as: {as_read(trained, flags.FLAGS.text)}")
+    if flags.FLAGS.explain:
+        print(f"picture: {explain(trained, flags.FLAGS.text)}")
 
 
 def evaluate(trained: Any) -> None:
@@ -79,23 +77,25 @@ def evaluate(trained: Any) -> None:
     from lstm_jax.reports import tables
 
     corpora = corpus.prepare(trained.config.data, trained.tokenizer)
-    if FLAGS.every_epoch:
-        print(tables.epochs([row._asdict() for row in every_epoch(trained, corpora)]))
+    if flags.FLAGS.every_epoch:
+        print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
         return
-    figures = evaluate_split(trained, corpora, FLAGS.split)
-    reference = trained.config.reference_accuracy if FLAGS.split == "test" else 0.0
-    print(tables.figures(figures, trained.classes, FLAGS.split, reference))
+    figures = evaluate_split(trained, corpora, flags.FLAGS.split)
+    reference = trained.config.reference_accuracy if flags.FLAGS.split == "test" else 0.0
+    print(tables.figures(figures, trained.classes, flags.FLAGS.split, reference))
     baselines = {}
-    if FLAGS.naive:
-        baselines = bag_of_words_baselines(corpora, FLAGS.split) | leaking_baseline(trained.config.data, FLAGS.split)
-    if FLAGS.linear:
-        baselines |= linear_baseline(trained.config.data, FLAGS.split)
+    if flags.FLAGS.naive:
+        baselines = bag_of_words_baselines(corpora, flags.FLAGS.split) | leaking_baseline(
+            trained.config.data, flags.FLAGS.split
+        )
+    if flags.FLAGS.linear:
+        baselines |= linear_baseline(trained.config.data, flags.FLAGS.split)
     for name, accuracy in baselines.items():
         print(f"{'accuracy of ' + name:<74} {accuracy:.2%}")
-    if FLAGS.predictions:
-        write_predictions(trained, getattr(corpora, FLAGS.split), Path(FLAGS.predictions))
+    if flags.FLAGS.predictions:
+        write_predictions(trained, getattr(corpora, flags.FLAGS.split), Path(flags.FLAGS.predictions))
 
 
-def command() -> None:
+def evaluate_command() -> None:
     """The console command."""
-    cli.run(define, main)
+    cli.run_command(_define, _evaluate)

@@ -5,7 +5,7 @@ from absl import flags
 from lstm_jax import cli, runtime
 
 
-def define() -> None:
+def _define() -> None:
     """Defines the flags."""
     cli.define_config("configs/default.py")
     flags.declare_key_flag("config")
@@ -14,19 +14,19 @@ def define() -> None:
     )
 
 
-def main() -> None:
+def _train() -> None:
     """Trains, or goes on, and says how it ended."""
     runtime.configure()
     from lstm_jax.training import run  # JAX's devices are set up first.
 
     config = cli.checked(flags.FLAGS.config)
-    summary = run.train(config, flags.FLAGS.workdir)
+    summary = run.train_lanes(config, flags.FLAGS.workdir)
     run.check_finished(summary, flags.FLAGS.workdir)
     best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
     took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
     print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
 
 
-def command() -> None:
+def train_command() -> None:
     """The console command."""
-    cli.run(define, main)
+    cli.run_command(_define, _train)

@@ -5,7 +5,7 @@ import dataclasses
 from lstm_jax.config.tree import Group, Numbers, field, group
 from lstm_jax.registry import CELLS, LAYERS, OPTIMIZERS, POOLINGS, SOURCES, VECTORS
 
-SEEDS = 2**32 - 1  # seeds are unsigned integers of 32 bits
+LARGEST_SEED = 2**32 - 1  # seeds are unsigned integers of 32 bits
 
 
 @dataclasses.dataclass
@@ -123,7 +123,7 @@ class DataConfig(Group):
     split_block: int = field(
         1, "Number of neighbours in the source that always fall into the same split, as reviews of one film.", low=1
     )
-    seed: int = field(0, "Seed of generating, splitting and limiting.", high=SEEDS)
+    seed: int = field(0, "Seed of generating, splitting and limiting.", high=LARGEST_SEED)
     tokens: TokensConfig = group(TokensConfig)
     vectors: VectorsConfig = group(VectorsConfig)
 
@@ -248,7 +248,7 @@ class TrainConfig(Group):
 class Config(Group):
     """A whole run."""
 
-    seed: int = field(0, "Seed of first weights, order of the examples, and dropout.", high=SEEDS)
+    seed: int = field(0, "Seed of first weights, order of the examples, and dropout.", high=LARGEST_SEED)
     ensemble: int = field(
         1, "Number of lanes, of this seed and the next ones; their probabilities are averaged.", low=1, high=1024
     )

@@ -5,14 +5,14 @@ import numpy as np
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.evaluation.predictions import lane_probabilities, split_of
 from lstm_jax.reports import calibration, plots
-from lstm_jax.reports.tables import Figures
+from lstm_jax.reports.tables import EvaluationFigures
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.workdir import write_json
 
-TINY = 1e-30  # The least probability whose logarithm is taken.
+LEAST_PROBABILITY = 1e-30  # The least probability whose logarithm is taken.
 
 
-def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Figures:
+def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> EvaluationFigures:
     """Accuracy, loss and confusion on a split; writes ``eval-SPLIT.json`` and pictures."""
     labels = split_of(trained, corpora, split).labels
     by_lane, n = lane_probabilities(trained, split_of(trained, corpora, split)), len(labels)
@@ -20,9 +20,9 @@ def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Figures:
     confusion = np.zeros((len(trained.classes),) * 2, int)
     np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
     bins = calibration.bins(predicted, labels)
-    figures = Figures(
+    figures = EvaluationFigures(
         accuracy=float(np.trace(confusion) / n),
-        loss=float(-np.log(predicted[np.arange(n), labels].clip(TINY)).mean()),
+        loss=float(-np.log(predicted[np.arange(n), labels].clip(LEAST_PROBABILITY)).mean()),
         n=n,
         confusion=confusion.tolist(),
         calibration_error=calibration.expected_error(bins),
@@ -31,5 +31,5 @@ def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Figures:
     )
     write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
     plots.confusion(confusion, trained.classes, trained.workdir / "plots" / f"confusion-{split}.png")
-    calibration.picture(bins, trained.workdir / "plots" / f"calibration-{split}.png")
+    calibration.draw_calibration(bins, trained.workdir / "plots" / f"calibration-{split}.png")
     return figures

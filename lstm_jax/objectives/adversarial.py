@@ -11,7 +11,7 @@ from lstm_jax.objectives.base import LABELLED, Sums, register
 from lstm_jax.objectives.classification import classified, cross_entropy
 from lstm_jax.types import ExampleKeys, Inputs, Params, Scalar
 
-TINY = 1e-12
+LEAST_NORM = 1e-12
 
 
 def adversarial(
@@ -45,7 +45,7 @@ def adversarial(
 def worst_noise(gradient: Inputs, epsilon: Scalar | float) -> Inputs:
     """Noise ``[T, B, D]`` of norm ε for each example along its gradient; zero where that is zero, as in padding."""
     norm = jnp.sqrt(jnp.sum(gradient**2, axis=(0, 2), keepdims=True))
-    return epsilon * gradient / jnp.maximum(norm, TINY)
+    return epsilon * gradient / jnp.maximum(norm, LEAST_NORM)
 
 
 register("adversarial", adversarial, epsilon=5.0)

@@ -3,7 +3,7 @@
 from lstm_jax.optimizers import OPTIMIZERS
 
 
-def table() -> str:
+def optimizers_table() -> str:
     """One row an optimizer: its name, learning rate, hyper-parameters, and the source of the learning rate."""
     lines = ["| name | learning rate | hyper-parameters | source of the learning rate |", "|---|---|---|---|"]
     for name, row in OPTIMIZERS.items():
@@ -13,4 +13,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    print(optimizers_table(), end="")

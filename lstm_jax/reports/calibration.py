@@ -35,15 +35,15 @@ def expected_error(found: Bins) -> float:
     return float(np.nansum(found.share * np.abs(found.confidence - found.accuracy)))
 
 
-def picture(found: Bins, path: Path) -> None:
+def draw_calibration(found: Bins, path: Path) -> None:
     """Draws accuracy over confidence, and below how many predictions are how sure."""
     drawn, (above, below) = plots.figure(5.2, 5.6, 2, sharex=True, height_ratios=[3, 1])
     there = found.share > 0
     above.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
-    above.plot(found.confidence[there], found.accuracy[there], marker="o", color=plots.COLOURS["validation"])
+    above.plot(found.confidence[there], found.accuracy[there], marker="o", color=plots.SPLIT_COLOURS["validation"])
     above.set(ylabel="accuracy", ylim=(0, 1.02))
     above.set_title(f"expected calibration error {expected_error(found):.1%}")
-    below.bar(found.confidence[there], found.share[there], width=0.03, color=plots.COLOURS["train"])
+    below.bar(found.confidence[there], found.share[there], width=0.03, color=plots.SPLIT_COLOURS["train"])
     below.set(xlabel="probability of the predicted class", ylabel="share", xlim=(0, 1.02))
     for axis in (above, below):
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -12,7 +12,7 @@ from lstm_jax.reports import plots
 from lstm_jax.types import HostArray, MatmulDtype
 
 # A unit's colour runs over the values it can take.
-PANELS = {
+GATE_PANELS = {
     "i": ("input gate", "viridis", (0, 1)),
     "f": ("forget gate", "viridis", (0, 1)),
     "g": ("candidate", "RdBu_r", (-1, 1)),
@@ -80,16 +80,20 @@ def draw_gates(
     # Units that end up alike stand together: sorted by their last cell state.
     order = np.argsort(inside.c[-1])[::-1]
     drawn, axes = plots.figure(
-        max(6.0, 2.2 + 0.24 * len(words)), 11, len(PANELS) + 1, sharex=True, height_ratios=[1] * len(PANELS) + [1.1]
+        max(6.0, 2.2 + 0.24 * len(words)),
+        11,
+        len(GATE_PANELS) + 1,
+        sharex=True,
+        height_ratios=[1] * len(GATE_PANELS) + [1.1],
     )
     axes[0].set_title(title)
-    for axis, (field, (label, colours, limits)) in zip(axes, PANELS.items(), strict=False):
+    for axis, (field, (label, colours, limits)) in zip(axes, GATE_PANELS.items(), strict=False):
         _panel(drawn, axis, getattr(inside, field)[:, order].T, label, colours, limits)
     last: Any = axes[-1]
     style: dict[str, Any] = {"marker": "o", "markersize": 4}
     by_itself, so_far = predictions.by_itself[-most_words:], predictions.so_far[-most_words:]
-    last.plot(by_itself, color=plots.COLOURS["train"], label="of this step's outputs", **style)
-    last.plot(so_far, color=plots.COLOURS["validation"], label="of the review so far", **style)
+    last.plot(by_itself, color=plots.SPLIT_COLOURS["train"], label="of this step's outputs", **style)
+    last.plot(so_far, color=plots.SPLIT_COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
     last.set(ylim=(-0.03, 1.03), ylabel=f"p({predictions.name})")
     last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))

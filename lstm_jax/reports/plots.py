@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_jax.types import HostArray
 
-COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
+SPLIT_COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
 
 
 def progress(share: float) -> tuple[float, float, float]:
@@ -36,7 +36,7 @@ def save(drawn: Any, path: Path) -> None:
     plt.close(drawn)
 
 
-def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
+def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
     """``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, a line a lane."""
     lanes = sorted({row["lane"] for row in rows})
     for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
@@ -45,7 +45,9 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
             for lane in lanes:
                 own = [r for r in rows if r["split"] == split and r["lane"] == lane and r[name] is not None]
                 label = split if lane == lanes[0] else None
-                axes.plot([r["step"] for r in own], [r[name] for r in own], color=COLOURS[split], label=label, **style)
+                axes.plot(
+                    [r["step"] for r in own], [r[name] for r in own], color=SPLIT_COLOURS[split], label=label, **style
+                )
         best = [row for row in rows if row["split"] == "validation" and row["step"] == best_step]
         best.sort(key=lambda row: -row["accuracy"])
         if best:
@@ -63,7 +65,7 @@ def curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
         save(drawn, folder / f"{name}.png")
 
 
-def epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
+def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
     """The training loss of a lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
     own = [r for r in rows if r["split"] == "train" and r["lane"] == lane and r["loss"] is not None]
     # A row of few steps, as stands at an epoch's ends, is noise beside the others.

@@ -1,13 +1,14 @@
-"""Tables as text for the terminal."""
+"""Tables as text, for the terminal and as Markdown."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 
-class Figures(NamedTuple):
+class EvaluationFigures(NamedTuple):
     """What an evaluation found."""
 
     accuracy: float
@@ -47,7 +48,7 @@ def summary(params: Any, frozen: Any) -> str:
     return "\n".join(lines) + (f"\nof these {frozen_count:,} are not trained" if frozen_count else "")
 
 
-def epochs(rows: list[dict[str, Any]]) -> str:
+def epochs_table(rows: list[dict[str, Any]]) -> str:
     """Loss and accuracy on training and test reviews after each epoch, means over the lanes."""
     there = sorted({row["epoch"] for row in rows})
     lines = []
@@ -67,6 +68,13 @@ def epochs(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first row is its head."""
+    escaped = [[" ".join(text.split()).replace("|", "\\|") for text in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
 def mean_and_deviation(accuracies: list[float]) -> str:
     """Accuracies of several seeds in percent, as ``86.21 ± 0.13``; the deviation is the sample's."""
     mean = f"{100 * np.mean(accuracies):.2f}"
@@ -77,7 +85,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def figures(found: Figures, classes: tuple[str, ...], split: str, published: float = 0.0) -> str:
+def figures(found: EvaluationFigures, classes: tuple[str, ...], split: str, published: float = 0.0) -> str:
     """Accuracy and loss, precision, recall and F1 of each class, and the confusion matrix."""
     matrix = np.array(found.confusion)
     width = max(10, *(len(name) + 2 for name in classes))

@@ -17,13 +17,13 @@ from lstm_jax.studies import results, statistics, timing, trials
 from lstm_jax.studies.plan import HELD_OUT_FROM, Extensions, Plan, choose
 from lstm_jax.studies.progress import Progress
 from lstm_jax.studies.reports import write
-from lstm_jax.studies.results import Entry, Row
+from lstm_jax.studies.results import Entry, RunRow
 from lstm_jax.studies.runner import Runner
 from lstm_jax.studies.search import Search
 
 __all__ = ["Comparison", "Search", "Task"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -79,7 +79,7 @@ class Comparison:
             self._check_settings(plan)
         comparisons = len(self.optimizers) * (len(self.optimizers) - 1) // 2
         if comparisons and not statistics.can_tell(self.held_out_seeds, comparisons):
-            log.warning(
+            _log.warning(
                 "with %d held-out seeds no difference between %d pairs of optimizers can be found; %d could find one",
                 self.held_out_seeds,
                 comparisons,
@@ -157,7 +157,7 @@ class Comparison:
                 planned = [(setting, trial) for setting in plan.settings() for trial in plan.searched(setting)]
                 for setting, trial in (*planned, *((best, trial) for trial in plan.held_out(best))):
                     curve = runner.store.curve(runner.key(trial))
-                    rows.append(Row(trial, setting, runner[trial], curve, task.target, step_ms[plan.optimizer]))
+                    rows.append(RunRow(trial, setting, runner[trial], curve, task.target, step_ms[plan.optimizer]))
             entries = [_entry(plan, runner, task.target, step_ms[plan.optimizer]) for plan in own]
             found.append(results.result(label, task.target, entries))
         return write.everything(found, rows, runner.workdir)
@@ -171,7 +171,7 @@ def _train(plans: list[Plan], runner: Runner, extensions: Extensions, extend: bo
         return sum(planned for planned, _ in both), sum(missing for _, missing in both)
 
     lanes, missing = counted()
-    log.info("%d of %d runs are to be made", missing, lanes)
+    _log.info("%d of %d runs are to be made", missing, lanes)
     with Progress(lanes, lanes - missing) as progress:
         for plan in plans:
             runner.train(plan.search(), progress)
@@ -185,7 +185,7 @@ def _train(plans: list[Plan], runner: Runner, extensions: Extensions, extend: bo
             runner.train(plan.held_out(plan.best(runner)), progress)
     extensions.write(pending=False)
     if not progress.made:
-        log.info("all %d runs of the study were finished; none was made again", lanes)
+        _log.info("all %d runs of the study were finished; none was made again", lanes)
 
 
 def _extend(plans: list[Plan], runner: Runner, extensions: Extensions) -> None:
@@ -196,7 +196,7 @@ def _extend(plans: list[Plan], runner: Runner, extensions: Extensions) -> None:
             plan.extended[edge > 0] += 1
     extensions.write(pending=any(edges.values()))
     which = ", ".join(f"{plan.optimizer} ({'up' if edge > 0 else 'down'})" for plan, edge in edges.items() if edge)
-    log.info("more learning rates for %s", which or "no optimizer: no best one lies at the end of a range")
+    _log.info("more learning rates for %s", which or "no optimizer: no best one lies at the end of a range")
 
 
 def _step_milliseconds(plans: list[Plan], runner: Runner) -> dict[str, float]:
@@ -204,7 +204,7 @@ def _step_milliseconds(plans: list[Plan], runner: Runner) -> dict[str, float]:
     first = {plan.optimizer: plan.held_out(plan.best(runner))[0] for plan in plans}
 
     def measure() -> dict[str, float]:
-        log.info("timing a step of each optimizer by itself")
+        _log.info("timing a step of each optimizer by itself")
         configs = {name: runner.config(trial) for name, trial in first.items()}
         return timing.step_milliseconds(configs, runner.corpora(plans[0].task))
 

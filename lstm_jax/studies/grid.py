@@ -85,7 +85,7 @@ class Grid:
             runner = Runner({planned[0].task: self.task}, workdir, self.lanes)
             runner.train(planned)
             found = [_run(trial, runner) for trial in planned]
-            return report.write(tuple(self.fields), found, self.base.train.epochs, workdir)
+            return report.write_grid(tuple(self.fields), found, self.base.train.epochs, workdir)
 
 
 def _run(trial: Trial, runner: Runner) -> GridRun:

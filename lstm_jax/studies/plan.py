@@ -14,7 +14,7 @@ from lstm_jax.studies import trials
 from lstm_jax.studies.runner import Runner
 from lstm_jax.studies.search import LEARNING_RATE, Search, Setting, learning_rate_of
 from lstm_jax.studies.store import DIVERGED, Finished
-from lstm_jax.studies.trials import HELD_OUT, SEARCH, Stage, Trial
+from lstm_jax.studies.trials import HELD_OUT, SEARCH, StudyStage, Trial
 from lstm_jax.training.workdir import write_json
 
 HELD_OUT_FROM = 1000  # held-out seeds are so much higher than those of the search, so that none serves in both
@@ -87,7 +87,7 @@ class Plan:
         """All settings of the search."""
         return self._search.settings(self._space, *self.extended)
 
-    def trial(self, setting: Setting, seed: int, stage: Stage) -> Trial:
+    def trial(self, setting: Setting, seed: int, stage: StudyStage) -> Trial:
         """One run of a setting. Where the learning rate must not fall, the schedule keeps its warm-up alone."""
         changes: list[tuple[str, object]] = [("optimizer.name", self.optimizer)]
         if self.keeps_learning_rate:

@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-LINE_SECONDS = 10  # The time between two lines where there is no terminal.
+from lstm_jax.training.logging import LINE_SECONDS
 
 
 class Progress:

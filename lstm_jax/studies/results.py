@@ -14,7 +14,7 @@ from lstm_jax.studies.trials import Trial
 Curve = list[dict[str, Any]]  # rows of metrics.jsonl of one lane
 
 
-class Row(NamedTuple):
+class RunRow(NamedTuple):
     """One run of a comparison, for ``runs.csv`` and ``curves.parquet``."""
 
     trial: Trial  # The trial, named as its optimizer.

@@ -22,7 +22,7 @@ from lstm_jax.studies.trials import Trial
 from lstm_jax.training.network import checkpoint_bytes
 from lstm_jax.training.workdir import write_json
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Runner:
@@ -96,9 +96,9 @@ class Runner:
         """Trains a stack unless all of its trials are finished."""
         if all(key in self.store for key in stack.keys):
             return
-        log.info("%s", stack.folder)
+        _log.info("%s", stack.folder)
         follow = progress.follow if progress else None
-        self.store.add(stacks.train(stack, self.corpora(stack.config), self.workdir, follow))
+        self.store.add(stacks.train_stack(stack, self.corpora(stack.config), self.workdir, follow))
         if not stack.trials[0].stage.keeps_weights:
             self.store.drop_weights(stack.keys)
 

@@ -69,7 +69,7 @@ def chunked(
     return found
 
 
-def train(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None = None) -> list[Finished]:
+def train_stack(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None = None) -> list[Finished]:
     """Trains a stack, or goes on with it, and evaluates what its stage asks for.
 
     Args:
@@ -84,7 +84,7 @@ def train(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None =
     place, stage = workdir / stack.folder, stack.trials[0].stage
     _drop_if_spent(place)
     _check_disk(stack, place, corpora)
-    summary = run.train(stack.config, place, stack.lanes, corpora, follow)
+    summary = run.train_lanes(stack.config, place, stack.lanes, corpora, follow)
     if stage.by_epoch and (place / "epochs").is_dir():
         every_epoch(load_run(place, stack.config), corpora)
     accuracies: list[Any] = [None] * len(stack.trials)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from lstm_jax.studies.stacks import Stack
 from lstm_jax.studies.trials import SYSTEM, Trial
 from lstm_jax.training.workdir import write_json
 
-SEEDS = 3  # Seeds of a system whose epoch takes less than SHORT seconds; a slower one has 1.
+SYSTEM_SEEDS = 3  # Seeds of a system whose epoch takes less than SHORT seconds; a slower one has 1.
 SHORT = 60.0
-COLUMNS = (
+SYSTEM_COLUMNS = (
     *("system", "data", "variant", "published", "test accuracy here"),
     *("trained on", "tested on", "trained weights", "seconds an epoch"),
 )
@@ -60,13 +61,13 @@ class Systems:
         Raises:
           UserError: a run diverged, the workdir is in use, or the data, or the disk, are at fault.
         """
-        lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        rows: list[Sequence[str]] = [SYSTEM_COLUMNS]
         with hold(workdir):
             for system in self.systems:
                 for variant, config in system.variants.items():
-                    lines += _rows(system, variant, config, _result(system, variant, config, workdir))
-                    write_text(workdir / "table.md", "\n".join(lines) + "\n")
-        return "\n".join(lines) + "\n"
+                    rows += _rows(system, variant, config, _result(system, variant, config, workdir))
+                    write_text(workdir / "table.md", tables.markdown(rows) + "\n")
+        return tables.markdown(rows) + "\n"
 
 
 def repetition(label: str, config: Config, n: int, runner: Runner) -> Stack:
@@ -82,7 +83,7 @@ def _result(system: System, variant: str, config: Config, workdir: Path) -> Syst
     runner = Runner({label: config}, workdir)
     accuracies: list[float] = []
     seconds: list[float] = []
-    for n in range(SEEDS):
+    for n in range(SYSTEM_SEEDS):
         stack = repetition(label, config, n, runner)
         runner.train_stack(stack)
         summary = runner.store.read(stack.keys[0], "summary.json")
@@ -105,14 +106,15 @@ def _baselines(system: System, config: Config, runner: Runner, file: Path) -> di
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _rows(system: System, variant: str, config: Config, result: SystemResult) -> list[str]:
+def _rows(system: System, variant: str, config: Config, result: SystemResult) -> list[list[str]]:
     """The row of a variant, and one for each of its baselines."""
     leaks = " (labels leak)" if config.data.vectors.fit_on == "all" else ""
     published = f"{config.reference_accuracy:.2%}{leaks}" if config.reference_accuracy else "–"
     accuracy = f"{tables.mean_and_deviation(result.accuracies)} %{leaks}"
+    counts = [f"{result.examples['train']:,}", f"{result.examples['test']:,}", f"{result.parameters:,}"]
+    first = [f"{system.letter} `{system.name}`", system.data, variant, published, accuracy, *counts]
+    baselines = [(f"{variant}: {name}", f"{share:.2%}") for name, share in result.baselines.items()]
     return [
-        f"| {system.letter} `{system.name}` | {system.data} | {variant} | {published} | {accuracy} "
-        f"| {result.examples['train']:,} | {result.examples['test']:,} "
-        f"| {result.parameters:,} | {result.epoch_seconds:.1f} |",
-        *(f"| | | {variant}: {name} | | {share:.2%} | | | | |" for name, share in result.baselines.items()),
+        [*first, f"{result.epoch_seconds:.1f}"],
+        *(["", "", name, "", share, "", "", "", ""] for name, share in baselines),
     ]

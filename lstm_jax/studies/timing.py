@@ -23,7 +23,7 @@ from lstm_jax.training.feed import feed_arguments
 from lstm_jax.training.loop import Loop
 from lstm_jax.training.workdir import Lane
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 STEP_ROUNDS, CALLS = 7, 6  # CALLS are made in a round for each length
 LANE_MAPS = ("map", "vmap")
@@ -118,7 +118,7 @@ def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
         write_text(file, json.dumps(known, indent=2) + "\n")
     choice = LaneChoice(**known[key])
     spoken = ", ".join(f"{lane_map} {ms:.2f} ms" for lane_map, ms in choice.milliseconds.items())
-    log.info("lanes share a device by %s (a step of one lane: %s)", choice.lane_map, spoken)
+    _log.info("lanes share a device by %s (a step of one lane: %s)", choice.lane_map, spoken)
     return choice
 
 

@@ -18,7 +18,7 @@ from lstm_jax.training.workdir import Lane
 Changes = tuple[tuple[str, Any], ...]  # dotted paths of a config's fields, and their values
 
 
-class Stage(NamedTuple):
+class StudyStage(NamedTuple):
     """What a trial is for, and so what happens after its training."""
 
     name: str
@@ -27,10 +27,10 @@ class Stage(NamedTuple):
     keeps_weights: bool = False
 
 
-SEARCH = Stage("search")
-HELD_OUT = Stage("held_out", tests=True)
-GRID = Stage("grid", by_epoch=True, keeps_weights=True)
-SYSTEM = Stage("system", tests=True, keeps_weights=True)
+SEARCH = StudyStage("search")
+HELD_OUT = StudyStage("held_out", tests=True)
+GRID = StudyStage("grid", by_epoch=True, keeps_weights=True)
+SYSTEM = StudyStage("system", tests=True, keeps_weights=True)
 
 
 class Trial(NamedTuple):
@@ -40,7 +40,7 @@ class Trial(NamedTuple):
     name: str  # The folder's name, shared by trials that may be lanes of one program; no part of its content.
     changes: Changes  # Changes to the task's config.
     seed: int
-    stage: Stage
+    stage: StudyStage
 
 
 def config_of(task: Config, changes: Changes, seed: int) -> Config:
@@ -88,7 +88,7 @@ def key(config: Config, trial: Trial, fingerprint: str) -> str:
     """
     hparams = sorted(configs.hparams(config).items())
     code = optimizers.identity(config.optimizer.name)
-    return digest(definition(config), hparams, trial.seed, trial.stage.name, fingerprint, code)
+    return digest(trial_definition(config), hparams, trial.seed, trial.stage.name, fingerprint, code)
 
 
 def fingerprint(config: Config, corpora: Corpora) -> str:
@@ -118,7 +118,7 @@ def searchable(config: Config) -> list[str]:
     return [*own, *(path for path in configs.hparams(config) if path.startswith(("model.", "objectives.")))]
 
 
-def definition(config: Config) -> list[tuple[str, Any]]:
+def trial_definition(config: Config) -> list[tuple[str, Any]]:
     """What defines a run, its seed aside. Lanes of an ensemble are tested together, so its size counts."""
     return list(configs.definition(config, without=("seed",)).items())
 

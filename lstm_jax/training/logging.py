@@ -14,12 +14,12 @@ from tqdm import tqdm
 from lstm_jax import STARTED
 from lstm_jax.training.lanes import Program
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 LINE_SECONDS = 10  # Time between two lines of progress where there is no terminal.
 FIRST_STEP = "first step done"  # The message about the start-up time begins so.
 Follow = Callable[[int, int], None]  # Called with the number of steps made and that of the whole run.
-COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
+LOG_COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
 
 
 class RunLog:
@@ -98,7 +98,7 @@ class RunLog:
             return
         if not self._has_header:
             self._has_header = True
-            self._print("  ".join(f"{name:>10}" for name in COLUMNS))
+            self._print("  ".join(f"{name:>10}" for name in LOG_COLUMNS))
         epoch, step, train_loss, train_accuracy, loss, accuracy, speed, seconds = values
         self._print(
             f"{epoch:>10.2f}  {step:>10}  {train_loss:>10.4f}  {train_accuracy:>10.2%}  {loss:>10.4f}  "
@@ -155,4 +155,4 @@ class Startup:
         found["other"] = passed - sum(found.values())
         self.seconds = {name: round(value, 3) for name, value in {**found, "all": passed}.items()}
         stages = ", ".join(f"{k} {v:.1f}" for k, v in found.items())
-        log.info("%s %.1f s after the start (%s)", FIRST_STEP, passed, stages)
+        _log.info("%s %.1f s after the start (%s)", FIRST_STEP, passed, stages)

@@ -32,10 +32,10 @@ from lstm_jax.training.network import classifier
 from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
-def train(
+def train_lanes(
     config: Config,
     workdir: str | Path,
     lanes: list[Lane] | None = None,
@@ -64,7 +64,7 @@ def train(
             return summary
         if corpora is None:
             corpora = corpus.prepare(config.data)
-            log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.examples_ready())
+            _log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.examples_ready())
         return _train(config, lanes, corpora, place, follow, startup)
 
 
@@ -79,21 +79,21 @@ def _train(
     checkpoint = checkpoints.restore(first) or first
     parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
     if not follow:
-        log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
-        log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
+        _log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
+        _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
     _write_data(corpora, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
     if loop_state.step and not follow:
-        log.warning("going on from step %d", loop_state.step)
+        _log.warning("going on from step %d", loop_state.step)
     timed = None if follow else startup
     try:
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed)
         checkpoints.finish()
         if not follow:
             rows = read_metrics(path / "metrics.jsonl")
-            plots.curves(rows, loop_state.best_lane.best_step, path / "plots")
-            plots.epochs(rows, path / "plots" / "loss-epochs.png")
+            plots.draw_curves(rows, loop_state.best_lane.best_step, path / "plots")
+            plots.draw_epochs(rows, path / "plots" / "loss-epochs.png")
         status = "done" if all(lane.diverged_at is None for lane in loop_state.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # A write under way may end. The first error is the one to show.

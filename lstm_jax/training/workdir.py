@@ -13,7 +13,7 @@ from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.files import hold, write_text
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 PLUGINS = "plugins.json"  # Files with code of the user's own that a run uses, and digests of their content.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
@@ -109,7 +109,7 @@ def read_config(workdir: Path) -> Config:
     except ValueError as error:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
     for path in configs.changed_files(own):
-        log.warning("%s has changed since the run in %s began", path, workdir)
+        _log.warning("%s has changed since the run in %s began", path, workdir)
     return config
 
 

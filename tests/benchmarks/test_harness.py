@@ -22,7 +22,9 @@ def no_pauses(monkeypatch):
 
 def measure(*workers: FakeWorker, dtype: str = "float32"):
     by_name = {worker.name: worker for worker in workers}
-    found = harness.measure("systems", CASES[0], list(by_name), dtype, Device("2 × cpu", "cpu"), by_name.__getitem__)
+    found = harness.measure_layers(
+        "systems", CASES[0], list(by_name), dtype, Device("2 × cpu", "cpu"), by_name.__getitem__
+    )
     return {(each.implementation, each.pass_): each for each in found}
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lstm_jax.benchmarks.harness import TOLERANCE
-from lstm_jax.benchmarks.implementations import EPOCHS, LAYERS
-from lstm_jax.benchmarks.implementations.problem import Case, Results, draw
+from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS, LAYER_IMPLEMENTATIONS
+from lstm_jax.benchmarks.implementations.problem import Case, Results, draw_problem
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other packages' warnings
 
@@ -21,11 +21,11 @@ RAGGED = Case("ragged", 4, 7, 3, 5, layers=2, directions=2, ragged=True)
 
 
 def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.ndarray]:
-    module = LAYERS[name].module
+    module = LAYER_IMPLEMENTATIONS[name].module
     if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
         pytest.skip(f"{module} is not installed")
     build = importlib.import_module(f"lstm_jax.benchmarks.implementations.{module}").build
-    problem = draw(case)
+    problem = draw_problem(case)
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
     problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))
     with jax.numpy_rank_promotion("allow"):
@@ -42,7 +42,7 @@ def reference(request):
     return request.param, results("auto", request.param, "float32", padding=0.0)
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in LAYERS])
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in LAYER_IMPLEMENTATIONS])
 def test_equals_ours_whatever_the_padding(name, dtype, reference):
     case, expected = reference
     found = results(name, case, dtype, padding=7.0)
@@ -67,12 +67,12 @@ def test_pytorch_computes_where_jax_does_or_not_at_all():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
 def test_a_process_keeps_its_memory_where_its_name_says_so():
-    kept = {name for name, entry in {**LAYERS, **EPOCHS}.items() if entry.environment}
-    assert kept == {name for name in {**LAYERS, **EPOCHS} if name.endswith("_malloc")}
+    kept = {name for name, entry in {**LAYER_IMPLEMENTATIONS, **EPOCH_IMPLEMENTATIONS}.items() if entry.environment}
+    assert kept == {name for name in {**LAYER_IMPLEMENTATIONS, **EPOCH_IMPLEMENTATIONS} if name.endswith("_malloc")}
     faults = "resource.getrusage(resource.RUSAGE_SELF).ru_minflt"
     lines = ["import resource", f"counts = [{faults}]"]
     lines += ["b'x' * 2**26", f"counts.append({faults})"] * 2 + ["print(counts[1] - counts[0], counts[2] - counts[1])"]
-    environment = os.environ | dict(LAYERS["torch_malloc"].environment)
+    environment = os.environ | dict(LAYER_IMPLEMENTATIONS["torch_malloc"].environment)
     command = [sys.executable, "-c", "\n".join(lines)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     first, second = map(int, done.stdout.split())

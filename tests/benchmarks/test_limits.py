@@ -9,7 +9,7 @@ import pytest
 from lstm_jax import runtime as devices
 from lstm_jax.benchmarks import limits, roofline
 from lstm_jax.benchmarks.implementations.problem import Case
-from lstm_jax.benchmarks.implementations.service import Service
+from lstm_jax.benchmarks.implementations.service import LayerService
 from lstm_jax.benchmarks.limits import Limits
 
 LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
@@ -18,9 +18,9 @@ LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
 def test_measured_on_tiny_sizes(monkeypatch):
     monkeypatch.setattr(devices, "configure", lambda: None)  # conftest has
     monkeypatch.setattr(jax.config, "update", lambda name, value: None)
-    for name, value in (("SIDES", (8, 16)), ("COPIED", 1024), ("STEPS", 10), ("ROUNDS", 2)):
+    for name, value in (("SIDES", (8, 16)), ("COPIED", 1024), ("LIMIT_STEPS", 10), ("LIMIT_ROUNDS", 2)):
         monkeypatch.setattr(limits, name, value)
-    answer = json.loads(json.dumps(Service("scan").limits()))
+    answer = json.loads(json.dumps(LayerService("scan").limits()))
     assert answer["device"] == [devices.machine(), "cpu"]
     found = Limits(*answer["limits"])
     assert all(np.isfinite(value) and value > 0 for value in found)

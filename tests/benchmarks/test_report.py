@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstm_jax.benchmarks import record, report, roofline
-from lstm_jax.benchmarks.implementations import LAYERS
+from lstm_jax.benchmarks.implementations import LAYER_IMPLEMENTATIONS
 from lstm_jax.benchmarks.suites import layers
 from lstm_jax.errors import ConfigError, UserError
 from tests.benchmarks.helpers import CASES, LIMITS, all_measured, failed, measured, recorded
@@ -38,15 +38,15 @@ def test_the_lowest_roof_counts(found):
 
 def test_file_reads_back(found, tmp_path):
     file = tmp_path / "bench.json"
-    record.write(found, file)
-    assert record.read(file) == found
+    record.write_record(found, file)
+    assert record.read_record(file) == found
     values = json.loads(file.read_text())
     assert {"date", "versions", "command", "git_commit", "limits_before", "limits_after"} < set(values)
     names = "suite case implementation pass dtype device compile_seconds median_ms p10_ms p90_ms gflops "
     names += "fraction_of_limit error peak_bytes rounds"
     assert all(set(names.split()) < set(each) for each in values["measurements"])
-    record.write(found._replace(limits_after=None), file)
-    assert record.read(file).limits == LIMITS
+    record.write_record(found._replace(limits_after=None), file)
+    assert record.read_record(file).limits == LIMITS
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"lanes": 3}'])
@@ -54,13 +54,13 @@ def test_another_file_is_refused(tmp_path, text):
     file = tmp_path / "other.json"
     file.write_text(text)
     with pytest.raises(UserError, match=r"other\.json was not written by bench\.py: "):
-        record.read(file)
+        record.read_record(file)
     with pytest.raises(UserError, match="cannot be read: No such file"):
-        record.read(tmp_path / "nowhere.json")
+        record.read_record(tmp_path / "nowhere.json")
 
 
 def test_tables(found):
-    text = report.tables(found)
+    text = report.layer_tables(found)
     assert "commit abcdef, jax 0.10.2." in text
     assert "Limits before: products 100 GFLOP/s in float32" in text
     assert "Limits after: products 110 GFLOP/s in float32" in text
@@ -88,53 +88,53 @@ def test_what_is_noisy_is_no_fraction_of_a_limit():
 
 
 def test_a_table_of_rounded_products_says_what_is_rounded(found):
-    assert report.ROUNDED not in report.tables(found)
+    assert report.ROUNDED not in report.layer_tables(found)
     rounded = [each._replace(dtype="bfloat16") for each in found.measurements]
-    assert report.ROUNDED in report.tables(found._replace(measurements=rounded))
+    assert report.ROUNDED in report.layer_tables(found._replace(measurements=rounded))
 
 
 def test_no_two_implementations_look_alike():
     styles = [
-        (roofline.COLOURS[n % len(roofline.COLOURS)], roofline.MARKERS[n % len(roofline.MARKERS)])
-        for n in range(len(LAYERS))
+        (roofline.LINE_COLOURS[n % len(roofline.LINE_COLOURS)], roofline.MARKERS[n % len(roofline.MARKERS)])
+        for n in range(len(LAYER_IMPLEMENTATIONS))
     ]
-    assert len(set(styles)) == len(LAYERS)
+    assert len(set(styles)) == len(LAYER_IMPLEMENTATIONS)
 
 
 def test_a_mean_says_of_how_many_cases_it_is():
     small = [measured("auto", (1.0,)), measured("torch", (2.0,)), failed("flax", "no")]
     large = [measured("auto", (1.0,), CASES[1]), failed("torch", "a | b", CASES[1]), measured("flax", (3.0,), CASES[1])]
-    text = report.tables(recorded([*small, *large]))
+    text = report.layer_tables(recorded([*small, *large]))
     assert "| geometric mean |  |  | × 2.00 (1 of 2) | × 3.00 (1 of 2) |" in text.splitlines()
     assert "a \\| b" in text
 
 
 def test_command_prints_the_tables_again(found, tmp_path):
-    record.write(found, tmp_path / "bench.json")
+    record.write_record(found, tmp_path / "bench.json")
     command = [sys.executable, "-m", "lstm_jax.benchmarks.report"]
     done = subprocess.run([*command, str(tmp_path / "bench.json")], capture_output=True, text=True, check=True)
-    assert done.stdout == report.tables(found) + "\n"
+    assert done.stdout == report.layer_tables(found) + "\n"
     for wrong in ([], [str(tmp_path / "nowhere.json")]):
         with pytest.raises(SystemExit, match="error: "):
-            report.main(wrong)
+            report._main(wrong)
 
 
 def test_roofline(found, tmp_path):
-    roofline.draw(found, tmp_path / "roofline.png")
+    roofline.draw_roofline(found, tmp_path / "roofline.png")
     assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_several_suites_stand_in_one_file(found):
     others = [each._replace(suite="ragged") for each in found.measurements]
-    text = report.tables(found._replace(measurements=[*found.measurements, *others]))
+    text = report.layer_tables(found._replace(measurements=[*found.measurements, *others]))
     assert "| systems, train, float32 |" in text
     assert "| ragged, train, float32 |" in text
 
 
 def test_the_first_edition_s_file_is_read():
-    first = record.read(Path(__file__).parents[2] / "docs" / "bench.json")
+    first = record.read_record(Path(__file__).parents[2] / "docs" / "bench.json")
     assert {each.suite for each in first.measurements} == {"systems"}
-    assert report.tables(first)
+    assert report.layer_tables(first)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_the_first_edition_s_file_is_read():
 )
 def test_refusals(suite, names, dtypes, message, tmp_path):
     with pytest.raises(ConfigError) as refused:
-        layers.run(tmp_path, "", [suite], names, dtypes)
+        layers.run_layers(tmp_path, "", [suite], names, dtypes)
     assert str(refused.value).startswith(message)
     assert not list(tmp_path.iterdir())

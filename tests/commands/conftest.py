@@ -28,7 +28,7 @@ def help_flags():
 
 @pytest.fixture(autouse=True)
 def undone(monkeypatch):
-    """What ``cli.run`` changes for a whole process is as before after each test."""
+    """What ``cli.run_command`` changes for a whole process is as before after each test."""
     monkeypatch.setattr(runtime, "configure", lambda: None)  # tests/conftest.py has set the devices up.
     for module, name in ((sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
@@ -44,7 +44,7 @@ def undone(monkeypatch):
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Runs a command of the repository in this process, or ``cli.run`` with a main function of the test's own."""
+    """Runs a command of the repository in this process, or ``cli.run_command`` with a main function of the test's own."""
 
     def call(name: str, *arguments: object, main=None) -> Ended:
         known = set(flags.FLAGS)
@@ -52,8 +52,9 @@ def command(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         module = importlib.import_module(MODULES.get(name, f"lstm_jax.commands.{name}"))
         capsys.readouterr()
+        console = getattr(module, f"{module.__name__.rpartition('.')[2]}_command")
         with pytest.raises(SystemExit) as ended:
-            cli.run(module.define, main or module.main)
+            cli.run_command(module._define, main) if main else console()
         result = Ended(ended.value.code, *capsys.readouterr())
         for flag in set(flags.FLAGS) - known:
             delattr(flags.FLAGS, flag)
@@ -72,7 +73,7 @@ def trained(tmp_path_factory):
         group, _, name = path.partition(".")
         setattr(getattr(config, group), name, int(value))
     path = tmp_path_factory.mktemp("trained") / "run"
-    run.train(validate(config), path)
+    run.train_lanes(validate(config), path)
     return path
 
 

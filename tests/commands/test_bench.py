@@ -14,9 +14,9 @@ from lstm_jax.benchmarks.suites import SUITES, layers
 @pytest.fixture
 def tiny(monkeypatch):
     for suite, ragged in (("systems", False), ("ragged", True)):
-        monkeypatch.setitem(layers.CASES, suite, (Case(f"tiny {suite}", 4, 6, 3, 4, ragged=ragged),))
+        monkeypatch.setitem(layers.LAYER_CASES, suite, (Case(f"tiny {suite}", 4, 6, 3, 4, ragged=ragged),))
     limits = Device("2 × cpu", "cpu"), Limits(100.0, 100.0, 10.0, 1.0)
-    monkeypatch.setattr(layers, "measure_limits", lambda name: limits)
+    monkeypatch.setattr(layers, "limits_in_process", lambda name: limits)
     monkeypatch.setattr(harness, "TURN_SECONDS", 0.01)
     monkeypatch.setattr(harness, "MOST_ROUNDS", 5)
 

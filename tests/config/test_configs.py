@@ -66,7 +66,7 @@ def test_three_steps(module, variant, folder, tmp_path):
     config.data.split_block = 1
     config.train.epochs, config.train.validate_every, config.train.buckets = 1, 0, 1
 
-    summary = run.train(validate(config), tmp_path)
+    summary = run.train_lanes(validate(config), tmp_path)
 
     assert summary["status"] == "done"
     assert summary["steps"] == 3

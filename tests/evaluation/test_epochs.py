@@ -54,7 +54,7 @@ def kept(workdir):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("kept")
-    return workdir, run.train(CONFIG, workdir)
+    return workdir, run.train_lanes(CONFIG, workdir)
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(RunLog, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run.train(CONFIG, tmp_path)
+            run.train_lanes(CONFIG, tmp_path)
     assert folders(tmp_path) == NAMES[:1]
-    run.train(CONFIG, tmp_path)
+    run.train_lanes(CONFIG, tmp_path)
     assert folders(tmp_path) == NAMES
     assert_equal(kept(tmp_path), kept(finished[0]))
 
@@ -165,15 +165,15 @@ def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, mon
         patch.setattr(ocp.StandardCheckpointer, "save", save)
         patch.setattr(ocp.StandardCheckpointer, "wait_until_finished", wait)
         with pytest.raises(OSError, match="No space left"):
-            run.train(config, tmp_path)
+            run.train_lanes(config, tmp_path)
     assert begun
-    run.train(config, tmp_path)
+    run.train_lanes(config, tmp_path)
     assert folders(tmp_path) == ["epoch_1", "epoch_2"]
 
 
 def test_a_loss_that_is_not_finite_is_null_in_json(tmp_path, monkeypatch):
     config = tiny_config(model__layer="rnn_tanh", train__epochs=1, train__keep_epochs="epoch_{epoch}")
-    run.train(config, tmp_path, [Lane(0, {}), Lane(1, {})])
+    run.train_lanes(config, tmp_path, [Lane(0, {}), Lane(1, {})])
     run_, evaluate = load_run(tmp_path, config), epochs.evaluate_corpus
 
     def overflowing(*arguments):

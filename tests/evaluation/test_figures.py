@@ -33,7 +33,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     config, workdir = tiny_config(model__bidirectional=True, train__epochs=1), tmp_path_factory.mktemp("run")
-    run.train(config, workdir)
+    run.train_lanes(config, workdir)
     return load_run(workdir, config), corpus.prepare(config.data)
 
 
@@ -162,12 +162,12 @@ def test_another_network_than_the_trained_one_is_refused(trained):
 @pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
     together = tiny_config(train__epochs=1, seed=3, ensemble=2)
-    run.train(together, tmp_path / "both")
+    run.train_lanes(together, tmp_path / "both")
     corpora = corpus.prepare(together.data)
     solos = []
     for seed in (3, 4):
         config = tiny_config(train__epochs=1, seed=seed)
-        run.train(config, tmp_path / str(seed))
+        run.train_lanes(config, tmp_path / str(seed))
         solos.append(probabilities(load_run(tmp_path / str(seed), config), corpora.test))
     both = load_run(tmp_path / "both", together)
     np.testing.assert_allclose(probabilities(both, corpora.test), np.mean(solos, axis=0), atol=1e-5)

@@ -12,7 +12,7 @@ from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
 
 PNG = b"\x89PNG\r\n\x1a\n"
-FOUND = tables.Figures(
+FOUND = tables.EvaluationFigures(
     accuracy=0.7,
     loss=0.5,
     n=10,
@@ -90,7 +90,7 @@ def test_epochs_are_means_over_the_lanes_a_line_each():
         for (epoch, split), lanes in figures.items()
         for lane, (loss, accuracy) in enumerate(lanes)
     ]
-    assert tables.epochs(rows).splitlines() == [
+    assert tables.epochs_table(rows).splitlines() == [
         "[Epoch:  1/2]  Training Loss: 0.500  Testing Loss: 0.750  Training Acc: 62.50  Testing Acc: 56.25",
         "[Epoch:  2/2]  Training Loss: 0.125  Testing Loss: 1.500  Training Acc: 100.00  Testing Acc: 25.00",
     ]
@@ -129,7 +129,7 @@ def test_an_honest_network_has_no_calibration_error():
 
 def test_the_picture_of_the_calibration_is_drawn(tmp_path):
     found = calibration.bins(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array([0, 1, 0]))
-    calibration.picture(found, tmp_path / "plots" / "calibration.png")
+    calibration.draw_calibration(found, tmp_path / "plots" / "calibration.png")
     assert (tmp_path / "plots" / "calibration.png").read_bytes().startswith(PNG)
 
 
@@ -141,7 +141,7 @@ def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses):
         for split in ("train", "validation")
         for lane in (0, 1)
     ]
-    plots.epochs(rows, tmp_path / "loss-epochs.png")
+    plots.draw_epochs(rows, tmp_path / "loss-epochs.png")
     assert (tmp_path / "loss-epochs.png").read_bytes().startswith(PNG)
 
 

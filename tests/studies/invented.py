@@ -6,9 +6,9 @@ import numpy as np
 
 from lstm_jax.studies import results, statistics
 from lstm_jax.studies.plan import Tried, choose
-from lstm_jax.studies.results import Entry, Result, Row
+from lstm_jax.studies.results import Entry, Result, RunRow
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
-from lstm_jax.studies.trials import HELD_OUT, SEARCH, Stage, Trial
+from lstm_jax.studies.trials import HELD_OUT, SEARCH, StudyStage, Trial
 
 BEST = {"adam": 1e-3, "sgd": 1.0, "my_<b>adam": 1e-3, "lion": 1e-4}
 STEPS = range(50, 401, 50)
@@ -16,7 +16,7 @@ STEPS = range(50, 401, 50)
 
 def invented(
     task: str = "embedded reviews", target: float = 0.8, seeds: int = 10, names: tuple[str, ...] = tuple(BEST)
-) -> tuple[Result, list[Row]]:
+) -> tuple[Result, list[RunRow]]:
     """A result and the rows of its runs; the last learning rate of every optimizer diverges."""
     entries, rows = [], []
     for n, name in enumerate(names):
@@ -29,14 +29,14 @@ def invented(
             runs = [_finished(f"{name}{k}{s}", level + rng.normal(0, 0.003), k == 6) for s in range(3)]
             tried.append(Tried(setting, runs))
             rows += [
-                Row(_trial(task, name, s, SEARCH), setting, run, _curve(run, rng), target, 2.0)
+                RunRow(_trial(task, name, s, SEARCH), setting, run, _curve(run, rng), target, 2.0)
                 for s, run in enumerate(runs)
             ]
         best = choose(tried)
         held_out = [_finished(f"{name}f{s}", best.accuracy + rng.normal(0, 0.003), False, True) for s in range(seeds)]
         curves = [_curve(run, rng) for run in held_out]
         rows += [
-            Row(_trial(task, name, 1000 + s, HELD_OUT), best.setting, run, curve, target, 2.0)
+            RunRow(_trial(task, name, 1000 + s, HELD_OUT), best.setting, run, curve, target, 2.0)
             for s, (run, curve) in enumerate(zip(held_out, curves, strict=True))
         ]
         test = statistics.bootstrap_interval([run.test_accuracy for run in held_out])
@@ -45,7 +45,7 @@ def invented(
     return results.result(task, target, entries), rows
 
 
-def _trial(task: str, name: str, seed: int, stage: Stage) -> Trial:
+def _trial(task: str, name: str, seed: int, stage: StudyStage) -> Trial:
     return Trial(task, name, (("optimizer.name", name),), seed, stage)
 
 

@@ -70,7 +70,7 @@ def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_
     task = tiny_task().config
     task.seed = int(row["seed"])
     trial = Plan("tiny", row["optimizer"], task, {}, Search(), (1, 1)).trial(setting, task.seed, trials.SEARCH)
-    run.train(trials.config_of(task, trial.changes, trial.seed), tmp_path, follow=lambda *_: None)
+    run.train_lanes(trials.config_of(task, trial.changes, trial.seed), tmp_path, follow=lambda *_: None)
     table = parquet.read_table(finished / "curves.parquet").to_pandas()
     own = table[
         (table.optimizer == row["optimizer"])

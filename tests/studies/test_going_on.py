@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplog):
-    monkeypatch.setattr(run, "train", no_training)
+    monkeypatch.setattr(run, "train_lanes", no_training)
     before = (copied / "runs.csv").read_bytes()
     caplog.set_level("INFO")
     text = get_config().run(copied)
@@ -34,13 +34,13 @@ def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplo
 
 @pytest.mark.slow
 def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
-    made, train = [], run.train
+    made, train = [], run.train_lanes
 
     def counting(config, folder, lanes, *rest):
         made.extend((config.optimizer.name, lane.changes["optimizer.learning_rate"]) for lane in lanes)
         return train(config, folder, lanes, *rest)
 
-    monkeypatch.setattr(run, "train", counting)
+    monkeypatch.setattr(run, "train_lanes", counting)
     before = {line for line in (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines()}
     edges = {name: Search(points=2).at_edge(*_chosen(copied, name)) for name in ("sgd", "adam")}
     get_config().run(copied, extend=True)
@@ -53,7 +53,7 @@ def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
     assert any(edges.values())
     assert len(tried - base) == 2 * sum(map(abs, edges.values()))
     assert set(made) <= (tried - base) | chosen
-    monkeypatch.setattr(run, "train", no_training)
+    monkeypatch.setattr(run, "train_lanes", no_training)
     get_config().run(copied)  # the extension stays part of the study
 
 
@@ -66,7 +66,7 @@ def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "train", interrupted)
+        patch.setattr(run, "train_lanes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             get_config().run(copied, extend=True)
     get_config().run(copied, extend=True)
@@ -162,13 +162,13 @@ def _chosen(folder, name):
 
 @pytest.mark.slow
 def test_a_larger_study_keeps_what_a_smaller_one_made(copied, monkeypatch):
-    made, train = [], run.train
+    made, train = [], run.train_lanes
 
     def counting(config, folder, lanes, *rest):
         made.append((config.optimizer.name, len(lanes)))
         return train(config, folder, lanes, *rest)
 
-    monkeypatch.setattr(run, "train", counting)
+    monkeypatch.setattr(run, "train_lanes", counting)
     study = get_config()
     study.optimizers = ("sgd", "adam", "momentum")
     study.run(copied)

@@ -89,7 +89,7 @@ def test_the_table_has_means_and_deviations():
         (0.2,): [made(0.2, 0, [0.25, 0.3]), made(0.2, 1, [0.25, 0.3])],
         (0.3,): [made(0.3, seed, [], diverged=1) for seed in (0, 1)],
     }
-    assert report.table(("optimizer.learning_rate",), by_values, 2).splitlines() == [
+    assert report.grid_table(("optimizer.learning_rate",), by_values, 2).splitlines() == [
         "| learning rate | 0.1 | 0.2 | 0.3 |",
         "|---|---|---|---|",
         "| epoch 1 | 55.00 ± 7.07 | 25.00 ± 0.00 | diverged |",
@@ -126,7 +126,7 @@ def test_a_grid_leaves_pictures_and_weights(trained):
 
 def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
-    monkeypatch.setattr(run, "train", no_training)
+    monkeypatch.setattr(run, "train_lanes", no_training)
     monkeypatch.setattr(stacks, "every_epoch", no_training)
     assert joint().run(copied) == (trained / "table.md").read_text()
 
@@ -139,7 +139,7 @@ def test_a_grid_with_more_values_trains_those_alone(trained, tmp_path, monkeypat
         made.extend((config.model.hidden_size, lane.changes["optimizer.learning_rate"]) for lane in lanes)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "train", counting)
+    monkeypatch.setattr(run, "train_lanes", counting)
     larger = joint()
     larger.field = {"model.hidden_size": SIZES, "optimizer.learning_rate": (*RATES, 0.1)}
     with pytest.raises(KeyboardInterrupt):

@@ -21,7 +21,7 @@ def test_two_studies_at_once_are_refused(tmp_path):
 
 def test_too_little_disk_is_told_before_anything_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    monkeypatch.setattr(run, "train", no_training)
+    monkeypatch.setattr(run, "train_lanes", no_training)
     with pytest.raises(UserError, match="GiB free, but the checkpoints of 4 lanes need"):
         get_config().run(tmp_path)
 

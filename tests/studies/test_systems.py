@@ -35,7 +35,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     assert lines[2].startswith("| Z `tiny` | generated | faithful | 50.00% | ")
     accuracies = [
         json.loads((tmp_path / "tiny" / "faithful" / f"seed{seed}" / "eval-test.json").read_text())["accuracy"]
-        for seed in range(systems.SEEDS)
+        for seed in range(systems.SYSTEM_SEEDS)
     ]
     assert f"| {100 * sum(accuracies) / 3:.2f} ± " in lines[2]
     assert [line.split("|")[3].strip() for line in lines[3:8]] == [
@@ -55,7 +55,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
         with Workdir(folder, config, [Lane(config.seed + n, {}) for n in range(config.ensemble)]) as place:
             assert place.summary()["status"] == "done"
 
-    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(run, "train_lanes", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(stacks, "evaluate_split", lambda *_: pytest.fail("tested again"))
     monkeypatch.setattr(systems, "linear_baseline", lambda *_: pytest.fail("fit again"))
     assert study().run(tmp_path) == table

@@ -48,7 +48,7 @@ def assert_same_run(one, other):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("finished")
-    return workdir, run.train(tiny_config(), workdir)
+    return workdir, run.train_lanes(tiny_config(), workdir)
 
 
 def test_a_run_writes_what_the_readme_promises(finished):
@@ -74,19 +74,19 @@ def test_a_run_writes_what_the_readme_promises(finished):
 
 
 def test_two_runs_of_one_seed_are_bit_equal(finished, tmp_path):
-    run.train(tiny_config(), tmp_path)
+    run.train_lanes(tiny_config(), tmp_path)
     assert_same_run(finished[0], tmp_path)
 
 
 def test_another_seed_gives_another_run(finished, tmp_path):
-    run.train(tiny_config(seed=1), tmp_path)
+    run.train_lanes(tiny_config(seed=1), tmp_path)
     assert timeless(finished[0])[0]["loss"] != timeless(tmp_path)[0]["loss"]
 
 
 def test_a_finished_run_is_left_alone(finished):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").stat().st_mtime_ns
-    assert run.train(tiny_config(), workdir) == summary
+    assert run.train_lanes(tiny_config(), workdir) == summary
     assert (workdir / "metrics.jsonl").stat().st_mtime_ns == before
 
 
@@ -103,33 +103,33 @@ def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(RunLog, "write", stop_after_the_third_row)
         with pytest.raises(KeyboardInterrupt):
-            run.train(tiny_config(), tmp_path)
+            run.train_lanes(tiny_config(), tmp_path)
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
-    run.train(tiny_config(), tmp_path)
+    run.train_lanes(tiny_config(), tmp_path)
     assert_same_run(finished[0], tmp_path)
 
 
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, caplog):
-    run.train(tiny_config(), tmp_path)
+    run.train_lanes(tiny_config(), tmp_path)
     (tmp_path / "summary.json").unlink()
     for file in (tmp_path / "checkpoints" / "18").rglob("*"):
         if file.is_file():
             file.write_bytes(b"damage")
     with caplog.at_level("WARNING"):
-        run.train(tiny_config(), tmp_path)
+        run.train_lanes(tiny_config(), tmp_path)
     assert "damaged" in caplog.text
     assert "going on from step 9" in caplog.text
     assert_same_run(finished[0], tmp_path)
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path):
-    run.train(tiny_config(train__epochs=1), tmp_path)
+    run.train_lanes(tiny_config(train__epochs=1), tmp_path)
     (tmp_path / "summary.json").unlink()
     for file in (tmp_path / "checkpoints").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
     with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
-        run.train(tiny_config(train__epochs=1), tmp_path)
+        run.train_lanes(tiny_config(train__epochs=1), tmp_path)
 
 
 def test_a_run_does_not_go_on_with_other_reviews(finished, tmp_path):
@@ -139,14 +139,14 @@ def test_a_run_does_not_go_on_with_other_reviews(finished, tmp_path):
     (tmp_path / "data.json").write_text(json.dumps(facts))
     before = (tmp_path / "tokenizer.json").stat().st_mtime_ns
     with pytest.raises(UserError, match="the reviews or their vocabulary have changed"):
-        run.train(tiny_config(), tmp_path)
+        run.train_lanes(tiny_config(), tmp_path)
     assert (tmp_path / "tokenizer.json").stat().st_mtime_ns == before
 
 
 def test_a_single_unit_needs_two_classes(tmp_path):
     config = tiny_config(model__output="sigmoid", data__classes="stars")
     with pytest.raises(ConfigError, match="one unit, but there are 5 classes"):
-        run.train(config, tmp_path)
+        run.train_lanes(config, tmp_path)
     assert not (tmp_path / "config.json").exists()  # the folder is still free for the mended config
 
 
@@ -161,7 +161,7 @@ def test_a_lane_refuses_a_field_that_is_no_hyper_parameter(tmp_path):
     config = tiny_config()
     for path in ("optimizer.learning_rat", "model.hidden_size"):
         with pytest.raises(ConfigError, match=path):
-            run.train(config, tmp_path, [Lane(0, {}), Lane(0, {path: 3.0})])
+            run.train_lanes(config, tmp_path, [Lane(0, {}), Lane(0, {path: 3.0})])
 
 
 RATES = (5e-3, 0.02)
@@ -172,13 +172,13 @@ def lanes(tmp_path_factory):
     """The tiny run beside one that learns faster."""
     workdir = tmp_path_factory.mktemp("lanes")
     asked = [Lane(0, {}), Lane(0, {"optimizer.learning_rate": RATES[1]})]
-    return workdir, asked, run.train(tiny_config(), workdir, asked)
+    return workdir, asked, run.train_lanes(tiny_config(), workdir, asked)
 
 
 @pytest.mark.slow
 def test_lanes_of_other_hyper_parameters_equal_their_solo_runs(finished, lanes, tmp_path):
     workdir, _, summary = lanes
-    faster = run.train(tiny_config(optimizer__learning_rate=RATES[1]), tmp_path)
+    faster = run.train_lanes(tiny_config(optimizer__learning_rate=RATES[1]), tmp_path)
     test = corpus.prepare(tiny_config().data).test
     together = lane_probabilities(load_run(workdir, tiny_config()), test)
     solos = ((*finished, RATES[0]), (tmp_path, faster, RATES[1]))
@@ -201,36 +201,36 @@ def test_a_workdir_keeps_to_its_lanes(lanes):
     before = (workdir / "metrics.jsonl").read_bytes()
     for others in (None, asked[:1], asked[::-1], [asked[0], Lane(1, asked[1].changes)], [asked[0]] * 2):
         with pytest.raises(UserError, match="holds other lanes than are asked for; use another --workdir"):
-            run.train(tiny_config(), workdir, others)
-    assert run.train(tiny_config(), workdir, asked) == summary
+            run.train_lanes(tiny_config(), workdir, others)
+    assert run.train_lanes(tiny_config(), workdir, asked) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
 
 
 def test_a_workdir_that_is_refused_is_let_go(finished):
     workdir, summary = finished
     with pytest.raises(UserError, match="belongs to another config: seed is 0 there and 1 here") as refusal:
-        run.train(tiny_config(seed=1), workdir)
-    assert run.train(tiny_config(), workdir) == summary  # while somebody still holds the error
+        run.train_lanes(tiny_config(seed=1), workdir)
+    assert run.train_lanes(tiny_config(), workdir) == summary  # while somebody still holds the error
     del refusal
 
 
 def test_a_workdir_without_a_list_of_lanes_holds_those_of_its_config(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "lanes.json").unlink()
-    assert run.train(tiny_config(), tmp_path) == finished[1]
+    assert run.train_lanes(tiny_config(), tmp_path) == finished[1]
     with pytest.raises(UserError, match="holds other lanes"):
-        run.train(tiny_config(), tmp_path, [Lane(1, {})])
+        run.train_lanes(tiny_config(), tmp_path, [Lane(1, {})])
 
 
 def test_a_table_of_fewer_rows_than_words_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"config\.model\.embedding_rows is 5, but there are \d+ words"):
-        run.train(tiny_config(model__embedding_rows=5), tmp_path)
+        run.train_lanes(tiny_config(model__embedding_rows=5), tmp_path)
     assert not (tmp_path / "config.json").exists()
 
 
 def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
     config = tiny_config(optimizer__name="sgd", optimizer__learning_rate=3e38, train__epochs=3)
-    summary = run.train(config, tmp_path)
+    summary = run.train_lanes(config, tmp_path)
     assert summary["status"] == "diverged"
     assert summary["steps"] < 2 * STEPS_PER_EPOCH
     last = timeless(tmp_path)[-1]
@@ -242,18 +242,18 @@ def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
 
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     config = tiny_config(optimizer__learning_rate=1e-12, train__epochs=9, train__patience=2)
-    summary = run.train(config, tmp_path)
+    summary = run.train_lanes(config, tmp_path)
     assert summary["best_step"] == STEPS_PER_EPOCH
     assert summary["steps"] == 3 * STEPS_PER_EPOCH
     rows = timeless(tmp_path)
     (tmp_path / "summary.json").unlink()  # as if killed just before it was written
-    assert run.train(config, tmp_path)["steps"] == 3 * STEPS_PER_EPOCH
+    assert run.train_lanes(config, tmp_path)["steps"] == 3 * STEPS_PER_EPOCH
     assert timeless(tmp_path) == rows
 
 
 def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
-    summary = run.train(config, tmp_path)
+    summary = run.train_lanes(config, tmp_path)
     trained = load_run(tmp_path, config)
     figures = evaluate_split(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
     assert figures.accuracy == summary["best_validation_accuracy"]

@@ -16,7 +16,7 @@ from tests.training.tiny import tiny_config
 def before(tmp_path_factory):
     """The folder of a finished run of two lanes on two classes."""
     path = tmp_path_factory.mktemp("before")
-    run.train(tiny_config(ensemble=2, train__epochs=1), path)
+    run.train_lanes(tiny_config(ensemble=2, train__epochs=1), path)
     return path
 
 
@@ -69,21 +69,21 @@ def test_unknown_words_go_the_way_of_the_known_ones():
 )
 def test_other_sizes_are_told(before, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
-        run.train(tiny_config(model__init_from=str(before), **changes), tmp_path)
+        run.train_lanes(tiny_config(model__init_from=str(before), **changes), tmp_path)
     assert not (tmp_path / "config.json").exists()
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"which cannot be begun with: .* holds no config\.json"):
-        run.train(tiny_config(model__init_from=str(tmp_path / "nothing")), tmp_path / "new")
+        run.train_lanes(tiny_config(model__init_from=str(tmp_path / "nothing")), tmp_path / "new")
 
 
 def test_an_interrupted_run_goes_on_from_its_own_weights(before, tmp_path, monkeypatch):
     config = tiny_config(model__init_from=str(before))
-    run.train(config, tmp_path)
+    run.train_lanes(config, tmp_path)
     (tmp_path / "summary.json").unlink()
     monkeypatch.setattr(run, "transfer", lambda *_: pytest.fail("began again"))
-    assert run.train(config, tmp_path)["status"] == "done"
+    assert run.train_lanes(config, tmp_path)["status"] == "done"
 
 
 def test_an_optimizer_that_remembers_where_it_began_does_so_from_the_given_weights(before):

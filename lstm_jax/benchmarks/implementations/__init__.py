@@ -1,6 +1,6 @@
 """Implementations of the same LSTM layers and of the same epoch of training, a module each.
 
-A module is imported only in the process that measures it. One of layers has a function ``build``; see
+A module is imported only in the process that measures it. Layers are built by a function; see
 :mod:`~lstm_jax.benchmarks.implementations.problem`.
 """
 
@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class Process(NamedTuple):
     """A row of the tables below."""
 
-    module: str  # A module of this package.
+    builds: str  # What the process runs: a module of this package and a name in it.
     environment: Mapping[str, str] = {}  # variables that its process has beyond ours
 
 
@@ -23,24 +23,24 @@ _KEEPS_MEMORY = {
     "MALLOC_TOP_PAD_": "67108864",
 }
 
-LAYERS = {
-    "auto": Entry("ours"),
-    "custom_vjp": Entry("ours"),
-    "scan": Entry("ours"),
-    "flax": Entry("flax"),
-    "flax_malloc": Entry("flax", _KEEPS_MEMORY),
-    "keras": Entry("keras"),
-    "keras_malloc": Entry("keras", _KEEPS_MEMORY),
-    "torch": Entry("torch"),
-    "torch_malloc": Entry("torch", _KEEPS_MEMORY),
-    "torch_packed": Entry("torch"),
-    "torch_compiled": Entry("torch"),
+LAYER_IMPLEMENTATIONS = {
+    "auto": Process("ours:build_ours"),
+    "custom_vjp": Process("ours:build_ours"),
+    "scan": Process("ours:build_ours"),
+    "flax": Process("flax:build_flax"),
+    "flax_malloc": Process("flax:build_flax", _KEEPS_MEMORY),
+    "keras": Process("keras:build_keras"),
+    "keras_malloc": Process("keras:build_keras", _KEEPS_MEMORY),
+    "torch": Process("torch:build_torch"),
+    "torch_malloc": Process("torch:build_torch", _KEEPS_MEMORY),
+    "torch_packed": Process("torch:build_torch"),
+    "torch_compiled": Process("torch:build_torch"),
 }
-OURS = tuple(name for name, entry in LAYERS.items() if entry.module == "ours")
+OURS = tuple(name for name, entry in LAYER_IMPLEMENTATIONS.items() if entry.builds == "ours:build_ours")
 
-EPOCHS = {
-    "ours": Entry("ours_epoch"),
-    "torch_bucketed": Entry("torch_epoch"),
-    "torch_bucketed_malloc": Entry("torch_epoch", _KEEPS_MEMORY),
-    "torch_padded": Entry("torch_epoch"),
+EPOCH_IMPLEMENTATIONS = {
+    "ours": Process("ours_epoch:OurEpoch"),
+    "torch_bucketed": Process("torch_epoch:TorchEpoch"),
+    "torch_bucketed_malloc": Process("torch_epoch:TorchEpoch", _KEEPS_MEMORY),
+    "torch_padded": Process("torch_epoch:TorchEpoch"),
 }

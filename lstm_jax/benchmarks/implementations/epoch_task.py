@@ -1,14 +1,13 @@
 """An epoch of training as our process hands it to the others: a file of plain arrays and settings."""
 
-import pickle
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lstm_jax.config import Config, from_json, to_json
-
-SPLITS = ("train", "validation", "test")
+from lstm_jax.data.sources.base import SPLITS
 
 
 class Batches(NamedTuple):
@@ -21,7 +20,7 @@ class Batches(NamedTuple):
     lengths: np.ndarray  # [S], the tokens that a batch is padded to in buckets
 
 
-class Task(NamedTuple):
+class EpochTask(NamedTuple):
     """All that an implementation needs to train the same epoch."""
 
     config: Config
@@ -34,12 +33,25 @@ class Task(NamedTuple):
     batches: dict[str, Batches]  # Batches by split.
 
 
-def write(folder: Path, task: Task) -> None:
+def write_task(folder: Path, task: EpochTask) -> None:
     """Writes a task into a folder."""
-    (folder / "task.pickle").write_bytes(pickle.dumps({**task._asdict(), "config": to_json(task.config)}))
+    settings = {name: getattr(task, name) for name in ("hparams", "unknown", "platform", "padding")}
+    (folder / "task.json").write_text(json.dumps({"config": to_json(task.config), **settings}), encoding="utf-8")
+    arrays = {f"weights:{path}": value for path, value in task.weights.items()}
+    for split, batches in task.batches.items():
+        arrays |= {f"{split}:{name}": value for name, value in batches._asdict().items()}
+    np.savez(folder / "task.npz", factors=task.factors, **arrays)  # type: ignore[arg-type]
 
 
-def read(folder: Path) -> Task:
+def read_task(folder: Path) -> EpochTask:
     """Reads it back."""
-    values = pickle.loads((folder / "task.pickle").read_bytes())  # our own file
-    return Task(**{**values, "config": from_json(values["config"])})
+    settings = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(folder / "task.npz", allow_pickle=False) as arrays:
+        factors = arrays["factors"]
+        for key in arrays.files:
+            group, _, name = key.partition(":")
+            groups.setdefault(group, {})[name] = arrays[key]
+    batches = {split: Batches(**groups[split]) for split in SPLITS}
+    config = from_json(settings.pop("config"))
+    return EpochTask(config, factors=factors, weights=groups["weights"], batches=batches, **settings)

@@ -31,7 +31,7 @@ class _Network(nn.Module):
         return nn.RNN(cell, time_major=True)
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+def build_flax(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds Flax layers on one device, Flax's own default, with everything in the type ``dtype``."""
     del name, platform  # JAX computes on its own default
     network = _Network(case, dtype)

@@ -19,7 +19,7 @@ def _layer(case: Case, dtype: str) -> Any:
     return keras.layers.Bidirectional(layer, dtype=dtype) if case.directions == 2 else layer
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+def build_keras(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds Keras layers on one device, with inputs ``[B, T, D]`` and everything in the type ``dtype``.
 
     Keras gets a mask where examples end early. Past an example's end it then repeats the last output, which nothing

@@ -16,7 +16,7 @@ from lstm_jax.layers import Directions, Layer
 from lstm_jax.models.classifier import recurrent_layers
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+def build_ours(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds the layers with ``model.implementation`` set to ``name``.
 
     Only the operands of matrix products have the type ``dtype``. They are summed in float32, and parameters, inputs,

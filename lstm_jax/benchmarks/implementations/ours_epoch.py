@@ -11,7 +11,7 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import epoch_task
-from lstm_jax.benchmarks.implementations.epoch_task import Batches, Task
+from lstm_jax.benchmarks.implementations.epoch_task import Batches, EpochTask
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import Chunk, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
@@ -29,7 +29,7 @@ from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
 
-class Service:
+class OurEpoch:
     """The process of ``ours``; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
@@ -55,7 +55,7 @@ class Service:
         self._test = make_feed(corpora.test, make_mesh(1, own.train.batch_size, own.train.devices))
         self._chunks = timing.first_epoch(self.loop, [self._lane])
         task = self._task(corpora, first.state, padding)
-        epoch_task.write(Path(folder), task)
+        epoch_task.write_task(Path(folder), task)
         loss = self._loss(first.state, task.batches["train"])
         self._warm_up(first.state)
         return {
@@ -98,11 +98,11 @@ class Service:
         leaves, _ = jax.tree_util.tree_flatten_with_path(_network_variables(state))
         return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf[0]) for path, leaf in leaves}
 
-    def _task(self, corpora: corpus.Corpora, state: TrainState, padding: str) -> Task:
+    def _task(self, corpora: corpus.Corpora, state: TrainState, padding: str) -> EpochTask:
         config, total = self._config, self.loop.total_steps
         factor = schedule(config.optimizer, total)
         train = [Chunk(chunk.length, chunk.examples[0]) for chunk in self._chunks]
-        return Task(
+        return EpochTask(
             config=config,
             hparams=self._lane.hparams(config),
             unknown=unknown_id(corpora.tokenizer),

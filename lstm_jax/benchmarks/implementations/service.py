@@ -9,12 +9,12 @@ import numpy as np
 
 from lstm_jax import runtime
 from lstm_jax.benchmarks import limits, memory
-from lstm_jax.benchmarks.implementations import LAYERS, OURS
-from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
+from lstm_jax.benchmarks.implementations import LAYER_IMPLEMENTATIONS, OURS
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw_problem
 from lstm_jax.benchmarks.measurement import PASSES, Device
 
 
-class Service:
+class LayerService:
     """What the process answers; see :mod:`~lstm_jax.benchmarks.worker`."""
 
     def __init__(self, name: str) -> None:
@@ -26,14 +26,15 @@ class Service:
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and all cores."""
-        self._module = importlib.import_module(f"{__package__}.{LAYERS[self._name].module}")
+        module, _, build = LAYER_IMPLEMENTATIONS[self._name].builds.partition(":")
+        self._build = getattr(importlib.import_module(f"{__package__}.{module}"), build)
         return {}
 
     def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
         """Makes a case ready."""
         size = Case(*case)
         self._held = memory.held("VmRSS") or 0
-        self._built: Built = self._module.build(self._name, size, draw(size), dtype, platform)
+        self._built: Built = self._build(self._name, size, draw_problem(size), dtype, platform)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class Service:
 
     def limits(self) -> dict[str, Any]:
         """The device and its limits."""
-        return {"device": Device(runtime.machine(), jax.default_backend()), "limits": limits.measure()}
+        return {"device": Device(runtime.machine(), jax.default_backend()), "limits": limits.measure_limits()}
 
     def time(self, pass_: str, calls: int) -> dict[str, Any]:
         """Seconds of each of so many calls."""

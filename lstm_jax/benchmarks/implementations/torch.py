@@ -23,7 +23,7 @@ def torch_device(platform: str) -> str:
     return device
 
 
-def build(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
+def build_torch(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds PyTorch layers on the kind of device that JAX computes on, with everything in the type ``dtype``.
 
     ``torch`` pads, except where examples end early and are also read backwards, since reading would begin with the

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lstm_jax.benchmarks.implementations import epoch_task
-from lstm_jax.benchmarks.implementations.epoch_task import Batches, Task
+from lstm_jax.benchmarks.implementations.epoch_task import Batches, EpochTask
 from lstm_jax.benchmarks.implementations.torch import torch_device
-from lstm_jax.benchmarks.implementations.torch_network import Network
+from lstm_jax.benchmarks.implementations.torch_network import TorchNetwork
 
 
-class Batch(NamedTuple):
+class TorchBatch(NamedTuple):
     """The examples of a step, time leading."""
 
     tokens: Tensor  # [T, B] int64
@@ -38,7 +38,7 @@ class Corpus:
     def __len__(self) -> int:
         return len(self._examples)
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TorchBatch:
         examples, length = self._examples[step].to(self._device), self.lengths[step]
         starts, time = self._offsets[examples], torch.arange(length, device=self._device)[:, None]
         lengths = (self._offsets[examples + 1] - starts).clamp(max=length)
@@ -46,13 +46,13 @@ class Corpus:
         there = (within >= 0) & (within < lengths)
         tokens = self._tokens[torch.where(there, starts + within, 0)].masked_fill(~there, 0)
         lengths = torch.full_like(lengths, length) if self._front else lengths
-        return Batch(tokens, lengths, self._labels[examples])
+        return TorchBatch(tokens, lengths, self._labels[examples])
 
 
 class Training:
     """A network on the initial weights of a task, with its optimizer, schedule and average."""
 
-    def __init__(self, task: Task, device: str) -> None:
+    def __init__(self, task: EpochTask, device: str) -> None:
         """Begins.
 
         Raises:
@@ -62,7 +62,7 @@ class Training:
         if config.optimizer.name != "adam" or hparams.get("optimizer.hparams.weight_decay"):
             raise NotImplementedError("PyTorch trains only with Adam without weight decay here")
         rates = {name.rpartition(".")[2]: rate for name, rate in hparams.items() if name.startswith("model.dropout.")}
-        self.network = Network(config.model, rates, task.unknown, task.weights).to(device)
+        self.network = TorchNetwork(config.model, rates, task.unknown, task.weights).to(device)
         trained = {name: own for name, own in self.network.named_parameters() if own.requires_grad}
         rate, table = hparams["optimizer.learning_rate"], "embedding.weight"
         groups: list[dict[str, Any]] = [
@@ -79,7 +79,7 @@ class Training:
             self._ema, self._average = hparams["optimizer.ema"], [own.detach().clone() for own in self._trained]
         self._steps = 0
 
-    def step(self, batch: Batch) -> None:
+    def step(self, batch: TorchBatch) -> None:
         """Moves the weights."""
         self._optimizer.zero_grad()
         F.cross_entropy(self.network(batch.tokens, batch.lengths), batch.labels).backward()
@@ -94,7 +94,7 @@ class Training:
                     average.lerp_(own, 1.0 - decay)
         self._steps += 1
 
-    def evaluating(self) -> Network:
+    def evaluating(self) -> TorchNetwork:
         """The network as it is evaluated, on the averaged weights if there are any; it cannot be trained further."""
         with torch.no_grad():
             for average, own in zip(self._average, self._trained, strict=False):  # there may be no average
@@ -103,7 +103,7 @@ class Training:
         return self.network
 
 
-class Service:
+class TorchEpoch:
     """The process of ``torch_padded``, or of one that trains in buckets; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
@@ -111,7 +111,7 @@ class Service:
 
     def prepare(self, folder: str) -> dict[str, Any]:
         """Reads a task, makes a step of every length, and returns the loss of the first batch without dropout."""
-        self.task = epoch_task.read(Path(folder))
+        self.task = epoch_task.read_task(Path(folder))
         self._device = torch_device(self.task.platform)
         torch.backends.cudnn.allow_tf32 = False  # as in all other implementations
         length = self.task.config.data.tokens.max_length if self._padded else 0

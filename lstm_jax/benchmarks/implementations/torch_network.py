@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Weights = Mapping[str, np.ndarray]  # Weights by path, as ``layers/cells/0/input_kernel``.
+WeightsByPath = Mapping[str, np.ndarray]  # Weights by path, as ``layers/cells/0/input_kernel``.
 
 
-class Network(nn.Module):
+class TorchNetwork(nn.Module):
     """Embedding, an LSTM layer, pooling, output, and the linear part if the config has one."""
 
-    def __init__(self, model: Any, rates: Mapping[str, float], unknown: int, weights: Weights) -> None:
+    def __init__(self, model: Any, rates: Mapping[str, float], unknown: int, weights: WeightsByPath) -> None:
         """Copies the weights.
 
         Args:
@@ -111,7 +111,7 @@ def _tensor(values: np.ndarray) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)  # a copy
 
 
-def _lstm(weights: Weights, path: str) -> nn.LSTM:
+def _lstm(weights: WeightsByPath, path: str) -> nn.LSTM:
     """One direction. One of PyTorch's two biases stays 0, or the optimizer would move their sum twice as far."""
     kernel, recurrent, bias = (weights[f"{path}/{name}"] for name in ("input_kernel", "recurrent_kernel", "bias"))
     module = nn.LSTM(len(kernel), len(recurrent))

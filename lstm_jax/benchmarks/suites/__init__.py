@@ -1,13 +1,14 @@
 """The suites of ``bench.py``, a module each.
 
-A module has two functions. ``define`` defines its flags, once the suite is chosen. ``run(place, command, **flags)``
-gets their values, measures, writes its files into the folder ``place``, and returns what is printed. A module that
-serves several suites also gets their names, as ``suites``.
+A module, ``epoch`` say, has two functions. ``define_epoch`` defines its flags, once the suite is chosen.
+``run_epoch(place, command, **flags)`` gets their values, measures, writes its files into the folder ``place``, and
+returns what is printed. A module that serves several suites also gets their names, as ``suites``.
 """
 
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ SUITES = {
 }
 
 
-def define(command: str) -> None:
+def define_suites(command: str) -> None:
     """Defines ``--suite``, ``--workdir``, and the flags of the suite that the command line names.
 
     Args:
@@ -54,12 +55,12 @@ def define(command: str) -> None:
     flags.DEFINE_list("suite", None, help_text + ("" if names else listed), required=True)
     flags.DEFINE_string("workdir", None, "Folder for results and generated files.", required=True)
     if names:
-        _module(names).define()
+        _function("define", names)()
     for name in ("suite", "workdir", *_own_flags(names)):
         flags.FLAGS.register_key_flag_for_module(command, flags.FLAGS[name])
 
 
-def main() -> None:
+def run_suites() -> None:
     """Measures the suite and prints its tables."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several processes share a GPU
     names, place = flags.FLAGS.suite, Path(flags.FLAGS.workdir)
@@ -71,7 +72,7 @@ def main() -> None:
     if sum(suite.module == SUITES[names[0]].module for suite in SUITES.values()) > 1:
         values["suites"] = names
     place.mkdir(parents=True, exist_ok=True)
-    print(_module(names).run(place, command, **values))
+    print(_function("run", names)(place, command, **values))
 
 
 def _chosen() -> list[str]:
@@ -90,6 +91,11 @@ def _chosen() -> list[str]:
 
 def _module(names: list[str]) -> Any:
     return importlib.import_module(f"{__name__}.{SUITES[names[0]].module}")
+
+
+def _function(name: str, names: list[str]) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(_module(names), f"{name}_{SUITES[names[0]].module}")
+    return found
 
 
 def _own_flags(names: list[str]) -> list[str]:

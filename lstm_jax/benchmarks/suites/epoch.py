@@ -12,36 +12,37 @@ from absl import flags
 from configs import imdb, keras_imdb
 from lstm_jax import runtime
 from lstm_jax.benchmarks.harness import Team
-from lstm_jax.benchmarks.implementations import EPOCHS
-from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown, ratio
+from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS
+from lstm_jax.benchmarks.measurement import Measurement, grouped, ratio
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, to_json
+from lstm_jax.reports.tables import markdown
 
-TOLERANCE = 1e-5  # nats, between the losses of the first batch
+LOSS_TOLERANCE = 1e-5  # nats, between the losses of the first batch
 ONCE = ("torch_padded",)  # makes a single round, since it takes so long
 # The config of each case, and where its source pads: in front, where the network reads it, or at the end, masked.
-CASES = {"D, Keras": (keras_imdb.get_config, "front"), "IMDB, recipe": (imdb.get_config, "end")}
+EPOCH_CASES = {"D, Keras": (keras_imdb.get_config, "front"), "IMDB, recipe": (imdb.get_config, "end")}
 
 
-def define() -> None:
+def define_epoch() -> None:
     """Defines the flags of this suite."""
     flags.DEFINE_string("data", None, "Data directory with IMDB's train.parquet and test.parquet.", required=True)
     flags.DEFINE_integer("rounds", 3, "Epochs of each implementation but torch_padded, which makes one.", lower_bound=1)
     flags.DEFINE_integer("steps", 0, "Batches of an epoch at most; 0 takes all.", lower_bound=0)
 
 
-def run(place: Path, command: str, data: str, rounds: int, steps: int) -> str:
+def run_epoch(place: Path, command: str, data: str, rounds: int, steps: int) -> str:
     """Measures all cases, writes ``epoch.json`` and returns a table for each case."""
     record = Record(**provenance(command, runtime.machine(), ("torch",)))
-    for case, (get_config, padding) in CASES.items():
+    for case, (get_config, padding) in EPOCH_CASES.items():
         config = get_config()
         config.data.path, config.train.steps = data, steps
-        record = record.collect(measure(case, config, padding, rounds), place / "epoch.json")
-    return tables(record.measurements)
+        record = record.collect(measure_epoch(case, config, padding, rounds), place / "epoch.json")
+    return epoch_tables(record.measurements)
 
 
-def measure(case: str, config: Config, padding: str, rounds: int) -> Iterator[Measurement]:
+def measure_epoch(case: str, config: Config, padding: str, rounds: int) -> Iterator[Measurement]:
     """Trains by every implementation, each in a process of its own; ours is the reference.
 
     Args:
@@ -52,22 +53,22 @@ def measure(case: str, config: Config, padding: str, rounds: int) -> Iterator[Me
     """
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
-        team = Team({name: running.enter_context(epoch_worker(name)) for name in EPOCHS})
+        team = Team({name: running.enter_context(epoch_worker(name)) for name in EPOCH_IMPLEMENTATIONS})
         ready = _prepare(team, to_json(config), folder, padding)
         epochs = team.take_turns({name: {"do": "epoch"} for name in team.sound}, 1)
         again = {name: {"do": "epoch"} for name in team.sound if name not in ONCE}
         for name, more in team.take_turns(again, rounds - 1).items():
             epochs[name] += more
         tests = team.ask_all("evaluate")
-    for name in EPOCHS:
+    for name in EPOCH_IMPLEMENTATIONS:
         made = Measurement("epoch", case, name, "train", error=team.errors.get(name))
         yield made if made.error else _measurement(made, ready["ours"], ready[name], epochs[name], tests[name])
 
 
 def epoch_worker(name: str) -> Worker:
     """The process of an implementation of an epoch."""
-    entry = EPOCHS[name]
-    return Worker(f"lstm_jax.benchmarks.implementations.{entry.module}:Service", name, entry.environment)
+    entry = EPOCH_IMPLEMENTATIONS[name]
+    return Worker(f"lstm_jax.benchmarks.implementations.{entry.builds}", name, entry.environment)
 
 
 def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, dict[str, Any]]:
@@ -79,7 +80,7 @@ def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, di
     ready = {"ours": ours}
     for name in team.sound[1:]:
         answer = team.ask(name, "prepare", folder=folder)
-        if answer and abs(answer["first_loss"] - ours["first_loss"]) > TOLERANCE:
+        if answer and abs(answer["first_loss"] - ours["first_loss"]) > LOSS_TOLERANCE:
             losses = f"{answer['first_loss']:.5f}, ours {ours['first_loss']:.5f}"
             team.errors[name] = f"its loss of the first batch is {losses}"
         elif answer:
@@ -105,7 +106,7 @@ def _measurement(
     return own._replace(device=ready["device"], compile_seconds=ready["compile_seconds"], details=details)
 
 
-def tables(found: Sequence[Measurement]) -> str:
+def epoch_tables(found: Sequence[Measurement]) -> str:
     """A table a case, with a row an implementation."""
     return "\n\n".join(_table(case, own) for case, own in grouped(found, lambda each: each.case).items())
 

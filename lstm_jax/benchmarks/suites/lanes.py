@@ -11,13 +11,14 @@ import numpy as np
 
 from configs.studies import quick
 from lstm_jax import runtime
-from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
+from lstm_jax.benchmarks.measurement import Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data import corpus
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots
-from lstm_jax.studies.timing import LANE_MAPS, autotune_lanes, longest_chunk, stepper
+from lstm_jax.reports.tables import markdown
+from lstm_jax.studies.timing import LANE_MAPS, STEP_ROUNDS, autotune_lanes, longest_chunk, stepper
 from lstm_jax.timer import in_turn
 from lstm_jax.training import run as runs
 from lstm_jax.training.workdir import Lane
@@ -26,9 +27,9 @@ from lstm_jax.types import HostArray
 COUNTS = (2, 4, 8, 16, 32)
 MANY = 32  # the number of lanes whose gain is reported, so that it is not the best of several
 SOLO = "solo"
-STEP_ROUNDS, RUN_ROUNDS = 7, 3
-CALLS = 3  # Calls of the compiled program in a round of steps.
-STEPS, RUNS = "steps alone", "whole runs"
+RUN_ROUNDS = 3
+CALLS_A_ROUND = 3  # Calls of the compiled program in a round of steps.
+STEPS_ALONE, WHOLE_RUNS = "steps alone", "whole runs"
 
 
 class Layout(NamedTuple):
@@ -50,23 +51,23 @@ class Layout(NamedTuple):
         return validate(own), [Lane(seed, {}) for seed in range(self.lanes)]
 
 
-def define() -> None:
+def define_lanes() -> None:
     """This suite has no flags of its own."""
 
 
-def run(place: Path, command: str) -> str:
+def run_lanes(place: Path, command: str) -> str:
     """Measures the network of the quick study; writes ``lanes.json`` and ``lanes.png`` and returns the tables."""
     (task,) = quick.get_config().tasks.values()
     config = validate(task.config)
     corpora = corpus.prepare(config.data)
     chosen = autotune_lanes(config, corpora).lane_map
     record = Record(**provenance(command, runtime.machine()))
-    record = record.collect(measure(config, corpora, chosen, place), place / "lanes.json")
-    picture(record.measurements, chosen, place / "lanes.png")
-    return tables(record.measurements, chosen)
+    record = record.collect(measure_lanes(config, corpora, chosen, place), place / "lanes.json")
+    draw_lanes(record.measurements, chosen, place / "lanes.png")
+    return lane_tables(record.measurements, chosen)
 
 
-def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Iterator[Measurement]:
+def measure_lanes(config: Config, corpora: Corpora, chosen: str, place: Path) -> Iterator[Measurement]:
     """Times steps and whole runs under all layouts in turn.
 
     Args:
@@ -83,7 +84,7 @@ def measure(config: Config, corpora: Corpora, chosen: str, place: Path) -> Itera
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         whole = {layout: partial(_run, *layout.apply(config), corpora, scratch) for layout in [*solos, *lanes]}
         for layout, seconds in in_turn(whole, RUN_ROUNDS).items():
-            yield _measurement(RUNS, layout, seconds)
+            yield _measurement(WHOLE_RUNS, layout, seconds)
 
 
 def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -> Iterator[Measurement]:
@@ -92,15 +93,15 @@ def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -
     for layout in layouts:
         config_here, lanes = layout.apply(config)
         steppers[layout] = stepper(config_here, corpora, lanes)
-        cases[layout] = partial(steppers[layout].steps, longest_chunk(steppers[layout].loop, lanes), CALLS)
+        cases[layout] = partial(steppers[layout].steps, longest_chunk(steppers[layout].loop, lanes), CALLS_A_ROUND)
     for layout, seconds in in_turn(cases, STEP_ROUNDS).items():
         peak = steppers[layout].loop.program.peak_bytes()
-        yield _measurement(STEPS, layout, seconds)._replace(peak_bytes=peak)
+        yield _measurement(STEPS_ALONE, layout, seconds)._replace(peak_bytes=peak)
 
 
 def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:
     """Makes whole runs as ``train.py`` does: tracing, loading compiled programs, training, writing files."""
-    runs.train(config, tempfile.mkdtemp(dir=scratch), lanes, corpora, follow=lambda step, steps: None)
+    runs.train_lanes(config, tempfile.mkdtemp(dir=scratch), lanes, corpora, follow=lambda step, steps: None)
     return 1
 
 
@@ -109,7 +110,7 @@ def _measurement(case: str, layout: Layout, seconds: Sequence[float]) -> Measure
     return own.timed([[each] for each in seconds])
 
 
-def tables(found: Sequence[Measurement], chosen: str) -> str:
+def lane_tables(found: Sequence[Measurement], chosen: str) -> str:
     """A table a case, and the gain of many lanes over the fastest way to make one run after the other."""
     return "\n\n".join(_table(case, own, chosen) for case, own in grouped(found, lambda each: each.case).items())
 
@@ -136,11 +137,11 @@ def _gains(solo: Measurement, lanes: Measurement) -> HostArray:
     return lanes.details["lanes"] * np.array(solo.rounds) / np.array(lanes.rounds)
 
 
-def picture(found: Sequence[Measurement], chosen: str, path: Path) -> None:
+def draw_lanes(found: Sequence[Measurement], chosen: str, path: Path) -> None:
     """Draws the throughput over the number of lanes, as a multiple of that of one run after the other."""
     cases = grouped(found, lambda each: each.case)
     drawn, axes = plots.figure(6.5, 4)
-    for case, colour in ((RUNS, "#1b6ca8"), (STEPS, "#d95f02")):
+    for case, colour in ((WHOLE_RUNS, "#1b6ca8"), (STEPS_ALONE, "#d95f02")):
         own, solo = [each for each in cases[case] if each.details["lane_map"] == chosen], _solo(cases[case])
         x, y = [each.details["lanes"] for each in own], [float(np.median(_gains(solo, each))) for each in own]
         axes.plot(x, y, "o-", color=colour, label=case)

@@ -6,7 +6,7 @@ from pathlib import Path
 from absl import flags
 
 from lstm_jax.benchmarks import harness, record, report, roofline
-from lstm_jax.benchmarks.implementations import LAYERS, OURS
+from lstm_jax.benchmarks.implementations import LAYER_IMPLEMENTATIONS, OURS
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device, Measurement
@@ -24,45 +24,48 @@ SYSTEMS = (
 # Baidu's DeepBench (training of LSTMs): batch, steps, and units, which are as many as the inputs.
 DEEPBENCH = ((64, 150, 256), (32, 25, 512), (128, 25, 1024), (32, 50, 1536), (64, 25, 2048), (128, 25, 4096))
 
-CASES: dict[str, Sequence[Case]] = {
+LAYER_CASES: dict[str, Sequence[Case]] = {
     "systems": SYSTEMS,
     "ragged": [case._replace(name=f"{case.name}, ragged", ragged=True) for case in SYSTEMS],
     "deepbench": [Case(f"{batch}, {steps}, {units}", batch, steps, units, units) for batch, steps, units in DEEPBENCH],
 }
 
 
-def define() -> None:
+def define_layers() -> None:
     """Defines the flags of these suites."""
     flags.DEFINE_list(
         "implementations",
         "auto,scan,flax,torch,keras",
         f"Implementations to measure. The first, one of {', '.join(OURS)}, is the one that results and times of the "
-        f"others are compared with. All: {', '.join(LAYERS)}. Those on _malloc keep freed memory, as ours do.",
+        f"others are compared with. All: {', '.join(LAYER_IMPLEMENTATIONS)}. "
+        "Those on _malloc keep freed memory, as ours do.",
     )
     flags.DEFINE_list("dtypes", "float32", "Types to measure: float32, bfloat16 or both.")
 
 
-def run(place: Path, command: str, suites: Sequence[str], implementations: Sequence[str], dtypes: Sequence[str]) -> str:
+def run_layers(
+    place: Path, command: str, suites: Sequence[str], implementations: Sequence[str], dtypes: Sequence[str]
+) -> str:
     """Measures and returns the tables; writes ``bench.json`` and ``roofline.png``.
 
     Raises:
       ConfigError: an implementation or a type is unknown, missing or repeated, or the first is not ours.
       UserError: the limits of the device could not be measured.
     """
-    _check("suite", suites, list(CASES))
-    _check("implementation", implementations, list(LAYERS))
+    _check("suite", suites, list(LAYER_CASES))
+    _check("implementation", implementations, list(LAYER_IMPLEMENTATIONS))
     _check("type", dtypes, list(harness.TOLERANCE))
     if implementations[0] not in OURS:
         raise ConfigError(f"the first implementation is {implementations[0]!r}; it must be one of {', '.join(OURS)}")
-    device, before = measure_limits(implementations[0])
-    cases = {case.name: case for suite in suites for case in CASES[suite]}
+    device, before = limits_in_process(implementations[0])
+    cases = {case.name: case for suite in suites for case in LAYER_CASES[suite]}
     found = Record(**provenance(command, device.name, ("torch", "keras")), limits_before=before, cases=cases)
-    made = _measure({suite: CASES[suite] for suite in suites}, implementations, dtypes, device)
+    made = _measure({suite: LAYER_CASES[suite] for suite in suites}, implementations, dtypes, device)
     found = found.collect(made, place / "bench.json")
-    found = roofline.with_limits(found._replace(limits_after=measure_limits(implementations[0])[1]))
-    record.write(found, place / "bench.json")
-    roofline.draw(found, place / "roofline.png")
-    return report.tables(found)
+    found = roofline.with_limits(found._replace(limits_after=limits_in_process(implementations[0])[1]))
+    record.write_record(found, place / "bench.json")
+    roofline.draw_roofline(found, place / "roofline.png")
+    return report.layer_tables(found)
 
 
 def _measure(
@@ -71,10 +74,10 @@ def _measure(
     for suite, cases in suites.items():
         for dtype in dtypes:
             for case in cases:
-                yield from harness.measure(suite, case, names, dtype, device)
+                yield from harness.measure_layers(suite, case, names, dtype, device)
 
 
-def measure_limits(name: str) -> tuple[Device, Limits]:
+def limits_in_process(name: str) -> tuple[Device, Limits]:
     """The device and its limits, measured in the process of an implementation of ours."""
     with harness.layer_worker(name) as worker:
         answer = worker.ask("limits")

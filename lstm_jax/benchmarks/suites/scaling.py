@@ -14,22 +14,23 @@ from configs.studies import quick
 from lstm_jax import runtime
 from lstm_jax.benchmarks import harness
 from lstm_jax.benchmarks.implementations.problem import Case
-from lstm_jax.benchmarks.measurement import Device, Measurement, grouped, markdown
+from lstm_jax.benchmarks.measurement import Device, Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.suites import lanes, start, text
 from lstm_jax.config import Config, change, validate
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.reports import plots
+from lstm_jax.reports.tables import markdown
 
 BASE = Case("base", 32, 128, 64, 128)
-CASES = (
+SIZES = (
     *(BASE._replace(name=f"T {n}", steps=n) for n in (64, 128, 256, 512, 1024)),
     *(BASE._replace(name=f"B {n}", batch=n) for n in (8, 16, 32, 64, 128)),
     *(BASE._replace(name=f"H {n}", units=n) for n in (32, 64, 128, 256, 512)),
     *(BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
 )
-LANES = (1, 2, 4, 8, 16, 32)
+LANE_COUNTS = (1, 2, 4, 8, 16, 32)
 PARTS = (16, 4, 1)  # divisors of the number of reviews
 PUBLISHED = "configs/floydhub_amazon.py:small"  # the system that reads the reviews
 # A small network, so that its first step is mostly a matter of the reviews, and all reviews of the file.
@@ -43,30 +44,30 @@ CHANGES = {
 }
 TRAIN, FORWARD, STEP = "train", "forward", "step of all lanes"
 PREPARE, FIRST = "preparing", "first step, reviews cached"
-COLOURS = {TRAIN: "#d95f02", FORWARD: "#1b6ca8", STEP: "#d95f02", PREPARE: "#d95f02", FIRST: "#1b6ca8"}
+PASS_COLOURS = {TRAIN: "#d95f02", FORWARD: "#1b6ca8", STEP: "#d95f02", PREPARE: "#d95f02", FIRST: "#1b6ca8"}
 
 
-def define() -> None:
+def define_scaling() -> None:
     """Defines the flags of this suite."""
     flags.DEFINE_integer("reviews", 3_600_000, "Reviews in the largest generated file.", lower_bound=1000)
 
 
-def run(place: Path, command: str, reviews: int) -> str:
+def run_scaling(place: Path, command: str, reviews: int) -> str:
     """Measures all axes; writes ``scaling.json`` and ``scaling.png`` and returns a table for each axis."""
     device = Device(runtime.machine(), jax.default_backend())
-    made = measure(device, reviews, place)
+    made = measure_scaling(device, reviews, place)
     found = Record(**provenance(command, device.name)).collect(made, place / "scaling.json").measurements
-    picture(found, place / "scaling.png")
-    return tables(found)
+    draw_scaling(found, place / "scaling.png")
+    return scaling_tables(found)
 
 
-def measure(device: Device, reviews: int, place: Path) -> Iterator[Measurement]:
+def measure_scaling(device: Device, reviews: int, place: Path) -> Iterator[Measurement]:
     """Measures layers by size, then the steps of lanes by their number, then files of reviews by theirs."""
-    for case in CASES:
-        yield from harness.measure("scaling", case, ["auto"], "float32", device)
+    for case in SIZES:
+        yield from harness.measure_layers("scaling", case, ["auto"], "float32", device)
     (task,) = quick.get_config().tasks.values()
     network = validate(task.config)
-    layouts = [lanes.Layout(count, "auto", 0) for count in LANES]
+    layouts = [lanes.Layout(count, "auto", 0) for count in LANE_COUNTS]
     for each in lanes.measure_steps(network, corpus.prepare(network.data), layouts):
         yield each._replace(suite="scaling", case=f"lanes {each.details['lanes']}", pass_=STEP)
     for part in PARTS:
@@ -78,7 +79,7 @@ def measure_reviews(count: int, place: Path) -> Iterator[Measurement]:
     config, arguments = reading_all(PUBLISHED, text.generated(place, count))
     first = Measurement("scaling", f"reviews {count}", "ours", FIRST)
     with tempfile.TemporaryDirectory(dir=place) as cache:
-        prepared = text.measure(config, Path(cache), count)._replace(suite="scaling")
+        prepared = text.measure_preparation(config, Path(cache), count)._replace(suite="scaling")
         yield prepared
         if prepared.error:
             return
@@ -124,7 +125,7 @@ def _by_axis(found: Sequence[Measurement]) -> dict[str, dict[str, list[Measureme
     return {axis: grouped(own, lambda each: each.pass_) for axis, own in axes.items()}
 
 
-def tables(found: Sequence[Measurement]) -> str:
+def scaling_tables(found: Sequence[Measurement]) -> str:
     """A table for each axis: a row a size, the last one the exponents."""
     return "\n\n".join(_table(axis, passes) for axis, passes in _by_axis(found).items())
 
@@ -154,7 +155,7 @@ def _unit(pass_: str) -> tuple[str, float]:
     return ("s", 1e-3) if pass_ in (PREPARE, FIRST) else ("ms", 1.0)
 
 
-def picture(found: Sequence[Measurement], path: Path) -> None:
+def draw_scaling(found: Sequence[Measurement], path: Path) -> None:
     """Draws time over size, a panel an axis, with a line of slope 1 beside each."""
     series = _by_axis(found)
     columns = min(3, len(series))
@@ -178,7 +179,7 @@ def _panel(panel: Any, axis: str, passes: dict[str, list[Measurement]]) -> None:
             continue
         x, y = np.array(list(points)), scale * np.array(list(points.values()))
         label = pass_ if fit is None else f"{pass_}: {fit:.2f}"
-        panel.plot(x, y, "o-", color=COLOURS[pass_], markersize=4.5, linewidth=1.6, label=label)
+        panel.plot(x, y, "o-", color=PASS_COLOURS[pass_], markersize=4.5, linewidth=1.6, label=label)
         panel.plot(x, y[0] * x / x[0], color="grey", linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         sizes |= set(points)
     panel.set_xscale("log", base=2)

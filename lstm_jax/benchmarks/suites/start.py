@@ -20,10 +20,11 @@ from absl import flags
 from configs.studies import systems
 from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
-from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import ROOT
 from lstm_jax.errors import UserError
+from lstm_jax.reports.tables import markdown
 from lstm_jax.training.logging import FIRST_STEP
 
 STAGES = ("imports", "reviews", "compiling", "step", "other")
@@ -39,16 +40,16 @@ class Start(NamedTuple):
     peak_bytes: int  # the most memory that the process held
 
 
-def define() -> None:
+def define_start() -> None:
     """Defines the flags of this suite."""
     help_text = "Data directory with the files that configs/studies/systems.py names."
     flags.DEFINE_string("data", None, help_text, required=True)
 
 
-def run(place: Path, command: str, data: str) -> str:
+def run_start(place: Path, command: str, data: str) -> str:
     """Measures every config of ``configs``, writes ``start.json`` and returns the table."""
     record = Record(**provenance(command, runtime.machine()))
-    return table(record.collect(measure(commands(Path(data)), place), place / "start.json").measurements)
+    return starts_table(record.collect(measure_starts(commands(Path(data)), place), place / "start.json").measurements)
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
@@ -63,7 +64,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def measure(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
+def measure_starts(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
     """Starts each config once with nothing cached, then some times with everything cached.
 
     Args:
@@ -135,7 +136,7 @@ def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) ->
     return seconds, held or memory.peak_bytes(usage), line.strip()
 
 
-def table(found: Sequence[Measurement]) -> str:
+def starts_table(found: Sequence[Measurement]) -> str:
     """A row a config: seconds with nothing cached, and with everything cached, in all and by stage."""
     rows = [["seconds to the first step", "cold", "warm [lowest, highest]", *STAGES, "peak, GiB"]]
     by_name = {(each.case, each.implementation): each for each in found}

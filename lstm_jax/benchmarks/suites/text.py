@@ -14,36 +14,37 @@ from absl import flags
 from configs import floydhub_amazon
 from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
-from lstm_jax.benchmarks.measurement import Measurement, markdown
+from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, from_json, to_json
 from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
+from lstm_jax.reports.tables import markdown
 
 WORDS = 2_000_000  # The size of the generator's vocabulary, drawn by Zipf's law.
 EXPONENT = 1.05
-MEAN_LENGTH, DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
-LETTERS = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
+MEAN_LENGTH, LENGTH_DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
+ALPHABET = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
 CHUNK = 20_000  # reviews generated at a time
 
 
-def define() -> None:
+def define_text() -> None:
     """Defines the flags of this suite."""
     flags.DEFINE_integer("reviews", 800_000, "Reviews in the generated file.", lower_bound=1000)
 
 
-def run(place: Path, command: str, reviews: int) -> str:
+def run_text(place: Path, command: str, reviews: int) -> str:
     """Generates reviews where they are missing, measures, writes ``text.json`` and returns the table."""
     config = floydhub_amazon.get_config("small")
     config.data.path = str(generated(place, reviews))
     with tempfile.TemporaryDirectory(dir=place) as cache:
-        made = measure(config, Path(cache), reviews)
+        made = measure_preparation(config, Path(cache), reviews)
     Record(**provenance(command, runtime.machine())).collect([made], place / "text.json")
-    return table(made, reviews)
+    return preparation_table(made, reviews)
 
 
-class Service:
+class Preparation:
     """The process that prepares reviews; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
@@ -62,7 +63,7 @@ class Service:
         return {"seconds": seconds, "peak_bytes": memory.peak()}
 
 
-def measure(config: Config, cache: Path, reviews: int) -> Measurement:
+def measure_preparation(config: Config, cache: Path, reviews: int) -> Measurement:
     """Times, in a process of its own, all that turns a file into batches of token ids.
 
     Args:
@@ -71,7 +72,7 @@ def measure(config: Config, cache: Path, reviews: int) -> Measurement:
       reviews: the number of reviews in the file, for the case's name.
     """
     own = Measurement("text", f"reviews {reviews}", "ours", "preparing")
-    with Worker("lstm_jax.benchmarks.suites.text:Service", "ours") as worker:
+    with Worker("lstm_jax.benchmarks.suites.text:Preparation", "ours") as worker:
         answer = worker.ask("prepare", config=to_json(config), cache=str(cache))
     if "error" in answer:
         return own._replace(error=answer["error"])
@@ -79,7 +80,7 @@ def measure(config: Config, cache: Path, reviews: int) -> Measurement:
     return own._replace(details=answer["seconds"], peak_bytes=answer["peak_bytes"])
 
 
-def table(made: Measurement, reviews: int) -> str:
+def preparation_table(made: Measurement, reviews: int) -> str:
     """A row a stage, and the most memory of the process."""
     if made.error or not made.seconds:
         return f"{made.case}: {made.error}"
@@ -110,7 +111,7 @@ def write_reviews(path: Path, count: int, seed: int = 0) -> None:
     with bz2.open(part, "wb", compresslevel=1) as file:
         for start in range(0, count, CHUNK):
             size = min(CHUNK, count - start)
-            lengths = np.clip(rng.normal(MEAN_LENGTH, DEVIATION, size), 8, 240).astype(int)
+            lengths = np.clip(rng.normal(MEAN_LENGTH, LENGTH_DEVIATION, size), 8, 240).astype(int)
             drawn = known[np.searchsorted(below, rng.random(lengths.sum()))]
             ends = np.cumsum(lengths)
             labels = rng.integers(1, 3, size)
@@ -124,7 +125,7 @@ def write_reviews(path: Path, count: int, seed: int = 0) -> None:
 
 def _words(rng: np.random.Generator) -> Any:
     lengths = rng.integers(2, 11, WORDS)
-    text = "".join(LETTERS[rng.integers(0, len(LETTERS), lengths.sum())])
+    text = "".join(ALPHABET[rng.integers(0, len(ALPHABET), lengths.sum())])
     ends = np.cumsum(lengths)
     kinds = rng.choice(6, WORDS, p=[0.76, 0.08, 0.08, 0.04, 0.035, 0.005])
     words = []

@@ -14,13 +14,14 @@ import jax
 
 from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import ours
-from lstm_jax.benchmarks.implementations.problem import Built, Case, draw
-from lstm_jax.benchmarks.measurement import Measurement, grouped, markdown
+from lstm_jax.benchmarks.implementations.problem import Built, Case, draw_problem
+from lstm_jax.benchmarks.measurement import Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_text
 from lstm_jax.layers import stack
 from lstm_jax.layers.auto import CHOICES, Choice, Implementation
+from lstm_jax.reports.tables import markdown
 from lstm_jax.timer import in_turn
 from lstm_jax.types import MatmulDtype
 
@@ -36,17 +37,17 @@ SHARED = 7_000_000  # operations from which on XLA shares out a product among th
 BATCHES = (16, 48)  # examples on each device
 # D, H. 100 units are no whole number of SIMD vectors, which matters to products.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
-STEPS = 200
-ROUNDS = 7
-TURN_SECONDS = 0.05
+TUNING_STEPS = 200
+TUNING_ROUNDS = 7
+TUNING_SECONDS = 0.05
 GAIN = 0.05  # share of the time that an implementation must save to be chosen over one listed before it; less is noise
 
 
-def define() -> None:
+def define_tune() -> None:
     """This suite has no flags of its own."""
 
 
-def run(place: Path, command: str) -> str:
+def run_tune(place: Path, command: str) -> str:
     """Measures and returns the table; writes ``tune.json`` and the part of ``auto``'s table for this backend.
 
     Raises:
@@ -55,20 +56,20 @@ def run(place: Path, command: str) -> str:
     if not os.access(CHOICES, os.W_OK):
         raise UserError(f"{CHOICES} cannot be written; install the package from a checkout: pip install -e .")
     origin = provenance(command, runtime.machine())
-    found = Record(**origin).collect(measure(), place / "tune.json").measurements
-    write(found, origin, CHOICES)
-    return table(found)
+    found = Record(**origin).collect(measure_choices(), place / "tune.json").measurements
+    write_choices(found, origin, CHOICES)
+    return choices_table(found)
 
 
-def measure() -> Iterator[Measurement]:
+def measure_choices() -> Iterator[Measurement]:
     """Times a forward and a training pass together, by all implementations in turn, on all devices at once."""
     for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
-        case = Case("", batch * len(jax.devices()), STEPS, inputs, hidden)
-        problem, cases = draw(case), {}
+        case = Case("", batch * len(jax.devices()), TUNING_STEPS, inputs, hidden)
+        problem, cases = draw_problem(case), {}
         for each in candidates(dtype, batch, inputs, hidden):
             layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
             cases[each] = partial(_passes, ours.build_layer(stack([layer]), case, problem))
-        for each, seconds in in_turn(cases, ROUNDS).items():
+        for each, seconds in in_turn(cases, TUNING_ROUNDS).items():
             name = f"B {batch} a device, D {inputs}, H {hidden}"
             own = Measurement("tune", name, describe(each), "forward and train", dtype)
             yield own.timed([[each] for each in seconds])._replace(
@@ -91,7 +92,7 @@ def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implem
 def _passes(built: Built) -> int:
     """Makes both passes until a turn is over, and returns how often."""
     start, calls = time.perf_counter(), 0
-    while time.perf_counter() - start < TURN_SECONDS:
+    while time.perf_counter() - start < TUNING_SECONDS:
         built.forward()
         built.train()
         calls += 1
@@ -108,7 +109,7 @@ def _by_size(found: Sequence[Measurement]) -> dict[tuple[str, str], list[Measure
     return grouped(found, lambda each: (each.dtype, each.case))
 
 
-def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
+def write_choices(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
     """Replaces this backend's part of the table; those of other backends stay."""
     known = json.loads(path.read_text(encoding="utf-8"))
     sizes: dict[str, list[Any]] = {}
@@ -120,7 +121,7 @@ def write(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -
     write_text(path, re.sub(r"\[\s+\d[^][{}]*\]", a_line_each, json.dumps(known, indent=2)) + "\n")
 
 
-def table(found: Sequence[Measurement]) -> str:
+def choices_table(found: Sequence[Measurement]) -> str:
     """A row a size: milliseconds of both passes by each implementation, the chosen one in bold."""
     columns = list(dict.fromkeys(each.implementation for each in found))
     rows = [["ms", *columns]]

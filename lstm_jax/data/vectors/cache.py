@@ -14,7 +14,7 @@ from lstm_jax.files import code_digest, digest, write_bytes
 from lstm_jax.runtime import cache_dir
 from lstm_jax.types import HostArray
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 DEVIATION = 0.1  # the standard deviation of learned vectors, the same as of random ones
 
@@ -33,7 +33,7 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
         content.update(np.ascontiguousarray(array).data)
     path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
     if not path.exists():
-        log.info("learning word vectors from %d tokens of text", len(corpus.tokens))
+        _log.info("learning word vectors from %d tokens of text", len(corpus.tokens))
         vectors = learn()
         written = io.BytesIO()
         np.save(written, (vectors * (DEVIATION / vectors.std())).astype(np.float32))

@@ -15,7 +15,7 @@ from lstm_jax.data.vectors.base import Vectors, register
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def read_vectors(path: Path, ids: Mapping[str, int], size: int, missing: str, seed: int) -> tuple[HostArray, int]:
@@ -91,7 +91,7 @@ def _make(config: Config, corpora: Corpora) -> HostArray:
     size, seed = config.model.embedding_size, config.data.seed
     table, found = read_vectors(Path(asked.path), vocabulary, size, asked.missing, seed)
     lacking = len(vocabulary) - found
-    log.info("word vectors for %d of %d words; %d are out of vocabulary", found, len(vocabulary), lacking)
+    _log.info("word vectors for %d of %d words; %d are out of vocabulary", found, len(vocabulary), lacking)
     return table
 
 

@@ -27,28 +27,28 @@ class GridRun(NamedTuple):
         return [row["accuracy"] for row in self.epochs if (row["split"], row["epoch"]) == ("test", epoch)]
 
 
-def write(fields: tuple[str, ...], runs: list[GridRun], epochs: int, workdir: Path) -> str:
+def write_grid(fields: tuple[str, ...], runs: list[GridRun], epochs: int, workdir: Path) -> str:
     """Writes table, figures and pictures; returns the table."""
     by_values: dict[Values, list[GridRun]] = {}
     for run in runs:
         by_values.setdefault(run.values, []).append(run)
-    text = table(fields, by_values, epochs)
+    text = grid_table(fields, by_values, epochs)
     write_text(workdir / "table.md", text)
     write_text(workdir / "runs.csv", runs_csv(fields, runs))
     _picture(fields, by_values, epochs, workdir / "accuracy.png")
     for values, own in by_values.items():
         name = _spoken(values).replace("/", "_")
-        plots.epochs([{**row, "lane": 0} for row in own[0].curve], workdir / f"loss-{name}.png")
+        plots.draw_epochs([{**row, "lane": 0} for row in own[0].curve], workdir / f"loss-{name}.png")
     return text
 
 
-def table(fields: tuple[str, ...], by_values: dict[Values, list[GridRun]], epochs: int) -> str:
+def grid_table(fields: tuple[str, ...], by_values: dict[Values, list[GridRun]], epochs: int) -> str:
     """Markdown: epochs down, values across, test accuracy as mean ± standard deviation over the seeds."""
     name = _spoken(tuple(field.split(".")[-1].replace("_", " ") for field in fields))
-    lines = [f"| {' | '.join([name, *map(_spoken, by_values)])} |", "|" + "---|" * (len(by_values) + 1)]
+    rows = [[name, *map(_spoken, by_values)]]
     for epoch in range(1, epochs + 1):
-        lines.append(f"| {' | '.join([f'epoch {epoch}', *(_cell(runs, epoch) for runs in by_values.values())])} |")
-    return "\n".join(lines) + "\n"
+        rows.append([f"epoch {epoch}", *(_cell(runs, epoch) for runs in by_values.values())])
+    return tables.markdown(rows) + "\n"
 
 
 def _spoken(values: Values) -> str:

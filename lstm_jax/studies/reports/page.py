@@ -26,7 +26,7 @@ CAPTIONS = {
 PANELS = ("learning-curves", "learning-rate-sensitivity")  # pictures of many panels side by side
 
 
-def write(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
+def write_page(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
     """Writes the page.
 
     Args:

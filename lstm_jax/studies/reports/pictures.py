@@ -12,7 +12,7 @@ from lstm_jax.studies.results import Entry, Result
 from lstm_jax.studies.search import learning_rate_of
 
 OWN, OTHERS, MARK = "#1b6ca8", "#c9ced6", "#d95f02"
-COLUMNS = 4  # panels side by side
+PANELS_A_ROW = 4  # panels side by side
 
 
 def test_accuracy(result: Result, path: Path) -> None:
@@ -121,7 +121,7 @@ def profile(results: list[Result], path: Path) -> None:
 
 
 def _panels(count: int) -> tuple[Any, list[Any]]:
-    columns = min(COLUMNS, count)
+    columns = min(PANELS_A_ROW, count)
     rows = -(-count // columns)
     drawn, grid = plots.figure(2.6 * columns + 0.6, 2.1 * rows + 0.5, rows, columns, sharey=True, squeeze=False)
     panels = list(grid.flat)

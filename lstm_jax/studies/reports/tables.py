@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lstm_jax.reports.tables import markdown
 from lstm_jax.studies.results import Entry, Result
 from lstm_jax.studies.search import learning_rate_of
 from lstm_jax.studies.statistics import Pair
 
-LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
+OUTCOME_LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """What a reader sees and what a column is sorted by."""
 
     text: str
@@ -24,7 +25,7 @@ class Table(NamedTuple):
 
     caption: str
     columns: tuple[str, ...]
-    rows: list[list[Cell]]
+    rows: list[list[TableCell]]
 
 
 def ranking(result: Result) -> Table:
@@ -43,40 +44,40 @@ def ranking(result: Result) -> Table:
     return Table(caption, tuple(columns), [_ranked(entry, result) for entry in result.entries])
 
 
-def _ranked(entry: Entry, result: Result) -> list[Cell]:
+def _ranked(entry: Entry, result: Result) -> list[TableCell]:
     test, record = entry.test, result.record(entry.optimizer)
     decided = any(pair.outcome for pair in result.pairs)
     cells = [
-        Cell(entry.name, entry.optimizer),
-        Cell(f"{entry.learning_rate:g}" + ("", " ↑", " ↓")[entry.edge], entry.learning_rate),
-        Cell(f"{entry.best.accuracy:.2%}", entry.best.accuracy),
-        Cell(f"{test.mean:.2%} [{100 * test.low:.2f}, {100 * test.high:.2f}]", test.mean),
-        Cell("/".join(map(str, record)) if decided else "–", record[0] - record[2] if decided else 0.0),
+        TableCell(entry.name, entry.optimizer),
+        TableCell(f"{entry.learning_rate:g}" + ("", " ↑", " ↓")[entry.edge], entry.learning_rate),
+        TableCell(f"{entry.best.accuracy:.2%}", entry.best.accuracy),
+        TableCell(f"{test.mean:.2%} [{100 * test.low:.2f}, {100 * test.high:.2f}]", test.mean),
+        TableCell("/".join(map(str, record)) if decided else "–", record[0] - record[2] if decided else 0.0),
     ]
     if result.target:
         cells += [_to_target(entry, entry.steps, ",.0f"), _to_target(entry, entry.seconds, ",.1f")]
     cells += [
-        Cell(f"{entry.step_ms:.2f}", entry.step_ms),
+        TableCell(f"{entry.step_ms:.2f}", entry.step_ms),
         _width(entry, result.target),
-        Cell(f"{entry.diverged} of {len(entry.held_out)}" if entry.diverged else "–", entry.diverged),
+        TableCell(f"{entry.diverged} of {len(entry.held_out)}" if entry.diverged else "–", entry.diverged),
     ]
     return cells
 
 
-def _width(entry: Entry, target: float) -> Cell:
+def _width(entry: Entry, target: float) -> TableCell:
     """How far the learning rate may vary; nothing where not even the best setting learned the task."""
     width = entry.width()
     if width is None or entry.best.accuracy < target:
-        return Cell("–", 0.0)
-    return Cell(f"{'≥' if width.open else '×'} {width.factor:.3g}", width.factor)
+        return TableCell("–", 0.0)
+    return TableCell(f"{'≥' if width.open else '×'} {width.factor:.3g}", width.factor)
 
 
-def _to_target(entry: Entry, costs: list[float], form: str) -> Cell:
+def _to_target(entry: Entry, costs: list[float], form: str) -> TableCell:
     """The median over the seeds, and how many reached it where not all did."""
     median = float(np.median(costs))
     text = format(median, form) if math.isfinite(median) else "never" if not entry.reached else "–"
     some = f" ({entry.reached} of {len(costs)})" if 0 < entry.reached < len(costs) else ""
-    return Cell(text + some, median if math.isfinite(median) else 1e30)
+    return TableCell(text + some, median if math.isfinite(median) else 1e30)
 
 
 def outcomes(result: Result) -> Table:
@@ -84,8 +85,8 @@ def outcomes(result: Result) -> Table:
     names = [entry.optimizer for entry in result.entries]
     rows = []
     for n, name in enumerate(names):
-        letters = [Cell("" if other == name else LETTERS[result.outcome(name, other)]) for other in names]
-        rows.append([Cell(f"{n + 1} {name}", n), *letters])
+        letters = [TableCell("" if other == name else OUTCOME_LETTERS[result.outcome(name, other)]) for other in names]
+        rows.append([TableCell(f"{n + 1} {name}", n), *letters])
     caption = (
         "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs of the "
         "task, 5 %; = means no more than that the test saw no difference"
@@ -102,12 +103,12 @@ def pairs(result: Result) -> Table:
         columns,
         [
             [
-                Cell(pair.first, pair.first),
-                Cell(pair.second, pair.second),
-                Cell(_difference(pair), pair.difference.mean),
-                Cell(f"{pair.wilcoxon:.3g}", pair.wilcoxon),
-                Cell(f"{pair.bootstrap:.3g}", pair.bootstrap),
-                Cell(pair.outcome or "–", pair.outcome),
+                TableCell(pair.first, pair.first),
+                TableCell(pair.second, pair.second),
+                TableCell(_difference(pair), pair.difference.mean),
+                TableCell(f"{pair.wilcoxon:.3g}", pair.wilcoxon),
+                TableCell(f"{pair.bootstrap:.3g}", pair.bootstrap),
+                TableCell(pair.outcome or "–", pair.outcome),
             ]
             for pair in result.pairs
         ],
@@ -124,11 +125,11 @@ def tried(result: Result) -> Table:
     columns = ("optimizer", "setting", "validation", "seeds", "diverged")
     rows = [
         [
-            Cell(entry.optimizer, entry.optimizer),
-            Cell(", ".join(f"{name} {value:g}" for name, value in each.setting), learning_rate_of(each.setting)),
-            Cell(f"{each.accuracy:.2%}", each.accuracy),
-            Cell(str(len(each.runs)), len(each.runs)),
-            Cell(str(each.diverged or "–"), each.diverged),
+            TableCell(entry.optimizer, entry.optimizer),
+            TableCell(", ".join(f"{name} {value:g}" for name, value in each.setting), learning_rate_of(each.setting)),
+            TableCell(f"{each.accuracy:.2%}", each.accuracy),
+            TableCell(str(len(each.runs)), len(each.runs)),
+            TableCell(str(each.diverged or "–"), each.diverged),
         ]
         for entry in result.entries
         for each in entry.tried
@@ -136,14 +137,12 @@ def tried(result: Result) -> Table:
     return Table(f"{result.task}: what the search tried", columns, rows)
 
 
-def markdown(table: Table) -> str:
+def to_markdown(table: Table) -> str:
     """A Markdown table."""
-    lines = [f"| {' | '.join(table.columns)} |", "|" + "---|" * len(table.columns)]
-    lines += [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
-    return "\n".join(lines) + "\n"
+    return markdown([table.columns, *([cell.text for cell in row] for row in table.rows)]) + "\n"
 
 
-def latex(table: Table) -> str:
+def to_latex(table: Table) -> str:
     """A LaTeX table for the package booktabs."""
     lines = [
         r"\begin{table}",

@@ -11,10 +11,10 @@ from pyarrow import parquet
 
 from lstm_jax.files import write_bytes, write_text
 from lstm_jax.studies.reports import page, pictures, tables
-from lstm_jax.studies.results import Result, Row
+from lstm_jax.studies.results import Result, RunRow
 
 
-def everything(results: list[Result], rows: list[Row], workdir: Path) -> str:
+def everything(results: list[Result], rows: list[RunRow], workdir: Path) -> str:
     """Writes ``runs.csv``, ``curves.parquet``, ``table.md``, ``table.tex``, ``plots/`` and ``report.html``.
 
     Returns:
@@ -22,24 +22,24 @@ def everything(results: list[Result], rows: list[Row], workdir: Path) -> str:
     """
     names = list(dict.fromkeys(name for row in rows for name, _ in row.setting))
     write_text(workdir / "runs.csv", runs(rows, names))
-    write_bytes(workdir / "curves.parquet", curves(rows, names))
+    write_bytes(workdir / "curves.parquet", curves_parquet(rows, names))
     text = "\n".join(map(_section, results))
     write_text(workdir / "table.md", text)
-    write_text(workdir / "table.tex", "\n".join(tables.latex(tables.ranking(result)) for result in results))
-    page.write(results, _drawn(results, workdir / "plots"), workdir / "report.html")
+    write_text(workdir / "table.tex", "\n".join(tables.to_latex(tables.ranking(result)) for result in results))
+    page.write_page(results, _drawn(results, workdir / "plots"), workdir / "report.html")
     return text
 
 
 def _section(result: Result) -> str:
     ranking = tables.ranking(result)
-    parts = [ranking.caption + ".", tables.markdown(ranking), "\n".join(f"- {note}" for note in result.notes())]
+    parts = [ranking.caption + ".", tables.to_markdown(ranking), "\n".join(f"- {note}" for note in result.notes())]
     if any(pair.outcome for pair in result.pairs):
         outcomes = tables.outcomes(result)
-        parts += [outcomes.caption + ".", tables.markdown(outcomes)]
+        parts += [outcomes.caption + ".", tables.to_markdown(outcomes)]
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 
-def runs(rows: list[Row], names: list[str]) -> str:
+def runs(rows: list[RunRow], names: list[str]) -> str:
     """``runs.csv``: a row a run; seconds are those that the steps take by themselves, outside of lanes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -55,14 +55,14 @@ def runs(rows: list[Row], names: list[str]) -> str:
     return text.getvalue()
 
 
-def _identity(row: Row, names: list[str]) -> dict[str, Any]:
+def _identity(row: RunRow, names: list[str]) -> dict[str, Any]:
     """What tells a run from the others."""
     trial, setting = row.trial, dict(row.setting)
     own: dict[str, Any] = {"task": trial.task, "stage": trial.stage.name, "optimizer": trial.name}
     return own | {name: setting.get(name) for name in names} | {"seed": trial.seed}
 
 
-def curves(rows: list[Row], names: list[str]) -> bytes:
+def curves_parquet(rows: list[RunRow], names: list[str]) -> bytes:
     """``curves.parquet``: a row a line of a run's ``metrics.jsonl``, beside what tells the run."""
     kept = ("step", "epoch", "split", "loss", "accuracy")
     table = [_identity(row, names) | {name: point[name] for name in kept} for row in rows for point in row.curve]

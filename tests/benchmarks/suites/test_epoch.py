@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lstm_jax.benchmarks.implementations import EPOCHS, epoch_task
-from lstm_jax.benchmarks.implementations.ours_epoch import Service as Ours
+from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS, epoch_task
+from lstm_jax.benchmarks.implementations.ours_epoch import OurEpoch as Ours
 from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.suites import epoch
 from lstm_jax.config import Config, to_json
@@ -58,13 +58,13 @@ def torch_weights(network) -> dict[str, np.ndarray]:
 def test_losses_and_trained_weights_are_equal(config, tmp_path):
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)  # faster at this size beside JAX's threads
-    from lstm_jax.benchmarks.implementations.torch_epoch import Service as Theirs
+    from lstm_jax.benchmarks.implementations.torch_epoch import TorchEpoch as Theirs
 
     ours = Ours("ours")
     answer = ours.prepare(to_json(config), str(tmp_path), "end")
     assert answer["examples"] % config.train.batch_size, "no batch has empty rows"
     ours.epoch()
-    before, after = epoch_task.read(tmp_path).weights, ours.weights(ours.state)
+    before, after = epoch_task.read_task(tmp_path).weights, ours.weights(ours.state)
     moved = {path: np.abs(after[path] - before[path]).max() for path in after}
     assert min(moved.values()) > 1e-3
     for name in ("torch_bucketed", "torch_padded"):
@@ -81,13 +81,13 @@ def test_losses_and_trained_weights_are_equal(config, tmp_path):
 @pytest.mark.slow
 def test_pytorch_refuses_other_networks(tmp_path):
     pytest.importorskip("torch")
-    from lstm_jax.benchmarks.implementations.torch_network import Network
+    from lstm_jax.benchmarks.implementations.torch_network import TorchNetwork
 
     for path, value in (("layers", 2), ("head", (5,)), ("pooling", "mean"), ("train_embedding", False)):
         config = article()
         setattr(config.model, path, value)
         with pytest.raises(NotImplementedError, match="only the networks of"):
-            Network(config.model, {}, 1, {})
+            TorchNetwork(config.model, {}, 1, {})
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_ours_trains_within_the_clock_without_compiling_and_writes_the_task(tmp_
     seconds = ours.epoch()
     assert ours.loop.program.compile_seconds == answer["compile_seconds"], "something was compiled within the clock"
     assert 0 < seconds["train_seconds"] < seconds["epoch_seconds"]
-    task = epoch_task.read(tmp_path)
+    task = epoch_task.read_task(tmp_path)
     assert (task.padding, task.config.model.segment) == ("front", 7)
     assert len(task.factors) == len(task.batches["train"].lengths) == answer["steps"] == 3
     assert (task.batches["test"].examples >= 0).sum() == ours.evaluate()["examples"]
@@ -131,16 +131,16 @@ class FakeWorker:
 
 
 def measured(monkeypatch, **workers: FakeWorker) -> dict[str, Measurement]:
-    everyone = {"ours": FakeWorker(2.0)} | {name: FakeWorker(6.0) for name in list(EPOCHS)[1:]} | workers
+    everyone = {"ours": FakeWorker(2.0)} | {name: FakeWorker(6.0) for name in list(EPOCH_IMPLEMENTATIONS)[1:]} | workers
     monkeypatch.setattr(epoch, "epoch_worker", everyone.__getitem__)
-    return {each.implementation: each for each in epoch.measure("tiny", recipe(), "end", 2)}
+    return {each.implementation: each for each in epoch.measure_epoch("tiny", recipe(), "end", 2)}
 
 
 def test_all_take_turns_and_the_slowest_makes_one_round(monkeypatch):
     found = measured(monkeypatch)
-    assert list(found) == list(EPOCHS)
+    assert list(found) == list(EPOCH_IMPLEMENTATIONS)
     assert [len(each.rounds) for each in found.values()] == [2, 2, 2, 1]
-    title, _, ours, bucketed, _, padded = epoch.tables(list(found.values())).splitlines()
+    title, _, ours, bucketed, _, padded = epoch.epoch_tables(list(found.values())).splitlines()
     assert title.startswith("| tiny, an epoch of 30 examples in 3 steps |")
     assert ours == "| ours | 2.0 | 15 | × 1.00 | 3.0 | 50.00% | 2 |"
     assert bucketed == "| torch_bucketed | 6.0 | 5 | × 3.00 | 7.0 | 50.00% | 2 |"
@@ -155,7 +155,7 @@ def test_another_loss_is_refused_and_failures_stop_no_others(monkeypatch):
     assert other.asked == ["prepare"]
     assert found["torch_padded"].error == "failed to epoch"
     assert found["torch_bucketed_malloc"].seconds == 6.0
-    assert "| torch_padded | failed to epoch | – |" in epoch.tables(list(found.values()))
+    assert "| torch_padded | failed to epoch | – |" in epoch.epoch_tables(list(found.values()))
 
 
 def test_without_ours_nothing_is_trained(monkeypatch):

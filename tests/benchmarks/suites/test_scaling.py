@@ -9,7 +9,7 @@ from configs import floydhub_amazon
 from lstm_jax.benchmarks import harness
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import Device, Measurement
-from lstm_jax.benchmarks.record import Record, read
+from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.benchmarks.suites import lanes, scaling, text
 from lstm_jax.benchmarks.suites.scaling import FIRST, FORWARD, PREPARE, STEP, TRAIN
 from lstm_jax.benchmarks.suites.start import Start
@@ -40,7 +40,7 @@ def test_exponent(power):
 
 
 def test_tables_and_picture(tmp_path):
-    of_t, of_reviews = scaling.tables(FOUND).split("\n\n")
+    of_t, of_reviews = scaling.scaling_tables(FOUND).split("\n\n")
     assert of_t.splitlines() == [
         "| T | train, ms | peak memory, GiB | forward, ms | peak memory, GiB |",
         "|---|---|---|---|---|",
@@ -51,7 +51,7 @@ def test_tables_and_picture(tmp_path):
     ]
     rows = of_reviews.splitlines()[2:]
     assert rows == ["| 1,000 | out of memory | – |", "| 2,000 | 0.25 | 0.50 |", "| exponent | – |  |"]
-    scaling.picture(FOUND, tmp_path / "scaling.png")
+    scaling.draw_scaling(FOUND, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").stat().st_size > 0
 
 
@@ -65,11 +65,11 @@ def test_all_reviews_of_a_file_are_read(tmp_path):
 @pytest.mark.slow
 def test_all_axes_are_measured(tmp_path, monkeypatch):
     for module, name, value in (
-        (scaling, "CASES", tuple(Case(f"T {n}", 2, n, 3, 4) for n in (4, 8))),
+        (scaling, "SIZES", tuple(Case(f"T {n}", 2, n, 3, 4) for n in (4, 8))),
         (harness, "MOST_ROUNDS", 2),
         (harness, "LEAST_ROUNDS", 1),
         (harness, "TURN_SECONDS", 1e-3),
-        (scaling, "LANES", (1, 2)),
+        (scaling, "LANE_COUNTS", (1, 2)),
         (lanes, "STEP_ROUNDS", 2),
         (scaling, "PARTS", (1,)),
         (text, "WORDS", 2000),
@@ -83,9 +83,9 @@ def test_all_axes_are_measured(tmp_path, monkeypatch):
         return Start(1.0, {}, 2**30)
 
     monkeypatch.setattr(scaling.start, "first_step", first_step)
-    made = scaling.measure(Device("2 × cpu", "cpu"), 800, tmp_path)
+    made = scaling.measure_scaling(Device("2 × cpu", "cpu"), 800, tmp_path)
     found = Record("the command", "today", "2 × cpu", {}, None).collect(made, tmp_path / "scaling.json")
-    assert read(tmp_path / "scaling.json") == found
+    assert read_record(tmp_path / "scaling.json") == found
     assert json.loads((tmp_path / "scaling.json").read_text())["command"] == "the command"
     expected = {(f"T {n}", pass_) for n in (4, 8) for pass_ in (TRAIN, FORWARD)}
     expected |= {("lanes 1", STEP), ("lanes 2", STEP), ("reviews 800", PREPARE), ("reviews 800", FIRST)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs.studies import systems
-from lstm_jax.benchmarks.record import Record, read
+from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.benchmarks.suites import start
 from lstm_jax.benchmarks.suites.start import STAGES, Start
 from lstm_jax.benchmarks.worker import ROOT
@@ -57,12 +57,12 @@ def test_a_failure_stops_no_other_config_and_stands_in_the_table(tmp_path, monke
         return Start(own, dict.fromkeys(STAGES, own / 5), int(own * 2**30))
 
     monkeypatch.setattr(start, "first_step", first_step)
-    made = start.measure({"one": [], "two": ["broken"], "three": []}, tmp_path)
+    made = start.measure_starts({"one": [], "two": ["broken"], "three": []}, tmp_path)
     record = Record("the command", "today", "2 × cpu", {}, None).collect(made, tmp_path / "start.json")
-    assert read(tmp_path / "start.json") == record
+    assert read_record(tmp_path / "start.json") == record
     warm = json.loads((tmp_path / "start.json").read_text())["measurements"][1]
     assert warm["rounds"] == [2000.0, 4000.0, 3000.0]
-    _, _, one, two, three = start.table(record.measurements).splitlines()
+    _, _, one, two, three = start.starts_table(record.measurements).splitlines()
     assert one == "| one | 9.0 | 3.0 [2.0, 4.0] | 0.6 | 0.6 | 0.6 | 0.6 | 0.6 | 3.00 |"
     assert two.startswith("| two | it ended | – |")
     assert three.count("|") == two.count("|") == one.count("|")

@@ -27,7 +27,7 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
     config = Config()
     config.data.source, config.data.path, config.data.tokens.words = "amazon_polarity", str(file), "treebank"
-    answer = text.Service("ours").prepare(to_json(config), str(tmp_path / "cache"))
+    answer = text.Preparation("ours").prepare(to_json(config), str(tmp_path / "cache"))
     assert list(answer["seconds"]) == ["reading", "tokenising"]
     assert min(answer["seconds"].values()) > 0
     assert answer["peak_bytes"] > 2**20
@@ -37,7 +37,7 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
 def test_the_table():
     made = Measurement("text", "reviews 600", "ours", "preparing", details={"reading": 2.0, "tokenising": 1.0})
     made = made.timed([[3.0]])._replace(peak_bytes=2**29)
-    table, peak = text.table(made, 600).split("\n\n")
+    table, peak = text.preparation_table(made, 600).split("\n\n")
     assert table.splitlines()[2:] == ["| reading | 2.0 | 300 |", "| tokenising | 1.0 | 600 |", "| all | 3.0 | 200 |"]
     assert "0.50 GiB" in peak
-    assert text.table(made._replace(error="no memory"), 600) == "reviews 600: no memory"
+    assert text.preparation_table(made._replace(error="no memory"), 600) == "reviews 600: no memory"

@@ -44,7 +44,7 @@ def test_an_implementation_is_chosen_only_if_it_saves_something():
 
 def test_auto_reads_what_is_written_and_other_backends_stay(choices):
     choices.write_text(json.dumps({"tpu": {"sizes": {"float32": [[1, 2, 3, "scan", 0, False]]}}, "cpu": {"sizes": {}}}))
-    tune.write(FOUND, {"command": "the command"}, choices)
+    tune.write_choices(FOUND, {"command": "the command"}, choices)
     assert len(choices.read_text().splitlines()) < 45
     assert '[1, 2, 3, "scan", 0, false]' in choices.read_text()
     assert json.loads(choices.read_text())["cpu"]["command"] == "the command"
@@ -70,17 +70,23 @@ def test_a_product_a_gate_is_preferred_where_one_product_would_be_shared_among_t
 
 @pytest.mark.slow
 def test_all_implementations_are_measured_at_all_sizes(monkeypatch):
-    for name, value in (("BATCHES", (2,)), ("WIDTHS", ((3, 4),)), ("STEPS", 5), ("TURN_SECONDS", 0.001), ("ROUNDS", 2)):
+    for name, value in (
+        ("BATCHES", (2,)),
+        ("WIDTHS", ((3, 4),)),
+        ("TUNING_STEPS", 5),
+        ("TUNING_SECONDS", 0.001),
+        ("TUNING_ROUNDS", 2),
+    ):
         monkeypatch.setattr(tune, name, value)
     monkeypatch.setattr(tune, "BLOCKED", (SCAN,))
     monkeypatch.setattr(tune, "GATEWISE", GATEWISE)
-    found = list(tune.measure())
+    found = list(tune.measure_choices())
     assert [(each.dtype, *each.details.values()) for each in found] == [
         ("float32", 2, 3, 4, SCAN),
         ("float32", 2, 3, 4, GATEWISE),
         ("bfloat16", 2, 3, 4, SCAN),
     ]
     assert all(each.median_ms > 0 for each in found)
-    lines = tune.table(found).splitlines()
+    lines = tune.choices_table(found).splitlines()
     assert len(lines) == 4
     assert all(line.count("**") == 2 for line in lines[2:])

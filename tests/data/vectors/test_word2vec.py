@@ -65,7 +65,7 @@ def test_vectors_are_learned_once(vectors, monkeypatch):
 
 
 def test_sentences_hold_all_words_of_a_review(monkeypatch):
-    monkeypatch.setattr(word2vec, "LONGEST", 3)
+    monkeypatch.setattr(word2vec, "LONGEST_SENTENCE", 3)
     flat = corpus.from_ids([[2, 3, UNKNOWN, 4, 5, 6, 7, 8], [PAD, UNKNOWN], [9]])
     sentences = word2vec._Sentences(flat, FIRST)
     for _ in range(2):
