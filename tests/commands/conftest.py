@@ -44,7 +44,7 @@ def undone(monkeypatch):
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Runs a command of the repository in this process, or ``cli.run_command`` with a main function of the test's own."""
+    """Runs a command in this process, or ``cli.run_command`` with a main function of the test's own."""
 
     def call(name: str, *arguments: object, main=None) -> Ended:
         known = set(flags.FLAGS)

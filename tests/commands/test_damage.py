@@ -114,6 +114,7 @@ def small_disk(tmp_path):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_disk_really_full(command, tmp_path, small_disk):
     disk = small_disk(100_000)
     wide = (*TINY, "--config.model.embedding_size=512")

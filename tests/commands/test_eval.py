@@ -71,6 +71,7 @@ def table(out: str) -> dict[str, str]:
     return dict(re.findall(r"^(accuracy .*?)  +(\S+)$", out, re.MULTILINE))
 
 
+@pytest.mark.slow
 def test_evaluation_beside_what_was_published_and_all_baselines(command, trained, tmp_path):
     pytest.importorskip("sklearn")
     path = shutil.copytree(trained, tmp_path / "run")
@@ -103,6 +104,7 @@ def test_linear_without_scikit_learn(command, trained, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_every_epoch(command, trained, tmp_path):
     ended = command("eval", f"--workdir={trained}", "--every_epoch")
     assert (ended.code, ended.out) == (1, "")

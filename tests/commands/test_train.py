@@ -39,6 +39,7 @@ def test_bad_reviews(command, tmp_path, name, content, message):
     assert not (tmp_path / "run" / "config.json").exists()  # so that the mended command may use the folder
 
 
+@pytest.mark.slow
 def test_odd_reviews_train(command, tmp_path):
     """A text of 1 MB, emoji and NUL are reviews like others; a row that is not UTF-8 is left out on request."""
     odd = [{"text": "nul \0 and 😀", "label": 1}, *ROWS]

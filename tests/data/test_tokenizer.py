@@ -148,6 +148,7 @@ def test_layout_of_keras():
 
 
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
+@pytest.mark.slow
 def test_keras_vocabulary_of_real_reviews():
     """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
     imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))

@@ -106,9 +106,11 @@ def test_the_picture_of_a_review_is_drawn(trained):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"model__pooling": "max", "model__segment": 3},
+        pytest.param({"model__pooling": "max", "model__segment": 3}, marks=pytest.mark.slow),
         {"model__pooling": "mean", "model__train_embedding": False, "ensemble": 2},
-        {"model__pooling": "last", "model__bidirectional": True, "model__layers": 2},
+        pytest.param(
+            {"model__pooling": "last", "model__bidirectional": True, "model__layers": 2}, marks=pytest.mark.slow
+        ),
         {"model__pooling": "every", "model__output": "sigmoid"},
     ],
     ids=["segments", "ensemble", "both directions", "every"],

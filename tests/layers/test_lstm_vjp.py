@@ -32,6 +32,7 @@ COMPOSED = {
     "tower": lambda one: stack([bidirectional(one(False), one(True))] * 2, dropout=0.5, residual=True),
     "segments": lambda one: segmented(stack([one(False), one(True)]), 4),
 }
+QUICK = ("forward", "backward")
 some_lengths = st.lists(st.integers(0, T), min_size=B, max_size=B).map(np.array)
 
 
@@ -55,7 +56,9 @@ def made(composition: str):
     return params, randomised(state, 2), *compiled
 
 
-@pytest.mark.parametrize("composition", COMPOSED)
+@pytest.mark.parametrize(
+    "composition", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in COMPOSED]
+)
 @given(lengths=some_lengths)
 def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
     params, state, by_autodiff, *custom = made(composition)

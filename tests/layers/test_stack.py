@@ -53,6 +53,7 @@ def test_stack_feeds_each_layer_to_the_next(residual):
 
 
 @given(lengths=st.lists(st.integers(0, T), min_size=B, max_size=B).map(np.array))
+@pytest.mark.slow
 def test_segmented_equals_its_layer_on_each_segment(lengths):
     params, alone = made("stack")
     x = random(15, T, B, D)

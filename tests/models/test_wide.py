@@ -66,6 +66,7 @@ def test_weights_begin_at_zero() -> None:
     assert all(not leaf.any() for leaf in jax.tree.leaves(variables))
 
 
+@pytest.mark.slow
 def test_dropout_keeps_the_mean_and_belongs_to_rows(reviews) -> None:
     tokens, lengths, variables = reviews
     plain = part().apply(variables, tokens, lengths, None, 0.0)

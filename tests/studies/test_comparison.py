@@ -63,7 +63,7 @@ def test_curves_hold_every_lane(finished):
         assert row["steps_to_target"] == (str(reached.min()) if len(reached) else "")
 
 
-@pytest.mark.parametrize("number", [0, pytest.param(9, marks=pytest.mark.slow), 13])
+@pytest.mark.parametrize("number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (9, 13))])
 def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_path):
     row = rows_of(finished)[number]
     setting = (("learning_rate", float(row["learning_rate"])),)
@@ -121,6 +121,7 @@ def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     assert {row["learning_rate"] for row in rows_of(tmp_path) if row["stage"] == "held_out"} == {"0.1"}
 
 
+@pytest.mark.slow
 def test_a_target_that_no_run_reaches_is_told(tmp_path):
     study = Comparison({"tiny": tiny_task(0.999)}, ("sgd",), search=Search(points=1), seeds=1, held_out_seeds=2)
     assert "No run reached the target of 99.90% on validation (the best reached " in study.run(tmp_path)

@@ -86,6 +86,7 @@ def interrupt(study, folder, monkeypatch):
             study.run(folder)
 
 
+@pytest.mark.slow
 def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
     lines = (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder,) = copied.glob("lanes/tiny/adam/held_out-*")
@@ -143,6 +144,7 @@ def test_listed_rates_are_not_extended(tmp_path):
     assert len(rows_of(tmp_path)) == 2 + 2
 
 
+@pytest.mark.slow
 def test_runs_whose_folders_are_gone_are_made_again(copied):
     before = without_times(copied)
     shutil.rmtree(copied / "lanes" / "tiny" / "sgd")

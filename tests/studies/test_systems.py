@@ -61,6 +61,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     assert study().run(tmp_path) == table
 
 
+@pytest.mark.slow
 def test_a_long_system_has_one_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(systems, "SHORT", 0.0)
     table = Systems((System("Z", "tiny", "generated", {"faithful": tiny()}),)).run(tmp_path)

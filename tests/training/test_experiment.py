@@ -50,6 +50,7 @@ def test_a_step_of_sgd_is_the_gradient_of_the_mean_loss():
     assert metrics["tokens"] == batch.lengths.sum()
 
 
+@pytest.mark.slow
 def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
     stepped = []
     for implementation in ("scan", "custom_vjp"):
@@ -106,6 +107,7 @@ def test_schedules_pass_through_these_points(name, warmup, expected):
     assert max(float(factor(step)) for step in range(100)) <= 1.0 + 1e-6
 
 
+@pytest.mark.slow
 def test_the_average_follows_the_weights_and_is_what_is_evaluated():
     config = tiny_config(optimizer__ema=0.5, optimizer__name="sgd", optimizer__learning_rate=0.5)
     _, run = make(config)

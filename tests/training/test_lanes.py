@@ -56,6 +56,7 @@ def test_lanes_of_different_hyper_parameters_differ(together):
     assert len(np.unique(losses[:, -1])) == len(LANES)
 
 
+@pytest.mark.slow
 def test_sharing_a_batch_over_devices_changes_nothing():
     alone, state_alone = train(LANES[:1], SEEDS[:1], devices=1)
     shared, state_shared = train(LANES[:1], SEEDS[:1], devices=2)

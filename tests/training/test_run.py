@@ -109,6 +109,7 @@ def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path,
     assert_same_run(finished[0], tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, caplog):
     run.train_lanes(tiny_config(), tmp_path)
     (tmp_path / "summary.json").unlink()
@@ -240,6 +241,7 @@ def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
         run.check_finished(summary, tmp_path)
 
 
+@pytest.mark.slow
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     config = tiny_config(optimizer__learning_rate=1e-12, train__epochs=9, train__patience=2)
     summary = run.train_lanes(config, tmp_path)
@@ -251,6 +253,7 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     assert timeless(tmp_path) == rows
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
     summary = run.train_lanes(config, tmp_path)
