@@ -69,11 +69,16 @@ class Recurrent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Inputs, lengths: Lengths, key: ExampleKeys | None, dropout: Scalar | float
+        self,
+        x: Inputs,
+        lengths: Lengths,
+        key: ExampleKeys | None,
+        dropout: Scalar | float,
+        state: State | None = None,
     ) -> tuple[Outputs, State]:
         layer = recurrent_layers(self.config, dropout)
         params = self.param("cells", lambda init_key: layer.init(init_key, x.shape[-1]))
-        return layer.apply(params, x, lengths, key)
+        return layer.apply(params, x, lengths, key, state)
 
 
 class TextClassifier(nn.Module):
@@ -132,10 +137,18 @@ class TextClassifier(nn.Module):
         return x if drops is None else feature_dropout(drops, x, rate)
 
     def encode(
-        self, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
+        self,
+        x: Inputs,
+        lengths: Lengths,
+        key: ExampleKeys | None = None,
+        rates: DropoutRates | None = None,
+        state: State | None = None,
     ) -> tuple[Outputs, State]:
-        """The layers' outputs ``[T, B, H]`` for embedded tokens, and their final state."""
-        return self.layers(x, lengths, *self._dropout("layers", 2, key, rates))
+        """The layers' outputs ``[T, B, H]`` for embedded tokens, and their final state.
+
+        ``state`` is the final state of an earlier part of the same sequences; without it the layers start from zeros.
+        """
+        return self.layers(x, lengths, *self._dropout("layers", 2, key, rates), state)
 
     def classify(
         self,
@@ -205,9 +218,11 @@ class Network(NamedTuple):
         """The embedded tokens ``[T, B, D]`` of a batch."""
         return self._apply("embed", params, batch.tokens, keys, self.rates)
 
-    def encode(self, params: Params, x: Inputs, batch: Batch, keys: ExampleKeys | None = None) -> tuple[Outputs, State]:
-        """The layers' outputs and final state for embedded tokens."""
-        return self._apply("encode", params, x, batch.lengths, keys, self.rates)
+    def encode(
+        self, params: Params, x: Inputs, batch: Batch, keys: ExampleKeys | None = None, state: State | None = None
+    ) -> tuple[Outputs, State]:
+        """The layers' outputs and final state for embedded tokens, from a state or from zeros."""
+        return self._apply("encode", params, x, batch.lengths, keys, self.rates, state)
 
     def classify(self, params: Params, y: Outputs, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits from the layers' outputs."""

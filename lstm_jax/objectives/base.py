@@ -1,14 +1,20 @@
 """The Objective contract: what a training step minimises, and from which streams of batches."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 
 from lstm_jax.data.batching import Batch
+from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import Network
-from lstm_jax.registry import OBJECTIVES
+from lstm_jax.registry import OBJECTIVES, nearest
 from lstm_jax.types import ExampleKeys, Key, Params, Scalar
 
 LABELLED = "labelled"  # The stream of labelled training examples.
+STREAMS = (LABELLED,)
+COUNTED = ("loss", "correct", "examples", "tokens")  # The sums that every objective returns.
 
 Sums = dict[str, Scalar]  # Sums and counts over examples by name; those of two batches add up.
 Loss = Callable[
@@ -30,7 +36,8 @@ class Objective(NamedTuple):
       loss: ``(network, params, batches, keys, hparams) -> (loss, sums)``. ``params`` holds the network's variables
         ``params`` and ``frozen``, and the objective's ``own``. ``batches`` and ``keys`` are by stream, with one key
         for each example. The loss is this device's part: its sum over the batch divided by ``batch.total``, the number
-        of examples on all devices. ``sums`` are unnormalised sums and counts, ``loss`` among them in nats.
+        of examples on all devices. ``sums`` are unnormalised sums and counts: ``loss`` in nats, ``correct``,
+        ``examples``, ``tokens``, and any others.
       hparams: Default values of its hyper-parameters by name. All are traced.
       streams: The streams that it draws batches from.
       init: ``(key) -> own parameters``, which are trained with the network's.
@@ -40,6 +47,24 @@ class Objective(NamedTuple):
     hparams: dict[str, float]
     streams: tuple[str, ...] = (LABELLED,)
     init: Callable[[Key], Params] = no_params
+
+
+def checked_result(name: str, result: Any) -> tuple[Scalar, Sums]:
+    """What an objective returned, held against the contract while the step is traced.
+
+    Raises:
+      TypeError: It is not ``(loss, sums)`` with a scalar loss, or a sum that every objective returns is missing.
+    """
+    wanted = f"the objective {name!r} must return (loss, sums), a scalar and a dict with {', '.join(COUNTED)}"
+    if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
+        raise TypeError(f"{wanted}; it returned {jax.tree.map(jnp.shape, result)}")
+    loss, sums = result
+    shapes = {each: jnp.shape(value) for each, value in {"the loss": loss, **sums}.items() if jnp.shape(value)}
+    if shapes:
+        raise TypeError(f"{wanted}, all of them scalars; found the shapes {shapes}")
+    if missing := [each for each in COUNTED if each not in sums]:
+        raise TypeError(f"{wanted}; {', '.join(missing)} is missing")
+    return loss, dict(sums)
 
 
 def register(
@@ -55,6 +80,9 @@ def register(
       **hparams: Default values of its hyper-parameters; ``weight`` is every objective's and not among them.
 
     Raises:
-      ConfigError: The name is taken.
+      ConfigError: The name is taken, or there is no such stream.
     """
+    for stream in streams:
+        if stream not in STREAMS:
+            raise ConfigError(f"the objective {name!r} draws from {stream!r}; {nearest(stream, STREAMS)}")
     OBJECTIVES.register(name, Objective(loss, hparams, streams, init))

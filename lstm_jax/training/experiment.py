@@ -13,7 +13,7 @@ from lstm_jax import optimizers
 from lstm_jax.config import Config
 from lstm_jax.data.batching import Batch
 from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
-from lstm_jax.objectives.base import LABELLED, Objective, Sums
+from lstm_jax.objectives.base import LABELLED, Objective, Sums, checked_result
 from lstm_jax.objectives.classification import classified, cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer
@@ -106,26 +106,12 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             finite=jnp.ones((), bool),
         )
 
-    def loss_of(state: TrainState, batches: Mapping[str, Batch], params: Params) -> tuple[Scalar, Sums]:
-        """This device's part of the weighed loss, and the sums over its examples."""
-        rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
-        keys = {stream: example_keys(state, batch) for stream, batch in batches.items()}
-        own = params.get("objectives", {})
-        network = Network(model, rates)
-        found = {}
-        for name, objective in objectives.items():
-            variables = {"params": network_params(params), "frozen": state.frozen, "own": own.get(name, {})}
-            hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
-            found[name] = objective.loss(network, variables, batches, keys, hparams)
-        weights = {name: state.hparams[f"objectives.{name}.weight"] for name in found}
-        return weighed(weights, found)
-
     def step(state: TrainState, batches: Mapping[str, Batch]) -> tuple[TrainState, Sums]:
         batches = {
             stream: batch._replace(total=jnp.maximum(over_devices(jnp.sum(batch.weights)), 1.0))
             for stream, batch in batches.items()
         }
-        loss = lambda params: loss_of(state, batches, params)
+        loss = functools.partial(weighed_loss, model, objectives, state, batches)
         gradient, sums = over_devices(jax.grad(loss, has_aux=True)(state.params))
         finite = state.finite & jnp.isfinite(sums["loss"]) & jnp.isfinite(optax.tree.norm(gradient))
         updates, opt_state = optimizer(config.optimizer, state.hparams, total_steps).update(
@@ -138,18 +124,15 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             total=over_devices,
         )
         finite &= jnp.isfinite(optax.tree.norm(updates))  # A finite gradient can still overflow in the update.
-        sums["loss"] = jnp.where(finite, sums["loss"], jnp.nan)
+        sums = {
+            name: jnp.where(finite, total, jnp.nan) if name.startswith("loss") else total
+            for name, total in sums.items()
+        }
         params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)
         average = moving_average(state, params) if config.optimizer.ema else ()
         return state._replace(
             step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite
         ), sums
-
-    def moving_average(state: TrainState, params: Params) -> Params:
-        # A young average forgets faster, so that it does not remember the first weights.
-        young = (1.0 + state.step) / (10.0 + state.step)
-        decay = jnp.minimum(state.hparams["optimizer.ema"], young)
-        return jax.tree.map(lambda a, p: a + (1.0 - decay) * (p - a), state.average, params)
 
     def decided(variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
         own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
@@ -162,6 +145,33 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
         return jax.nn.softmax(decided(variables, batch)[1], axis=-1)
 
     return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
+
+
+def weighed_loss(
+    model: TextClassifier,
+    objectives: Mapping[str, Objective],
+    state: TrainState,
+    batches: Mapping[str, Batch],
+    params: Params,
+) -> tuple[Scalar, Sums]:
+    """This device's part of the weighed loss of all objectives, and the sums over its examples."""
+    rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
+    keys = {stream: example_keys(state, batch) for stream, batch in batches.items()}
+    own, network = params.get("objectives", {}), Network(model, rates)
+    found = {}
+    for name, objective in objectives.items():
+        variables = {"params": network_params(params), "frozen": state.frozen, "own": own.get(name, {})}
+        hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
+        found[name] = checked_result(name, objective.loss(network, variables, batches, keys, hparams))
+    return weighed({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
+
+
+def moving_average(state: TrainState, params: Params) -> Params:
+    """The average of the trained weights after a step that led to ``params``."""
+    # A young average forgets faster, so that it does not remember the first weights.
+    young = (1.0 + state.step) / (10.0 + state.step)
+    decay = jnp.minimum(state.hparams["optimizer.ema"], young)
+    return jax.tree.map(lambda a, p: a + (1.0 - decay) * (p - a), state.average, params)
 
 
 def first_weights(model: TextClassifier, objectives: Mapping[str, Objective], seed: Scalar | int) -> Params:

@@ -21,10 +21,10 @@ RAGGED = Case("ragged", 4, 7, 3, 5, layers=2, directions=2, ragged=True)
 
 
 def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.ndarray]:
-    module = LAYER_IMPLEMENTATIONS[name].module
+    module = LAYER_IMPLEMENTATIONS[name].builds.partition(":")[0]
     if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
         pytest.skip(f"{module} is not installed")
-    build = importlib.import_module(f"lstm_jax.benchmarks.implementations.{module}").build
+    build = LAYER_IMPLEMENTATIONS[name].load()
     problem = draw_problem(case)
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
     problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))

@@ -356,3 +356,14 @@ def test_the_linear_part_is_added_to_the_logits(fields):
     both, network = (np.asarray(jax.jit(model.apply)(v, tokens, lengths)) for v in (variables, beside))
     assert_close((both - network)[..., -alone.shape[-1] :], alone, atol=1e-5)
     assert difference(alone, 0 * alone) > 0.1
+
+
+def test_a_sequence_encoded_in_two_parts_gives_what_the_whole_gives():
+    model = model_of(layer="lstm")
+    variables, x = jax.tree.map(jnp.asarray, random_variables(model)), random(3, T, B, D)
+    encode = jax.jit(lambda x, lengths, state=None: model.apply(variables, x, lengths, state=state, method="encode"))
+    whole, end = encode(x, LENGTHS)
+    first, state = encode(x[:3], np.minimum(LENGTHS, 3))
+    second, last = encode(x[3:], np.maximum(LENGTHS - 3, 0), state)
+    assert_close(jnp.concatenate([first, second]), whole)
+    assert_close(last, end)

@@ -8,6 +8,7 @@ import pytest
 from lstm_jax import objectives
 from lstm_jax.config import Config, hparams
 from lstm_jax.data.batching import gather
+from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import Network, TextClassifier
 from lstm_jax.objectives.adversarial import worst_noise
 from lstm_jax.objectives.label_smoothing import smoothed_cross_entropy
@@ -130,6 +131,50 @@ def test_parameters_of_an_objectives_own_are_trained_and_evaluation_does_without
         assert np.isfinite(run.evaluate(evaluated_variables(after), batch())["loss"])
     finally:
         OBJECTIVES.unregister("with_an_offset")
+
+
+def broken(change):
+    def loss(network, params, batches, keys, hparams):
+        return change(*OBJECTIVES["classification"].loss(network, params, batches, keys, hparams))
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value, sums: value, "must return"),
+        (lambda value, sums: (value, [sums["loss"]]), "must return"),
+        (lambda value, sums: (value[None], sums), "'the loss': (1,)"),
+        (lambda value, sums: (value, {**sums, "correct": jnp.ones(B)}), "'correct': (8,)"),
+        (lambda value, sums: (value, {"loss": value}), "correct, examples, tokens is missing"),
+        (lambda value, sums: (value, {}), "loss, correct, examples, tokens is missing"),
+    ],
+)
+def test_an_objective_that_breaks_the_contract_is_named(change, said):
+    objectives.register("broken", broken(change))
+    try:
+        _, run, state = made(objectives={"broken": {"weight": 1.0}})
+        with pytest.raises(TypeError, match="'broken'") as raised:
+            jax.eval_shape(run.step, state, {"labelled": batch()})
+        assert said in str(raised.value)
+    finally:
+        OBJECTIVES.unregister("broken")
+
+
+def test_an_unknown_stream_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'labelled'"):
+        objectives.register("adrift", OBJECTIVES["classification"].loss, streams=("labeled",))
+
+
+def test_every_loss_is_nan_after_a_step_that_is_not_finite():
+    _, run, state = made(objectives={"classification": {"weight": 1.0}, "label_smoothing": {"weight": 1.0}})
+    spoilt = state._replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
+    _, sums = jax.jit(run.step)(spoilt, {"labelled": batch()})
+    _, later = jax.jit(run.step)(state._replace(finite=jnp.asarray(False)), {"labelled": batch()})
+    for found in (sums, later):
+        assert all(np.isnan(found[name]) for name in ("loss", "loss/classification", "loss/label_smoothing"))
+        assert found["examples"] == 6
 
 
 def test_the_default_config_minimises_classification_alone():

@@ -4,8 +4,9 @@ A module is imported only in the process that measures it. Layers are built by a
 :mod:`~lstm_jax.benchmarks.implementations.problem`.
 """
 
+import importlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Process(NamedTuple):
@@ -13,6 +14,11 @@ class Process(NamedTuple):
 
     builds: str  # What the process runs: a module of this package and a name in it.
     environment: Mapping[str, str] = {}  # variables that its process has beyond ours
+
+    def load(self) -> Any:
+        """Imports the module and returns what the name stands for."""
+        module, _, name = self.builds.partition(":")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
 # glibc hands large freed arrays back to Linux, and the next call faults their pages in again. Here it keeps them.

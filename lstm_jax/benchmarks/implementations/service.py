@@ -1,6 +1,5 @@
 """The process of one implementation of LSTM layers: it makes a case ready and times it when asked."""
 
-import importlib
 import time
 from typing import Any
 
@@ -26,8 +25,7 @@ class LayerService:
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and all cores."""
-        module, _, build = LAYER_IMPLEMENTATIONS[self._name].builds.partition(":")
-        self._build = getattr(importlib.import_module(f"{__package__}.{module}"), build)
+        self._build = LAYER_IMPLEMENTATIONS[self._name].load()
         return {}
 
     def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
