@@ -1,7 +1,7 @@
-"""Timing in turn.
+"""Timing of cases in turn.
 
-The speed of a machine drifts. Cases that take turns within a round, in an order drawn anew for each round, meet the
-same slow minutes, so that the ratio of two cases within a round is steadier than the time of either.
+The speed of a machine drifts. Within a round, all cases run one after another in random order, so slow periods affect
+all of them alike. The ratio of two cases within a round is therefore steadier than the time of either.
 """
 
 import time
@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import numpy as np
 
-PAUSE_SECONDS = 0.02  # The pause between turns, since idle threads of the last case may still spin.
+PAUSE_SECONDS = 0.02  # Pause between turns, because idle threads of the previous case may still spin.
 
 Name = TypeVar("Name")
 Answer = TypeVar("Answer")
 
 
 def take_turns(cases: Mapping[Name, Callable[[], Answer]], rounds: int) -> dict[Name, list[Answer]]:
-    """Calls every case once a round and returns what each call returned, by case and round."""
+    """Calls every case once per round and returns the results by case and round."""
     found: dict[Name, list[Answer]] = {name: [] for name in cases}
     names, rng = list(cases), np.random.default_rng(0)
     for _ in range(rounds):
@@ -32,12 +32,12 @@ def in_turn(cases: Mapping[Name, Callable[[], int]], rounds: int, warm_up: int =
     """Times cases in turn.
 
     Args:
-      cases: functions that do some work, wait until it is done, and return how many units of it they did.
-      rounds: how often each case is timed.
-      warm_up: rounds before these, in which programs are compiled; they are left out.
+      cases: Functions that do some work, wait until it is done, and return the number of units of work.
+      rounds: How often each case is timed.
+      warm_up: Number of rounds before the timed ones, in which programs compile. They are left out.
 
     Returns:
-      Seconds of one unit of work, by case and round.
+      Seconds per unit of work, by case and round.
     """
     timed = {name: partial(_seconds, case) for name, case in cases.items()}
     return {name: seconds[warm_up:] for name, seconds in take_turns(timed, warm_up + rounds).items()}

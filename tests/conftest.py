@@ -23,7 +23,7 @@ def own_cache(tmp_path_factory):
         patch.setenv("LSTM_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
         jax.config.update("jax_compilation_cache_dir", str(devices.cache_dir() / "jax"))
         path = tmp_path_factory.mktemp("datasets")
-        patch.setenv("HF_DATASETS_CACHE", str(path))  # of subprocesses
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", path)  # of this one, where it is imported already
+        patch.setenv("HF_DATASETS_CACHE", str(path))  # for subprocesses
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", path)  # for this process, which has imported it already
         datasets.disable_progress_bars()
         yield

@@ -1,4 +1,4 @@
-"""What several tests share: random arrays, a scalar to differentiate, comparison of trees, shapes of records."""
+"""Helpers for several tests: random arrays, a scalar to differentiate, comparison of trees, shapes of NamedTuples."""
 
 from typing import get_type_hints
 
@@ -13,7 +13,7 @@ def random(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
 
 
 def randomised(tree, seed: int, scale: float = 0.5):
-    """A tree of the same shapes with every entry drawn anew, so that no bias stays at zero."""
+    """A tree of the same shapes with all entries random, so that no bias is zero."""
     leaves, structure = jax.tree.flatten(tree)
     return structure.unflatten(random(seed + n, *leaf.shape, scale=scale) for n, leaf in enumerate(leaves))
 
@@ -24,13 +24,13 @@ def random_weights(part, input_size: int, seed: int):
 
 
 def weighted_sum(tree) -> jax.Array:
-    """A scalar that every entry of the tree enters with a weight of its own."""
+    """A scalar: the sum of all entries of the tree, each with its own weight."""
     leaves = jax.tree.leaves(tree)
     return sum(jnp.sum(leaf * random(1000 + n, *leaf.shape)) for n, leaf in enumerate(leaves))
 
 
 def assert_close(actual, expected, atol: float = 1e-6, rtol: float = 1e-6) -> None:
-    """Two trees have the same structure, shapes and, nearly, entries."""
+    """Asserts that two trees have the same structure and shapes, and nearly the same entries."""
 
     def compare(path, a, b):
         assert np.shape(a) == np.shape(b), jax.tree_util.keystr(path)
@@ -49,7 +49,7 @@ def difference(a, b) -> float:
 
 
 def assert_fields_fit(*records) -> None:
-    """Every array in these NamedTuples fits its annotation, and a letter has one size in all of them."""
+    """Asserts that every array in these NamedTuples fits its annotation, with one size per letter in all of them."""
     fields = [
         (name, getattr(record, name), annotation)
         for record in records

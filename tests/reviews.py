@@ -1,4 +1,4 @@
-"""What the tests of the text pipeline and of the commands share: review files in every format."""
+"""Helpers for the tests of the text pipeline and of the commands: review files in every format."""
 
 import bz2
 import csv
@@ -15,10 +15,10 @@ from lstm_jax.config import DataConfig
 
 ROOT = Path(__file__).parents[1]
 
-# A folder of real reviews, which are no part of the repository; tests that read them are skipped without it.
+# A folder of real reviews, which are not part of the repository. Tests that read them are skipped without it.
 REAL_DATA = Path(os.environ.get("LSTM_JAX_TEST_DATA") or "no folder named")
 
-# Texts that formats trip over: delimiters, quotes, apostrophes, HTML, characters beyond ASCII and beyond 16 bits.
+# Texts with what formats escape: delimiters, quotes, apostrophes, HTML, characters beyond ASCII and beyond 16 bits.
 ROWS = [
     {"text": "a fine, fine film", "label": 1, "rating": 5},
     {"text": 'he said "never again" & left', "label": 0, "rating": 1},
@@ -42,7 +42,7 @@ FORMATS = (
 
 
 def write(path: Path, rows: list[dict]) -> Path:
-    """Writes rows in the format that the file's name asks for; fastText takes ``text`` and ``label`` alone."""
+    """Writes rows in the format of the file's name; fastText holds only ``text`` and ``label``."""
     kinds = [suffix for suffix in path.suffixes if suffix not in (".gz", ".bz2")]
     content = {".parquet": _parquet, ".csv": _csv, ".tsv": _tsv, ".txt": _fasttext}.get(kinds[-1], _json_lines)(rows)
     compress = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)

@@ -1,4 +1,4 @@
-"""Pages that are generated are as the code is."""
+"""Generated pages agree with the code."""
 
 from pathlib import Path
 

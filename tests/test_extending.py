@@ -1,4 +1,4 @@
-"""Every example of docs/extending.md, as it is printed: trained, gone on with after an interruption, evaluated."""
+"""Every example of docs/extending.md, as printed there, is trained, resumed after an interruption, and evaluated."""
 
 import os
 import re
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def clone(tmp_path):
-    """A folder in which the commands can be typed as in a clone."""
+    """A folder in which the commands work as in a clone."""
     for name in ("train.py", "eval.py", "compare.py", "configs"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path

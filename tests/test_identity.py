@@ -1,4 +1,4 @@
-"""An optimizer's identity follows its code with all that it calls, and is the same in every process."""
+"""An optimizer's identity depends on its code and all that it calls, and is the same in every process."""
 
 import functools
 import importlib
@@ -24,10 +24,10 @@ NUMBERS = itertools.count()
 
 
 def module(text):
-    """A module of the user's with this code, whose source can be read as a file's can."""
+    """A user's module with this code, whose source can be read like that of a file."""
     made, file = types.ModuleType("users_own"), f"users_own_{next(NUMBERS)}.py"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
-    made.__file__, sys.modules["users_own"] = file, made  # Classes look their module up there.
+    made.__file__, sys.modules["users_own"] = file, made  # Classes look up their module there.
     exec(compile(text, file, "exec"), made.__dict__)
     return made
 
@@ -177,7 +177,7 @@ def test_optimizers_have_identities_of_their_own():
     for name in OPTIMIZERS:
         by_identity.setdefault(identity(name), []).append(name)
     shared = [names for names in by_identity.values() if len(names) > 1]
-    assert shared == [["sgd", "momentum"]]  # which differ in their hyper-parameters
+    assert shared == [["sgd", "momentum"]]  # these differ in their hyper-parameters
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ print(*faults)
 def test_memory_that_was_freed_is_used_again():
     done = subprocess.run([sys.executable, "-c", FAULTS], cwd=ROOT, capture_output=True, text=True, check=True)
     first, *others = map(int, done.stdout.split())
-    assert first > 1000  # pages of 4 KiB that the system had to hand over
+    assert first > 1000  # page faults, each for 4 KiB
     assert max(others) < first / 10
 
 

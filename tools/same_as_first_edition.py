@@ -1,10 +1,10 @@
-"""Holds this checkout against the first edition: equal metrics, bit by bit, on one machine.
+"""Checks that this checkout gives the same metrics as the first edition, bit by bit, on one machine.
 
     python tools/same_as_first_edition.py --first=CHECKOUT --data=DIR --scratch=DIR [--case=NAME]
 
 CHECKOUT is a worktree of commit 55c31d8, DIR the folder that ``configs/studies/systems.py`` reads. Each case is a
-command of the first edition and the same command of this one. Clock readings are left out. What the first edition
-gave is kept in the scratch folder, so a second call runs this edition alone.
+command of the first edition and the same command of this one. Durations are not compared. The results of the first
+edition are kept in the scratch folder, so a second call runs this edition alone.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CLOCK = ("seconds", "tokens_per_second", "seconds_to_target")
-RENAMED = {"fresh": "held_out"}  # values of the first edition and of this one
+RENAMED = {"fresh": "held_out"}  # Values of the first edition and of this one.
 
 STUDY = """
 from lstm_jax.config import Config
@@ -48,7 +48,7 @@ def get_config():
 
 
 def cases(data: Path) -> dict[str, list[str]]:
-    """Flags of ``train.py`` by case; ``{keep}`` stands for the flag that keeps no epochs."""
+    """The flags of ``train.py`` by case."""
     imdb, games, polarity = data / "imdb", data / "Video_Games.json.gz", data / "train.ft.txt.bz2"
     short = ["--config.train.steps=20", "--config.train.keep_epochs="]
     systems = {
@@ -77,7 +77,7 @@ def run(checkout: Path, command: list[str], cache: Path) -> None:
 
 
 def rows(file: Path) -> list[dict]:
-    """The rows of ``metrics.jsonl`` or ``runs.csv`` without clock readings."""
+    """The rows of ``metrics.jsonl`` or ``runs.csv`` without durations."""
     text = file.read_text(encoding="utf-8")
     found = list(csv.DictReader(text.splitlines())) if file.suffix == ".csv" else map(json.loads, text.splitlines())
     return [{name: RENAMED.get(value, value) for name, value in row.items() if name not in CLOCK} for row in found]

@@ -1,8 +1,9 @@
-"""Implementations of LSTM layers compared: each in a process of its own, checked, then timed in turn.
+"""Compares implementations of LSTM layers: each runs in its own process, is checked, and is then timed in turn.
 
-Every process draws a case from the same seed. Before anything is timed, all results are compared with those of the
-first implementation. Then the implementations take turns (``timer.take_turns``): one makes some calls while the others
-wait. Every case has fresh processes, so that one that dies, or keeps memory, does not affect the next case.
+Every process draws the weights and inputs of a case from the same seed. Before anything is timed, all results are
+compared with those of the first implementation. Then the implementations take turns (``timer.take_turns``): one makes
+some calls while the others wait. Every case gets new processes, so a process that dies or keeps memory does not affect
+the next case.
 """
 
 import contextlib
@@ -22,15 +23,16 @@ from lstm_jax.timer import take_turns
 from lstm_jax.types import HostArray
 
 MOST_ROUNDS, LEAST_ROUNDS = 9, 5
-ROUNDS_SECONDS = 120.0  # Bounds all rounds of a pass; slow cases make fewer, but at least LEAST_ROUNDS.
-TURN_SECONDS = 0.25  # The least time of a turn.
-MOST_CALLS = 200  # The most calls in a turn.
-# Largest difference as a share of the largest value. Some add up gradients over all steps in bfloat16's 8 bits.
+ROUNDS_SECONDS = 120.0  # Time for all rounds of a pass. Slow cases make fewer rounds, but at least LEAST_ROUNDS.
+TURN_SECONDS = 0.25  # Minimum duration of a turn. Fast implementations make several calls in it.
+MOST_CALLS = 200  # Maximum number of calls in a turn.
+# Maximum difference from the reference, relative to an array's largest value. In bfloat16 some implementations sum
+# gradients over all steps with a precision of 8 bits.
 TOLERANCE = {"float32": 2e-3, "bfloat16": 0.25}
 
 
 class Team:
-    """The workers of one case. One that has failed is asked nothing more; ``errors`` holds the reason."""
+    """The workers of one case. A worker that has failed gets no more requests; ``errors`` holds the reason by name."""
 
     def __init__(self, workers: Mapping[Any, Any]) -> None:
         self.errors: dict[Any, str] = {}
@@ -38,11 +40,11 @@ class Team:
 
     @property
     def sound(self) -> list[Any]:
-        """The names of those that have not failed."""
+        """Names of the workers that have not failed."""
         return [name for name in self._workers if name not in self.errors]
 
     def ask(self, name: Any, do: str, **arguments: Any) -> dict[str, Any] | None:
-        """The answer of a worker, or ``None`` if it has failed, at this or before."""
+        """Sends a request. Returns the worker's answer, or ``None`` if it fails now or has failed before."""
         if name in self.errors:
             return None
         answer = self._workers[name].ask(do, **arguments)
@@ -52,16 +54,16 @@ class Team:
         return answer
 
     def ask_all(self, do: str, **arguments: Any) -> dict[Any, dict[str, Any]]:
-        """The answers of those that do not fail, by name."""
+        """Sends a request to every worker. Returns the answers by name, without those of workers that fail."""
         answers = {name: self.ask(name, do, **arguments) for name in self.sound}
         return {name: answer for name, answer in answers.items() if answer is not None}
 
     def take_turns(self, requests: Mapping[Any, Mapping[str, Any]], rounds: int) -> dict[Any, list[dict[str, Any]]]:
-        """The answers of those that do not fail, by name and round.
+        """The answers by worker and round, without those of workers that fail.
 
         Args:
-          requests: the arguments of ``ask``, by name.
-          rounds: how often each is asked.
+          requests: The arguments of ``ask``, by name.
+          rounds: How often each worker is asked.
         """
         cases = {name: partial(self.ask, name, **request) for name, request in requests.items()}
         found = take_turns(cases, rounds)
@@ -77,15 +79,15 @@ def layer_worker(name: str) -> Worker:
 def measure_layers(
     suite: str, case: Case, names: Sequence[str], dtype: str, device: Device, start: Callable[[str], Any] = layer_worker
 ) -> list[Measurement]:
-    """Measures both passes of all implementations over a case, without the limits of the device.
+    """Measures both passes of all implementations on one case. The limits of the device are added later.
 
     Args:
-      suite: the suite that the measurements are of.
-      case: the sizes.
-      names: implementations; results are compared with those of the first.
+      suite: The name of the suite.
+      case: The sizes.
+      names: The implementations. Results are compared with those of the first.
       dtype: float32 | bfloat16.
-      device: what all compute on.
-      start: makes the worker of an implementation, a context manager.
+      device: The device that all implementations use.
+      start: Makes the worker of an implementation, a context manager.
     """
     with contextlib.ExitStack() as running:
         team = Team({name: running.enter_context(start(name)) for name in names})
@@ -109,7 +111,7 @@ def measure_layers(
 
 
 def _check(team: Team, reference: str, tolerance: float) -> dict[str, dict[str, Any]]:
-    """Fails those whose results differ from the reference's; memory and difference of the others, by name."""
+    """Marks implementations as failed if their results differ; returns memory and difference of the others by name."""
     checked: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         file, expected = Path(folder) / "results.npz", None

@@ -1,4 +1,4 @@
-"""What a device reaches at best under XLA: its matrix products, its memory and its loops, measured."""
+"""Measures the best rates of a device under XLA: matrix products, memory copies and loop steps."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-SIDES = (1024, 2048, 3072)  # Sides of the square matrices that a device multiplies.
-COPIED = 2**26  # bytes that a device copies
-LIMIT_STEPS = 10_000  # The loop's steps.
+SIDES = (1024, 2048, 3072)  # Sides of the square matrices that each device multiplies.
+COPIED = 2**26  # Bytes that each device copies.
+LIMIT_STEPS = 10_000  # Number of steps of the loop.
 LIMIT_ROUNDS = 7
 
 
@@ -22,8 +22,8 @@ class Limits(NamedTuple):
 
     float32_gflops: float
     bfloat16_gflops: float
-    copy_gbps: float  # 1e9 bytes read and written a second
-    shortest_step_us: float  # Measured by an XLA loop whose step is a tiny product and a tanh.
+    copy_gbps: float  # 1e9 bytes per second, reading and writing counted together.
+    shortest_step_us: float  # Duration of a step of an XLA loop of a tiny matrix product and a tanh.
 
     def gflops(self, dtype: str) -> float:
         """The rate of matrix products. Operands in bfloat16 may also be multiplied as float32."""
@@ -36,14 +36,14 @@ class Limits(NamedTuple):
 
 
 def measure_limits() -> Limits:
-    """The best round at the best size, with all devices at work. Other libraries may exceed XLA's products."""
+    """The best round at the best size, with all devices busy. Other libraries may multiply faster than XLA."""
     mesh = Mesh(np.array(jax.devices()), ("device",))
     products = {kind: max(_product(mesh, side, kind) for side in SIDES) for kind in (jnp.float32, jnp.bfloat16)}
     return Limits(products[jnp.float32] / 1e9, products[jnp.bfloat16] / 1e9, _copy(mesh) / 1e9, 1e6 * _step())
 
 
 def _product(mesh: Mesh, side: int, kind: Any) -> float:
-    """Operations a second of a square product on every device."""
+    """Operations per second, with a product of square matrices on every device."""
     a = _spread(mesh, (mesh.size, side, side), kind)
     product = jax.shard_map(
         lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32),
@@ -55,7 +55,7 @@ def _product(mesh: Mesh, side: int, kind: Any) -> float:
 
 
 def _copy(mesh: Mesh) -> float:
-    """Bytes read and written a second, in place, since the pages of a fresh array would have to be faulted in."""
+    """Bytes read and written per second. The copy is in place, because a new array would also cause page faults."""
     a = _spread(mesh, (mesh.size, COPIED // 4), jnp.float32)
     add = jax.shard_map(lambda a: a + 1.0, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
     ready = jax.jit(add, donate_argnums=0).lower(a).compile()
@@ -69,7 +69,7 @@ def _copy(mesh: Mesh) -> float:
 
 
 def _step() -> float:
-    """Seconds of a step of a plain recurrent network of 8 units on a batch of 8."""
+    """Seconds per step of a plain recurrent network of 8 units on a batch of 8."""
     loop = lambda h, u: jax.lax.fori_loop(0, LIMIT_STEPS, lambda _, h: jnp.tanh(h @ u), h)
     h = jnp.ones((8, 8))
     return _best(partial(jax.jit(loop).lower(h, h).compile(), h, h)) / LIMIT_STEPS
@@ -81,7 +81,7 @@ def _spread(mesh: Mesh, shape: tuple[int, ...], kind: Any) -> jax.Array:
 
 
 def _best(call: Callable[[], Any]) -> float:
-    """Seconds of the fastest call, after one that warms it up."""
+    """Seconds of the fastest call, after a warm-up call."""
     seconds = []
     for _ in range(LIMIT_ROUNDS + 1):
         start = time.perf_counter()

@@ -6,39 +6,39 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 PASSES = ("forward", "train")
-NOISY = 0.15  # a ratio is reported only if its interquartile range over the rounds is below this share of its median
+NOISY = 0.15  # A ratio is reported only if its interquartile range over the rounds is below this share of its median.
 
 
 class Device(NamedTuple):
-    """What all implementations compute on."""
+    """The device that all implementations use."""
 
     name: str  # The device's name in words.
     platform: str  # JAX's name for its kind: cpu | gpu | tpu
 
 
 class Measurement(NamedTuple):
-    """What one implementation takes for one pass over one case. Absent figures are ``None``."""
+    """Time and memory of one implementation for one pass over one case. Absent figures are ``None``."""
 
     suite: str
     case: str
     implementation: str
-    pass_: str  # "pass" in files: forward | train for layers; other suites have their own
+    pass_: str  # Named "pass" in files: forward | train for layers; other suites have their own.
     dtype: str = "float32"
     device: str = ""
-    error: str | None = None  # what went wrong, in one line; then there are no figures
-    compile_seconds: float | None = None  # PyTorch's is the time of the first call.
-    median_ms: float | None = None  # over all calls, and so are the quantiles
+    error: str | None = None  # The error in one line. If there is one, there are no figures.
+    compile_seconds: float | None = None  # For PyTorch, the time of the first call.
+    median_ms: float | None = None  # Median over all calls, as are the quantiles.
     p10_ms: float | None = None
     p90_ms: float | None = None
-    gflops: float | None = None  # 1e9 operations of matrix products a second, without those on padding
-    limit_ms: float | None = None  # the least time that products, memory or steps allow at XLA's best rates
+    gflops: float | None = None  # 1e9 operations of matrix products per second, without those on padding.
+    limit_ms: float | None = None  # The least time that products, memory or steps allow at XLA's best rates.
     limited_by: str | None = None  # products | memory | steps
     fraction_of_limit: float | None = None
-    difference: float | None = None  # The distance from the reference's results, relative to an array's largest value.
-    # The most main memory that the process held during the pass, without what it held before there was a case.
+    difference: float | None = None  # Maximum difference from the reference, relative to an array's largest value.
+    # Peak main memory of the process during the pass, minus what it held before the case was built.
     peak_bytes: int | None = None
-    details: Mapping[str, Any] = {}  # what only this suite measures
-    rounds: tuple[float, ...] = ()  # the median of each round, ms
+    details: Mapping[str, Any] = {}  # Figures that only this suite measures.
+    rounds: tuple[float, ...] = ()  # The median of each round, ms.
 
     def timed(self, rounds: Sequence[Sequence[float]]) -> "Measurement":
         """Adds the figures that follow from the seconds of all calls, given by round."""
@@ -70,8 +70,8 @@ class Ratio(NamedTuple):
     """How many times as long one implementation takes as another."""
 
     median: float
-    low: float  # quartiles of the rounds
-    high: float
+    low: float  # Lower quartile of the rounds.
+    high: float  # Upper quartile.
 
     @property
     def noisy(self) -> bool:
@@ -83,8 +83,8 @@ class Ratio(NamedTuple):
 
 
 def ratio(one: Measurement, other: Measurement) -> Ratio | None:
-    """The time of one over that of another in the same rounds of the same case; ``None`` if one of them failed."""
-    pairs = list(zip(one.rounds, other.rounds, strict=False))  # slow ones make fewer rounds
+    """The time of ``one`` over that of ``other``, round by round in the same case; ``None`` if one of them failed."""
+    pairs = list(zip(one.rounds, other.rounds, strict=False))  # slow implementations make fewer rounds
     return quartiles([own / base for own, base in pairs]) if pairs else None
 
 
@@ -97,7 +97,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 
 def grouped(found: Sequence[Measurement], key: Callable[[Measurement], _Key]) -> dict[_Key, list[Measurement]]:
-    """Measurements by a key, both in their order."""
+    """Measurements grouped by a key. Keys and measurements keep their order."""
     groups: dict[_Key, list[Measurement]] = {}
     for each in found:
         groups.setdefault(key(each), []).append(each)

@@ -22,9 +22,9 @@ def provenance(command: str, device: str, packages: Sequence[str] = ()) -> dict[
     """The command, date, device, versions and commit of a measurement.
 
     Args:
-      command: the command that repeats it.
-      device: the device in words.
-      packages: other packages that were measured; ``None`` is the version of one that is not installed.
+      command: The command that repeats it.
+      device: The device in words.
+      packages: Other packages whose versions are recorded; a package that is not installed has the version ``None``.
     """
     return {
         "command": command,
@@ -43,7 +43,7 @@ def _version(name: str) -> str | None:
 
 
 class Record(NamedTuple):
-    """A file of measurements. Only suites of layers have limits and sizes of cases."""
+    """A file of measurements. Only the suites of layers record limits and the sizes of cases."""
 
     command: str
     date: str
@@ -51,17 +51,17 @@ class Record(NamedTuple):
     versions: Mapping[str, str | None]
     git_commit: str | None
     limits_before: Limits | None = None
-    limits_after: Limits | None = None  # None until the benchmark has come to its end
+    limits_after: Limits | None = None  # None until the benchmark is complete.
     cases: Mapping[str, Case] = {}
     measurements: Sequence[Measurement] = ()
 
     @property
     def limits(self) -> Limits | None:
-        """The better of the limits before and after, to which times are compared."""
+        """The better of the limits before and after. Times are compared with these."""
         return self.limits_before and self.limits_before.best(self.limits_after or self.limits_before)
 
     def collect(self, made: Iterable[Measurement], file: Path) -> "Record":
-        """Adds measurements as they are made: logs each, and writes the file anew, so that none is lost."""
+        """Adds measurements as they arrive. Logs each one and rewrites the file, so an interruption loses none."""
         record = self
         for each in made:
             figures = each.error or f"{each.median_ms:.4g} ms"
@@ -72,7 +72,7 @@ class Record(NamedTuple):
 
 
 def write_record(record: Record, file: Path) -> None:
-    """Writes a record as JSON, a line a measurement."""
+    """Writes a record as JSON, with one line per measurement."""
     head = record._asdict()
     measurements = [json.dumps(each.to_json()) for each in head.pop("measurements")]
     for name in ("limits_before", "limits_after"):
@@ -86,7 +86,7 @@ def read_record(file: Path) -> Record:
     """Reads a record back.
 
     Raises:
-      UserError: there is no such file, or it holds something else.
+      UserError: The file does not exist, or ``bench.py`` did not write it.
     """
     try:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

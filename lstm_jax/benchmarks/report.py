@@ -1,4 +1,4 @@
-"""The benchmark of layers as Markdown: ``python -m lstm_jax.benchmarks.report FILE`` prints a ``bench.json``."""
+"""Prints the benchmark of layers as Markdown: ``python -m lstm_jax.benchmarks.report bench.json``."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ROUNDED = (
 
 
 def layer_tables(record: Record) -> str:
-    """How it was measured and how to read it, a table for each suite, type and pass, and one of all other figures."""
+    """The report: how it was measured, how to read it, one table per suite, type and pass, and one of other figures."""
     reference = record.measurements[0].implementation
     groups = grouped(record.measurements, lambda each: (each.suite, each.dtype, each.pass_))
     parts = [_circumstances(record), _legend(reference)]
@@ -57,13 +57,13 @@ def _legend(reference: str) -> str:
         f"A cell gives the median in milliseconds, the time as a multiple (×) of that of {reference} in the same "
         "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take "
         "at XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its "
-        f"interquartile range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy), and a share only "
-        "if that of the times is. Geometric means are over the reported ratios of an implementation."
+        f"interquartile range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy). A share is "
+        "reported only if the same holds for the times. Geometric means are over an implementation's reported ratios."
     )
 
 
 def _table(found: Sequence[Measurement], title: str, reference: str) -> str:
-    """A row a case, a column an implementation, and the geometric means of the ratios."""
+    """One row per case, one column per implementation, and the geometric means of the ratios."""
     names = list(dict.fromkeys(each.implementation for each in found))
     rows = [[title, "limit, ms", *names]]
     ratios: dict[str, list[Ratio | None]] = {name: [] for name in names}
@@ -91,13 +91,13 @@ def _ms(value: float) -> str:
 
 
 def _mean(ratios: Sequence[Ratio | None]) -> str:
-    """The geometric mean of the ratios that are reported, and how many cases they are of."""
+    """The geometric mean of the reported ratios, and the number of cases that it covers."""
     kept = [each.median for each in ratios if each and not each.noisy]
     return f"× {np.exp(np.mean(np.log(kept))):.2f} ({len(kept)} of {len(ratios)})" if kept else "–"
 
 
 def _details(found: Sequence[Measurement]) -> str:
-    """A row a measurement: quantiles, rate, memory and difference from the reference."""
+    """One row per measurement: quantiles, rate, memory and difference from the reference."""
     rows = [["case", "implementation", "ms, median [p10, p90]", "GFLOP/s", "memory beyond imports, MiB", "difference"]]
     for own in found:
         if own.median_ms is not None and own.p10_ms is not None and own.p90_ms is not None:

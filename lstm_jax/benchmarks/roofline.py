@@ -1,24 +1,25 @@
 """The roofline of LSTM layers: how fast a case can be at XLA's best rates on a device, and what implementations reach.
 
-**Products.** The operations of the matrix products at the rate of the device's best product in that type.
+**Products.** The time of all matrix products at the rate of the device's best product in that type.
 
-**Memory.** The bytes that must be moved, at the rate of copying, if everything that can stay in a cache does: each
-array comes from memory, or goes there, once in each direction of time. With s bytes a number, n tokens, and for each
-layer input width D, H units in each of d directions, and d·4H·(D + H + 1) weights,
+**Memory.** The time to move the necessary bytes at the rate of copying. Everything that can stay in a cache is assumed
+to: each array is read from memory, or written to it, once in the forward loop and once in the backward loop. With s
+bytes per number, n tokens, and for each layer input width D, H units in each of d directions, and d·4H·(D + H + 1)
+weights,
 
-    forward    s · (n·D + n·d·H + weights)                       the inputs and weights in, the outputs out
-    train      forward + s · (n·d·5H · 2                         gates and cell state out, and in again
-                              + n·d·H · 2 + n·D                  outputs, their gradient and the inputs in
-                              + n·D + weights · 2)               gradient of the inputs out, weights in, theirs out
+    forward    s · (n·D + n·d·H + weights)                       read inputs and weights, write outputs
+    train      forward + s · (n·d·5H · 2                         write gates and cell state, read them again
+                              + n·d·H · 2 + n·D                  read outputs, their gradient and the inputs
+                              + n·D + weights · 2)               write inputs' gradient, read weights, write theirs
 
-Saved activations could be computed again instead, but that takes more operations than are counted. All numbers are
-assumed to have the type's width, even where an implementation holds some in a wider one. Operations divided by these
-bytes are the *intensity* of a case.
+Saved activations could be recomputed instead, but that takes more operations than are counted. All numbers are assumed
+to have the type's width, even if an implementation holds some in a wider one. Operations divided by these bytes are the
+*intensity* of a case.
 
-**Steps.** The steps that must follow one another, each as long as the shortest of a loop of XLA. A layer that reads in
-one direction can begin as soon as the layer below has made a step: T + layers - 1 steps in all. A layer that reads in
-both directions needs the whole layer below. Training goes there and back. (A kernel that runs the whole loop on an
-accelerator may have shorter steps than XLA's.)
+**Steps.** The time of the steps that must run one after another, each as long as the shortest step of an XLA loop. A
+layer that reads in one direction can begin as soon as the layer below has made a step: T + layers - 1 steps in all. A
+layer that reads in both directions needs the whole layer below. Training has as many steps again in its backward pass.
+(A kernel that runs the whole loop on an accelerator may have shorter steps than XLA's.)
 """
 
 from pathlib import Path
@@ -36,19 +37,19 @@ BYTES = {"float32": 4, "bfloat16": 2}
 LINE_COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
 MARKERS = "oD^sv<>P"  # 8 markers and 9 colours have no common divisor: 72 implementations look different
 ROOF, MUTED = "#333333", "#777777"
-MARGIN = 1.7  # factor beyond the outermost case, and beyond the ridge of the roof
-NAMES = 0.31  # share of an axis' height for the names of the cases
+MARGIN = 1.7  # The x axis extends by this factor beyond the outermost case and the ridge point.
+NAMES = 0.31  # Share of an axis's height for the names of the cases.
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 
 
 def least_seconds(case: Case, pass_: str, dtype: str, limits: Limits) -> dict[str, float]:
-    """The least seconds that a pass can take because of ``products``, ``memory`` and ``steps``.
+    """Lower bounds in seconds for a pass, by ``products``, ``memory`` and ``steps``.
 
     Args:
-      case: the sizes.
+      case: The sizes.
       pass_: forward | train.
       dtype: float32 | bfloat16.
-      limits: the limits of the device.
+      limits: The limits of the device.
     """
     return {
         "products": case.flop(pass_) / (1e9 * limits.gflops(dtype)),
@@ -58,7 +59,7 @@ def least_seconds(case: Case, pass_: str, dtype: str, limits: Limits) -> dict[st
 
 
 def moved_bytes(case: Case, pass_: str, dtype: str) -> float:
-    """The bytes that a pass must move; see above."""
+    """The bytes that a pass must move; see the module's docstring."""
     tokens, total = float(case.lengths().sum()), 0.0
     for width in case.widths:
         out = case.directions * case.units
@@ -70,18 +71,18 @@ def moved_bytes(case: Case, pass_: str, dtype: str) -> float:
 
 
 def intensity(case: Case, pass_: str, dtype: str) -> float:
-    """Operations of matrix products a byte moved."""
+    """Operations of matrix products per byte moved."""
     return case.flop(pass_) / moved_bytes(case, pass_, dtype)
 
 
 def steps(case: Case, pass_: str) -> int:
-    """The steps that must follow one another; see above."""
+    """The number of steps that must run one after another; see the module's docstring."""
     forward = case.steps * case.layers if case.directions == 2 else case.steps + case.layers - 1
     return forward * {"forward": 1, "train": 2}[pass_]
 
 
 def with_limits(record: Record) -> Record:
-    """The record with every time compared to the limits that are known by now."""
+    """The record with every time compared with the limits known so far."""
     return record._replace(measurements=[_with_limit(each, record) for each in record.measurements])
 
 
@@ -103,7 +104,7 @@ def draw_roofline(record: Record, path: Path) -> None:
             _panel(panel, record, pass_, dtype)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8), frameon=False, fontsize=10)
-    drawn.supxlabel("operations of matrix products a byte that must be moved", fontsize=11)
+    drawn.supxlabel("operations of matrix products per byte that must be moved", fontsize=11)
     plots.save(drawn, path)
 
 
@@ -150,7 +151,7 @@ def _roof(panel: Any, ceiling: float, bandwidth: float) -> None:
 def _cases(panel: Any, record: Record, at: dict[str, float], pass_: str) -> None:
     """Names the cases, evenly spaced along the axis, and marks the rate at which the steps alone would limit each.
 
-    Where that rate lies above the picture, it stands as a number at the upper edge.
+    A rate above the visible range is written as a number at the upper edge.
     """
     assert record.limits
     (low, high), highest = np.log(panel.get_xlim()), panel.get_ylim()[1]

@@ -1,9 +1,9 @@
-"""Implementations in processes of their own, which answer requests one at a time.
+"""Runs implementations in their own processes, which answer requests one at a time.
 
-A process runs a *service*: a class that takes the name of an implementation and whose methods take and return what JSON
-can hold. The parent writes a JSON object a line to its standard input, ``{"do": METHOD, …arguments}``, and reads an
-answer a line from its standard output. This module imports neither JAX nor NumPy, so that a service decides what its
-process holds.
+A process runs a *service*: a class that is created with the name of an implementation and whose methods take and return
+JSON values. The parent writes one JSON object per line to the process's standard input, ``{"do": METHOD, …arguments}``,
+and reads one answer per line from its standard output. This module imports neither JAX nor NumPy, so that the service
+alone decides what its process imports.
 """
 
 import contextlib
@@ -19,21 +19,22 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 3 * 3600.0  # seconds that an answer may take; a collective of XLA may wait for ever
-LONGEST_ERROR = 200  # characters of an error message that are kept
+PATIENCE = 3 * 3600.0  # Maximum seconds for an answer, because a collective of XLA may hang.
+LONGEST_ERROR = 200  # Maximum number of characters that are kept of an error message.
 
 
 class Worker:
     """The parent's end of one process; a context manager.
 
     Args:
-      service: the class that the process runs, as ``module:Class``.
-      name: the implementation.
-      environment: variables that the process has beyond those of its parent.
+      service: The class that the process runs, as ``module:Class``.
+      name: The implementation.
+      environment: Environment variables of the process in addition to its parent's.
     """
 
     def __init__(self, service: str, name: str, environment: Mapping[str, str] | None = None) -> None:
-        paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))  # whatever the current folder
+        # The package is found whatever the current folder is.
+        paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         with contextlib.ExitStack() as stack:
             self._stderr = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             self._process = subprocess.Popen(
@@ -55,7 +56,7 @@ class Worker:
         self._open.close()
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """The answer of a method; it holds ``error`` if the process failed, ended, or took longer than ``PATIENCE``."""
+        """Calls a method and returns its answer: ``error`` if the process failed, ended, or exceeded ``PATIENCE``."""
         assert self._process.stdin
         assert self._process.stdout
         impatient = threading.Timer(PATIENCE, self._process.kill)
@@ -79,14 +80,14 @@ class Worker:
 
 
 def _answer(service: str, name: str) -> None:
-    """The process's end: answers until the input ends. A failure is answered with ``error``."""
+    """Runs in the process: answers requests until the input ends. A request that fails is answered with ``error``."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print, those in C too, is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps what libraries print, also from C, out of the answers
     made = None
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if made is None:  # here, so that a package that is not installed is an answer too
+            if made is None:  # created here, so that a missing package becomes an answer too
                 module, _, kind = service.partition(":")
                 made = getattr(importlib.import_module(module), kind)(name)
             answer = getattr(made, request.pop("do"))(**request)

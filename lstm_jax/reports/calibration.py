@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says: reliability diagrams (Guo et al. 2017)."""
+"""Calibration: whether a network is right as often as its probabilities say (reliability diagrams, Guo et al. 2017)."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +12,15 @@ BINS = 10
 
 
 class Bins(NamedTuple):
-    """Predictions by how sure they are, each ``[BINS]``; NaN where a bin is empty."""
+    """Predictions binned by confidence. Each field is ``[BINS]``; means of an empty bin are NaN."""
 
-    confidence: HostArray  # mean probability of the predicted class
+    confidence: HostArray  # Mean probability of the predicted class.
     accuracy: HostArray
-    share: HostArray  # The share of all predictions.
+    share: HostArray  # Share of all predictions.
 
 
 def bins(probabilities: HostArray, labels: HostArray) -> Bins:
-    """Sorts predictions ``[N, C]`` into bins of equal width between a guess, 1 / C, and certainty."""
+    """Bins ``probabilities[N, C]`` by confidence, in equal widths between chance, 1 / C, and 1; ``labels`` are [N]."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     guess = 1 / probabilities.shape[1]
     place = np.clip(((confidence - guess) / (1 - guess) * BINS).astype(int), 0, BINS - 1)
@@ -31,12 +31,12 @@ def bins(probabilities: HostArray, labels: HostArray) -> Bins:
 
 
 def expected_error(found: Bins) -> float:
-    """The mean distance between confidence and accuracy, weighted by the bins' shares."""
+    """The expected calibration error: mean distance of confidence and accuracy, weighted by the bins' shares."""
     return float(np.nansum(found.share * np.abs(found.confidence - found.accuracy)))
 
 
 def draw_calibration(found: Bins, path: Path) -> None:
-    """Draws accuracy over confidence, and below how many predictions are how sure."""
+    """Draws accuracy over confidence, and below it the share of predictions over confidence."""
     drawn, (above, below) = plots.figure(5.2, 5.6, 2, sharex=True, height_ratios=[3, 1])
     there = found.share > 0
     above.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")

@@ -1,4 +1,4 @@
-"""Looking inside an LSTM: its gates, cell state and verdict after each word of one review."""
+"""Gates, cell state and prediction of an LSTM after each token of one text."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
 from lstm_jax.reports import plots
 from lstm_jax.types import HostArray, MatmulDtype
 
-# A unit's colour runs over the values it can take.
+# Title, colour map and range of values of each panel. The cell state has no fixed range.
 GATE_PANELS = {
     "i": ("input gate", "viridis", (0, 1)),
     "f": ("forget gate", "viridis", (0, 1)),
@@ -22,7 +22,7 @@ GATE_PANELS = {
 
 
 class Inside(NamedTuple):
-    """What happens in one LSTM layer over the words of a review, each ``[T, H]``."""
+    """Gates, candidate and cell state of one LSTM layer over the tokens of a text, each ``[T, H]``."""
 
     i: HostArray
     f: HostArray
@@ -32,21 +32,21 @@ class Inside(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """The probability of a class as a review is read, each ``[T]``."""
+    """The probability of a class while a text is read, each ``[T]``."""
 
     name: str  # The class's name.
-    so_far: HostArray  # many words to one verdict: of the review up to each word
-    by_itself: HostArray  # many to many: of each step's outputs, where backward ones have read what follows
+    so_far: HostArray  # From the text up to each token.
+    by_itself: HostArray  # From each step's outputs alone. Backward outputs have read the tokens that follow.
 
 
 def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype: MatmulDtype = None) -> Inside:
-    """Steps a forward LSTM over the embedded words ``x[T, D]`` and keeps what it does.
+    """Runs a forward LSTM over the embedded tokens ``x[T, D]`` and records its gates and cell state.
 
     Args:
-      params: of the cell.
-      x: the words of one review.
-      segment: words after which the state starts afresh, as in ``layers.segmented``; 0: never.
-      matmul_dtype: of the operands of products, as the layer has it.
+      params: The weights of the cell.
+      x: The embedded tokens of one text.
+      segment: Number of tokens after which the state is reset, as in ``layers.segmented``; 0: never.
+      matmul_dtype: The type to which the layer rounds the operands of products.
     """
 
     def step(state: LSTMState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LSTMState, tuple[jax.Array, ...]]:
@@ -65,19 +65,19 @@ def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype
 def draw_gates(
     inside: Inside, words: list[str], predictions: Predictions, title: str, path: Path, most_words: int = 60
 ) -> None:
-    """Draws gates and cell state, unit by unit, and the class probability after each word.
+    """Draws gates and cell state, unit by unit, and the class probability after each token.
 
     Args:
-      inside: of T words.
-      words: the T words.
-      predictions: Of T tokens.
-      title: says which layer and direction is drawn.
-      path: a PNG.
-      most_words: the last so many are drawn, since more could not be read.
+      inside: Gates and cell state after each of T tokens.
+      words: The T tokens as text.
+      predictions: Predictions after each of the T tokens.
+      title: The title, which names the layer and the direction.
+      path: The PNG file.
+      most_words: Maximum number of tokens, since more would be illegible. The last ones are drawn.
     """
     inside = Inside(*(each[-most_words:] for each in inside))
     words = words[-most_words:]
-    # Units that end up alike stand together: sorted by their last cell state.
+    # Units are sorted by their last cell state, so that similar ones are next to each other.
     order = np.argsort(inside.c[-1])[::-1]
     drawn, axes = plots.figure(
         max(6.0, 2.2 + 0.24 * len(words)),

@@ -1,4 +1,4 @@
-"""Pictures of a run: loss and accuracy over steps, the confusion matrix."""
+"""Plots of a run: loss and accuracy over steps, the confusion matrix."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ def progress(share: float) -> tuple[float, float, float]:
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
-    """A figure of the house's style that needs no display, and its axes."""
+    """A figure in this project's style, and its axes. It needs no display."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -37,7 +37,7 @@ def save(drawn: Any, path: Path) -> None:
 
 
 def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
-    """``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, a line a lane."""
+    """Writes ``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, with one line per lane."""
     lanes = sorted({row["lane"] for row in rows})
     for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
         drawn, axes = figure(7, 4.2)
@@ -66,9 +66,9 @@ def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> Non
 
 
 def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
-    """The training loss of a lane within every epoch, and over all epochs, from a ``metrics.jsonl``."""
+    """Draws the training loss of a lane within every epoch, and over all epochs, from rows of a ``metrics.jsonl``."""
     own = [r for r in rows if r["split"] == "train" and r["lane"] == lane and r["loss"] is not None]
-    # A row of few steps, as stands at an epoch's ends, is noise beside the others.
+    # Rows at the end of an epoch may cover few steps, which makes them noisy. They are left out.
     steps = np.diff([r["step"] for r in own], prepend=0)
     own = [row for row, count in zip(own, steps, strict=True) if count > np.median(steps) / 2]
     drawn, (within, over) = figure(11, 4.2, 1, 2, sharey=True)
@@ -88,7 +88,7 @@ def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
 
 
 def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:
-    """A confusion matrix ``[C, C]`` with counts and shares of the true class."""
+    """Draws a confusion matrix ``[C, C]`` with counts and shares of the true class."""
     classes = len(names)
     drawn, axes = figure(2.4 + 0.9 * classes, 2 + 0.8 * classes)
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)

@@ -9,14 +9,14 @@ import numpy as np
 
 
 class EvaluationFigures(NamedTuple):
-    """What an evaluation found."""
+    """The metrics of an evaluation."""
 
     accuracy: float
-    loss: float  # nats a review
-    n: int  # reviews
-    confusion: list[list[int]]  # [C, C], true class by row
-    calibration_error: float  # expected, see calibration.py
-    lanes: list[float]  # accuracy of each lane by itself
+    loss: float  # Nats per example.
+    n: int  # Number of examples.
+    confusion: list[list[int]]  # [C, C], true class by row.
+    calibration_error: float  # Expected calibration error; see ``calibration.py``.
+    lanes: list[float]  # Accuracy of each lane by itself.
     checkpoint_step: int
 
 
@@ -24,8 +24,8 @@ def summary(params: Any, frozen: Any) -> str:
     """The parts of a model with the shapes and the number of their weights.
 
     Args:
-      params: trained weights of a TextClassifier, every leaf with a leading axis L.
-      frozen: likewise those that training leaves alone.
+      params: The trained weights of a TextClassifier. Every leaf has a leading axis L, the lanes.
+      frozen: The weights that are not trained, in the same layout.
     """
     parts = [("embedding", frozen, "frozen")] if frozen else []
     parts += [("embedding", {"embedding": params["embedding"]}, "")] if "embedding" in params else []
@@ -49,7 +49,7 @@ def summary(params: Any, frozen: Any) -> str:
 
 
 def epochs_table(rows: list[dict[str, Any]]) -> str:
-    """Loss and accuracy on training and test reviews after each epoch, means over the lanes."""
+    """Loss and accuracy on the training and test splits after each epoch, means over the lanes."""
     there = sorted({row["epoch"] for row in rows})
     lines = []
     for epoch in there:
@@ -76,7 +76,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def mean_and_deviation(accuracies: list[float]) -> str:
-    """Accuracies of several seeds in percent, as ``86.21 ± 0.13``; the deviation is the sample's."""
+    """Accuracies of several seeds in percent, such as ``86.21 ± 0.13``, with the sample standard deviation."""
     mean = f"{100 * np.mean(accuracies):.2f}"
     return f"{mean} ± {100 * np.std(accuracies, ddof=1):.2f}" if len(accuracies) > 1 else mean
 

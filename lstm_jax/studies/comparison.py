@@ -1,4 +1,4 @@
-"""Optimizers compared: each searched for its best setting, then that setting run on held-out seeds and tested."""
+"""Compares optimizers: a search finds each one's best setting, which is then trained on held-out seeds and tested."""
 
 import dataclasses
 import itertools
@@ -31,35 +31,35 @@ class Task:
     """What optimizers are compared on: data, network, budget."""
 
     config: Config  # The search replaces its optimizer's name, learning rate and hyper-parameters.
-    target: float = 0.0  # Validation accuracy up to which steps are counted; 0: none
+    target: float = 0.0  # Validation accuracy up to which steps are counted; 0: none.
 
 
 @dataclasses.dataclass
 class Comparison:
-    """The study. Every optimizer has as many settings, seeds and steps as the others.
+    """The study. Every optimizer has the same number of settings, seeds and steps.
 
     The search chooses each optimizer's setting by validation accuracy, with a few seeds. That setting alone is then
-    run on held-out seeds, and only these runs enter tests and tables, so that luck in the search profits no one. Lanes
-    of one seed share initial weights, dropout and order of examples across optimizers, so differences are paired.
+    run on held-out seeds, and only these runs enter tests and tables, so that luck in the search favours no optimizer.
+    Lanes of one seed share initial weights, dropout and order of examples across optimizers, so differences are paired.
     """
 
     tasks: dict[str, Task]
     optimizers: tuple[str, ...]
-    spaces: dict[str, Space] = dataclasses.field(default_factory=dict)  # By optimizer; others search the default one.
+    spaces: dict[str, Space] = dataclasses.field(default_factory=dict)  # By optimizer; others use their default.
     search: Search = dataclasses.field(default_factory=Search)
-    seeds: int = 3  # In the search
-    held_out_seeds: int = 10
-    lanes: int = 0  # At once, at most; 0: as many as fit in memory
+    seeds: int = 3  # Seeds of each setting in the search.
+    held_out_seeds: int = 10  # Seeds of each chosen setting.
+    lanes: int = 0  # Maximum number of lanes at once; 0: as many as fit in memory.
 
     def space(self, optimizer: str) -> Space:
-        """Where an optimizer's settings are taken from."""
+        """The search space of an optimizer."""
         return self.spaces.get(optimizer, OPTIMIZERS[optimizer].space)
 
     def check(self) -> None:
-        """Refuses a study that makes no sense, before anything is trained.
+        """Refuses an inconsistent study before anything is trained.
 
         Raises:
-          ConfigError: says what is wrong.
+          ConfigError: The study is inconsistent; the message says why.
         """
         self._check_names()
         if not 1 <= self.seeds <= HELD_OUT_FROM or self.held_out_seeds < 2:
@@ -80,7 +80,8 @@ class Comparison:
         comparisons = len(self.optimizers) * (len(self.optimizers) - 1) // 2
         if comparisons and not statistics.can_tell(self.held_out_seeds, comparisons):
             _log.warning(
-                "with %d held-out seeds no difference between %d pairs of optimizers can be found; %d could find one",
+                "with %d held-out seeds no difference can be significant among %d pairs of optimizers; at least %d "
+                "seeds are needed",
                 self.held_out_seeds,
                 comparisons,
                 statistics.pairs_needed(comparisons),
@@ -88,9 +89,9 @@ class Comparison:
 
     def _check_names(self) -> None:
         if isinstance(self.optimizers, str):
-            raise ConfigError(f"the study's optimizers are {self.optimizers!r}; give a tuple, as ('adam',)")
+            raise ConfigError(f"the study's optimizers are {self.optimizers!r}; give a tuple, such as ('adam',)")
         if not isinstance(self.tasks, dict):
-            raise ConfigError("the study's tasks are no dict; give one, as {'IMDB': Task(config)}")
+            raise ConfigError("the study's tasks are no dict; give one, such as {'IMDB': Task(config)}")
         if not self.tasks or not self.optimizers:
             raise ConfigError("the study has no tasks or no optimizers; give at least one of each")
         for name in sorted({*self.optimizers, *self.spaces} - set(OPTIMIZERS)):
@@ -102,13 +103,16 @@ class Comparison:
 
     def _check_task(self, label: str, task: Task) -> None:
         if not label or label.startswith(".") or set(label) & set("/\\"):
-            raise ConfigError(f"a task is called {label!r}; its name is that of a folder, so it cannot have slashes")
+            raise ConfigError(
+                f"a task is called {label!r}; its name is that of a folder, so it cannot be empty, begin with a dot or "
+                "have slashes"
+            )
         if not 0 <= task.target <= 1:
             raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
         for name in task.config.optimizer.hparams:
             raise ConfigError(
-                f"the task {label} sets config.optimizer.hparams.{name}, which would hold for no optimizer; put it "
-                "into the search space of those that it is for, as a tuple of one value"
+                f"the task {label} sets config.optimizer.hparams.{name}, which would apply to no optimizer; put it "
+                "into the search space of each optimizer that needs it, as a tuple of one value"
             )
 
     def _check_settings(self, plan: Plan) -> None:
@@ -131,14 +135,14 @@ class Comparison:
         ]
 
     def run(self, workdir: Path, extend: bool = False) -> str:
-        """Trains what is not trained yet and returns the tables; writes them, pictures and figures.
+        """Trains what is missing, writes tables, pictures and data files, and returns the tables.
 
         Args:
-          workdir: of the study; it must not be in use.
-          extend: try more learning rates beyond those whose best one was the lowest or the highest.
+          workdir: The folder of the study. No other process may use it.
+          extend: Whether to try more learning rates if the best one was the lowest or the highest.
 
         Raises:
-          UserError: the workdir is in use, or the data, or the disk, are at fault.
+          UserError: The workdir is in use, or the data or the disk is at fault.
         """
         self.check()
         with hold(workdir):
@@ -164,18 +168,18 @@ class Comparison:
 
 
 def _train(plans: list[Plan], runner: Runner, extensions: Extensions, extend: bool) -> None:
-    """Trains the search of all plans, extended if asked, then the held-out seeds of what it chose."""
+    """Trains the search of all plans, extended if asked, then the held-out seeds of the chosen settings."""
 
     def counted() -> tuple[int, int]:
         both = [plan.progress(runner) for plan in plans]
         return sum(planned for planned, _ in both), sum(missing for _, missing in both)
 
     lanes, missing = counted()
-    _log.info("%d of %d runs are to be made", missing, lanes)
+    _log.info("%d of %d runs are to be trained", missing, lanes)
     with Progress(lanes, lanes - missing) as progress:
         for plan in plans:
             runner.train(plan.search(), progress)
-        if extend and not extensions.pending:  # An interrupted extension is finished, not made twice.
+        if extend and not extensions.pending:  # An interrupted extension is completed, not repeated.
             _extend(plans, runner, extensions)
             lanes, missing = counted()
             progress.expect(lanes, lanes - missing)
@@ -185,22 +189,22 @@ def _train(plans: list[Plan], runner: Runner, extensions: Extensions, extend: bo
             runner.train(plan.held_out(plan.best(runner)), progress)
     extensions.write(pending=False)
     if not progress.made:
-        _log.info("all %d runs of the study were finished; none was made again", lanes)
+        _log.info("all %d runs of the study were finished; none was trained again", lanes)
 
 
 def _extend(plans: list[Plan], runner: Runner, extensions: Extensions) -> None:
-    """Adds learning rates beyond the best where that is the lowest or the highest."""
+    """Adds learning rates beyond the best if that is the lowest or the highest."""
     edges = {plan: plan.edge(plan.best(runner)) for plan in plans if plan.extensible}
     for plan, edge in edges.items():
         if edge:
             plan.extended[edge > 0] += 1
     extensions.write(pending=any(edges.values()))
     which = ", ".join(f"{plan.optimizer} ({'up' if edge > 0 else 'down'})" for plan, edge in edges.items() if edge)
-    _log.info("more learning rates for %s", which or "no optimizer: no best one lies at the end of a range")
+    _log.info("more learning rates for %s", which or "no optimizer: no best one is the lowest or the highest")
 
 
 def _step_milliseconds(plans: list[Plan], runner: Runner) -> dict[str, float]:
-    """Milliseconds of a step of each optimizer's chosen setting, measured once for a set of them."""
+    """Milliseconds per step of each optimizer's chosen setting. Each set of settings is measured once."""
     first = {plan.optimizer: plan.held_out(plan.best(runner))[0] for plan in plans}
 
     def measure() -> dict[str, float]:

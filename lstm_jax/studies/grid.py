@@ -1,4 +1,4 @@
-"""Fields of a config over several values each: test accuracy after every epoch, as a table and a picture."""
+"""A grid over the values of config fields: test accuracy after every epoch, as a table and a picture."""
 
 import dataclasses
 import itertools
@@ -27,19 +27,19 @@ class Grid:
     """
 
     base: Config
-    field: str | Mapping[str, tuple[Any, ...]]  # A dotted path, or dotted paths with their values
-    values: tuple[Any, ...] = ()  # Of a single field
-    seeds: int = 1  # From the base's seed on
-    lanes: int = 0  # At once, at most; 0: as many as fit in memory
+    field: str | Mapping[str, tuple[Any, ...]]  # A dotted path, or dotted paths with their values.
+    values: tuple[Any, ...] = ()  # Values of ``field`` if it is a single path.
+    seeds: int = 1  # Number of seeds, counted from the base's seed.
+    lanes: int = 0  # Maximum number of lanes at once; 0: as many as fit in memory.
 
     @property
     def fields(self) -> dict[str, tuple[Any, ...]]:
-        """Dotted path → its values."""
+        """The values of each field, by dotted path."""
         return {self.field: self.values} if isinstance(self.field, str) else dict(self.field)
 
     @property
     def task(self) -> Config:
-        """The base, which keeps the weights of every epoch, since these are what is evaluated."""
+        """The base config, set to keep the weights of every epoch, which are evaluated afterwards."""
         task = configs.from_json(configs.to_json(self.base))
         task.train.keep_epochs = task.train.keep_epochs or "epoch_{epoch}"
         return task
@@ -48,7 +48,7 @@ class Grid:
         """All combinations of values.
 
         Raises:
-          ConfigError: there is no such field, or it has no values.
+          ConfigError: A field does not exist or has no values.
         """
         for path, values in self.fields.items():
             configs.check_path(f"config.{path}")
@@ -60,7 +60,7 @@ class Grid:
         """The runs of all points and seeds.
 
         Raises:
-          ConfigError: a field does not exist, has no value, or cannot have one of those given.
+          ConfigError: A field does not exist, has no values, or cannot have one of them.
         """
         label = ",".join(path.split(".")[-1] for path in self.fields)
         found = []
@@ -73,12 +73,13 @@ class Grid:
         return found
 
     def run(self, workdir: Path) -> str:
-        """Trains what is not trained yet and returns the table; writes it, ``runs.csv`` and pictures.
+        """Trains what is missing, writes the table, ``runs.csv`` and pictures, and returns the table.
 
-        The pictures are the accuracy over epochs by value, and for each value the training loss of its first seed.
+        The pictures show the test accuracy over epochs by value, and for each value the training loss of its first
+        seed.
 
         Raises:
-          UserError: the workdir is in use, or the data, or the disk, are at fault.
+          UserError: The workdir is in use, or the data or the disk is at fault.
         """
         planned = self.trials()
         with hold(workdir):

@@ -1,4 +1,4 @@
-"""How far a study is: lanes finished, the runs under way, the time left."""
+"""The progress of a study: finished lanes, the runs being trained, the time left."""
 
 import sys
 import time
@@ -9,10 +9,10 @@ from lstm_jax.training.logging import LINE_SECONDS
 
 
 class Progress:
-    """One bar, or a line now and then where there is no terminal, for all lanes of a study; a context manager."""
+    """A progress bar over all lanes of a study, or a line every few seconds without a terminal; a context manager."""
 
     def __init__(self, lanes: int, finished: int) -> None:
-        """Begins with ``finished`` of all ``lanes`` trained by earlier commands."""
+        """Begins with ``finished`` of all ``lanes``, trained by earlier commands."""
         self._before = self._done = finished
         self._began = self._spoke = time.monotonic()
         self._running = 0
@@ -30,22 +30,22 @@ class Progress:
         return self._done > self._before
 
     def expect(self, lanes: int, finished: int) -> None:
-        """There are so many lanes in all, more than at first, of which so many are finished."""
+        """Sets the totals anew when the search is extended: ``finished`` of ``lanes`` lanes."""
         self._before += finished - self._done
         self._bar.total, self._bar.initial, self._done = lanes, self._before, finished
 
     def begin(self, what: str, lanes: int) -> None:
-        """A stack of so many lanes begins."""
+        """Shows that a stack of ``lanes`` lanes begins."""
         self._bar.set_postfix_str(what, refresh=False)
         self._what, self._running = what, lanes
         self._show(0.0, force=True)
 
     def follow(self, step: int, steps: int) -> None:
-        """The stack has made so many of its steps."""
+        """Shows that the stack has made ``step`` of its ``steps`` steps."""
         self._show(step / steps)
 
     def end(self) -> None:
-        """The stack is finished."""
+        """Shows that the stack is finished."""
         self._done += self._running
         self._running = 0
         self._show(0.0)

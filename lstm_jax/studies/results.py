@@ -1,4 +1,4 @@
-"""From finished runs to what a comparison reports: samples, steps and seconds to the target, outcomes of tests."""
+"""Turns finished runs into the figures of a comparison: accuracies, steps and seconds to the target, test outcomes."""
 
 import math
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from lstm_jax.studies.statistics import Interval, Pair, Width
 from lstm_jax.studies.store import DIVERGED, Finished
 from lstm_jax.studies.trials import Trial
 
-Curve = list[dict[str, Any]]  # rows of metrics.jsonl of one lane
+Curve = list[dict[str, Any]]  # The rows of one lane in ``metrics.jsonl``.
 
 
 class RunRow(NamedTuple):
     """One run of a comparison, for ``runs.csv`` and ``curves.parquet``."""
 
-    trial: Trial  # The trial, named as its optimizer.
+    trial: Trial  # The trial; its ``name`` is the optimizer's.
     setting: Setting
     finished: Finished
     curve: Curve
     target: float
-    step_ms: float  # A step's time at the chosen setting, timed by itself.
+    step_ms: float  # Duration of a step of a single run at the chosen setting.
 
     @property
     def steps(self) -> float:
-        """To the target; infinite where it was not reached."""
+        """Steps to the target; infinite if it was not reached."""
         return steps_to(self.curve, self.target)
 
 
@@ -35,25 +35,25 @@ class Entry(NamedTuple):
 
     optimizer: str
     tried: list[Tried]
-    edge: int  # −1 or 1: the best learning rate lies at the lower or upper end of those tried
-    extensible: bool  # whether --extend may try more there
+    edge: int  # −1 or 1 if the best learning rate is at the lower or upper end of those tried, otherwise 0.
+    extensible: bool  # Whether ``--extend`` can try more there.
     best: Tried
-    held_out: list[Finished]  # runs of the best setting, by seed
+    held_out: list[Finished]  # Runs of the best setting, by seed.
     curves: list[Curve]  # Curves of these runs.
-    test: Interval  # The interval of their test accuracy.
-    steps: list[float]  # Steps to the target by seed; infinite where it was not reached.
-    step_ms: float  # A step's time, timed by itself.
-    own_schedule: bool = False  # its learning rate stays up where that of the task falls
+    test: Interval  # Mean and interval of their test accuracy.
+    steps: list[float]  # Steps to the target by seed; infinite if it was not reached.
+    step_ms: float  # Duration of a step of a single run.
+    own_schedule: bool = False  # Whether its learning rate stays constant although the task's schedule decays it.
 
     @property
     def name(self) -> str:
-        """The optimizer and what was chosen beside its learning rate."""
+        """The optimizer, with the chosen hyper-parameters other than the learning rate."""
         others = ", ".join(f"{name}={value:g}" for name, value in self.best.setting if name != LEARNING_RATE)
         return f"{self.optimizer} ({others})" if others else self.optimizer
 
     @property
     def learning_rate(self) -> float:
-        """The chosen one."""
+        """The chosen learning rate."""
         return learning_rate_of(self.best.setting)
 
     @property
@@ -68,21 +68,21 @@ class Entry(NamedTuple):
 
     @property
     def seconds(self) -> list[float]:
-        """To the target, by seed."""
+        """Seconds to the target, by seed."""
         return [steps * self.step_ms / 1e3 for steps in self.steps]
 
     @property
     def accuracies(self) -> list[float]:
-        """On the test split, by seed; a run that diverged counts with its best weights before."""
+        """Test accuracies by seed. A run that diverged counts with its best weights before the divergence."""
         return [tested(run) for run in self.held_out]
 
     def scores(self) -> list[float]:
-        """The accuracy of each setting tried; one with a diverged seed is no better than the others."""
+        """The validation accuracy of each setting tried. One with a diverged seed scores no better than the others."""
         floor = min([each.accuracy for each in self.tried if not each.diverged], default=1.0)
         return [min(each.accuracy, floor) if each.diverged else each.accuracy for each in self.tried]
 
     def by_learning_rate(self, undiverged: bool = False) -> tuple[list[float], list[float]]:
-        """The learning rates that were tried and the best score of each; ``undiverged``: without diverged settings."""
+        """The learning rates tried and the best score of each, without diverged settings if ``undiverged``."""
         found: dict[float, float] = {}
         for each, score in zip(self.tried, self.scores(), strict=True):
             if not (undiverged and each.diverged):
@@ -91,12 +91,12 @@ class Entry(NamedTuple):
         return sorted(found), [found[learning_rate] for learning_rate in sorted(found)]
 
     def width(self) -> Width | None:
-        """The range of learning rates that cost less than a point of validation accuracy; of one there is none."""
+        """The range of learning rates that lose less than a point of validation accuracy. ``None`` if one was tried."""
         learning_rates, scores = self.by_learning_rate()
         return statistics.width_near_best(learning_rates, scores) if len(learning_rates) > 1 else None
 
     def notes(self) -> Iterator[str]:
-        """What a reader must know about the optimizer beside its row."""
+        """Notes on the optimizer that a reader of its row must know."""
         if self.edge:
             side = "lowest" if self.edge < 0 else "highest"
             more = "--extend tries more there" if self.extensible else "list more in the study's file"
@@ -107,7 +107,7 @@ class Entry(NamedTuple):
         if self.diverged:
             yield (
                 f"{self.diverged} of {len(self.held_out)} held-out runs of {self.optimizer} diverged; they count with "
-                "their best weights before."
+                "their best weights before that."
             )
 
 
@@ -115,12 +115,12 @@ class Result(NamedTuple):
     """All optimizers on one task, the best on the test split first."""
 
     task: str
-    target: float  # validation accuracy; 0: none
+    target: float  # Validation accuracy; 0: none.
     entries: list[Entry]
     pairs: list[Pair]
 
     def outcome(self, optimizer: str, other: str) -> str:
-        """win | tie | loss of an optimizer against another; nothing where the study cannot tell."""
+        """The outcome of an optimizer against another: win | tie | loss, or empty if the study is too small to tell."""
         mirrored = {"win": "loss", "loss": "win", "tie": "tie", "": ""}
         for pair in self.pairs:
             if (pair.first, pair.second) == (optimizer, other):
@@ -131,7 +131,7 @@ class Result(NamedTuple):
 
     @property
     def first_validation(self) -> int:
-        """The step of the first validation: steps to the target are counted no finer."""
+        """The step of the first validation, before which no target can be reached."""
         curves = (curve for entry in self.entries for curve in entry.curves)
         return min((row["step"] for curve in curves for row in curve if row["split"] == "validation"), default=0)
 
@@ -141,15 +141,15 @@ class Result(NamedTuple):
         return own.count("win"), own.count("tie"), own.count("loss")
 
     def notes(self) -> list[str]:
-        """What a reader must know beside the table."""
+        """Notes that a reader of the table must know."""
         found = []
         seeds = len(self.entries[0].held_out)
         if self.pairs and not statistics.can_tell(seeds, len(self.pairs)):
             needed = statistics.pairs_needed(len(self.pairs))
             found.append(
                 f"The study is too small to tell optimizers apart: with {seeds} paired runs each, Wilcoxon's test "
-                f"cannot give less than p = {statistics.least_wilcoxon_p(seeds):.2g}, which decides nothing after "
-                f"Holm's correction over {len(self.pairs)} comparisons. {needed} seeds could."
+                f"cannot give less than p = {statistics.least_wilcoxon_p(seeds):.2g}, which is not significant after "
+                f"Holm's correction over {len(self.pairs)} comparisons. It takes {needed} seeds."
             )
         for entry in self.entries:
             found += entry.notes()
@@ -162,13 +162,14 @@ class Result(NamedTuple):
         held = [entry.optimizer for entry in self.entries if entry.own_schedule]
         if held:
             found.append(
-                f"{', '.join(held)}: the learning rate stays up after the warm-up, as the method asks for, where that "
-                "of the others follows the task's schedule."
+                f"{', '.join(held)}: the learning rate stays constant after the warm-up, as the method requires; for "
+                "the others it follows the task's schedule."
             )
         counts = {len(entry.tried) for entry in self.entries}
         if len(counts) > 1:
             found.append(
-                f"Budgets differ: from {min(counts)} to {max(counts)} settings were tried, since some were extended."
+                f"Budgets differ: {min(counts)} to {max(counts)} settings were tried, because some searches were "
+                "extended."
             )
         return found
 
@@ -177,7 +178,7 @@ def tested(run: Finished) -> float:
     """The test accuracy of a held-out run.
 
     Raises:
-      ValueError: it is a run of the search, which never reads the test split.
+      ValueError: The run belongs to the search, which never reads the test split.
     """
     if run.test_accuracy is None:
         raise ValueError(f"the run {run.key} in {run.folder} was never tested")
@@ -191,7 +192,7 @@ def steps_to(curve: Curve, target: float) -> float:
 
 
 def result(task: str, target: float, entries: list[Entry]) -> Result:
-    """Orders and compares the optimizers of a task."""
+    """Compares the optimizers of a task and orders them by mean test accuracy."""
     ordered = sorted(entries, key=lambda entry: -entry.test.mean)
     pairs = statistics.compare({entry.optimizer: entry.accuracies for entry in ordered})
     return Result(task, target, ordered, pairs)

@@ -1,4 +1,4 @@
-"""Trains those trials of a study that are missing, in its workdir."""
+"""Trains the missing trials of a study in its workdir."""
 
 import json
 import logging
@@ -29,12 +29,12 @@ class Runner:
     """The trials of some tasks in one workdir: which are finished, and what is still to be trained."""
 
     def __init__(self, tasks: Mapping[str, Config], workdir: Path, lanes: int = 0) -> None:
-        """Reads what is finished; data are prepared when they are first needed.
+        """Reads which trials are finished. Data are prepared when they are first needed.
 
         Args:
-          tasks: by label.
-          workdir: of the study.
-          lanes: at once, at most; 0: as many as fit in memory.
+          tasks: The config of each task, by its label.
+          workdir: The folder of the study.
+          lanes: Maximum number of lanes at once; 0: as many as fit in memory.
         """
         self.store, self.workdir = Store(workdir), workdir
         self._tasks, self._most = tasks, lanes
@@ -43,18 +43,18 @@ class Runner:
         self._keys: dict[Trial, str] = {}
 
     def config(self, trial: Trial) -> Config:
-        """The config of a trial by itself."""
+        """The config of a trial as a single run."""
         return trials.config_of(self._tasks[trial.task], trial.changes, trial.seed)
 
     def corpora(self, config: Config) -> Corpora:
-        """The data of a config; configs with equal fields of data share them."""
+        """The data of a config. Configs with equal data fields share them."""
         data = to_json(config.data)
         if data not in self._corpora:
             self._corpora[data] = corpus.prepare(config.data)
         return self._corpora[data]
 
     def key(self, trial: Trial) -> str:
-        """What the store knows a trial by."""
+        """The key of a trial in the store."""
         if trial not in self._keys:
             config = self.config(trial)
             self._keys[trial] = trials.key(config, trial, self._fingerprint(config))
@@ -67,19 +67,19 @@ class Runner:
         return self._fingerprints[read]
 
     def missing(self, planned: Iterable[Trial]) -> int:
-        """How many of some trials are not finished."""
+        """The number of trials that are not finished."""
         return sum(self.key(trial) not in self.store for trial in planned)
 
     def __getitem__(self, trial: Trial) -> Finished:
-        """What became of a finished trial."""
+        """The outcome of a finished trial."""
         return self.store[self.key(trial)]
 
     def train(self, planned: list[Trial], progress: Progress | None = None) -> None:
-        """Trains the missing ones of some trials of a task and a stage, as many lanes at once as fit.
+        """Trains the missing trials, as many lanes at once as fit. All must have one task and one stage.
 
         Args:
-          planned: all trials, finished ones too.
-          progress: shows it; without it each run shows its own.
+          planned: All trials, including finished ones.
+          progress: Shows the progress of the study. Without it each run shows its own.
         """
         for group in trials.alike(planned, self._tasks[planned[0].task]):
             if self.missing(group):
@@ -103,7 +103,7 @@ class Runner:
             self.store.drop_weights(stack.keys)
 
     def _stacks(self, group: list[Trial]) -> list[Stack]:
-        """The missing trials of a program in stacks."""
+        """Groups the missing trials of one program into stacks."""
         first, config = group[0], self.config(group[0])
         choice, periodic = self._choice(config), OPTIMIZERS[config.optimizer.name].periodic
         changes = (*first.changes, ("train.lane_map", "map" if periodic else choice.lane_map))
@@ -113,7 +113,7 @@ class Runner:
         return stacks.chunked(group, config, keys, self.store, most, len(jax.devices()))
 
     def _choice(self, config: Config) -> LaneChoice:
-        """How lanes of a program share a device, the same from the study's first lane to its last."""
+        """How lanes of a program share a device. The workdir keeps it, so it is the same for all lanes of the study."""
         key = digest(trials.cost(config), self._fingerprint(config))
         measured = self.remembered("lane-choices.json", key, lambda: self._autotuned(config))
         return LaneChoice(**measured)
@@ -122,7 +122,7 @@ class Runner:
         return timing.autotune_lanes(config, self.corpora(config))._asdict()
 
     def remembered(self, name: str, key: str, measure: Any) -> Any:
-        """The value of a key in a JSON file of the workdir; measured, and written there, where it is missing."""
+        """The value of a key in a JSON file of the workdir. If it is missing, it is measured and written there."""
         file = self.workdir / name
         known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if key not in known:

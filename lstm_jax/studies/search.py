@@ -1,4 +1,4 @@
-"""Which settings of an optimizer a study tries: grids and quasi-random points, as many for every optimizer."""
+"""The settings of an optimizer that a study tries: grids or quasi-random points, equally many for every optimizer."""
 
 import dataclasses
 import itertools
@@ -13,10 +13,10 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.optimizers import Range, Space
 
 KINDS = ("grid", "halton", "sobol")
-DIGITS = 4  # significant ones of every value, so that a table shows what was run
+DIGITS = 4  # Significant digits of every value, so that a table shows exactly what was run.
 LEARNING_RATE = "learning_rate"
 
-Setting = tuple[tuple[str, float], ...]  # hyper-parameters and their values
+Setting = tuple[tuple[str, float], ...]  # Hyper-parameters and their values.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Search:
     """How settings are taken from a search space.
 
     ``grid`` takes ``points`` values of every range and all combinations; ``halton`` and ``sobol`` (scipy, scrambled)
-    take ``points`` settings that fill the space evenly, whatever its dimensions (Bergstra & Bengio 2012 for why).
+    take ``points`` settings that fill the space evenly in any number of dimensions (for the reasons see Bergstra &
+    Bengio 2012).
     """
 
     points: int = 7
@@ -32,10 +33,10 @@ class Search:
     seed: int = 0  # Seeds the scrambling.
 
     def settings(self, space: Space, lower: int = 0, upper: int = 0) -> list[Setting]:
-        """The settings, with those of the range's extensions ``lower`` and ``upper`` times beyond its ends.
+        """All settings, including ``lower`` extensions below the range of learning rates and ``upper`` above it.
 
         Raises:
-          ConfigError: the space, or the search, makes no sense.
+          ConfigError: The space or the search is invalid, or a setting occurs twice.
         """
         check(self, space)
         found = self._within(space, 0)
@@ -50,7 +51,7 @@ class Search:
         return found
 
     def at_edge(self, best: Setting, tried: list[Setting]) -> int:
-        """−1 or 1 where the best learning rate is the lowest or the highest that was tried, or near it; otherwise 0."""
+        """−1 or 1 if the best learning rate is the lowest or the highest that was tried, or near it; otherwise 0."""
         learning_rates = sorted({learning_rate_of(setting) for setting in tried})
         if len(learning_rates) < 2:
             return 0
@@ -67,7 +68,7 @@ class Search:
         rng = np.random.default_rng([self.seed, part % 2**32])
         if self.kind == "halton":
             unit = qmc.Halton(len(space), rng=rng).random(count)
-        else:  # which come in powers of two
+        else:  # Sobol points come in powers of two.
             unit = qmc.Sobol(len(space), rng=rng).random(2 ** math.ceil(math.log2(count)))[:count]
         return [
             tuple((name, _at(where, float(x))) for (name, where), x in zip(space.items(), row, strict=True))
@@ -76,7 +77,7 @@ class Search:
 
     @property
     def _added(self) -> int:
-        """Points of one extension."""
+        """The number of points in one extension."""
         return 2 if self.kind == "grid" else max(2, round(self.points / 3))
 
     def _spaced(self, where: Range | tuple[float, ...]) -> list[float]:
@@ -85,7 +86,7 @@ class Search:
         return [float(value) for value in where]
 
     def _beyond(self, space: Space, n: int, side: int) -> Space:
-        """The learning rates that the n-th extension to one side adds."""
+        """The space with the learning rates that the n-th extension to one side adds."""
         rates = space[LEARNING_RATE]
         if not isinstance(rates, Range):
             raise ConfigError("only a range of learning rates can be extended; this study lists them, add to that list")
@@ -108,10 +109,10 @@ def learning_rate_of(setting: Setting) -> float:
 
 
 def check(search: Search, space: Space) -> None:
-    """Refuses a search or a space that makes no sense.
+    """Refuses an invalid search or search space.
 
     Raises:
-      ConfigError: says which.
+      ConfigError: One of them is invalid; the message says why.
     """
     if search.kind not in KINDS:
         raise ConfigError(f"the search's kind is {search.kind!r}; it must be one of {', '.join(KINDS)}")
@@ -134,7 +135,7 @@ def check(search: Search, space: Space) -> None:
 
 
 def _at(where: Range | tuple[float, ...], x: float) -> float:
-    """The value a share ``x`` in [0, 1] of the way."""
+    """The value at a fraction ``x`` in [0, 1] of the range."""
     if not isinstance(where, Range):
         return float(where[min(int(x * len(where)), len(where) - 1)])
     if where.log:

@@ -1,4 +1,4 @@
-"""Trials trained as stacks of lanes: chunked to fit, each chunk in a folder that an interrupted study resumes."""
+"""Trains trials as stacks of lanes that fit in memory, each in a folder from which an interrupted study resumes."""
 
 import shutil
 from collections.abc import Container, Mapping
@@ -28,12 +28,12 @@ class Stack(NamedTuple):
     config: Config
     trials: list[Trial]
     keys: list[str]
-    folder: str  # A folder in the study's workdir.
-    devices: int = 1  # The number of devices that the lanes spread over evenly.
+    folder: str  # Its folder, relative to the study's workdir.
+    devices: int = 1  # Number of devices over which the lanes are spread evenly.
 
     @property
     def lanes(self) -> list[Lane]:
-        """The trials as lanes; the last one is repeated until every device has as many."""
+        """The trials as lanes. The last one is repeated until every device has the same number."""
         own = [trials.lane_of(self.config, trial) for trial in self.trials]
         return own + own[-1:] * (-len(own) % self.devices)
 
@@ -46,15 +46,15 @@ def chunked(
     most: int,
     devices: int,
 ) -> list[Stack]:
-    """The trials of one program that are to be trained, in stacks of about equal size.
+    """Divides the missing trials of one program into stacks of about equal size.
 
     Args:
-      planned: all trials, finished ones too, so that an interrupted study finds the same stacks again.
-      config: of the program.
-      keys: trial → key.
-      finished: keys.
-      most: lanes of a stack.
-      devices: that lanes spread over.
+      planned: All trials, including finished ones, so that an interrupted study finds the same stacks again.
+      config: The config of the program.
+      keys: The key of each trial.
+      finished: The keys of finished trials.
+      most: Maximum number of lanes in a stack.
+      devices: The number of devices over which lanes are spread.
     """
     devices = min(devices, most)
     size = -(-len(planned) // -(-len(planned) // most))
@@ -70,16 +70,16 @@ def chunked(
 
 
 def train_stack(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None = None) -> list[Finished]:
-    """Trains a stack, or goes on with it, and evaluates what its stage asks for.
+    """Trains or resumes a stack, then evaluates it as its stage requires.
 
     Args:
-      stack: the lanes.
-      corpora: their data.
-      workdir: of the study.
-      follow: shows the progress; without it the run shows its own.
+      stack: The lanes.
+      corpora: Their data.
+      workdir: The folder of the study.
+      follow: Shows the progress. Without it the run shows its own.
 
     Raises:
-      UserError: the disk has no room for the checkpoints, or the data are at fault.
+      UserError: The disk has no room for the checkpoints, or the data are at fault.
     """
     place, stage = workdir / stack.folder, stack.trials[0].stage
     _drop_if_spent(place)
@@ -97,9 +97,9 @@ def train_stack(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | 
 
 
 def _drop_if_spent(place: Path) -> None:
-    """Drops the folder of a stack whose weights are gone."""
+    """Deletes the folder of a finished stack whose weights have been deleted."""
     if (place / "summary.json").exists() and not any((place / "checkpoints").glob("[0-9]*")):
-        shutil.rmtree(place)  # It was finished, but the store lost it after its weights had been deleted.
+        shutil.rmtree(place)  # The store has lost this stack after its weights were deleted.
 
 
 def _finished(

@@ -1,7 +1,7 @@
-"""What can be said about optimizers from a few paired runs of each.
+"""Statistical comparison of optimizers from a few paired runs of each.
 
-All functions are pure; samples of two optimizers are paired by seed, since lanes of a seed share their initial weights
-and the order of their reviews.
+All functions are pure. Samples of two optimizers are paired by seed, since lanes of one seed share initial weights and
+the order of examples.
 """
 
 import math
@@ -16,12 +16,12 @@ from lstm_jax.types import HostArray
 Figures = Sequence[float] | HostArray
 RESAMPLES = 9_999
 CONFIDENCE = 0.95
-FEW = 6
+FEW = 6  # Smaller samples get Student's interval.
 ALPHA = 1 - CONFIDENCE
 
 
 class Interval(NamedTuple):
-    """A mean and where it may lie."""
+    """A mean and its confidence interval."""
 
     mean: float
     low: float
@@ -31,15 +31,15 @@ class Interval(NamedTuple):
 def bootstrap_interval(values: Figures, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
     """The mean and its expanded percentile bootstrap interval (Hesterberg 2015, section 4).
 
-    The plain percentile interval of few values is too narrow, since resamples vary less than samples and their tails
-    are those of a normal distribution; tails made smaller by both factors mend that. Unlike the bootstrap-t interval
-    it stays within the values, so that a single failed run does not blow it up. Of fewer than ``FEW`` values, which
-    resample in too few ways, it is Student's interval.
+    The plain percentile interval of few values is too narrow: resamples vary less than samples, and its tails are those
+    of a normal distribution. Smaller tail probabilities correct both. Unlike the bootstrap-t interval it stays within
+    the values, so that a single failed run does not blow it up. Fewer than ``FEW`` values have too few different
+    resamples; they get Student's interval.
 
     Args:
-      values: independent figures; of a single one, or of equal ones, the interval is a point.
-      confidence: of the interval.
-      seed: of the resampling.
+      values: Independent figures. If there is only one, or all are equal, the interval is a point.
+      confidence: The probability that the interval covers the mean.
+      seed: The seed of the resampling.
     """
     sample = np.asarray(values, np.float64)
     mean = float(sample.mean())
@@ -56,7 +56,7 @@ def bootstrap_interval(values: Figures, confidence: float = CONFIDENCE, seed: in
 
 
 def _resampled(sample: HostArray, seed: int) -> HostArray:
-    """As many values drawn from a sample with replacement, a row a resample."""
+    """Resamples of a sample of n values, drawn with replacement, ``[RESAMPLES, n]``."""
     return sample[np.random.default_rng(seed).integers(0, len(sample), (RESAMPLES, len(sample)))]
 
 
@@ -73,7 +73,7 @@ def _pivots(sample: HostArray, seed: int) -> tuple[float, HostArray]:
 def bootstrap_p(differences: Figures, seed: int = 0) -> float:
     """Two-sided p-value of the paired bootstrap-t test that the mean difference is 0 (Efron & Tibshirani 1993, ch. 16).
 
-    It is 1 where all differences are 0, and never below what their signs alone could give, 2^(1 - n).
+    It is 1 if all differences are 0, and never below 2^(1 - n), the smallest p-value that n signs alone can give.
     """
     sample = np.asarray(differences, np.float64)
     least = least_wilcoxon_p(len(sample))
@@ -88,8 +88,8 @@ def bootstrap_p(differences: Figures, seed: int = 0) -> float:
 def wilcoxon_p(differences: Figures) -> float:
     """Two-sided exact p-value of Wilcoxon's signed-rank test, zeros ranked and then dropped (Pratt 1959).
 
-    scipy's is exact with ties for few pairs only. Here the null distribution of the rank sum is counted, by adding
-    one rank after the other, in halves since tied ranks may be such.
+    scipy's test is exact with ties only for few pairs. Here the null distribution of the rank sum is computed by adding
+    one rank after another. Tied ranks may be halves, so all ranks are doubled.
     """
     ranks, positive = _ranks(differences)
     if not len(ranks):
@@ -106,9 +106,9 @@ def wilcoxon_p(differences: Figures) -> float:
 
 
 def _ranks(differences: Figures) -> tuple[HostArray, HostArray]:
-    """Twice the ranks of what is not zero, as integers, and which of it is positive.
+    """Twice the ranks of the non-zero differences, as integers, and which of these are positive.
 
-    Differences of shares are rounded first, so that rounding errors break no ties.
+    Differences are rounded first, so that rounding errors break no ties.
     """
     sample = np.round(np.asarray(differences, np.float64), 12)
     ranks = np.round(2 * stats.rankdata(np.abs(sample))).astype(int)
@@ -116,17 +116,17 @@ def _ranks(differences: Figures) -> tuple[HostArray, HostArray]:
 
 
 def least_wilcoxon_p(pairs: int) -> float:
-    """The smallest p-value that so many pairs can give: all differences of one sign."""
+    """The smallest p-value that ``pairs`` pairs can give: all differences have one sign."""
     return min(1.0, 2.0 ** (1 - pairs))
 
 
 def pairs_needed(comparisons: int, alpha: float = ALPHA) -> int:
-    """How many pairs Wilcoxon's test needs to find a difference among so many comparisons by Holm's correction."""
+    """The number of pairs that Wilcoxon's test needs to find a difference among ``comparisons`` after Holm."""
     return max(1, math.ceil(1 + math.log2(comparisons / alpha)))
 
 
 def holm(p_values: Figures) -> list[float]:
-    """Holm's step-down adjustment (1979): p-values that hold for all comparisons together, in the given order."""
+    """p-values adjusted for all comparisons together by Holm's step-down method (1979), in the given order."""
     order = np.argsort(p_values, kind="stable")
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, n in enumerate(order):
@@ -141,17 +141,17 @@ class Pair(NamedTuple):
     first: str
     second: str
     difference: Interval  # first − second
-    wilcoxon: float  # p-values, corrected by Holm over all comparisons
-    bootstrap: float
-    outcome: str  # win | tie | loss of the first; "" where the study is too small to tell
+    wilcoxon: float  # p-value, with Holm's correction over all comparisons.
+    bootstrap: float  # p-value, likewise.
+    outcome: str  # win | tie | loss of the first; "" if the study is too small to tell.
 
 
 def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
-    """Every pair of optimizers, the outcome by Wilcoxon's test under Holm's correction over all pairs.
+    """Compares every pair of optimizers by Wilcoxon's test, with Holm's correction over all pairs.
 
     Args:
-      samples: optimizer → figures, those of one seed at the same place; larger is better.
-      alpha: probability that any win or loss is false, if no optimizers differ.
+      samples: Figures by optimizer, in the same order of seeds for all; larger is better.
+      alpha: The probability that any win or loss is false if no optimizers differ.
     """
     names = list(samples)
     pairs = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
@@ -169,7 +169,7 @@ def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
 
 
 def _outcome(differences: HostArray) -> str:
-    """Who is better by the ranks; a tie where the mean says the opposite, as after a single failure."""
+    """The outcome by the sum of ranks; a tie if the mean says the opposite, as after a single failed run."""
     ranks, positive = _ranks(differences)
     lead = ranks[positive].sum() - ranks[~positive].sum()
     if lead * differences.mean() <= 0:
@@ -178,7 +178,7 @@ def _outcome(differences: HostArray) -> str:
 
 
 def can_tell(pairs: int, comparisons: int, alpha: float = ALPHA) -> bool:
-    """Whether so many pairs could tell any two apart among so many comparisons."""
+    """Whether ``pairs`` pairs can give any significant difference among ``comparisons`` comparisons."""
     return comparisons * least_wilcoxon_p(pairs) < alpha
 
 
@@ -193,11 +193,11 @@ def expected_best(scores: Figures) -> list[float]:
 
 
 def performance_profile(costs: Mapping[str, Figures], ratios: HostArray) -> dict[str, HostArray]:
-    """The share of instances that an optimizer solves within a ratio of the cheapest (Dolan & Moré 2002).
+    """The share of instances that an optimizer solves within a ratio of the lowest cost (Dolan & Moré 2002).
 
     Args:
-      costs: optimizer → steps or seconds to the target, an instance each, in the same order; infinite if never.
-      ratios: where the profile is evaluated, from 1 up.
+      costs: Steps or seconds to the target by optimizer and instance; infinite if it was never reached.
+      ratios: The ratios at which the profile is evaluated, from 1 up.
     """
     table = np.array(list(costs.values()), np.float64)
     best = table.min(axis=0)
@@ -210,11 +210,11 @@ class Width(NamedTuple):
     """A range of learning rates."""
 
     factor: float  # The ratio of its ends.
-    open: bool  # whether it ends with the learning rates that were tried, so that it may be wider
+    open: bool  # Whether it reaches the lowest or highest learning rate tried, so that it may be wider.
 
 
 def width_near_best(learning_rates: Figures, scores: Figures, within: float = 0.01) -> Width:
-    """The range of learning rates around the best whose score is less than ``within`` below it.
+    """The range of learning rates around the best whose scores are less than ``within`` below the best score.
 
     Scores between two learning rates are interpolated linearly in their logarithm.
     """

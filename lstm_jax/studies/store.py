@@ -1,4 +1,4 @@
-"""Which trials of a study are finished, by the content that defines them: none is trained twice."""
+"""The finished trials of a study, identified by the content that defines them, so that none is trained twice."""
 
 import json
 import shutil
@@ -14,26 +14,27 @@ DONE, DIVERGED = "done", "diverged"
 
 
 class Finished(NamedTuple):
-    """What became of a trial."""
+    """The outcome of a trial."""
 
     key: str
     status: str  # done | diverged
-    best_validation_accuracy: float | None  # None: no validation before it diverged
+    best_validation_accuracy: float | None  # None: no validation before it diverged.
     best_step: int
-    final_train_loss: float | None  # nats, over the last steps that were logged; None: diverged
-    test_accuracy: float | None  # That of the best weights, or of the first where it diverged early; None: not tested.
+    final_train_loss: float | None  # In nats, over the last steps that were logged; None: diverged.
+    # Test accuracy of the best weights, or of the initial ones if it diverged before any validation; None: not tested.
+    test_accuracy: float | None
     folder: str  # The folder in the study's workdir where its stack was trained.
-    lane: int
+    lane: int  # Its lane in that stack.
 
 
 class Store:
     """The file ``runs.jsonl`` of a study, and the folders of the runs that it names."""
 
     def __init__(self, workdir: Path) -> None:
-        """Reads what is finished.
+        """Reads the finished trials.
 
         Raises:
-          UserError: the file is damaged.
+          UserError: The file is damaged.
         """
         self.path, self.workdir = workdir / "runs.jsonl", workdir
         self._rows: dict[str, Finished] = {}
@@ -44,9 +45,9 @@ class Store:
                 row = Finished(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise UserError(
-                    f"{self.path}, line {n}, is damaged ({error}); delete that line, its run is made again"
+                    f"{self.path}, line {n}, is damaged ({error}); delete that line, and its run is trained again"
                 ) from error
-            if (workdir / row.folder / "metrics.jsonl").exists():  # otherwise its curve is lost: it is made again
+            if (workdir / row.folder / "metrics.jsonl").exists():  # without its curve the run is trained again
                 self._rows[row.key] = row
 
     def __contains__(self, key: object) -> bool:
@@ -56,12 +57,12 @@ class Store:
         return self._rows[key]
 
     def add(self, rows: list[Finished]) -> None:
-        """Writes down finished runs, all or none."""
+        """Adds finished runs to the file, all or none."""
         self._rows.update({row.key: row for row in rows})
         write_text(self.path, "".join(json.dumps(row._asdict()) + "\n" for row in self._rows.values()))
 
     def drop_weights(self, keys: Iterable[str]) -> None:
-        """Deletes the checkpoints of those runs that are finished."""
+        """Deletes the checkpoints of those of the runs that are finished."""
         for folder in {self._rows[key].folder for key in keys if key in self}:
             shutil.rmtree(self.workdir / folder / "checkpoints", ignore_errors=True)
 
@@ -73,5 +74,5 @@ class Store:
         return [each for each in self._curves[row.folder] if each["lane"] == row.lane]
 
     def read(self, key: str, name: str) -> Any:
-        """A JSON file in the folder of a finished run, as ``summary.json``."""
+        """A JSON file in the folder of a finished run, such as ``summary.json``."""
         return json.loads((self.workdir / self._rows[key].folder / name).read_text(encoding="utf-8"))

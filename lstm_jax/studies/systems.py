@@ -1,4 +1,4 @@
-"""The published systems, as published and improved: one table of what they reach here."""
+"""The published systems, as published and improved: one table of their accuracies here."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from lstm_jax.studies.stacks import Stack
 from lstm_jax.studies.trials import SYSTEM, Trial
 from lstm_jax.training.workdir import write_json
 
-SYSTEM_SEEDS = 3  # Seeds of a system whose epoch takes less than SHORT seconds; a slower one has 1.
+SYSTEM_SEEDS = 3  # Number of seeds of a system whose epoch takes less than SHORT seconds. A slower one has 1.
 SHORT = 60.0
 SYSTEM_COLUMNS = (
     *("system", "data", "variant", "published", "test accuracy here"),
@@ -33,33 +33,33 @@ class System:
     letter: str
     name: str  # The name of its config and of its folders.
     data: str  # The data in words, for the table.
-    variants: dict[str, Config]  # column → config
-    baselines: bool = False  # whether the counting and the linear baselines are of interest
-    leaking: bool = False  # whether the baseline fitted on the test split too is of interest
+    variants: dict[str, Config]  # Config by variant.
+    baselines: bool = False  # Whether to evaluate the bag-of-words and the linear baselines.
+    leaking: bool = False  # Whether to evaluate the baseline that is fitted on the test split too.
 
 
 @dataclasses.dataclass
 class SystemResult:
     """What a variant of a system reached on the test split."""
 
-    accuracies: list[float]  # one a seed
-    epoch_seconds: float  # the median over the seeds, with validation and without compiling
+    accuracies: list[float]  # Test accuracy by seed.
+    epoch_seconds: float  # Median over the seeds, with validation and without compiling.
     parameters: int
     examples: dict[str, int]  # The number of examples by split.
-    baselines: dict[str, float]  # accuracy by name
+    baselines: dict[str, float]  # Accuracy by name.
 
 
 @dataclasses.dataclass
 class Systems:
-    """The study of all systems. Every run lies in a folder of its own, and a finished one is not trained again."""
+    """The study of all systems. Every run has its own folder, and a finished run is not trained again."""
 
     systems: tuple[System, ...]
 
     def run(self, workdir: Path) -> str:
-        """Trains and tests what is not yet, and returns the table in Markdown; also written as ``table.md``.
+        """Trains and tests what is missing, writes ``table.md`` and returns that table.
 
         Raises:
-          UserError: a run diverged, the workdir is in use, or the data, or the disk, are at fault.
+          UserError: A run diverged, the workdir is in use, or the data or the disk is at fault.
         """
         rows: list[Sequence[str]] = [SYSTEM_COLUMNS]
         with hold(workdir):
@@ -71,7 +71,7 @@ class Systems:
 
 
 def repetition(label: str, config: Config, n: int, runner: Runner) -> Stack:
-    """The stack of the repetition numbered ``n``: one lane, or those of an ensemble; no two share a seed."""
+    """The stack of repetition ``n``: one lane, or the lanes of an ensemble. No two lanes share a seed."""
     first = config.seed + n * config.ensemble
     planned = [Trial(label, f"seed{first}", (), first + k, SYSTEM) for k in range(config.ensemble)]
     keys = [runner.key(trial) for trial in planned]
@@ -107,7 +107,7 @@ def _baselines(system: System, config: Config, runner: Runner, file: Path) -> di
 
 
 def _rows(system: System, variant: str, config: Config, result: SystemResult) -> list[list[str]]:
-    """The row of a variant, and one for each of its baselines."""
+    """The row of a variant, and one row per baseline."""
     leaks = " (labels leak)" if config.data.vectors.fit_on == "all" else ""
     published = f"{config.reference_accuracy:.2%}{leaks}" if config.reference_accuracy else "–"
     accuracy = f"{tables.mean_and_deviation(result.accuracies)} %{leaks}"

@@ -1,4 +1,4 @@
-"""Steps timed by themselves, in turn: what one of each optimizer costs, and how lanes share a device best."""
+"""Timing of single steps: the duration of a step by optimizer, and the fastest way for lanes to share a device."""
 
 import json
 import logging
@@ -25,10 +25,10 @@ from lstm_jax.training.workdir import Lane
 
 _log = logging.getLogger(__name__)
 
-STEP_ROUNDS, CALLS = 7, 6  # CALLS are made in a round for each length
+STEP_ROUNDS, CALLS = 7, 6  # CALLS calls per round for each padded length.
 LANE_MAPS = ("map", "vmap")
-LANE_ROUNDS, PER_DEVICE = 3, 4  # PER_DEVICE lanes are trained while measuring
-SHARE = 0.5  # The share of memory that lanes may take.
+LANE_ROUNDS, PER_DEVICE = 3, 4  # PER_DEVICE lanes per device are trained while measuring.
+SHARE = 0.5  # Share of memory that lanes may use.
 
 
 def first_epoch(loop: Loop, lanes: list[Lane]) -> list[Chunk]:
@@ -37,18 +37,18 @@ def first_epoch(loop: Loop, lanes: list[Lane]) -> list[Chunk]:
 
 
 def longest_chunk(loop: Loop, lanes: list[Lane]) -> Chunk:
-    """The chunk with the most steps, and among those with the longest examples, of the first epoch."""
+    """The chunk of the first epoch with the most steps; among equals, the one with the longest examples."""
     return max(first_epoch(loop, lanes), key=lambda chunk: (chunk.examples.shape[1], chunk.length))
 
 
 class Stepper:
-    """A loop whose steps can be made by themselves, from a state that is donated."""
+    """A loop whose steps can be run and timed outside of a training run. Donates its state."""
 
     def __init__(self, loop: Loop, state: TrainState) -> None:
         self.loop, self.state = loop, state
 
     def steps(self, chunk: Chunk, times: int = 1) -> int:
-        """Makes the steps of a chunk ``times`` times, waits for the last, and returns how many it made."""
+        """Runs a chunk ``times`` times, waits for the last step, and returns the number of steps."""
         loop = self.loop
         for _ in range(times):
             corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, loop.config.steps_per_call)
@@ -64,14 +64,14 @@ def stepper(config: Config, corpora: Corpora, lanes: list[Lane]) -> Stepper:
 
 
 def step_milliseconds(configs: Mapping[str, Config], corpora: Corpora) -> dict[str, float]:
-    """What a step as ``train.py`` makes it takes, by optimizer: the mean over rounds in which they take turns.
+    """Milliseconds per step of a single run, by optimizer: the mean over rounds in which optimizers take turns.
 
-    Every length of examples counts by its share of an epoch's steps. It is no median, so that work which an
-    optimizer does every so many steps has its share.
+    Every padded length is weighted by its share of an epoch's steps. The mean, unlike a median, includes work that an
+    optimizer does only every few steps.
 
     Args:
-      configs: optimizer → the config of a single run.
-      corpora: its data.
+      configs: The config of a single run, by optimizer.
+      corpora: Their data.
     """
     cases, shares = {}, {}
     for name, config in configs.items():
@@ -97,18 +97,18 @@ class LaneChoice(NamedTuple):
     """How lanes share a device, as measured."""
 
     lane_map: str  # map | vmap
-    lane_bytes: int  # The memory that one more lane takes.
-    milliseconds: dict[str, float]  # a step of one lane, by lane map
+    lane_bytes: int  # Memory of one more lane.
+    milliseconds: dict[str, float]  # Milliseconds per step of one lane, by lane map.
 
 
 def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
-    """The faster way for lanes of a config to share this machine's devices; of no effect on what they compute.
+    """The faster way for lanes of a config to share this machine's devices. It does not change what they compute.
 
-    It is measured once for a network on a machine, and remembered in the cache folder.
+    It is measured once per network and machine, and kept in the cache folder.
 
     Args:
-      config: one of the lanes.
-      corpora: their data.
+      config: The config of one of the lanes.
+      corpora: Their data.
     """
     file = cache_dir() / "lanes.json"
     key = digest(machine(), jax.__version__, trials.cost(config), len(corpora.train.tokens))
@@ -123,11 +123,11 @@ def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
 
 
 def most_lanes(choice: LaneChoice, state_bytes: int) -> int:
-    """How many lanes fit in memory at once: a multiple of the devices.
+    """The number of lanes that fit in memory at once, a multiple of the number of devices.
 
     Args:
-      choice: as measured.
-      state_bytes: of a lane's checkpoint; optimizers differ in it, and one was measured.
+      choice: The measured choice.
+      state_bytes: The size of a lane's checkpoint. It depends on the optimizer, and ``choice`` was measured with one.
     """
     devices = len(jax.devices())
     return max(1, int(SHARE * memory_bytes() / (choice.lane_bytes + 2 * state_bytes)) // devices) * devices

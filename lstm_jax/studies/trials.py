@@ -1,4 +1,4 @@
-"""What a study trains: a trial is a task's config with changes, a seed and a stage, known by its content."""
+"""Trials, the training runs of a study: a task's config with changes, a seed and a stage, identified by content."""
 
 import hashlib
 import os
@@ -15,16 +15,16 @@ from lstm_jax.files import digest
 from lstm_jax.studies.search import LEARNING_RATE
 from lstm_jax.training.workdir import Lane
 
-Changes = tuple[tuple[str, Any], ...]  # dotted paths of a config's fields, and their values
+Changes = tuple[tuple[str, Any], ...]  # Dotted paths of a config's fields, and their values.
 
 
 class StudyStage(NamedTuple):
-    """What a trial is for, and so what happens after its training."""
+    """The purpose of a trial, which decides what happens after its training."""
 
     name: str
-    tests: bool = False  # the best weights are evaluated on the test split
-    by_epoch: bool = False  # the weights kept of every epoch are evaluated on the training and the test split
-    keeps_weights: bool = False
+    tests: bool = False  # Whether the best weights are evaluated on the test split.
+    by_epoch: bool = False  # Whether the weights kept after every epoch are evaluated on the training and test splits.
+    keeps_weights: bool = False  # Whether checkpoints are kept.
 
 
 SEARCH = StudyStage("search")
@@ -36,18 +36,18 @@ SYSTEM = StudyStage("system", tests=True, keeps_weights=True)
 class Trial(NamedTuple):
     """One training run of a study: a lane."""
 
-    task: str  # the label of a config
-    name: str  # The folder's name, shared by trials that may be lanes of one program; no part of its content.
+    task: str  # The label of a task.
+    name: str  # The folder's name, shared by trials that may be lanes of one program. It is not part of the key.
     changes: Changes  # Changes to the task's config.
     seed: int
     stage: StudyStage
 
 
 def config_of(task: Config, changes: Changes, seed: int) -> Config:
-    """The config under which ``train.py`` makes a run of a task, validated.
+    """The validated config with which ``train.py`` would make a run of a task.
 
     Raises:
-      ConfigError: there is no such field, or it cannot have that value.
+      ConfigError: A field does not exist or cannot have its value.
     """
     config = configs.from_json(configs.to_json(task))
     config.seed = seed
@@ -58,13 +58,13 @@ def config_of(task: Config, changes: Changes, seed: int) -> Config:
 
 
 def lane_of(config: Config, trial: Trial) -> Lane:
-    """A trial as a lane beside others of the same program, which has this config."""
+    """A trial as a lane of a program with this config."""
     traced = configs.hparams(config)
     return Lane(trial.seed, {path: float(value) for path, value in trial.changes if path in traced})
 
 
 def alike(planned: list[Trial], task: Config) -> list[list[Trial]]:
-    """Trials divided into those that may share a program: with equal static fields, leaving the same parts out."""
+    """Groups trials that can share a program: their static fields are equal, and they leave out the same parts."""
     groups: dict[Any, list[Trial]] = {}
     for trial in planned:
         config = config_of(task, trial.changes, trial.seed)
@@ -76,15 +76,15 @@ def alike(planned: list[Trial], task: Config) -> list[list[Trial]]:
 
 
 def key(config: Config, trial: Trial, fingerprint: str) -> str:
-    """A digest of all that tells runs apart: definition, hyper-parameters, seed, stage, data, the optimizer's code.
+    """A digest of all that distinguishes runs: definition, hyper-parameters, seed, stage, data, the optimizer's code.
 
-    Where the data lie and how the run is computed make no difference. The stage does: a run of the search was
-    never tested.
+    The location of the data and the way in which the run is computed do not count. The stage does, because runs of the
+    search are not tested.
 
     Args:
-      config: ``config_of`` the trial.
-      trial: the trial.
-      fingerprint: of the data; see ``fingerprint``.
+      config: The config of the trial, from ``config_of``.
+      trial: The trial.
+      fingerprint: The fingerprint of its data, from ``fingerprint``.
     """
     hparams = sorted(configs.hparams(config).items())
     code = optimizers.identity(config.optimizer.name)
@@ -92,7 +92,7 @@ def key(config: Config, trial: Trial, fingerprint: str) -> str:
 
 
 def fingerprint(config: Config, corpora: Corpora) -> str:
-    """A digest of all that runs read: the splits, the vocabulary, files of word vectors, weights to begin with."""
+    """A digest of all data that runs read: splits, vocabulary, file of word vectors, weights of ``init_from``."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
     read = [config.data.vectors.path] if config.data.vectors.source == "file" else []
     read += [str(Path(config.model.init_from) / "summary.json")] if config.model.init_from else []
@@ -106,7 +106,7 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
 
 
 def path_of(name: str) -> str:
-    """The dotted path of a hyper-parameter of a search space: the optimizer's by its name, others by their path."""
+    """The dotted path of an entry of a search space. Optimizer hyper-parameters have plain names, others have paths."""
     if "." in name:
         return name
     return f"optimizer.{name}" if name == LEARNING_RATE else f"optimizer.hparams.{name}"
@@ -119,12 +119,12 @@ def searchable(config: Config) -> list[str]:
 
 
 def trial_definition(config: Config) -> list[tuple[str, Any]]:
-    """What defines a run, its seed aside. Lanes of an ensemble are tested together, so its size counts."""
+    """The fields that define a run, without the seed. An ensemble is tested as a whole, so its size counts."""
     return list(configs.definition(config, without=("seed",)).items())
 
 
 def cost(config: Config) -> list[tuple[str, Any]]:
-    """What decides how long a lane's step takes, nearly: the definition without optimizer, dropout and duration."""
+    """The fields that decide approximately how long a step of a lane takes: no optimizer, dropout or duration."""
     length = ("train.steps", "train.epochs", "train.validate_every", "train.keep_epochs")
     without = ("seed", "ensemble", "optimizer", "model.dropout", *length)
     return list(configs.definition(config, without).items())

@@ -1,4 +1,4 @@
-"""Invented measurements, and workers that are not processes."""
+"""Made-up measurements, and fake workers without processes."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ LIMITS = Limits(100.0, 120.0, 20.0, 0.5)
 
 
 def measured(name: str, rounds: tuple[float, ...], case: Case = CASES[0], pass_: str = "train") -> Measurement:
-    """An implementation that took these milliseconds."""
+    """The measurement of an implementation with these milliseconds per round."""
     ms = float(np.median(rounds))
     return Measurement(
         suite="systems",
@@ -33,7 +33,7 @@ def measured(name: str, rounds: tuple[float, ...], case: Case = CASES[0], pass_:
 
 
 def failed(name: str, error: str, case: Case = CASES[0], pass_: str = "train") -> Measurement:
-    """An implementation that failed."""
+    """The measurement of an implementation that failed."""
     return Measurement("systems", case.name, name, pass_, "float32", "2 × cpu", error)
 
 
@@ -68,13 +68,13 @@ def all_measured() -> list[Measurement]:
 
 
 class FakeWorker:
-    """Answers like a worker. Every call takes ``seconds``, results are ``values``.
+    """Answers like a worker. Every call takes ``seconds``, and the results are ``values``.
 
     Args:
-      name: of the implementation.
-      values: of the array that it saves.
-      seconds: of a call.
-      failing: what it answers with an error.
+      name: The name of the implementation.
+      values: The values of the array that it saves.
+      seconds: The duration of a call.
+      failing: The request that it answers with an error.
     """
 
     def __init__(self, name: str, values: object = (1.0, 2.0), seconds: float = 0.1, failing: str = "") -> None:

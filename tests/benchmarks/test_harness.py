@@ -1,4 +1,4 @@
-"""The harness: only what computes our results is timed, a failure stops no other, and noise is no ratio."""
+"""The harness times only implementations with our results, continues after a failure, and reports no noisy ratio."""
 
 import subprocess
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_noise_is_told():
 
 @pytest.fixture
 def broken_packages(tmp_path, monkeypatch):
-    """Packages that are found before the installed ones: keras is missing, torch prints and ends the process."""
+    """Fake packages that hide the installed ones: keras is missing, torch prints and ends the process."""
     (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n")
     ends = ["import os, sys", "", "os.write(1, b'from C')", "print('hello')", "os.write(2, b'one\\nout of memory\\n')"]
     (tmp_path / "torch.py").write_text("\n".join([*ends, "os._exit(3)", ""]))

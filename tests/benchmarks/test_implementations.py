@@ -1,4 +1,4 @@
-"""Every implementation of the layers computes what ours does: outputs, and gradients in weights and inputs."""
+"""Every implementation of the layers gives our outputs, and our gradients with respect to weights and inputs."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""Memory of processes: what is held now, at most, and by another one."""
+"""Memory of processes: current, peak, and that of another process."""
 
 import mmap
 import subprocess
@@ -18,7 +18,7 @@ def test_the_peak_is_that_since_it_was_forgotten():
     before = memory.peak()
     with mmap.mmap(-1, SIZE) as pages:
         for start in range(0, SIZE, mmap.PAGESIZE):
-            pages[start] = 1  # only then it is held
+            pages[start] = 1  # only a written page counts
     assert memory.peak() >= before + SIZE // 2
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -30,7 +30,7 @@ def test_the_peak_is_that_since_it_was_forgotten():
 def test_another_process_has_its_own():
     command = [sys.executable, "-c", "print(flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        other.stdout.readline()  # it has begun
+        other.stdout.readline()  # the process has started
         assert 2**20 < memory.held("VmRSS", other.pid) < 2**26
         assert memory.held("VmRSS", other.pid) != memory.held("VmRSS")
         other.communicate(b"\n")

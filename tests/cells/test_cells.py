@@ -119,7 +119,7 @@ def test_lanes_decompose_one_matrix_after_the_other():
     kernels = jax.jit(jax.vmap(lambda key: recurrent_kernel(key, 6, 4)))
     calls = [line for line in kernels.lower(keys).as_text().splitlines() if "geqrf" in line and "custom_call" in line]
     assert calls
-    assert all('num_batch_dims = "0"' in call for call in calls)  # a batch of them may wait for ever on two devices
+    assert all('num_batch_dims = "0"' in call for call in calls)  # a batched decomposition may hang on two devices
     for key, kernel in zip(keys, kernels(keys), strict=True):
         assert_equal(kernel, recurrent_kernel(key, 6, 4))
 

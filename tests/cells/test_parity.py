@@ -1,4 +1,4 @@
-"""Our layers compute what PyTorch's (recorded in tests/golden) and Flax's (run beside ours) compute."""
+"""Our layers equal PyTorch's (recorded in tests/golden) and Flax's (run here)."""
 
 from functools import cache, partial
 from itertools import product
@@ -45,7 +45,7 @@ def our_weights(kind: str, matrix: np.ndarray):
 
 
 def our_gradients(kind: str, matrix: np.ndarray):
-    """A sum's gradient is that of either summand, so one of PyTorch's two biases has the gradient of ours."""
+    """Our gradients. PyTorch's two biases are summed, so each has the gradient of our bias."""
     input_kernel, recurrent_kernel, (b_ih,), (b_hh,) = np.split(matrix.T, [-UNITS - 2, -2, -1])
     if kind == "lstm":
         return LSTMParams(input_kernel, recurrent_kernel, b_ih)
@@ -64,7 +64,7 @@ def our_states(arrays: dict[str, np.ndarray], name: str) -> list:
 
 
 def nested(items: list, layers: int, directions: int):
-    """PyTorch's flat list of layers and directions as the tree of our layer."""
+    """Converts PyTorch's flat list of layers and directions into the tree of our layer."""
     pairs = [Directions(*items[n : n + 2]) for n in range(0, len(items), 2)] if directions == 2 else items
     return tuple(pairs) if layers > 1 else pairs[0]
 

@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.commands.helpers")  # a failed assert there shows its values
+pytest.register_assert_rewrite("tests.commands.helpers")  # so that failed asserts there show their values

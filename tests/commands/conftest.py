@@ -1,4 +1,4 @@
-"""The commands called in this process, and a run that they find finished or unfinished."""
+"""Commands that run in this process, and a finished and an unfinished run for them."""
 
 import importlib
 import logging
@@ -22,14 +22,14 @@ MODULES = {"eval": "lstm_jax.commands.evaluate"}
 
 @pytest.fixture(autouse=True, scope="session")
 def help_flags():
-    """The flags of --help, which can be defined once in a process."""
+    """The flags of --help, which can be defined only once per process."""
     app.define_help_flags()
 
 
 @pytest.fixture(autouse=True)
 def undone(monkeypatch):
-    """What ``cli.run_command`` changes for a whole process is as before after each test."""
-    monkeypatch.setattr(runtime, "configure", lambda: None)  # tests/conftest.py has set the devices up.
+    """Undoes after each test what ``cli.run_command`` changes for the whole process."""
+    monkeypatch.setattr(runtime, "configure", lambda: None)  # tests/conftest.py has set the devices up
     for module, name in ((sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
     root, ours = logging.getLogger(), logging.getLogger("lstm_jax")

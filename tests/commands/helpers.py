@@ -1,4 +1,4 @@
-"""What the tests of the commands share: a tiny run, how a command ended, what a run's folder holds."""
+"""Helpers for the tests of the commands: a tiny run, how a command ended, the contents of a run's folder."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ class Ended(NamedTuple):
 
     @property
     def error(self) -> str:
-        """The only line that tells an error."""
+        """The single line with the error message."""
         (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
         assert self.err.splitlines()[-1] == line
         assert "Traceback" not in self.err

@@ -1,4 +1,4 @@
-"""Damaged files and a full disk: nothing is lost, and the same command goes on."""
+"""Damaged files and a full disk: nothing is lost, and the same command resumes."""
 
 import errno
 import json
@@ -70,7 +70,7 @@ def test_all_checkpoints_damaged(command, unfinished):
 
 
 def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
-    """The disk fills after the first checkpoint; with room again, the run ends as if nothing had been."""
+    """The disk fills after the first checkpoint. With room again, the run ends as if nothing had happened."""
 
     def full(run_log, row):
         if row["step"] > 6:
@@ -96,7 +96,7 @@ def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A function that makes a folder with a disk of so many KiB, or changes how many they are."""
+    """A function that mounts a disk of some KiB on a folder, or resizes it."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -104,7 +104,7 @@ def small_disk(tmp_path):
         option = f"{'remount,' if folder.is_mount() else ''}size={kibibytes}k"
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(folder)], capture_output=True)
         if done.returncode:
-            pytest.skip("a small disk can be mounted only with the right to")
+            pytest.skip("there is no permission to mount a small disk")
         return folder
 
     if shutil.which("mount") is None:

@@ -1,4 +1,4 @@
-"""The command eval: texts, figures beside all baselines, every epoch."""
+"""The command eval: predictions for texts, metrics with all baselines, every epoch."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def test_texts_of_standard_input(command, trained, monkeypatch):
 
 
 def table(out: str) -> dict[str, str]:
-    """The figures printed a line each."""
+    """The printed figures, one per line."""
     return dict(re.findall(r"^(accuracy .*?)  +(\S+)$", out, re.MULTILINE))
 
 

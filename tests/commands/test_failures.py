@@ -1,4 +1,4 @@
-"""A command ends with the right exit code. What a user can mend is one clear line; a bug shows its traceback."""
+"""A command ends with the right exit code. What a user can fix is one clear line; a bug shows its traceback."""
 
 import bz2
 import errno
@@ -80,7 +80,7 @@ def test_success(command):
 
 
 def test_errors_of_the_command_itself(tmp_path):
-    """What the other tests see in this process holds for a process of its own."""
+    """What the other tests check in this process also holds in a separate process."""
     ended = subprocess_command("train", "--help")
     assert (ended.code, ended.err) == (0, "")
     assert "--workdir: Folder of the run" in ended.out

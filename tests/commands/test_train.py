@@ -1,4 +1,4 @@
-"""The command train: the reviews that it takes, and the folders that it leaves alone."""
+"""The command train: the data that it accepts, and the folders that it leaves alone."""
 
 import json
 import subprocess
@@ -36,12 +36,12 @@ def test_bad_reviews(command, tmp_path, name, content, message):
     assert ended.code == 1
     assert ended.error.startswith(message.format(path=path))
     assert ended.err.count("\n") == 1
-    assert not (tmp_path / "run" / "config.json").exists()  # so that the mended command may use the folder
+    assert not (tmp_path / "run" / "config.json").exists()  # so that the corrected command may use the folder
 
 
 @pytest.mark.slow
 def test_odd_reviews_train(command, tmp_path):
-    """A text of 1 MB, emoji and NUL are reviews like others; a row that is not UTF-8 is left out on request."""
+    """A text of 1 MB, emoji and NUL are accepted; a row that is not UTF-8 is left out on request."""
     odd = [{"text": "nul \0 and 😀", "label": 1}, *ROWS]
     path = write(tmp_path / "train.jsonl", [{"text": "long " * 200_000, "label": 0}, *odd * 5])
     path.write_bytes(path.read_bytes() + b'{"text": "\xff", "label": 1}\n')

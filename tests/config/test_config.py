@@ -196,7 +196,7 @@ def test_validation_says_what_is_wrong(path, value, message):
 def test_bounds_are_inclusive(path):
     field = field_of(path)
     low, high, kind = field.metadata["low"], field.metadata["high"], field.type
-    if path not in ("optimizer.learning_rate", "optimizer.embedding_lr_scale"):  # 0 is refused for reasons of their own
+    if path not in ("optimizer.learning_rate", "optimizer.embedding_lr_scale"):  # these refuse 0 for other reasons
         validate(changed(path, kind(low)))
     with pytest.raises(ConfigError, match=f"it must be (at least|between) {low}"):
         validate(changed(path, kind(low) - 1))
@@ -312,7 +312,7 @@ def test_validated_config_is_frozen():
             numbers["weight"] = 2.0
     assert validate(config) is config
     assert configs.from_json(configs.to_json(config)).model.dropout.words == 0
-    Config().seed = 3  # another config is free
+    Config().seed = 3  # other configs can still be changed
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every config in configs/ makes three steps on a little of its own kind of data."""
+"""Every config in configs/ makes three steps on a little data of its own kind."""
 
 import importlib
 import json
@@ -58,7 +58,7 @@ def test_three_steps(module, variant, folder, tmp_path):
         config.data.vectors.path = str(folder / "vectors.txt")
     if config.data.vectors.more_text:
         config.data.vectors.more_path = str(folder / paths[config.data.vectors.more_text])
-    if config.data.vectors.source == "cooccurrence":  # the few words here give no longer vectors
+    if config.data.vectors.source == "cooccurrence":  # so few words give no longer vectors
         config.model.embedding_size = min(config.model.embedding_size, 100)
     config.data.data_ratio = 0.0
     config.data.train_entries = 3 * config.train.batch_size
@@ -76,7 +76,7 @@ def test_three_steps(module, variant, folder, tmp_path):
         assert summary["parameters"] == 2_834_816 + 53_200 + 101
 
 
-# What the documents say of their networks, data and training.
+# What the documents say about their networks, data and training.
 PUBLISHED = {
     glos_amazon_stars: {
         "data.source": "amazon_reviews",

@@ -1,4 +1,4 @@
-"""A file of texts that tell their numbers."""
+"""A file of texts that contain their own numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A Hub of data sets on this machine: as much of the real one's HTTP interface as downloading takes."""
+"""A fake Hugging Face Hub on this machine: the part of the HTTP interface that downloads use."""
 
 import hashlib
 import http.server
@@ -14,12 +14,12 @@ class FakeHub:
     """Serves the files of some repositories while it is open; a context manager.
 
     Attributes:
-      url: what ``HF_ENDPOINT`` should be.
-      asked: the paths of all requests so far.
+      url: The value for ``HF_ENDPOINT``.
+      asked: The paths of all requests so far.
     """
 
     def __init__(self, repositories: dict[str, dict[str, bytes]]) -> None:
-        """Takes the content of each file by its path, by ``owner/name``."""
+        """Takes the repositories: by ``owner/name``, the content of each file by its path."""
         self._repositories = repositories
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -1,4 +1,4 @@
-"""What the tests of the corpus share: texts that tell their numbers, and the tokens of each split."""
+"""Helpers for the tests of the corpus: texts that contain their own numbers, and the tokens of each split."""
 
 from tokenizers import Tokenizer, models
 
@@ -19,12 +19,12 @@ def tokens_in(corpora: corpus.Corpora, split: str) -> list[list[str]]:
 
 
 def rows_of(numbers: range) -> list[dict]:
-    """Rows, each with a token of its own that tells its number, and one of ten tokens that all share."""
+    """Rows, each with a token that is its number, and one of ten tokens that all rows share."""
     return [{"text": f"common{n % 10} number{n}", "label": n % 2} for n in numbers]
 
 
 def numbers(corpora: corpus.Corpora, split: str) -> list[int]:
-    """Which of the numbered examples a split holds; their tokens must be known."""
+    """The numbers of the examples in a split. Their tokens must be in the vocabulary."""
     return [int(text[1].removeprefix("number")) for text in tokens_in(corpora, split)]
 
 

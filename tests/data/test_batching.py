@@ -17,7 +17,7 @@ SEEDS = {"seed": st.integers(0, 2**32 - 1), "epoch": st.integers(0, 50)}
 
 
 def check_plan(plan, lengths, batch_size, steps_per_call):
-    """A plan sees every review once in the fewest steps, and none in a bucket that is too short for it."""
+    """Checks that a plan has every example once, in the fewest steps, and none in a bucket that is too short for it."""
     seen = np.concatenate([chunk.examples.ravel() for chunk in plan])
     assert sorted(seen[seen != EMPTY]) == list(range(len(lengths)))
     assert len(seen) == batches.steps_per_epoch(len(lengths), batch_size) * batch_size

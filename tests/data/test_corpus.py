@@ -1,4 +1,4 @@
-"""A corpus holds each text as the tokenizer gives it, truncated and padded as asked."""
+"""A corpus holds each text as the tokenizer gives it, truncated and padded as the config says."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ UNKNOWN = 1
 
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
-    """So that the few reviews here are copied in several blocks."""
+    """Makes blocks small, so that the few reviews here are copied in several."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(corpus, "BLOCK", 3)
         yield

@@ -1,4 +1,4 @@
-"""Which examples train, validate and test: disjoint splits of the sizes that the config asks for."""
+"""Training, validation and test splits are disjoint and have the sizes that the config asks for."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rows of any selection: each used once at most, balanced, long enough, in whole blocks."""
+"""Selected rows are used at most once, balanced, long enough, and in whole blocks."""
 
 import numpy as np
 import pytest

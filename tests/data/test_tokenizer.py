@@ -45,7 +45,7 @@ def words(tokenizer, text: str) -> list[str]:
 
 
 def words_of(text: str, **options) -> list[str]:
-    """The words of a text as the vocabulary learned from it has them, without <START>."""
+    """The tokens of a text under the vocabulary learned from it, without <START>."""
     (split,) = pretokenize([text], TokensConfig(**options))
     found = words(learned([text], **options), split)
     return found[1:] if options["words"] == "keras" else found
@@ -150,7 +150,7 @@ def test_layout_of_keras():
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 @pytest.mark.slow
 def test_keras_vocabulary_of_real_reviews():
-    """The first words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
+    """The most frequent words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
     imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))
     tokenizer = learn_vocabulary(
         [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
@@ -226,7 +226,7 @@ def test_learned_vocabulary_is_read_from_the_cache(monkeypatch):
     first = learned(["good film"], "cached once")
     monkeypatch.setattr(tokenizer_module, "blank_tokenizer", None)
     assert learned(["other words"], "cached once").to_str() == first.to_str()
-    with pytest.raises(TypeError):  # another vocabulary is learned, which needs the function taken away
+    with pytest.raises(TypeError):  # another vocabulary must be learned, and that function is removed
         learned(["good film"], "cached once", vocabulary_size=3)
 
 

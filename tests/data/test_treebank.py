@@ -11,7 +11,7 @@ from lstm_jax.data import treebank
 from lstm_jax.data.treebank import separate_tokens
 from tests.reviews import REAL_DATA
 
-# What the tokenizer's rules are about, in pieces that texts are put together of.
+# Fragments that the tokenizer's rules treat specially. Texts are built from them.
 FRAGMENTS = """
     the good Film 5 3,000 5: a:b a;b $5 50% e-mail U.S. e.g. end. (ok). "Hi" "Hi." don't.' .) ... .. -- — ' " ` `` . ,
     : ; ?! ? ( ) [a] {b} <c> “q” ‘x’ «y» » ” ’ * @ # & can't cannot gonna Wanna gimme lemme gotta 'tis 'TWAS more'n d'ye
@@ -19,8 +19,8 @@ FRAGMENTS = """
 """.split()  # noqa: SIM905
 SPACES = ("", " ", "  ", "\n", "\u00a0", "\x1c")
 
-ENDS = re.compile(r"\.[\])}>\"'»”’]*$")  # a piece that ends a sentence: a period and closing marks
-# Marks that the rules treat in another way at the ends of a sentence; test_ends_of_a_sentence is about them.
+ENDS = re.compile(r"\.[\])}>\"'»”’]*$")  # A piece that ends a sentence: a period and closing marks.
+# Marks that the rules treat differently at the end of a sentence.
 AT_ENDS = re.compile(r"^(''|\"\"|\"'')|'([smd]|ll|re|ve|n't)?'$", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def sentences(text: str) -> list[str]:
 
 
 def by_nltk(text: str) -> list[str]:
-    """The words of the tokenizer itself, sentence by sentence; ``<url>`` is one."""
+    """The words from NLTK's tokenizer, sentence by sentence; ``<url>`` is one word."""
     words = (" ".join(NLTKWordTokenizer().tokenize(sentence)) for sentence in sentences(text))
     return " ".join(words).replace("< url >", "<url>").split()
 
@@ -114,7 +114,7 @@ def test_a_piece_is_tokenised_once(monkeypatch):
         "It 's good .",
         "it 's fine . it 's good .",
     ]
-    with pytest.raises(TypeError):  # a new piece needs the tokenizer taken away
+    with pytest.raises(TypeError):  # a new piece needs the tokenizer, which is removed
         separate_tokens(["it's new"])
 
 

@@ -25,7 +25,7 @@ def reviews():
 
 def test_class_frequencies(reviews):
     scores = class_frequencies(reviews, VOCABULARY, 2)
-    film_negative, film_positive = 1 / 4, 2 / 5  # its shares of the words of either class
+    film_negative, film_positive = 1 / 4, 2 / 5  # the share of "film" among the words of each class
     total = film_negative + film_positive
     np.testing.assert_allclose(
         scores.tokens, [[0, 0], [0, 0], [0, 1], [1, 0], [film_negative / total, film_positive / total], [0, 0]]

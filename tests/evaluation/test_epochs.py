@@ -1,4 +1,4 @@
-"""The weights kept of every epoch, and what they do."""
+"""The weights that are kept after every epoch, and their evaluation."""
 
 import errno
 import json
@@ -43,7 +43,7 @@ def folders(workdir):
 
 
 def kept(workdir):
-    """The weights of every epoch, as they are read back."""
+    """The weights of every epoch, read from their folders."""
     trained, checkpoints = load_run(workdir, CONFIG), Checkpoints(workdir, read_only=True)
     shapes = shapes_of(trained.config, trained.model, trained.lanes)
     weights = [checkpoints.kept(epoch_name(CONFIG, epoch), shapes) for epoch in (1, 2, 3)]
@@ -68,7 +68,7 @@ def test_every_epoch_has_a_folder_named_by_the_template(finished):
 
 
 def as_written(folder):
-    """A tree of arrays as Orbax has it, tuples as dictionaries of their fields."""
+    """A tree of arrays as Orbax returns it, with NamedTuples as dictionaries of their fields."""
     with ocp.PyTreeCheckpointer() as reader:
         tree = reader.metadata(folder).item_metadata.tree
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
@@ -77,7 +77,7 @@ def as_written(folder):
 
 def test_what_is_kept_are_the_evaluated_weights_after_the_epoch(finished):
     workdir, _ = finished
-    for epoch in (2, 3):  # the checkpoints of earlier ones are gone
+    for epoch in (2, 3):  # checkpoints of earlier epochs are deleted
         state = as_written(workdir / "checkpoints" / str(STEPS_PER_EPOCH * epoch) / "state")
         own = as_written(workdir / "epochs" / NAMES[epoch - 1])
         assert_equal(own, {"params": state["average"], "frozen": state["frozen"]})
@@ -153,7 +153,7 @@ def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monk
 
 @pytest.mark.slow
 def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, monkeypatch):
-    """Orbax writes in the background and raises what went wrong at the next write, or when it is waited for."""
+    """Orbax writes in the background and raises errors at the next write, or when it is waited for."""
     config, begun = tiny_config(model__layer="rnn_tanh", train__keep_epochs="epoch_{epoch}"), []
 
     def wait(_):

@@ -57,7 +57,7 @@ def test_figures_agree_with_the_predictions_written(trained, tmp_path):
 
 
 def test_counts_made_on_the_reviews_themselves_leak_their_labels(tmp_path):
-    """Training and test reviews share no word, so that only who has counted the test reviews knows theirs."""
+    """Training and test reviews share no word, so only a baseline that counts the test reviews knows their words."""
     for split, names in (("train", "ab"), ("validation", "cd"), ("test", "ef")):
         rows = [{"text": f"{name * n} so it is", "label": n % 2} for name in names for n in range(1, 9)]
         reviews.write(tmp_path / f"{split}.csv", rows)
@@ -75,7 +75,7 @@ def test_a_review_is_classified_alike_alone_and_among_others(trained):
 
 
 def untrained(trained, lanes: int = 1, **fields):
-    """Random weights for the words of a trained run, in a network of another kind."""
+    """A network of another kind with random weights, on the vocabulary of a trained run."""
     run_, _ = trained
     config = tiny_config(**fields)
     model = TextClassifier(config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), unknown_id(run_.tokenizer))
@@ -85,7 +85,7 @@ def untrained(trained, lanes: int = 1, **fields):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What ``gates.draw_gates`` is given to draw."""
+    """The arguments of ``gates.draw_gates``."""
     seen = []
 
     def picture(*arguments):

@@ -1,4 +1,4 @@
-"""The linear baseline: it counts pairs of words, learns from the training part alone, and says what it needs."""
+"""The linear baseline counts pairs of words, learns from the training split alone, and says what it needs."""
 
 import sys
 

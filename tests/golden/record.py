@@ -1,4 +1,4 @@
-"""Records what PyTorch's recurrent layers compute, for tests/cells/test_parity.py to hold ours against.
+"""Records results of PyTorch's recurrent layers, with which tests/cells/test_parity.py compares ours.
 
 Run by hand, with the extra ``peers`` installed, after changing a case::
 
@@ -38,7 +38,7 @@ LAYERS = {
 
 
 def record_case(kind: str, layers: int, directions: int, seed: int) -> dict[str, np.ndarray]:
-    """Runs one layer forward and backward. The names are those above, without the case."""
+    """Runs one layer forward and backward. Names are those of the module's docstring, without the case."""
     rng = np.random.default_rng(seed)
 
     def drawn(*shape: int, scale: float = 1.0) -> torch.Tensor:
@@ -81,12 +81,12 @@ def record_case(kind: str, layers: int, directions: int, seed: int) -> dict[str,
 
 
 def joined(parts: list[torch.Tensor]) -> torch.Tensor:
-    """``w_ih, w_hh, b_ih, b_hh`` side by side."""
+    """``w_ih, w_hh, b_ih, b_hh``, concatenated."""
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
 def record() -> dict[str, np.ndarray]:
-    """All cases."""
+    """Records all cases."""
     cases = list(product(LAYERS, (1, 2), (1, 2)))
     return {
         f"{kind}-{layers}-{directions}/{name}": array

@@ -1,4 +1,4 @@
-"""Inputs of a wrong layout are refused, by the layers for every user and by the annotations in tests."""
+"""Inputs in a wrong layout are refused: by the layers always, and by the annotations in tests."""
 
 import jax
 import jaxtyping
@@ -30,7 +30,7 @@ def applied(name: str, x: np.ndarray, lengths: np.ndarray = LENGTHS):
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """Annotations are not checked, as they are not outside of tests."""
+    """Switches the check of annotations off, as it is outside of tests."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 

@@ -1,4 +1,4 @@
-"""Dropout masks: their rate, their scale, and that each belongs to its example alone."""
+"""Dropout masks: their rate, their scale, and that each depends on its example alone."""
 
 import jax
 import jax.numpy as jnp

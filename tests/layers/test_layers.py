@@ -1,4 +1,4 @@
-"""What every layer promises: padding touches nothing, examples are alone, parts add up to the whole."""
+"""Guarantees of every layer: padding changes nothing, examples are independent, a carried state joins parts."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -52,7 +52,7 @@ class Made(NamedTuple):
     params: Any
     state: Any
     apply: Callable
-    gradient: Callable  # derives a scalar of y and the final state by params, x and the first state, without dropout
+    gradient: Callable  # Gradients of a scalar of y and the final state, without dropout: params, x, first state.
 
 
 @cache
@@ -77,7 +77,7 @@ def padded_with(value: float, x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def examples(tree, which):
-    """The state of those examples."""
+    """The state of the examples ``which``."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[which], tree)
 
 

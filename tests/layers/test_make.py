@@ -1,4 +1,4 @@
-"""Layers by name: which implementation is made, and what is said where there is none."""
+"""Layers by name: which implementation is made, and the error if there is none."""
 
 import jax
 import numpy as np

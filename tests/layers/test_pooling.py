@@ -1,4 +1,4 @@
-"""Each pooling equals a plain computation, example by example, over its own tokens."""
+"""Each pooling equals a plain computation over each example's own tokens."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ every_pooling = pytest.mark.parametrize("name", POOLINGS)
 
 
 def outputs(lengths: np.ndarray, shift: float = 0.0) -> np.ndarray:
-    """As a layer's: zero past an example's length."""
+    """Random outputs like a layer's: zero past an example's length."""
     y = random(0, T, B, H) + np.float32(shift)
     return np.where((np.arange(T)[:, None] < lengths)[:, :, None], y, 0)
 

@@ -1,4 +1,4 @@
-"""Layers made of layers: what each of them is given, and the dropout between them."""
+"""Layers made of layers: the inputs of each, and the dropout between them."""
 
 from functools import cache, partial
 

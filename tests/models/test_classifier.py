@@ -1,4 +1,4 @@
-"""The classifier: its parts by hand, its losses by hand, its parameters by count."""
+"""The classifier: its parts and its losses against direct computations, its number of parameters."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -57,7 +57,7 @@ class Computed(NamedTuple):
 
 @cache
 def computed(**fields) -> Computed:
-    """A model with random weights on the tokens above, and the outputs that its layers alone give."""
+    """A model with random weights applied to the tokens above, and the outputs of its recurrent layers."""
     model = model_of(**fields)
     variables = random_variables(model)
     params = variables["params"]
@@ -150,7 +150,7 @@ def test_layers_are_those_of_the_config(layers, bidirectional):
 def test_residual_of_the_config_reaches_the_layers():
     two, one = recurrent_layers(ModelConfig(hidden_size=H, layers=2, residual=True)), scan(lstm(H))
     below, above = random_weights(two, D, 1)
-    silent = jax.tree.map(jnp.zeros_like, above)  # an LSTM of zeros puts out zeros
+    silent = jax.tree.map(jnp.zeros_like, above)  # an LSTM of zeros outputs zeros
     x = random(4, T, B, D)
     y, _ = jax.jit(two.apply)((below, silent), x, LENGTHS)
     assert_close(y, jax.jit(one.apply)(below, x, LENGTHS)[0])
@@ -274,9 +274,9 @@ def test_only_words_read_have_a_gradient():
 
 
 def read_in_front(params: dict, masked: bool) -> tuple[list, np.ndarray]:
-    """Final states and probabilities of rows padded in front to nine words, word by word as Keras reads them.
+    """Final states and probabilities of examples left-padded to nine tokens, step by step as in Keras.
 
-    A masked step, one of padding, leaves the state as it was.
+    If ``masked``, a step on padding leaves the state unchanged.
     """
     (cell,), states, step = params["layers"]["cells"], [], jax.jit(lstm_step)
     for row, length in enumerate(LENGTHS):
@@ -301,7 +301,7 @@ def test_padding_behind_in_a_bucket_equals_masked_padding_in_front(implementatio
     assert_close(end, jax.tree.map(lambda *rows: np.stack(rows), *states), atol=1e-5)
     logits = jax.jit(model.apply)(variables, TOKENS, LENGTHS)
     assert_close(softmax(logits)[:, 1], probabilities, atol=1e-5)
-    assert difference(read_in_front(params, masked=False)[1], probabilities) > 1e-2  # read, padding tells
+    assert difference(read_in_front(params, masked=False)[1], probabilities) > 1e-2  # padding counts without a mask
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The linear part against sums worked out word by word."""
+"""The linear part against sums computed token by token."""
 
 import itertools
 
@@ -89,7 +89,7 @@ def test_pairs_spread_over_the_table() -> None:
     rows = np.asarray(hashed(first, second, 2**12))
     assert rows.min() >= 0
     assert rows.max() < 2**12
-    counts = np.bincount(rows, minlength=2**12)  # about Poisson with mean 22 where rows are as good as drawn
+    counts = np.bincount(rows, minlength=2**12)  # about Poisson with mean 22 if rows are like random ones
     assert counts.var() / counts.mean() < 1.5
     assert int(hashed(jnp.array(3), jnp.array(4), 2**12)) != int(hashed(jnp.array(4), jnp.array(3), 2**12))
 

@@ -42,7 +42,7 @@ def test_every_row_states_its_source_and_where_to_search():
 
 @pytest.fixture
 def registered():
-    """Registers optimizers of a test's own, which are forgotten after it."""
+    """Registers a test's own optimizers and removes them after the test."""
     known = set(OPTIMIZERS)
     yield optimizers.register
     for name in set(OPTIMIZERS) - known:
@@ -59,7 +59,7 @@ TREE = {"embedding": jnp.ones((5, 3)), "layers": {"w": jnp.full((3, 4), 0.5, jnp
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_contract(name):
-    """A quadratic falls, every hyper-parameter is traced, and a second call compiles nothing anew."""
+    """A quadratic decreases, every hyper-parameter is traced, and a second call compiles nothing again."""
     row = OPTIMIZERS[name]
     compiled = []
 
@@ -86,12 +86,12 @@ def test_contract(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(changed))
 
 
-# Others learn these 30 steps at ten times the learning rate that their source recommends.
+# All others make these 30 steps at ten times the recommended learning rate.
 CAREFUL = ("sgd",)
 
 
 def trained(config, lanes, way, learning_rates):
-    """Losses ``[L, steps]`` of lanes, one a seed and learning rate, and seconds of compiling after the first call."""
+    """Losses ``[L, steps]`` of lanes, one per seed and learning rate, and seconds of compiling after the first call."""
     mesh = make_mesh(len(lanes), BATCH, 2)
     functions = experiment(config, TextClassifier(config.model, WORDS, CLASSES), STEPS, data_axis="data")
     program, feed = Program(functions, mesh, way), make_feed(toy_corpus(), mesh)
@@ -112,11 +112,11 @@ def trained(config, lanes, way, learning_rates):
 @pytest.mark.parametrize("way", ["map", "vmap"])
 @pytest.mark.parametrize("name", ["sgd", "adam", "muon", "schedule_free_adamw", "sophia", "prodigy"])
 def test_a_lane_equals_its_solo_run_which_learns_and_compiles_once(name, way):
-    """Two lanes a device, in either way, against a run that shares each batch over both, as ``train.py``'s does."""
+    """Two lanes per device, in either way, against a run that shards its batches over both devices, as in train.py."""
     rate = OPTIMIZERS[name].learning_rate * (1 if name in CAREFUL else 10)
     config = tiny_config(
         optimizer__name=name,
-        model__layer="rnn_tanh",  # It compiles soon.
+        model__layer="rnn_tanh",  # It compiles fast.
         model__dropout__embedding=0.0,
     )
     together, _ = trained(config, (0, 3, 1, 2), way, (rate, rate, rate / 2, rate))
@@ -203,7 +203,7 @@ def test_a_name_that_is_taken_is_refused(registered):
     with pytest.raises(ConfigError, match="lstm_jax has registered the optimizer 'adam' already"):
         registered("adam", optax.sgd, learning_rate=0.1)
     registered("mine", optax.sgd, learning_rate=0.1)
-    registered("mine", optax.adam, learning_rate=0.1)  # The same file may do so again.
+    registered("mine", optax.adam, learning_rate=0.1)  # The same file may register it again.
     assert OPTIMIZERS["mine"].make is optax.adam
 
 
@@ -281,15 +281,15 @@ def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), updates[path], wanted[path])
     np.testing.assert_allclose(updates["layers"]["b"], wanted["layers"]["b"], rtol=1e-5)
     singular = np.linalg.svd(np.asarray(updates["layers"]["w"]), compute_uv=False)
-    assert singular.max() / singular.min() < 2  # the gradient's are far apart
+    assert singular.max() / singular.min() < 2  # those of the gradient are far apart
     assert np.linalg.cond(np.asarray(gradient["layers"]["w"])) > 2
 
 
 def test_sophias_estimate_of_curvature_is_the_diagonal_of_the_hessian():
-    """Of a quadratic whose Hessian is diagonal, z · Hz is that diagonal for any signs z, and parts add up."""
+    """For a quadratic with a diagonal Hessian, z · Hz is that diagonal for any signs z, and parts add up."""
     curvature = jax.tree.map(lambda p: 1.0 + jnp.abs(p), PARAMS)
 
-    def half(params):  # the loss that one of two devices adds
+    def half(params):  # the part of the loss on one of two devices
         return 0.25 * optax.tree.vdot(curvature, jax.tree.map(jnp.square, params))
 
     estimator = optimizers.special.hutchinson()

@@ -98,7 +98,7 @@ def test_epochs_are_means_over_the_lanes_a_line_each():
 
 # Calibration: two classes, so that the ten bins reach from 50 % to 100 % in steps of 5 %.
 
-SURE = np.array([0.98, 0.97, 0.96, 0.99, 0.52, 0.53, 0.8125])  # probability of the class that is predicted
+SURE = np.array([0.98, 0.97, 0.96, 0.99, 0.52, 0.53, 0.8125])  # Probability of the predicted class.
 PREDICTED = np.array([1, 1, 0, 0, 0, 1, 1])
 RIGHT = np.array([True, True, True, False, False, True, False])
 

@@ -1,4 +1,4 @@
-"""A finished study and its copies, and an optimizer that is adam by another name."""
+"""A finished study and its copies, and an optimizer that is adam under another name."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from tests.studies.tiny_study import get_config
 
 @pytest.fixture(autouse=True, scope="package")
 def no_timing():
-    """Studies take their times as measured; ``test_timing`` measures."""
+    """Replaces timing by fixed values; ``test_timing`` tests it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "_measured", lambda *_: LaneChoice("map", 2**20, {"map": 1.0, "vmap": 2.0}))
         patch.setattr(timing, "step_milliseconds", lambda configs, _: dict.fromkeys(configs, 1.0))

@@ -1,4 +1,4 @@
-"""What the tests of comparisons share: the rows that a study wrote, and a training that must not be."""
+"""Helpers for the tests of comparisons: the rows that a study wrote, and a training that must not be called."""
 
 import csv
 import io
@@ -16,4 +16,4 @@ def without_times(folder):
 
 
 def no_training(*_, **__):
-    raise AssertionError("a finished run is made again")
+    raise AssertionError("a finished run is trained again")

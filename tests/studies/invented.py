@@ -1,4 +1,4 @@
-"""Results of a study that was never run, to draw and to write."""
+"""Made-up results of a study, for the tests of reports."""
 
 import math
 
@@ -17,7 +17,7 @@ STEPS = range(50, 401, 50)
 def invented(
     task: str = "embedded reviews", target: float = 0.8, seeds: int = 10, names: tuple[str, ...] = tuple(BEST)
 ) -> tuple[Result, list[RunRow]]:
-    """A result and the rows of its runs; the last learning rate of every optimizer diverges."""
+    """A result and the rows of its runs. The last learning rate of every optimizer diverges."""
     entries, rows = [], []
     for n, name in enumerate(names):
         rng = np.random.default_rng(n)

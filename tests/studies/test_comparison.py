@@ -1,4 +1,4 @@
-"""What a finished study leaves; its lanes are the runs that train makes alone."""
+"""The files of a finished study; its lanes equal single runs of train.py."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A study repeated, extended, enlarged or killed makes only what is missing, to the same figures."""
+"""A study that is repeated, extended, enlarged or killed trains only what is missing, and gets the same figures."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplo
     before = (copied / "runs.csv").read_bytes()
     caplog.set_level("INFO")
     text = get_config().run(copied)
-    assert f"all {LANES} runs of the study were finished; none was made again" in caplog.text
+    assert f"all {LANES} runs of the study were finished; none was trained again" in caplog.text
     assert (copied / "runs.csv").read_bytes() == before
     assert text == (copied / "table.md").read_text(encoding="utf-8")
 
@@ -74,7 +74,7 @@ def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, m
 
 
 def interrupt(study, folder, monkeypatch):
-    """Runs a study until a stack of it has a checkpoint."""
+    """Runs a study until one of its stacks has a checkpoint."""
 
     def interrupted(_, step, steps):
         if step > 8:

@@ -1,4 +1,4 @@
-"""A study that cannot be made is refused with a clear reason, before anything is trained."""
+"""An invalid study is refused with a clear reason before anything is trained."""
 
 import shutil
 
@@ -63,14 +63,14 @@ def with_momentum():
         (lambda: study(tasks={"tiny": Task(tiny_task().config, 90.0)}), "target of tiny is 90.0; it is an accuracy"),
         (lambda: study(seeds=0), "has 0 seeds"),
         (lambda: study(lanes=-1), "has -1 lanes at once"),
-        (lambda: study(optimizers=("adam")), "give a tuple, as \\('adam',\\)"),
+        (lambda: study(optimizers=("adam")), "give a tuple, such as \\('adam',\\)"),
         (lambda: study(held_out_seeds=1), "1 held-out ones; it needs 1 to 1000, and at least 2 held-out ones"),
         (lambda: study(tasks=tiny_task()), "the study's tasks are no dict"),
         (lambda: study(tasks={"../tiny": tiny_task()}), "a task is called '../tiny'; its name is that of a folder"),
         (lambda: study(tasks={"": tiny_task()}), "a task is called ''"),
         (
             lambda: study(tasks={"tiny": with_momentum()}),
-            "sets config.optimizer.hparams.momentum, which would hold for no",
+            "sets config.optimizer.hparams.momentum, which would apply to no",
         ),
     ],
 )
@@ -84,7 +84,8 @@ def test_a_study_that_makes_no_sense_is_refused(made, message, tmp_path):
 def test_a_study_that_can_tell_nothing_is_told_so_at_once(seeds, needed, caplog):
     study(optimizers=("sgd", "adam"), held_out_seeds=seeds).check()
     told = (
-        f"with {seeds} held-out seeds no difference between 1 pairs of optimizers can be found; {needed} could find one"
+        f"with {seeds} held-out seeds no difference can be significant among 1 pairs of optimizers; at least {needed} "
+        "seeds are needed"
     )
     assert (told in caplog.text) == (needed is not None)
 

@@ -72,8 +72,9 @@ def test_no_picture_stays_behind_where_no_run_reaches_the_target_any_more(tmp_pa
 def test_another_schedule_is_told():
     result, _ = invented()
     held = [entry._replace(own_schedule=entry.optimizer == "lion") for entry in result.entries]
-    assert any(note.startswith("lion: the learning rate stays up") for note in result._replace(entries=held).notes())
-    assert not any("stays up" in note for note in result.notes())
+    notes = result._replace(entries=held).notes()
+    assert any(note.startswith("lion: the learning rate stays constant") for note in notes)
+    assert not any("stays constant" in note for note in result.notes())
 
 
 def test_latex_escapes_what_it_must(folder):
@@ -107,7 +108,7 @@ def test_two_tasks_have_pictures_each_and_one_profile(tmp_path):
             assert min(picture.size) > 200
 
 
-# What the browser finds in a page that holds the report in a frame as wide as a phone.
+# A page that shows the report in a frame as wide as a phone and reports what a browser finds there.
 PROBE = """<!doctype html><html><body><iframe id="frame" style="width:400px;height:800px;border:0"></iframe><script>
 const found = {};
 const frame = document.getElementById("frame");

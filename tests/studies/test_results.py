@@ -1,4 +1,4 @@
-"""The setting chosen, the scores and the steps to a target, by hand."""
+"""The chosen setting, the scores and the steps to a target, against values computed by hand."""
 
 import math
 

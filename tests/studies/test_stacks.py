@@ -1,4 +1,4 @@
-"""Trials become stacks of lanes, even ones, and the same after an interruption."""
+"""Trials are divided into stacks of equal size, and into the same ones after an interruption."""
 
 import pytest
 

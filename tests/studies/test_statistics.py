@@ -43,7 +43,7 @@ def test_wilcoxon_is_scipys_where_there_are_no_ties(count):
 def test_wilcoxon_with_ties_counts_all_signs():
     sample = [0.2, 0.2, -0.2, 0.4, 0.0, 0.4, 0.6]
     size = np.abs(sample)
-    ranks = stats.rankdata(size)[size > 0]  # Pratt: zeros take part in ranking, then they go
+    ranks = stats.rankdata(size)[size > 0]  # Pratt: zeros are ranked, then dropped
     observed = sum(r for r, d in zip(ranks, [d for d in sample if d], strict=True) if d > 0)
     centre = ranks.sum() / 2
     patterns = [np.dot(signs, ranks) for signs in itertools.product((0, 1), repeat=len(ranks))]
@@ -82,7 +82,7 @@ def test_outcomes_of_a_winner_and_of_one_that_is_the_same():
 
 
 def test_one_failure_against_many_small_gains_is_a_tie():
-    """By the ranks the first is better, by the mean the second."""
+    """The first is better by the ranks, the second by the mean."""
     second = np.linspace(0.8, 0.81, 12)
     first = second + np.linspace(0.001, 0.004, 12)
     first[5] = 0.0
@@ -93,7 +93,7 @@ def test_one_failure_against_many_small_gains_is_a_tie():
 
 
 def rejection_bounds(count, rate=0.05):
-    """Between how many rejections of ``count`` true nulls a test of that rate falls in 99.9 % of cases."""
+    """Bounds on the rejections of ``count`` true nulls by a test of that rate, which hold in 99.9 % of cases."""
     return stats.binom.ppf([0.0005, 0.9995], count, rate)
 
 
@@ -106,12 +106,12 @@ def test_the_paired_bootstrap_keeps_its_level_under_the_null(tails):
         rejected += statistics.bootstrap_p(a - b, seed=n) < 0.05
     low, high = rejection_bounds(count)
     assert rejected <= high
-    assert rejected >= low or tails == "heavy"  # where it rejects too seldom, never too often
+    assert rejected >= low or tails == "heavy"  # with heavy tails it rejects too seldom, never too often
 
 
 @pytest.mark.parametrize("size", [10, 12])
 def test_the_bootstrap_interval_holds_the_mean_as_often_as_it_says(size):
-    """And the percentile interval, which it expands, does not: 8.4 % of such samples miss it, where it says 5 %."""
+    """The percentile interval, which it expands, does not: it misses the mean in 8.4 % of such samples, not in 5 %."""
     rng, count, missed, plain = np.random.default_rng(2), 1000, 0, 0
     for n in range(count):
         sample = rng.normal(3.0, 1.0, size)
@@ -138,7 +138,7 @@ def test_one_failed_run_does_not_blow_up_the_interval():
 
 
 def test_holm_keeps_the_rate_of_any_false_outcome():
-    """Five optimizers that do not differ: the ten outcomes hold a false one in at most 5 % of studies."""
+    """For five equal optimizers, the ten outcomes include a false one in at most 5 % of studies."""
     rng, count, wrong = np.random.default_rng(3), 300, 0
     for _ in range(count):
         samples = rng.normal(0, 1, (5, 12))

@@ -1,4 +1,4 @@
-"""The table of systems: seeds, baselines, and that what is written is not made again."""
+"""The table of systems: seeds, baselines, and that finished runs are not trained again."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     assert lanes == {"seed0": [0, 1], "seed2": [2, 3], "seed4": [4, 5]}, "no two repetitions share a seed"
     assert lines[2].split("|")[6:8] == [" 167 ", " 46 "], "reviews trained on and tested on"
     assert (tmp_path / "table.md").read_text() == table
-    for folder in (tmp_path / "tiny").glob("*/seed*"):  # which train.py opens by its own config
+    for folder in (tmp_path / "tiny").glob("*/seed*"):  # train.py opens them by their own config
         config = read_config(folder)
         with Workdir(folder, config, [Lane(config.seed + n, {}) for n in range(config.ensemble)]) as place:
             assert place.summary()["status"] == "done"

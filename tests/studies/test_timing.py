@@ -1,11 +1,11 @@
-"""Steps have a price; lanes share a device the faster way, measured once."""
+"""Timing of steps, and the choice of how lanes share a device."""
 
 import pytest
 
 from lstm_jax.config import validate
 from lstm_jax.data import corpus
 from lstm_jax.studies import timing
-from lstm_jax.studies.timing import LaneChoice, _measured, step_milliseconds  # as they are before any is replaced
+from lstm_jax.studies.timing import LaneChoice, _measured, step_milliseconds  # imported before a fixture replaces them
 from tests.studies.tiny_study import tiny_task
 
 

@@ -1,4 +1,4 @@
-"""The key and the config of a trial follow all that defines its run, and no more."""
+"""The key and the config of a trial depend on all that defines its run, and on nothing else."""
 
 from lstm_jax.studies import trials
 from lstm_jax.studies.plan import Plan
@@ -23,7 +23,7 @@ def test_keys_tell_apart_all_that_defines_a_run(planted):
         base._replace(changes=(("optimizer.learning_rate", 0.2),)),
         base._replace(changes=(RATE, ("model.dropout.pooled", 0.5))),
         base._replace(changes=(RATE, ("model.hidden_size", 4))),
-        base._replace(changes=(RATE, ("ensemble", 2))),  # Its lanes lie in one folder, and are tested together.
+        base._replace(changes=(RATE, ("ensemble", 2))),  # Its lanes are in one folder and are tested together.
         base._replace(stage=HELD_OUT),  # A run of the search was never tested.
     ]
     changed = tiny_task().config

@@ -1,11 +1,11 @@
-"""A comparison small enough to be made many times, as a study file."""
+"""A comparison small enough to be run many times, as a study file."""
 
 from lstm_jax.config import Config
 from lstm_jax.studies.comparison import Comparison, Search, Task
 
 
 def tiny_task(target: float = 0.5) -> Task:
-    """24 steps on 170 embedded reviews."""
+    """A task of 24 steps on 170 embedded reviews."""
     config = Config()
     config.data.reviews = 300
     config.data.validation_fraction = 0.2

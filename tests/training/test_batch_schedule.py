@@ -11,7 +11,7 @@ from tests.training.tiny import tiny_config
 
 
 def plan_of(sizes, batch=2):
-    """Calls of the given numbers of steps, every step of an epoch marked by its own number."""
+    """A plan of chunks with the given numbers of steps, in which each step of an epoch has its own number."""
 
     def plan(epoch):
         first = epoch * sum(sizes) + np.concatenate([[0], np.cumsum(sizes)[:-1]])

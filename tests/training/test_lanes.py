@@ -52,7 +52,7 @@ def test_a_lane_equals_its_solo_run(together, lane):
 
 def test_lanes_of_different_hyper_parameters_differ(together):
     losses, _ = together
-    assert losses[0, 0] == losses[1, 0]  # same seed, same first batch, same masks
+    assert losses[0, 0] == losses[1, 0]  # same seed: same first batch, same masks
     assert len(np.unique(losses[:, -1])) == len(LANES)
 
 

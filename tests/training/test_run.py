@@ -148,7 +148,7 @@ def test_a_single_unit_needs_two_classes(tmp_path):
     config = tiny_config(model__output="sigmoid", data__classes="stars")
     with pytest.raises(ConfigError, match="one unit, but there are 5 classes"):
         run.train_lanes(config, tmp_path)
-    assert not (tmp_path / "config.json").exists()  # the folder is still free for the mended config
+    assert not (tmp_path / "config.json").exists()  # the folder is still free for the corrected config
 
 
 def test_lanes_that_leave_out_different_parts_are_refused():
@@ -170,7 +170,7 @@ RATES = (5e-3, 0.02)
 
 @pytest.fixture(scope="module")
 def lanes(tmp_path_factory):
-    """The tiny run beside one that learns faster."""
+    """The tiny run and one with a higher learning rate, as lanes."""
     workdir = tmp_path_factory.mktemp("lanes")
     asked = [Lane(0, {}), Lane(0, {"optimizer.learning_rate": RATES[1]})]
     return workdir, asked, run.train_lanes(tiny_config(), workdir, asked)
@@ -211,7 +211,7 @@ def test_a_workdir_that_is_refused_is_let_go(finished):
     workdir, summary = finished
     with pytest.raises(UserError, match="belongs to another config: seed is 0 there and 1 here") as refusal:
         run.train_lanes(tiny_config(seed=1), workdir)
-    assert run.train_lanes(tiny_config(), workdir) == summary  # while somebody still holds the error
+    assert run.train_lanes(tiny_config(), workdir) == summary  # while the error is still referenced
     del refusal
 
 
@@ -248,7 +248,7 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     assert summary["best_step"] == STEPS_PER_EPOCH
     assert summary["steps"] == 3 * STEPS_PER_EPOCH
     rows = timeless(tmp_path)
-    (tmp_path / "summary.json").unlink()  # as if killed just before it was written
+    (tmp_path / "summary.json").unlink()  # as if the process was killed just before writing it
     assert run.train_lanes(config, tmp_path)["steps"] == 3 * STEPS_PER_EPOCH
     assert timeless(tmp_path) == rows
 

@@ -1,4 +1,4 @@
-"""The loop with many lanes, against the loop with one."""
+"""The loop with many lanes compared with the loop with one."""
 
 import numpy as np
 import pytest

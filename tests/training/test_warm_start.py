@@ -1,4 +1,4 @@
-"""A run that begins with another's weights."""
+"""A run that begins with the weights of another run."""
 
 import jax
 import numpy as np

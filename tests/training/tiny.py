@@ -16,7 +16,7 @@ WORDS, CLASSES, BATCH, STEPS = 20, 2, 8, 30
 
 
 def tiny_config(**changes) -> Config:
-    """A whole run on 200 embedded reviews; changes by dotted path with ``__`` for the dots."""
+    """The config of a run on 200 embedded reviews. Changes are given by dotted path with ``__`` for the dots."""
     config = Config()
     config.data.reviews = 260
     config.data.validation_fraction = 0.2
@@ -48,13 +48,13 @@ def toy_corpus(reviews: int = 40, seed: int = 0) -> FlatCorpus:
 
 
 def tiny_program(config: Config, lanes: int = 1, devices: int = 1) -> Program:
-    """The compiled functions for lanes of a config on toy reviews."""
+    """The compiled functions for lanes of a config on toy examples."""
     model = TextClassifier(config.model, WORDS, CLASSES)
     return Program(experiment(config, model, STEPS, data_axis="data"), make_mesh(lanes, BATCH, devices))
 
 
 def begun(program: Program, seeds, hparams) -> TrainState:
-    """Step 0 of lanes, with fresh weights."""
+    """The state of lanes at step 0, with new weights."""
     return program.begin(np.array(seeds), hparams, program.weights(np.array(seeds)))
 
 
@@ -64,11 +64,11 @@ def stacked(*lanes: dict[str, float]) -> dict[str, np.ndarray]:
 
 
 def hparams(config: Config, **changes: float) -> dict[str, float]:
-    """The config's hyper-parameters, some of them changed by dotted path with ``__`` for the dots."""
+    """The config's hyper-parameters with changes, by dotted path with ``__`` for the dots."""
     return configs.hparams(config) | {path.replace("__", "."): value for path, value in changes.items()}
 
 
 def timeless(workdir: Path) -> list[dict]:
-    """The rows of a run's ``metrics.jsonl`` without what the clock decides."""
+    """The rows of a run's ``metrics.jsonl`` without durations."""
     rows = read_metrics(workdir / "metrics.jsonl")
     return [{k: v for k, v in row.items() if k not in ("seconds", "tokens_per_second")} for row in rows]

@@ -1,4 +1,4 @@
-"""Implementations of the same LSTM layers and of the same epoch of training, a module each.
+"""Implementations of the same LSTM layers, and of the same epoch of training.
 
 A module is imported only in the process that measures it. Layers are built by a function; see
 :mod:`~lstm_jax.benchmarks.implementations.problem`.
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 
 class Process(NamedTuple):
-    """A row of the tables below."""
+    """An entry of ``LAYER_IMPLEMENTATIONS`` or ``EPOCH_IMPLEMENTATIONS``."""
 
     builds: str  # What the process runs: a module of this package and a name in it.
-    environment: Mapping[str, str] = {}  # variables that its process has beyond ours
+    environment: Mapping[str, str] = {}  # Environment variables of its process in addition to ours.
 
     def load(self) -> Any:
         """Imports the module and returns what the name stands for."""
@@ -21,7 +21,7 @@ class Process(NamedTuple):
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
-# glibc hands large freed arrays back to Linux, and the next call faults their pages in again. Here it keeps them.
+# glibc returns large freed arrays to Linux, and the next call faults their pages in again. With these it keeps them.
 _KEEPS_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "20000000000",

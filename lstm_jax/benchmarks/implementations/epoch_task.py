@@ -1,4 +1,4 @@
-"""An epoch of training as our process hands it to the others: a file of plain arrays and settings."""
+"""The description of an epoch of training that our process writes for the others: a file of arrays and settings."""
 
 import json
 from pathlib import Path
@@ -11,25 +11,25 @@ from lstm_jax.data.sources.base import SPLITS
 
 
 class Batches(NamedTuple):
-    """A split of the data, and the batches that it is read in."""
+    """A split of the data and its batches."""
 
-    tokens: np.ndarray  # [W] int32, all examples end to end
+    tokens: np.ndarray  # [W] int32, the tokens of all examples, concatenated
     offsets: np.ndarray  # [N + 1] int64
     labels: np.ndarray  # [N] int32
-    examples: np.ndarray  # [S, B] int32, the numbers of the examples in each batch; -1 where a batch is not full
-    lengths: np.ndarray  # [S], the tokens that a batch is padded to in buckets
+    examples: np.ndarray  # [S, B] int32, the example numbers of each batch; -1 where a batch is not full
+    lengths: np.ndarray  # [S], the padded length of each batch in buckets
 
 
 class EpochTask(NamedTuple):
-    """All that an implementation needs to train the same epoch."""
+    """Everything that an implementation needs to train the same epoch."""
 
     config: Config
-    hparams: dict[str, float]  # Values by dotted path, as ``optimizer.learning_rate``.
-    unknown: int  # the id of unknown and of dropped tokens
-    platform: str  # JAX's name for the kind of device that all compute on: cpu | gpu | tpu
+    hparams: dict[str, float]  # Values by dotted path, such as ``optimizer.learning_rate``.
+    unknown: int  # The id of unknown and of dropped tokens.
+    platform: str  # JAX's name for the kind of device that all implementations use: cpu | gpu | tpu.
     padding: str  # ``torch_padded`` pads at the front, where the network reads it, or at the end, where it is masked.
-    factors: np.ndarray  # [S], the learning rate's factor at each step
-    weights: dict[str, np.ndarray]  # initial values by path, as ``layers/cells/0/bias``
+    factors: np.ndarray  # [S], the schedule's factor on the learning rate at each step
+    weights: dict[str, np.ndarray]  # Initial values by path, such as ``layers/cells/0/bias``.
     batches: dict[str, Batches]  # Batches by split.
 
 
@@ -44,7 +44,7 @@ def write_task(folder: Path, task: EpochTask) -> None:
 
 
 def read_task(folder: Path) -> EpochTask:
-    """Reads it back."""
+    """Reads the task of a folder."""
     settings = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     groups: dict[str, dict[str, np.ndarray]] = {}
     with np.load(folder / "task.npz", allow_pickle=False) as arrays:

@@ -32,8 +32,8 @@ class _Network(nn.Module):
 
 
 def build_flax(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
-    """Builds Flax layers on one device, Flax's own default, with everything in the type ``dtype``."""
-    del name, platform  # JAX computes on its own default
+    """Builds Flax layers on one device, as Flax does by default, with everything in the type ``dtype``."""
+    del name, platform  # JAX chooses its default device
     network = _Network(case, dtype)
     x, probe = (jnp.asarray(value, dtype) for value in (problem.x, problem.probe))
     lengths = jnp.asarray(problem.lengths)

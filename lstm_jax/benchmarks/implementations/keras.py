@@ -22,10 +22,10 @@ def _layer(case: Case, dtype: str) -> Any:
 def build_keras(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds Keras layers on one device, with inputs ``[B, T, D]`` and everything in the type ``dtype``.
 
-    Keras gets a mask where examples end early. Past an example's end it then repeats the last output, which nothing
-    reads; its backward direction meets the padding first and keeps its initial state until the last token.
+    Keras gets a mask if examples have different lengths. Past an example's end it then repeats the last output, which
+    nothing reads. Its backward direction starts in the padding and keeps its initial state until the last token.
     """
-    del name, platform  # JAX computes on its own default
+    del name, platform  # JAX chooses its default device
     layers = [_layer(case, dtype) for _ in range(case.layers)]
     x, probe = (jnp.asarray(value.swapaxes(0, 1), dtype) for value in (problem.x, problem.probe))
     alive = jnp.asarray(np.arange(case.steps) < problem.lengths[:, None])

@@ -19,10 +19,10 @@ from lstm_jax.models.classifier import recurrent_layers
 def build_ours(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds the layers with ``model.implementation`` set to ``name``.
 
-    Only the operands of matrix products have the type ``dtype``. They are summed in float32, and parameters, inputs,
-    state and saved activations are float32.
+    Only the operands of matrix products have the type ``dtype``. Sums, parameters, inputs, state and saved activations
+    are float32.
     """
-    del platform  # JAX computes on its own default
+    del platform  # JAX chooses its default device
     config = ModelConfig(
         hidden_size=case.units,
         layers=case.layers,

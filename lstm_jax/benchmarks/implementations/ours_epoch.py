@@ -1,4 +1,4 @@
-"""An epoch of training by this project's own loop, and the task that the others get to train the same epoch."""
+"""An epoch of training by lstm_jax's loop, which also writes the task from which the others train the same epoch."""
 
 import tempfile
 import time
@@ -33,22 +33,22 @@ class OurEpoch:
     """The process of ``ours``; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
-        del name  # there is one of ours
+        del name  # there is only one
         runtime.configure()
 
     def prepare(self, config: str, folder: str, padding: str) -> dict[str, Any]:
-        """Prepares the data, compiles all that an epoch runs, and writes the task for the others.
+        """Prepares the data, compiles everything that an epoch runs, and writes the task for the others.
 
         Args:
-          config: as JSON; ``train.steps`` is the most steps of the epoch, 0 for all.
-          folder: where the task is written.
-          padding: see ``Task``.
+          config: The config as JSON. Its ``train.steps`` limits the steps of the epoch; 0 uses all.
+          folder: The folder for the task.
+          padding: See ``Task``.
         """
         own = configs.from_json(config)
         corpora = corpus.prepare(own.data)
         whole = steps_per_epoch(len(corpora.train.labels), own.train.batch_size)
         own.train.epochs, own.train.steps = 1, min(own.train.steps or whole, whole)
-        own.train.keep_epochs = ""  # steps cannot be limited with it
+        own.train.keep_epochs = ""  # a limit on steps excludes it
         self._config, self._lane = validate(own), Lane(own.seed, {})
         self.loop = run.assemble(own, corpora, [self._lane])
         first = run.first_checkpoint(self.loop.program, own, [self._lane])
@@ -74,7 +74,7 @@ class OurEpoch:
         """
         first = run.first_checkpoint(self.loop.program, self._config, [self._lane])
         jax.block_until_ready(first.state)
-        moments = []  # when the metrics of steps arrived; the last step's arrive before its weights are validated
+        moments = []  # Times at which metrics arrived. Those of the last step arrive before the validation.
         follow = lambda step, steps: moments.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -87,7 +87,7 @@ class OurEpoch:
         return {"train_seconds": moments[-1] - start, "epoch_seconds": end - start}
 
     def evaluate(self) -> dict[str, Any]:
-        """The accuracy on the test split of what the last epoch trained."""
+        """The test accuracy after the last epoch that was trained."""
         buckets = bucket_lengths(corpus.lengths(self._test.host), self._config.train.buckets)
         variables = evaluated_variables(self.state)
         sums = evaluate_corpus(self.loop.program, self._test, buckets, self._config.train, variables)
@@ -132,7 +132,7 @@ class OurEpoch:
         return float(sums["loss"][0] / sums["examples"][0])
 
     def _warm_up(self, state: TrainState) -> None:
-        """Compiles all that an epoch runs by running it, on a state that is donated."""
+        """Compiles everything that an epoch runs by running it. Donates ``state``."""
         loop, stepper = self.loop, timing.Stepper(self.loop, state)
         for chunk in {chunk.length: chunk for chunk in self._chunks}.values():
             stepper.steps(chunk)

@@ -13,20 +13,20 @@ from lstm_jax.types import HostArray
 
 
 class Case(NamedTuple):
-    """The sizes of a problem. Letters as in ``types.py``."""
+    """The sizes of a problem. ``types.py`` explains the letters."""
 
     name: str
     batch: int  # B
     steps: int  # T
     inputs: int  # D
-    units: int  # H of each direction
+    units: int  # H, in each direction
     layers: int = 1
     directions: int = 1
-    ragged: bool = False  # examples have lengths from T / 2 to T; otherwise all have T
+    ragged: bool = False  # Whether examples have lengths from T / 2 to T. Otherwise all have length T.
 
     @property
     def widths(self) -> list[int]:
-        """Features entering each layer."""
+        """The number of input features of each layer."""
         return [self.inputs, *[self.directions * self.units] * (self.layers - 1)]
 
     def flop(self, pass_: str) -> float:
@@ -39,7 +39,7 @@ class Case(NamedTuple):
         return forward * {"forward": 1, "train": 3}[pass_]
 
     def lengths(self) -> HostArray:
-        """Tokens of each example, ``[B]``."""
+        """The number of tokens of each example, ``[B]``."""
         if not self.ragged:
             return np.full(self.batch, self.steps, np.int32)
         drawn = np.random.default_rng(1).integers(self.steps // 2, self.steps, self.batch, endpoint=True)
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """One direction of one layer, or the gradient in it; the gates i, f, g, o stand side by side."""
+    """Weights of one direction of one layer, or their gradient. The last axis concatenates the gates i, f, g, o."""
 
     input_kernel: HostArray  # [D, 4H]
     recurrent_kernel: HostArray  # [H, 4H]
@@ -56,7 +56,7 @@ class Weights(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The numbers of a case, the same in every process."""
+    """Weights and inputs of a case, the same in every process."""
 
     weights: list[list[Weights]]  # Weights by layer and direction.
     x: HostArray  # [T, B, D]
@@ -65,7 +65,7 @@ class Problem(NamedTuple):
 
 
 def draw_problem(case: Case) -> Problem:
-    """Draws the numbers of a case, scaled so that gates neither shut nor saturate."""
+    """Draws the weights and inputs of a case, scaled so that gates neither close nor saturate."""
     rng, size = np.random.default_rng(0), 4 * case.units
 
     def normal(*shape: int, scale: float = 1.0) -> HostArray:
@@ -84,19 +84,19 @@ def draw_problem(case: Case) -> Problem:
 
 
 class Results(NamedTuple):
-    """What both passes compute, on the host, in float32."""
+    """The results of both passes, on the host, in float32."""
 
     y: HostArray  # [T, B, directions · H], 0 past an example's length
-    weights: list[list[Weights]]  # gradients by layer and direction
-    x: HostArray  # gradient [T, B, D]
+    weights: list[list[Weights]]  # Gradients by layer and direction.
+    x: HostArray  # [T, B, D], the gradient with respect to x
 
 
 class Built(NamedTuple):
-    """A case made ready by an implementation. Its passes wait until everything is computed."""
+    """A case as an implementation has built it. Its passes block until everything is computed."""
 
-    forward: Callable[[], Any]  # returns the outputs
-    train: Callable[[], Any]  # returns the gradients of the loss in all weights and in x
-    results: Callable[[Any, Any], Results]  # converts what both passes returned
+    forward: Callable[[], Any]  # Returns the outputs.
+    train: Callable[[], Any]  # Returns the gradients of the loss with respect to all weights and x.
+    results: Callable[[Any, Any], Results]  # Converts the return values of both passes.
     compile_seconds: dict[str, float]  # Seconds by pass.
 
 
@@ -107,12 +107,12 @@ def build_jax(
 
     Args:
       forward: ``(params, x, lengths) -> y``.
-      train: ``(params, x, lengths, probe) -> gradients`` in the parameters and in x.
-      inputs: the arguments of ``forward``.
-      probe: the last argument of ``train``.
-      results: see ``Built``.
+      train: ``(params, x, lengths, probe) -> gradients`` with respect to the parameters and x.
+      inputs: The arguments of ``forward``.
+      probe: The last argument of ``train``.
+      results: See ``Built``.
     """
-    import jax  # not in processes of other libraries
+    import jax  # only implementations on JAX need it
 
     def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[[], Any], float]:
         start = time.perf_counter()

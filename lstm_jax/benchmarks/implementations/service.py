@@ -1,4 +1,4 @@
-"""The process of one implementation of LSTM layers: it makes a case ready and times it when asked."""
+"""The process of one implementation of LSTM layers: it builds a case and times it on request."""
 
 import time
 from typing import Any
@@ -14,14 +14,14 @@ from lstm_jax.benchmarks.measurement import PASSES, Device
 
 
 class LayerService:
-    """What the process answers; see :mod:`~lstm_jax.benchmarks.worker`."""
+    """The service that the process runs; see :mod:`~lstm_jax.benchmarks.worker`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        if name in OURS:  # the others get JAX with its own defaults
+        if name in OURS:  # the others run with JAX's defaults
             runtime.configure()
         jax.config.update("jax_enable_compilation_cache", False)  # compiling is timed
-        jax.config.update("jax_default_matmul_precision", "float32")  # Flax and Keras read it too.
+        jax.config.update("jax_default_matmul_precision", "float32")  # Flax and Keras read it too
 
     def load(self) -> dict[str, Any]:
         """Imports the implementation, which takes seconds and all cores."""
@@ -29,14 +29,14 @@ class LayerService:
         return {}
 
     def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
-        """Makes a case ready."""
+        """Builds a case and returns the seconds of compilation by pass."""
         size = Case(*case)
         self._held = memory.held("VmRSS") or 0
         self._built: Built = self._build(self._name, size, draw_problem(size), dtype, platform)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
-        """Writes what both passes compute into a file, and returns the memory that each took."""
+        """Writes the results of both passes into a file and returns the peak memory of each pass."""
         given, peaks = [], {}
         for pass_ in PASSES:
             memory.forget_peak()
@@ -54,7 +54,7 @@ class LayerService:
         return {"device": Device(runtime.machine(), jax.default_backend()), "limits": limits.measure_limits()}
 
     def time(self, pass_: str, calls: int) -> dict[str, Any]:
-        """Seconds of each of so many calls."""
+        """Times ``calls`` calls of a pass and returns the seconds of each."""
         run, seconds = getattr(self._built, pass_), []
         for _ in range(calls):
             start = time.perf_counter()

@@ -15,20 +15,20 @@ def torch_device(platform: str) -> str:
     """PyTorch's name for JAX's kind of device.
 
     Raises:
-      RuntimeError: PyTorch has no such device, and times on another one would not compare.
+      RuntimeError: PyTorch has no such device. Times on another one would not be comparable.
     """
     device = {"cpu": "cpu", "gpu": "cuda"}.get(platform)
     if device is None or (device == "cuda" and not torch.cuda.is_available()):
-        raise RuntimeError(f"not measured: JAX computes on {platform}, which this PyTorch cannot")
+        raise RuntimeError(f"not measured: JAX computes on {platform}, which this PyTorch does not support")
     return device
 
 
 def build_torch(name: str, case: Case, problem: Problem, dtype: str, platform: str) -> Built:
     """Builds PyTorch layers on the kind of device that JAX computes on, with everything in the type ``dtype``.
 
-    ``torch`` pads, except where examples end early and are also read backwards, since reading would begin with the
-    padding. ``torch_packed`` always packs. ``torch_compiled`` is ``torch.compile`` of ``torch``; it leaves the loop
-    alone.
+    ``torch`` pads. It packs if examples have different lengths and are also read backwards, because the backward
+    direction would begin with the padding. ``torch_packed`` always packs. ``torch_compiled`` is ``torch.compile`` of
+    ``torch``, which does not change the loop over time.
 
     Raises:
       RuntimeError: PyTorch has no such device.
@@ -77,7 +77,7 @@ def build_torch(name: str, case: Case, problem: Problem, dtype: str, platform: s
 
 
 def _ordered(problem: Problem) -> list[HostArray]:
-    """The weights in PyTorch's order. The second of its two biases is 0."""
+    """The weights in PyTorch's order. The second of PyTorch's two biases is 0."""
     own = [each for layer in problem.weights for each in layer]
     return [value for w in own for value in (w.input_kernel.T, w.recurrent_kernel.T, w.bias, np.zeros_like(w.bias))]
 

@@ -1,4 +1,4 @@
-"""An epoch of training in PyTorch: our batches, cut to their buckets or all padded to one length."""
+"""An epoch of training in PyTorch on our batches, padded to their buckets' lengths or all to one length."""
 
 import time
 from pathlib import Path
@@ -16,18 +16,18 @@ from lstm_jax.benchmarks.implementations.torch_network import TorchNetwork
 
 
 class TorchBatch(NamedTuple):
-    """The examples of a step, time leading."""
+    """The examples of a step, with time as the leading axis."""
 
     tokens: Tensor  # [T, B] int64
-    lengths: Tensor  # [B], none 0
+    lengths: Tensor  # [B], at least 1
     labels: Tensor  # [B]
 
 
 class Corpus:
-    """A split of the data on the device that trains, which gathers its batches."""
+    """A split of the data on the training device. Indexing it with a step gathers that step's batch."""
 
     def __init__(self, batches: Batches, padded: int, front: bool, device: str) -> None:
-        """Pads to each batch's own length, or to ``padded`` tokens unless that is 0, in ``front`` or at the end."""
+        """Pads to each batch's own length, or to ``padded`` tokens if that is not 0; at the ``front`` or at the end."""
         self._tokens, self._offsets, self._labels = (
             torch.from_numpy(values.astype(np.int64)).to(device) for values in batches[:3]
         )
@@ -50,17 +50,17 @@ class Corpus:
 
 
 class Training:
-    """A network on the initial weights of a task, with its optimizer, schedule and average."""
+    """A network with the initial weights of a task, its optimizer, its schedule and its weight average."""
 
     def __init__(self, task: EpochTask, device: str) -> None:
-        """Begins.
+        """Builds the network and the optimizer at step 0.
 
         Raises:
-          NotImplementedError: the config asks for another optimizer or network.
+          NotImplementedError: The config asks for another optimizer or network.
         """
         config, hparams = task.config, task.hparams
         if config.optimizer.name != "adam" or hparams.get("optimizer.hparams.weight_decay"):
-            raise NotImplementedError("PyTorch trains only with Adam without weight decay here")
+            raise NotImplementedError("the PyTorch epoch supports only Adam without weight decay")
         rates = {name.rpartition(".")[2]: rate for name, rate in hparams.items() if name.startswith("model.dropout.")}
         self.network = TorchNetwork(config.model, rates, task.unknown, task.weights).to(device)
         trained = {name: own for name, own in self.network.named_parameters() if own.requires_grad}
@@ -80,7 +80,7 @@ class Training:
         self._steps = 0
 
     def step(self, batch: TorchBatch) -> None:
-        """Moves the weights."""
+        """Updates the weights."""
         self._optimizer.zero_grad()
         F.cross_entropy(self.network(batch.tokens, batch.lengths), batch.labels).backward()
         if self._clip:
@@ -95,7 +95,7 @@ class Training:
         self._steps += 1
 
     def evaluating(self) -> TorchNetwork:
-        """The network as it is evaluated, on the averaged weights if there are any; it cannot be trained further."""
+        """Returns the network for evaluation, with averaged weights if there are any. It cannot be trained further."""
         with torch.no_grad():
             for average, own in zip(self._average, self._trained, strict=False):  # there may be no average
                 own.copy_(average)
@@ -104,13 +104,13 @@ class Training:
 
 
 class TorchEpoch:
-    """The process of ``torch_padded``, or of one that trains in buckets; see ``worker.py``."""
+    """The process of ``torch_padded`` or of ``torch_bucketed``; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
         self._padded = name == "torch_padded"
 
     def prepare(self, folder: str) -> dict[str, Any]:
-        """Reads a task, makes a step of every length, and returns the loss of the first batch without dropout."""
+        """Reads a task, makes a step of every length, and returns the loss on the first batch without dropout."""
         self.task = epoch_task.read_task(Path(folder))
         self._device = torch_device(self.task.platform)
         torch.backends.cudnn.allow_tf32 = False  # as in all other implementations
@@ -121,7 +121,7 @@ class TorchEpoch:
         train = self._corpora["train"]
         network = Training(self.task, self._device).evaluating()
         with torch.no_grad():
-            batch = Corpus(batches["train"], 0, False, self._device)[0]  # as ours reads it
+            batch = Corpus(batches["train"], 0, False, self._device)[0]  # padded as in ours
             loss = float(F.cross_entropy(network(batch.tokens, batch.lengths), batch.labels))
         warm = Training(self.task, self._device)
         for step in [train.lengths.index(each) for each in set(train.lengths)]:
@@ -131,7 +131,7 @@ class TorchEpoch:
         return {"first_loss": loss, "device": device, "compile_seconds": 0.0}
 
     def epoch(self) -> dict[str, Any]:
-        """Trains an epoch from the initial weights and validates; seconds of training, and of both."""
+        """Trains an epoch from the initial weights, then validates. Returns the seconds of training and of both."""
         torch.manual_seed(self.task.config.seed)
         self.training, train = Training(self.task, self._device), self._corpora["train"]
         self._wait()
@@ -144,7 +144,7 @@ class TorchEpoch:
         return {"train_seconds": trained - start, "epoch_seconds": time.perf_counter() - start}
 
     def evaluate(self, split: str = "test") -> dict[str, Any]:
-        """The accuracy on a split of what the last epoch trained."""
+        """The accuracy on a split after the last epoch that was trained."""
         network, corpus, correct, examples = self.training.evaluating(), self._corpora[split], 0, 0
         with torch.no_grad():
             for step in range(len(corpus)):

@@ -1,7 +1,7 @@
 """The networks of ``configs/keras_imdb.py`` and ``configs/imdb.py`` written for PyTorch, on the same initial weights.
 
-One LSTM layer, in one direction with its last output or in both directions with the mean and the maximum, perhaps over
-segments and with a linear part over words and pairs. Other configs are refused.
+The network is one LSTM layer, either in one direction with last pooling or bidirectional with mean and max pooling. It
+may read segments, and may have a linear part over tokens and pairs of tokens. Other configs are refused.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WeightsByPath = Mapping[str, np.ndarray]  # Weights by path, as ``layers/cells/0/input_kernel``.
+WeightsByPath = Mapping[str, np.ndarray]  # Weights by path, such as ``layers/cells/0/input_kernel``.
 
 
 class TorchNetwork(nn.Module):
@@ -22,18 +22,18 @@ class TorchNetwork(nn.Module):
         """Copies the weights.
 
         Args:
-          model: the fields of ``config.model``.
-          rates: dropout rates by place.
-          unknown: the id of unknown and of dropped tokens.
-          weights: initial values in our layout.
+          model: The fields of ``config.model``.
+          rates: Dropout rates by place.
+          unknown: The id of unknown and of dropped tokens.
+          weights: Initial values in lstm_jax's layout.
 
         Raises:
-          NotImplementedError: the config asks for another network.
+          NotImplementedError: The config asks for another network.
         """
         super().__init__()
         plain = model.layers == 1 and model.train_embedding and not model.head and not model.dropout_per_step
         if model.layer != "lstm" or not plain or model.pooling != ("mean_max" if model.bidirectional else "last"):
-            raise NotImplementedError("PyTorch has only the networks of configs/keras_imdb.py and configs/imdb.py")
+            raise NotImplementedError("PyTorch supports only the networks of configs/keras_imdb.py and configs/imdb.py")
         self.model, self.rates, self.unknown = model, rates, unknown
         self.embedding = nn.Embedding.from_pretrained(_tensor(weights["embedding"]), freeze=False)
         directions = ("/forward", "/backward") if model.bidirectional else ("",)
@@ -48,7 +48,7 @@ class TorchNetwork(nn.Module):
             )
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits ``[B, C]`` of ``tokens[T, B]``; no example has ``lengths[B]`` 0."""
+        """Logits ``[B, C]`` of ``tokens[T, B]``; all ``lengths[B]`` are at least 1."""
         read = tokens
         if self.training and self.rates["words"]:
             read = tokens.masked_fill(torch.rand_like(tokens, dtype=torch.float32) < self.rates["words"], self.unknown)
@@ -66,7 +66,7 @@ class TorchNetwork(nn.Module):
         return torch.cat([torch.zeros_like(z), z], dim=-1) if self.model.output == "sigmoid" else z
 
     def dropped(self, x: Tensor, place: str) -> Tensor:
-        """Drops features of ``x[..., B, D]``, the same at all steps."""
+        """Applies dropout to the features of ``x[..., B, D]``, with the same mask at all steps."""
         if not (self.training and self.rates[place]):
             return x
         return x * F.dropout(x.new_ones(x.shape[-2:]), self.rates[place])
@@ -82,7 +82,7 @@ class TorchNetwork(nn.Module):
         return y.reshape(size, count, batch, -1).transpose(0, 1).reshape(count * size, batch, -1)[:steps]
 
     def layer(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The outputs of the LSTM; those past an example's length mean nothing."""
+        """The outputs of the LSTM. Those past an example's length are meaningless."""
         y = self.lstm[0](x)[0]
         if len(self.lstm) == 1:
             return y
@@ -91,7 +91,7 @@ class TorchNetwork(nn.Module):
         return torch.cat([y, _taken(self.lstm[1](_taken(x, reversed_))[0], reversed_)], dim=-1)
 
     def wide(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits of the words and pairs of an example, each counted once."""
+        """Logits of the linear part. Each token and each pair of tokens of an example counts once."""
         before = torch.cat([torch.full_like(tokens[:1], self.unknown), tokens[:-1]])
         known = _alive(tokens, lengths) & (tokens > self.unknown)
         total, number = torch.zeros((), device=tokens.device), torch.zeros((), device=tokens.device)
@@ -112,10 +112,10 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def _lstm(weights: WeightsByPath, path: str) -> nn.LSTM:
-    """One direction. One of PyTorch's two biases stays 0, or the optimizer would move their sum twice as far."""
+    """One direction. One of PyTorch's two biases stays 0; otherwise the optimizer would update their sum twice."""
     kernel, recurrent, bias = (weights[f"{path}/{name}"] for name in ("input_kernel", "recurrent_kernel", "bias"))
     module = nn.LSTM(len(kernel), len(recurrent))
-    values = (kernel.T, recurrent.T, bias, 0 * bias)  # the gates stand in the same order
+    values = (kernel.T, recurrent.T, bias, 0 * bias)  # the order of the gates is the same
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     module.load_state_dict({name: _tensor(value) for name, value in zip(names, values, strict=True)})
     module.bias_hh_l0.requires_grad_(False)
@@ -128,7 +128,7 @@ def _alive(y: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _reversed(lengths: Tensor, steps: int, batch: int) -> Tensor:
-    """Places in ``[T · B]`` that reverse every example within its length."""
+    """Indices into ``[T · B]`` that reverse every example within its length."""
     time = torch.arange(steps, device=lengths.device)[:, None]
     places = torch.where(time < lengths, lengths - 1 - time, time)
     return (places * batch + torch.arange(batch, device=lengths.device)).reshape(-1)
@@ -139,14 +139,14 @@ def _taken(x: Tensor, places: Tensor) -> Tensor:
 
 
 def _first_of_each(rows: Tensor, there: Tensor) -> Tensor:
-    """Which entries ``[T, B]`` are the first with their value in their column, among those that are ``there``."""
+    """A mask ``[T, B]`` of the first occurrence of each value in its column, among the entries that are ``there``."""
     value, place = torch.where(there, rows, -1).sort(dim=0, stable=True)
     first = value != torch.cat([torch.full_like(value[:1], -1), value[:-1]])
     return torch.zeros_like(there).scatter(0, place, first)
 
 
 def _hashed(first: Tensor, second: Tensor, rows: int) -> Tensor:
-    """The table's row for every pair of ids, by the arithmetic of 32 bits within 64."""
+    """The table row of every pair of ids. 32-bit arithmetic is emulated with 64-bit integers."""
     low = 0xFFFFFFFF
     mixed = (first * 0x9E3779B1 + second * 0x85EBCA77) & low
     mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & low

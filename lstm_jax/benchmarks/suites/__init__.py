@@ -1,8 +1,8 @@
-"""The suites of ``bench.py``, a module each.
+"""The suites of ``bench.py``.
 
-A module, ``epoch`` say, has two functions. ``define_epoch`` defines its flags, once the suite is chosen.
-``run_epoch(place, command, **flags)`` gets their values, measures, writes its files into the folder ``place``, and
-returns what is printed. A module that serves several suites also gets their names, as ``suites``.
+Each module here, such as ``epoch``, serves one or more suites. ``define_epoch`` defines its flags once a suite is
+chosen. ``run_epoch(place, command, **flags)`` takes their values, measures, writes its files into the folder ``place``
+and returns the text to print. A module that serves several suites also takes their names, as ``suites``.
 """
 
 import importlib
@@ -19,23 +19,23 @@ from lstm_jax.errors import ConfigError
 
 
 class Suite(NamedTuple):
-    """A row of the table below."""
+    """An entry of ``SUITES``."""
 
-    module: str  # A module of this package.
+    module: str  # Name of a module of this package.
     help: str
-    configured: bool = True  # whether this process sets up its devices; workers inherit XLA's flags from it
+    configured: bool = True  # Whether this process sets up its devices. Its workers inherit the XLA flags set by it.
 
 
 SUITES = {
     "systems": Suite("layers", "LSTM layers of the published systems", configured=False),
     "ragged": Suite("layers", "the same layers, on examples of different lengths", configured=False),
-    "deepbench": Suite("layers", "LSTM layers of the sizes of DeepBench", configured=False),
-    "lanes": Suite("lanes", "many runs at once against one after the other"),
-    "epoch": Suite("epoch", "an epoch of two systems beside PyTorch"),
+    "deepbench": Suite("layers", "LSTM layers of DeepBench's sizes", configured=False),
+    "lanes": Suite("lanes", "many runs at once, compared with one run after another"),
+    "epoch": Suite("epoch", "an epoch of two systems, compared with PyTorch"),
     "tune": Suite("tune", "the fastest LSTM at each size; rewrites the table of model.implementation=auto"),
-    "text": Suite("text", "from a generated file of reviews to token ids"),
+    "text": Suite("text", "preparing a generated file of reviews: reading and tokenising"),
     "scaling": Suite("scaling", "time and memory as T, B, H, layers, lanes and reviews grow"),
-    "start": Suite("start", "from the command train.py to its first step"),
+    "start": Suite("start", "time from the command train.py to its first step"),
 }
 
 
@@ -46,7 +46,7 @@ def define_suites(command: str) -> None:
       command: The module whose ``--help`` shows the flags.
 
     Raises:
-      ConfigError: there is no such suite, or the suites cannot be measured together.
+      ConfigError: There is no such suite, or the suites cannot be measured together.
     """
     names = _chosen()
     listed = "".join(f"\n{name}: {suite.help}." for name, suite in SUITES.items())

@@ -1,4 +1,4 @@
-"""A whole epoch of training: our own loop beside PyTorch, on the same examples, batches and settings."""
+"""A whole epoch of training by lstm_jax's loop and by PyTorch, on the same examples, batches and settings."""
 
 import contextlib
 import tempfile
@@ -19,21 +19,21 @@ from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, to_json
 from lstm_jax.reports.tables import markdown
 
-LOSS_TOLERANCE = 1e-5  # nats, between the losses of the first batch
-ONCE = ("torch_padded",)  # makes a single round, since it takes so long
-# The config of each case, and where its source pads: in front, where the network reads it, or at the end, masked.
+LOSS_TOLERANCE = 1e-5  # Maximum difference between losses on the first batch, in nats.
+ONCE = ("torch_padded",)  # Implementations that make a single round because they are slow.
+# The config of each case, and where its source pads: at the front, read by the network, or at the end, masked.
 EPOCH_CASES = {"D, Keras": (keras_imdb.get_config, "front"), "IMDB, recipe": (imdb.get_config, "end")}
 
 
 def define_epoch() -> None:
     """Defines the flags of this suite."""
     flags.DEFINE_string("data", None, "Data directory with IMDB's train.parquet and test.parquet.", required=True)
-    flags.DEFINE_integer("rounds", 3, "Epochs of each implementation but torch_padded, which makes one.", lower_bound=1)
-    flags.DEFINE_integer("steps", 0, "Batches of an epoch at most; 0 takes all.", lower_bound=0)
+    flags.DEFINE_integer("rounds", 3, "Epochs of each implementation; torch_padded makes only one.", lower_bound=1)
+    flags.DEFINE_integer("steps", 0, "Maximum number of batches in an epoch; 0 uses all.", lower_bound=0)
 
 
 def run_epoch(place: Path, command: str, data: str, rounds: int, steps: int) -> str:
-    """Measures all cases, writes ``epoch.json`` and returns a table for each case."""
+    """Measures all cases, writes ``epoch.json`` and returns one table per case."""
     record = Record(**provenance(command, runtime.machine(), ("torch",)))
     for case, (get_config, padding) in EPOCH_CASES.items():
         config = get_config()
@@ -43,13 +43,13 @@ def run_epoch(place: Path, command: str, data: str, rounds: int, steps: int) -> 
 
 
 def measure_epoch(case: str, config: Config, padding: str, rounds: int) -> Iterator[Measurement]:
-    """Trains by every implementation, each in a process of its own; ours is the reference.
+    """Trains with every implementation, each in its own process. ``ours`` is the reference.
 
     Args:
-      case: its name.
-      config: what is trained; ``train.steps`` is the most steps of the epoch, 0 for all.
+      case: The name of the case.
+      config: The config to train. Its ``train.steps`` limits the steps of the epoch; 0 uses all.
       padding: front | end; see ``CASES``.
-      rounds: epochs of each implementation but ``ONCE``.
+      rounds: Epochs of each implementation except those in ``ONCE``.
     """
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
@@ -72,7 +72,7 @@ def epoch_worker(name: str) -> Worker:
 
 
 def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, dict[str, Any]]:
-    """The answers of those that are ready and whose first loss is ours, by name."""
+    """The answers, by name, of the implementations that are ready and whose loss on the first batch equals ours."""
     ours = team.ask("ours", "prepare", config=config, folder=folder, padding=padding)
     if ours is None:
         team.errors |= {name: "not measured: ours, the reference, failed" for name in team.sound}
@@ -82,7 +82,7 @@ def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, di
         answer = team.ask(name, "prepare", folder=folder)
         if answer and abs(answer["first_loss"] - ours["first_loss"]) > LOSS_TOLERANCE:
             losses = f"{answer['first_loss']:.5f}, ours {ours['first_loss']:.5f}"
-            team.errors[name] = f"its loss of the first batch is {losses}"
+            team.errors[name] = f"its loss on the first batch is {losses}"
         elif answer:
             ready[name] = answer
     return ready
@@ -107,7 +107,7 @@ def _measurement(
 
 
 def epoch_tables(found: Sequence[Measurement]) -> str:
-    """A table a case, with a row an implementation."""
+    """One table per case, with one row per implementation."""
     return "\n\n".join(_table(case, own) for case, own in grouped(found, lambda each: each.case).items())
 
 

@@ -1,4 +1,4 @@
-"""The gain of lanes over the same runs one after the other: in steps alone, and in whole runs."""
+"""The speed-up of lanes over the same runs one after another, for steps alone and for whole runs."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,18 +25,18 @@ from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
 COUNTS = (2, 4, 8, 16, 32)
-MANY = 32  # the number of lanes whose gain is reported, so that it is not the best of several
+MANY = 32  # Number of lanes whose speed-up is reported. It is fixed, so that no best of several is reported.
 SOLO = "solo"
 RUN_ROUNDS = 3
-CALLS_A_ROUND = 3  # Calls of the compiled program in a round of steps.
+CALLS_A_ROUND = 3  # Calls of the compiled program per round, when steps alone are timed.
 STEPS_ALONE, WHOLE_RUNS = "steps alone", "whole runs"
 
 
 class Layout(NamedTuple):
-    """How many runs are trained at once, and on what."""
+    """How many runs are trained at once, and on how many devices."""
 
     lanes: int
-    lane_map: str  # how lanes share a device, or solo
+    lane_map: str  # The config's ``train.lane_map``, or ``solo`` for a single run.
     devices: int
 
     @property
@@ -68,13 +68,13 @@ def run_lanes(place: Path, command: str) -> str:
 
 
 def measure_lanes(config: Config, corpora: Corpora, chosen: str, place: Path) -> Iterator[Measurement]:
-    """Times steps and whole runs under all layouts in turn.
+    """Times steps and whole runs of all layouts in turn.
 
     Args:
-      config: the config of a run.
-      corpora: its data.
-      chosen: how lanes share a device here, as studies choose it; only steps are measured under the other.
-      place: a folder for runs; none of them is kept.
+      config: The config of a run.
+      corpora: Its data.
+      chosen: The lane map that studies use on this machine. With the other one only steps are measured.
+      place: A folder for temporary workdirs.
     """
     everywhere = len(jax.devices())
     solos = [Layout(1, SOLO, devices) for devices in sorted({1, everywhere})]
@@ -88,7 +88,7 @@ def measure_lanes(config: Config, corpora: Corpora, chosen: str, place: Path) ->
 
 
 def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -> Iterator[Measurement]:
-    """Times a step of all lanes on the longest examples, under all layouts in turn."""
+    """Times a step of all lanes on the longest examples, for all layouts in turn."""
     steppers, cases = {}, {}
     for layout in layouts:
         config_here, lanes = layout.apply(config)
@@ -100,7 +100,7 @@ def measure_steps(config: Config, corpora: Corpora, layouts: Sequence[Layout]) -
 
 
 def _run(config: Config, lanes: list[Lane], corpora: Corpora, scratch: str) -> int:
-    """Makes whole runs as ``train.py`` does: tracing, loading compiled programs, training, writing files."""
+    """Trains whole runs as ``train.py`` does, including tracing, loading compiled programs and writing files."""
     runs.train_lanes(config, tempfile.mkdtemp(dir=scratch), lanes, corpora, follow=lambda step, steps: None)
     return 1
 
@@ -111,7 +111,7 @@ def _measurement(case: str, layout: Layout, seconds: Sequence[float]) -> Measure
 
 
 def lane_tables(found: Sequence[Measurement], chosen: str) -> str:
-    """A table a case, and the gain of many lanes over the fastest way to make one run after the other."""
+    """One table per case, and the speed-up of ``MANY`` lanes over the fastest single runs, one after another."""
     return "\n\n".join(_table(case, own, chosen) for case, own in grouped(found, lambda each: each.case).items())
 
 
@@ -123,32 +123,32 @@ def _table(case: str, found: Sequence[Measurement], chosen: str) -> str:
         rows.append([each.implementation, f"{seconds:.5f}", f"{gain:.2f}"])
     many = next(each for each in found if each.details["lanes"] == MANY and each.details["lane_map"] == chosen)
     gains = _gains(solo, many)
-    said = f"{MANY} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after the other"
+    said = f"{MANY} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after another"
     return f"{markdown(rows)}\n\n{case}: {said} (rounds: {gains.min():.2f} to {gains.max():.2f})"
 
 
 def _solo(found: Sequence[Measurement]) -> Measurement:
-    """The fastest way to make one run after the other."""
+    """The fastest layout that trains one run after another."""
     return min((each for each in found if each.details["lane_map"] == SOLO), key=lambda each: each.median_ms or 0.0)
 
 
 def _gains(solo: Measurement, lanes: Measurement) -> HostArray:
-    """The throughput of lanes over that of single runs, by round."""
+    """The throughput of lanes relative to that of single runs, by round."""
     return lanes.details["lanes"] * np.array(solo.rounds) / np.array(lanes.rounds)
 
 
 def draw_lanes(found: Sequence[Measurement], chosen: str, path: Path) -> None:
-    """Draws the throughput over the number of lanes, as a multiple of that of one run after the other."""
+    """Plots the throughput, relative to one run after another, over the number of lanes."""
     cases = grouped(found, lambda each: each.case)
     drawn, axes = plots.figure(6.5, 4)
     for case, colour in ((WHOLE_RUNS, "#1b6ca8"), (STEPS_ALONE, "#d95f02")):
         own, solo = [each for each in cases[case] if each.details["lane_map"] == chosen], _solo(cases[case])
         x, y = [each.details["lanes"] for each in own], [float(np.median(_gains(solo, each))) for each in own]
         axes.plot(x, y, "o-", color=colour, label=case)
-    axes.axhline(1, color="grey", linewidth=1, linestyle="--", label="one run after the other")
+    axes.axhline(1, color="grey", linewidth=1, linestyle="--", label="one run after another")
     axes.set_xscale("log", base=2)
     axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
-    axes.set(xlabel="lanes", ylabel="throughput over that of runs alone")
+    axes.set(xlabel="lanes", ylabel="throughput relative to single runs")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)

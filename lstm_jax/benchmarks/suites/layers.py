@@ -1,4 +1,4 @@
-"""LSTM layers by many implementations, forward and training, against each other and the limits of the device."""
+"""LSTM layers of many implementations, forward and training, compared with each other and with the device's limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from lstm_jax.benchmarks.measurement import Device, Measurement
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.errors import ConfigError, UserError
 
-# Layers of the published systems, with their batches and the lengths that they pad to.
+# Layers of the published systems, with their batch sizes and padded lengths.
 SYSTEMS = (
     Case("A, Amazon stars", 32, 160, 300, 64),
     Case("B, Ghazi", 64, 250, 100, 128),
@@ -21,7 +21,7 @@ SYSTEMS = (
     Case("D, Keras", 64, 1000, 32, 100),
     Case("E, FloydHub", 100, 100, 400, 512, layers=2),
 )
-# Baidu's DeepBench (training of LSTMs): batch, steps, and units, which are as many as the inputs.
+# Sizes for LSTM training in Baidu's DeepBench: batch, steps, units. There are as many inputs as units.
 DEEPBENCH = ((64, 150, 256), (32, 25, 512), (128, 25, 1024), (32, 50, 1536), (64, 25, 2048), (128, 25, 4096))
 
 LAYER_CASES: dict[str, Sequence[Case]] = {
@@ -36,9 +36,9 @@ def define_layers() -> None:
     flags.DEFINE_list(
         "implementations",
         "auto,scan,flax,torch,keras",
-        f"Implementations to measure. The first, one of {', '.join(OURS)}, is the one that results and times of the "
-        f"others are compared with. All: {', '.join(LAYER_IMPLEMENTATIONS)}. "
-        "Those on _malloc keep freed memory, as ours do.",
+        f"Implementations to measure. Results and times are compared with those of the first, which must be one of "
+        f"{', '.join(OURS)}. All: {', '.join(LAYER_IMPLEMENTATIONS)}. Those that end in _malloc keep freed memory, as "
+        "ours do.",
     )
     flags.DEFINE_list("dtypes", "float32", "Types to measure: float32, bfloat16 or both.")
 
@@ -49,8 +49,8 @@ def run_layers(
     """Measures and returns the tables; writes ``bench.json`` and ``roofline.png``.
 
     Raises:
-      ConfigError: an implementation or a type is unknown, missing or repeated, or the first is not ours.
-      UserError: the limits of the device could not be measured.
+      ConfigError: An implementation or a type is unknown, missing or repeated, or the first is not ours.
+      UserError: The limits of the device could not be measured.
     """
     _check("suite", suites, list(LAYER_CASES))
     _check("implementation", implementations, list(LAYER_IMPLEMENTATIONS))
@@ -78,7 +78,11 @@ def _measure(
 
 
 def limits_in_process(name: str) -> tuple[Device, Limits]:
-    """The device and its limits, measured in the process of an implementation of ours."""
+    """The device and its limits, measured in the process of one of our implementations.
+
+    Raises:
+      UserError: The process failed.
+    """
     with harness.layer_worker(name) as worker:
         answer = worker.ask("limits")
     if "error" in answer:

@@ -1,4 +1,4 @@
-"""The growth of time and memory with T, B, H, layers, lanes and reviews, one at a time."""
+"""The growth of time and memory with T, B, H, layers, lanes and reviews, varied one at a time."""
 
 import importlib
 import tempfile
@@ -31,9 +31,10 @@ SIZES = (
     *(BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
 )
 LANE_COUNTS = (1, 2, 4, 8, 16, 32)
-PARTS = (16, 4, 1)  # divisors of the number of reviews
-PUBLISHED = "configs/floydhub_amazon.py:small"  # the system that reads the reviews
-# A small network, so that its first step is mostly a matter of the reviews, and all reviews of the file.
+PARTS = (16, 4, 1)  # Divisors of the number of reviews.
+PUBLISHED = "configs/floydhub_amazon.py:small"  # The config that reads the reviews.
+# Changes to that config: a small network, so that the time to the first step is mostly that of the data, and no limit
+# on the number of reviews.
 CHANGES = {
     "model.embedding_size": 64,
     "model.hidden_size": 64,
@@ -53,7 +54,7 @@ def define_scaling() -> None:
 
 
 def run_scaling(place: Path, command: str, reviews: int) -> str:
-    """Measures all axes; writes ``scaling.json`` and ``scaling.png`` and returns a table for each axis."""
+    """Measures all axes; writes ``scaling.json`` and ``scaling.png`` and returns one table per axis."""
     device = Device(runtime.machine(), jax.default_backend())
     made = measure_scaling(device, reviews, place)
     found = Record(**provenance(command, device.name)).collect(made, place / "scaling.json").measurements
@@ -62,7 +63,7 @@ def run_scaling(place: Path, command: str, reviews: int) -> str:
 
 
 def measure_scaling(device: Device, reviews: int, place: Path) -> Iterator[Measurement]:
-    """Measures layers by size, then the steps of lanes by their number, then files of reviews by theirs."""
+    """Measures layers over all sizes, then steps over the number of lanes, then files over the number of reviews."""
     for case in SIZES:
         yield from harness.measure_layers("scaling", case, ["auto"], "float32", device)
     (task,) = quick.get_config().tasks.values()
@@ -75,7 +76,7 @@ def measure_scaling(device: Device, reviews: int, place: Path) -> Iterator[Measu
 
 
 def measure_reviews(count: int, place: Path) -> Iterator[Measurement]:
-    """Times a file of reviews prepared with nothing cached, then a start of ``train.py`` from that cache."""
+    """Times preparing a file of reviews with nothing cached, then a start of ``train.py`` with that cache."""
     config, arguments = reading_all(PUBLISHED, text.generated(place, count))
     first = Measurement("scaling", f"reviews {count}", "ours", FIRST)
     with tempfile.TemporaryDirectory(dir=place) as cache:
@@ -92,11 +93,11 @@ def measure_reviews(count: int, place: Path) -> Iterator[Measurement]:
 
 
 def reading_all(published: str, file: Path) -> tuple[Config, list[str]]:
-    """A small network on all reviews of a file, as a config and as flags of ``train.py``.
+    """The config of a small network on all reviews of a file, and the flags of ``train.py`` for it.
 
     Args:
-      published: the system whose settings of data it has, as a value of ``--config``.
-      file: the reviews.
+      published: The config whose data settings it takes, as a value of ``--config``.
+      file: The reviews.
     """
     name, _, variant = published.partition(":")
     config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(variant)
@@ -112,7 +113,7 @@ def _points(found: Sequence[Measurement]) -> dict[int, float]:
 
 
 def exponent(found: Sequence[Measurement]) -> float | None:
-    """The slope of the line that best fits log time over log size; 1 where time is linear."""
+    """The slope of the line that best fits log time over log size: 1 if time is linear, ``None`` below two sizes."""
     points = _points(found)
     if len(points) < 2:
         return None
@@ -126,7 +127,7 @@ def _by_axis(found: Sequence[Measurement]) -> dict[str, dict[str, list[Measureme
 
 
 def scaling_tables(found: Sequence[Measurement]) -> str:
-    """A table for each axis: a row a size, the last one the exponents."""
+    """One table per axis, with one row per size. The last row holds the exponents."""
     return "\n\n".join(_table(axis, passes) for axis, passes in _by_axis(found).items())
 
 
@@ -151,12 +152,12 @@ def _cells(own: Measurement | None) -> tuple[str, str]:
 
 
 def _unit(pass_: str) -> tuple[str, float]:
-    """The unit of a pass' time, and how many of it are a millisecond."""
+    """The unit of a pass's time, and the factor that converts milliseconds to it."""
     return ("s", 1e-3) if pass_ in (PREPARE, FIRST) else ("ms", 1.0)
 
 
 def draw_scaling(found: Sequence[Measurement], path: Path) -> None:
-    """Draws time over size, a panel an axis, with a line of slope 1 beside each."""
+    """Plots time over size, one panel per axis, beside a line of slope 1."""
     series = _by_axis(found)
     columns = min(3, len(series))
     rows = -(-len(series) // columns)

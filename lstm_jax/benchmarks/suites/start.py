@@ -1,7 +1,7 @@
-"""The command ``train.py`` from its start to its first step, with nothing cached and with everything cached.
+"""The time from the command ``train.py`` to its first step, with nothing cached and with everything cached.
 
-This process starts ``train.py``, waits for it to say that its first step is done, and times that. The stages are those
-that the run itself writes into ``summary.json``.
+This process starts ``train.py`` and waits until it prints that its first step is done. The stages are those that the
+run itself writes into ``summary.json``.
 """
 
 import json
@@ -28,16 +28,16 @@ from lstm_jax.reports.tables import markdown
 from lstm_jax.training.logging import FIRST_STEP
 
 STAGES = ("imports", "reviews", "compiling", "step", "other")
-WARM = 3  # starts with everything cached
-BAR = 5.0  # seconds that such a start may take
+WARM = 3  # Number of starts with everything cached.
+BAR = 5.0  # Seconds that such a start may take. The table marks slower ones.
 
 
 class Start(NamedTuple):
     """One start of ``train.py``."""
 
     seconds: float  # The time from starting the process to its first step.
-    stages: dict[str, float]  # seconds by stage
-    peak_bytes: int  # the most memory that the process held
+    stages: dict[str, float]  # Seconds by stage.
+    peak_bytes: int  # Peak memory of the process.
 
 
 def define_start() -> None:
@@ -46,7 +46,7 @@ def define_start() -> None:
     flags.DEFINE_string("data", None, help_text, required=True)
 
 
-def run_start(place: Path, command: str, data: str) -> str:
+def run(place: Path, command: str, data: str) -> str:
     """Measures every config of ``configs``, writes ``start.json`` and returns the table."""
     record = Record(**provenance(command, runtime.machine()))
     return starts_table(record.collect(measure_starts(commands(Path(data)), place), place / "start.json").measurements)
@@ -65,11 +65,11 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def measure_starts(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
-    """Starts each config once with nothing cached, then some times with everything cached.
+    """Starts each config once with nothing cached, then ``WARM`` times with everything cached.
 
     Args:
-      commands: flags of ``train.py``, without ``--workdir``, by the name of the config.
-      place: a folder for caches, which are removed.
+      commands: Flags of ``train.py``, without ``--workdir``, by the name of the config.
+      place: A folder for temporary caches.
     """
     for name, arguments in commands.items():
         cold, warm = (Measurement("start", name, kind, "first step") for kind in ("cold", "warm"))
@@ -82,21 +82,21 @@ def measure_starts(commands: Mapping[str, Sequence[str]], place: Path) -> Iterat
 
 
 def _measurement(own: Measurement, starts: Sequence[Start]) -> Measurement:
-    """The measurement of some starts, with the stages of the median one."""
+    """The measurement of several starts, with the stages of the median one."""
     median = sorted(starts, key=lambda each: each.seconds)[len(starts) // 2]
     own = own.timed([[each.seconds] for each in starts])
     return own._replace(details=median.stages, peak_bytes=median.peak_bytes)
 
 
 def first_step(arguments: Sequence[str], cache: Path) -> Start:
-    """Starts ``train.py`` on a new workdir, and interrupts it after its first step.
+    """Starts ``train.py`` on a new workdir and stops it after its first step.
 
     Args:
-      arguments: its flags, without ``--workdir``.
-      cache: the folder of compiled programs and prepared data.
+      arguments: The flags of ``train.py``, without ``--workdir``.
+      cache: The folder of compiled programs and prepared data.
 
     Raises:
-      UserError: it ended before its first step, or wrote no stages.
+      UserError: ``train.py`` ended before its first step, or wrote no stages.
     """
     spoken = f"train.py {' '.join(arguments)}"
     environment = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
@@ -110,12 +110,12 @@ def first_step(arguments: Sequence[str], cache: Path) -> Start:
         if inside is None:
             raise UserError(f"{spoken} wrote no stages of its start into {summary.name}")
     stages = {name: inside[name] for name in STAGES}
-    stages["imports"] += seconds - inside["all"]  # Python's own start
+    stages["imports"] += seconds - inside["all"]  # the start of Python itself
     return Start(seconds, stages, peak)
 
 
 def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, int, str]:
-    """Seconds to the first step, or 0 if there was none; the most memory held; the last line on standard error."""
+    """Seconds to the first step (0 if there was none), peak memory in bytes, and the last line on standard error."""
     start, line, seconds, held = time.perf_counter(), "", 0.0, None
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -129,7 +129,7 @@ def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) ->
                 break
     finally:  # also when this process is interrupted while it waits
         os.kill(process.pid, signal.SIGTERM)  # Popen.terminate may reap the process, and its memory would be lost
-        process.stderr.read()  # the process waits until its last words are read
+        process.stderr.read()  # the process cannot end while its output is unread
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stderr.close()
@@ -137,7 +137,7 @@ def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def starts_table(found: Sequence[Measurement]) -> str:
-    """A row a config: seconds with nothing cached, and with everything cached, in all and by stage."""
+    """One row per config: seconds with nothing cached, then with everything cached, in total and by stage."""
     rows = [["seconds to the first step", "cold", "warm [lowest, highest]", *STAGES, "peak, GiB"]]
     by_name = {(each.case, each.implementation): each for each in found}
     for case in dict.fromkeys(each.case for each in found):

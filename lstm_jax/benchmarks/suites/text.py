@@ -22,11 +22,11 @@ from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
 from lstm_jax.reports.tables import markdown
 
-WORDS = 2_000_000  # The size of the generator's vocabulary, drawn by Zipf's law.
-EXPONENT = 1.05
-MEAN_LENGTH, LENGTH_DEVIATION = 78, 43  # words of a review of Amazon polarity (Zhang et al. 2015)
+WORDS = 2_000_000  # Size of the generator's vocabulary.
+EXPONENT = 1.05  # Exponent of Zipf's law, by which words are drawn.
+MEAN_LENGTH, LENGTH_DEVIATION = 78, 43  # Words per review in Amazon polarity (Zhang et al. 2015).
 ALPHABET = np.array(list("eeeeettttaaaaooooiiinnnsssrrrhhllddcumfpgwybvk"))
-CHUNK = 20_000  # reviews generated at a time
+CHUNK = 20_000  # Number of reviews generated at a time.
 
 
 def define_text() -> None:
@@ -35,7 +35,7 @@ def define_text() -> None:
 
 
 def run_text(place: Path, command: str, reviews: int) -> str:
-    """Generates reviews where they are missing, measures, writes ``text.json`` and returns the table."""
+    """Generates the file of reviews if it is missing, measures, writes ``text.json`` and returns the table."""
     config = floydhub_amazon.get_config("small")
     config.data.path = str(generated(place, reviews))
     with tempfile.TemporaryDirectory(dir=place) as cache:
@@ -48,14 +48,14 @@ class Preparation:
     """The process that prepares reviews; see ``worker.py``."""
 
     def __init__(self, name: str) -> None:
-        del name  # there is one
+        del name  # there is only one
 
     def prepare(self, config: str, cache: str) -> dict[str, Any]:
-        """Seconds of each stage, and the most memory; everything is cached in the folder ``cache``."""
+        """Returns the seconds of each stage and the peak memory. Everything is cached in the folder ``cache``."""
         os.environ["LSTM_JAX_CACHE"] = cache
         datasets.config.HF_DATASETS_CACHE = Path(cache) / "datasets"
         data, seconds = from_json(config).data, {}
-        # What is read is cached by datasets, so that the second stage does not read again.
+        # ``datasets`` caches what the first stage reads, so the second stage does not read it again.
         for stage, function in (("reading", load_examples), ("tokenising", corpus.prepare)):
             start = time.perf_counter()
             function(data)
@@ -64,12 +64,12 @@ class Preparation:
 
 
 def measure_preparation(config: Config, cache: Path, reviews: int) -> Measurement:
-    """Times, in a process of its own, all that turns a file into batches of token ids.
+    """Times all stages from a file to token ids, in a process of its own.
 
     Args:
-      config: names the file.
-      cache: an empty folder for what is cached on the way.
-      reviews: the number of reviews in the file, for the case's name.
+      config: A config whose ``data.path`` is the file.
+      cache: An empty folder for caches.
+      reviews: The number of reviews in the file, for the case's name.
     """
     own = Measurement("text", f"reviews {reviews}", "ours", "preparing")
     with Worker("lstm_jax.benchmarks.suites.text:Preparation", "ours") as worker:
@@ -81,17 +81,17 @@ def measure_preparation(config: Config, cache: Path, reviews: int) -> Measuremen
 
 
 def preparation_table(made: Measurement, reviews: int) -> str:
-    """A row a stage, and the most memory of the process."""
+    """One row per stage, and the peak memory of the process."""
     if made.error or not made.seconds:
         return f"{made.case}: {made.error}"
     stages = {**made.details, "all": made.seconds}
     rows = [[stage, f"{seconds:.1f}", f"{reviews / seconds:,.0f}"] for stage, seconds in stages.items()]
-    peak = f"Most memory of the process: {(made.peak_bytes or 0) / 2**30:.2f} GiB."
+    peak = f"Peak memory of the process: {(made.peak_bytes or 0) / 2**30:.2f} GiB."
     return f"{markdown([['stage', 'seconds', 'reviews/s'], *rows])}\n\n{peak}"
 
 
 def generated(place: Path, count: int) -> Path:
-    """The file of so many generated reviews in a folder, written where it is missing."""
+    """The path of a file of ``count`` generated reviews in the folder ``place``. It is written if it is missing."""
     file = place / f"generated-{count}.ft.txt.bz2"
     if not file.exists():
         write_reviews(file, count)

@@ -1,4 +1,4 @@
-"""The fastest LSTM at each size, measured: the table that ``model.implementation=auto`` reads."""
+"""Measures the fastest LSTM at each size, for the table that ``model.implementation=auto`` reads."""
 
 import itertools
 import json
@@ -33,14 +33,14 @@ BLOCKED = (
     Implementation("scan"),
 )
 GATEWISE = Implementation("custom_vjp", 16, gatewise=True)
-SHARED = 7_000_000  # operations from which on XLA shares out a product among the threads of a CPU
-BATCHES = (16, 48)  # examples on each device
-# D, H. 100 units are no whole number of SIMD vectors, which matters to products.
+SHARED = 7_000_000  # Number of operations from which XLA shares a matrix product among the threads of a CPU.
+BATCHES = (16, 48)  # Examples per device.
+# Pairs (D, H). 100 units do not fill a whole number of SIMD vectors, which affects the speed of products.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
 TUNING_STEPS = 200
 TUNING_ROUNDS = 7
 TUNING_SECONDS = 0.05
-GAIN = 0.05  # share of the time that an implementation must save to be chosen over one listed before it; less is noise
+GAIN = 0.05  # An implementation must save this share of the time to be chosen over one listed before it; less is noise.
 
 
 def define_tune() -> None:
@@ -51,7 +51,7 @@ def run_tune(place: Path, command: str) -> str:
     """Measures and returns the table; writes ``tune.json`` and the part of ``auto``'s table for this backend.
 
     Raises:
-      UserError: the table of ``auto`` cannot be written here.
+      UserError: The table of ``auto`` is not writable.
     """
     if not os.access(CHOICES, os.W_OK):
         raise UserError(f"{CHOICES} cannot be written; install the package from a checkout: pip install -e .")
@@ -62,7 +62,7 @@ def run_tune(place: Path, command: str) -> str:
 
 
 def measure_choices() -> Iterator[Measurement]:
-    """Times a forward and a training pass together, by all implementations in turn, on all devices at once."""
+    """Times a forward and a training pass together, for all implementations in turn, on all devices at once."""
     for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
         case = Case("", batch * len(jax.devices()), TUNING_STEPS, inputs, hidden)
         problem, cases = draw_problem(case), {}
@@ -78,10 +78,10 @@ def measure_choices() -> Iterator[Measurement]:
 
 
 def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implementation, ...]:
-    """The implementations to measure at a size, in the order of preference when none is much faster.
+    """The implementations to measure at a size, in the order of preference if none is much faster.
 
-    One product a gate is preferred only where XLA would share out the product of all gates among threads. In bfloat16
-    it slows the forward pass down and is not measured.
+    One product per gate is preferred only if XLA would share the product of all gates among threads. In bfloat16 it
+    slows the forward pass down and is not measured.
     """
     if dtype == "bfloat16":
         return BLOCKED
@@ -90,7 +90,7 @@ def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implem
 
 
 def _passes(built: Built) -> int:
-    """Makes both passes until a turn is over, and returns how often."""
+    """Repeats both passes until a turn is over, and returns the number of repetitions."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < TUNING_SECONDS:
         built.forward()
@@ -100,7 +100,7 @@ def _passes(built: Built) -> int:
 
 
 def fastest(found: Sequence[Measurement]) -> Measurement:
-    """The first implementation at a size that no other is much faster than."""
+    """The first implementation at a size such that no other saves ``GAIN`` of its time."""
     best = min(each.median_ms or 0.0 for each in found)
     return next(each for each in found if (each.median_ms or 0.0) * (1 - GAIN) <= best)
 
@@ -110,7 +110,7 @@ def _by_size(found: Sequence[Measurement]) -> dict[tuple[str, str], list[Measure
 
 
 def write_choices(found: Sequence[Measurement], origin: Mapping[str, Any], path: Path) -> None:
-    """Replaces this backend's part of the table; those of other backends stay."""
+    """Replaces this backend's part of the table and keeps those of other backends."""
     known = json.loads(path.read_text(encoding="utf-8"))
     sizes: dict[str, list[Any]] = {}
     for own in _by_size(found).values():
@@ -122,7 +122,7 @@ def write_choices(found: Sequence[Measurement], origin: Mapping[str, Any], path:
 
 
 def choices_table(found: Sequence[Measurement]) -> str:
-    """A row a size: milliseconds of both passes by each implementation, the chosen one in bold."""
+    """One row per size: milliseconds of both passes by implementation, with the chosen one in bold."""
     columns = list(dict.fromkeys(each.implementation for each in found))
     rows = [["ms", *columns]]
     for (dtype, case), own in _by_size(found).items():

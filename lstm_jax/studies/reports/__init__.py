@@ -1,1 +1,1 @@
-"""What a comparison of optimizers is reported as: tables, pictures, files of figures, one page."""
+"""Reports of studies: tables, pictures, data files, and one page per comparison."""

@@ -1,4 +1,4 @@
-"""What a grid leaves behind: ``table.md``, ``runs.csv``, a picture of all values and one of losses for each."""
+"""The files that a grid writes: ``table.md``, ``runs.csv``, one picture of all values, one of losses per value."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import numpy as np
 from lstm_jax.files import write_text
 from lstm_jax.reports import plots, tables
 
-Values = tuple[Any, ...]  # one for each field
+Values = tuple[Any, ...]  # One value per field.
 
 
 class GridRun(NamedTuple):
@@ -18,17 +18,17 @@ class GridRun(NamedTuple):
 
     values: Values
     seed: int
-    epochs: list[dict[str, Any]]  # epoch, split, loss and accuracy of the epochs before it diverged
-    diverged: int | None  # the epoch, from 1, in which its loss or gradient became NaN or infinite
-    curve: list[dict[str, Any]]  # its training rows of metrics.jsonl
+    epochs: list[dict[str, Any]]  # Epoch, split, loss and accuracy of the epochs before it diverged.
+    diverged: int | None  # The epoch, from 1, in which its loss or gradient became NaN or infinite.
+    curve: list[dict[str, Any]]  # Its training rows of ``metrics.jsonl``.
 
     def accuracy(self, epoch: int) -> list[float]:
-        """On the test split after an epoch; empty where the run had diverged."""
+        """The test accuracy after an epoch, in a list; empty if the run had diverged."""
         return [row["accuracy"] for row in self.epochs if (row["split"], row["epoch"]) == ("test", epoch)]
 
 
 def write_grid(fields: tuple[str, ...], runs: list[GridRun], epochs: int, workdir: Path) -> str:
-    """Writes table, figures and pictures; returns the table."""
+    """Writes the table, ``runs.csv`` and the pictures; returns the table."""
     by_values: dict[Values, list[GridRun]] = {}
     for run in runs:
         by_values.setdefault(run.values, []).append(run)
@@ -43,7 +43,7 @@ def write_grid(fields: tuple[str, ...], runs: list[GridRun], epochs: int, workdi
 
 
 def grid_table(fields: tuple[str, ...], by_values: dict[Values, list[GridRun]], epochs: int) -> str:
-    """Markdown: epochs down, values across, test accuracy as mean ± standard deviation over the seeds."""
+    """A Markdown table with one row per epoch, one column per value: test accuracy, mean ± deviation over the seeds."""
     name = _spoken(tuple(field.split(".")[-1].replace("_", " ") for field in fields))
     rows = [[name, *map(_spoken, by_values)]]
     for epoch in range(1, epochs + 1):
@@ -64,7 +64,7 @@ def _cell(runs: list[GridRun], epoch: int) -> str:
 
 
 def runs_csv(fields: tuple[str, ...], runs: list[GridRun]) -> str:
-    """A row for every run, epoch and split, and one for every divergence."""
+    """One row per run, epoch and split, and one row per divergence."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*fields, "seed", "epoch", "split", "loss", "accuracy", "status"])

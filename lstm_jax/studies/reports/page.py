@@ -1,4 +1,4 @@
-"""``report.html``: one file that needs no other and no network."""
+"""``report.html``: a single file that needs no other file and no network."""
 
 import base64
 import html
@@ -12,27 +12,27 @@ from lstm_jax.studies.results import Result
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
-# Picture → what it shows.
+# Captions by picture.
 CAPTIONS = {
     "test-accuracy": "Test accuracy of the held-out seeds: mean, 95 % interval and single runs.",
     "learning-curves": "Validation accuracy over steps of the held-out seeds: mean and 95 % band; the others in grey. "
     "A run that ended early keeps its last value.",
     "learning-rate-sensitivity": "Validation accuracy over the learning rate in the search: mean and range of "
     "the seeds. The ring is the chosen learning rate; ✕ marks those at which a seed diverged.",
-    "budget": "The best validation accuracy to be expected of so many settings drawn from those of the search.",
+    "budget": "Expected best validation accuracy over the number of settings, drawn from those of the search.",
     "profile": "The share of runs that reach the target within a factor of the steps of the fastest optimizer.",
 }
 
-PANELS = ("learning-curves", "learning-rate-sensitivity")  # pictures of many panels side by side
+PANELS = ("learning-curves", "learning-rate-sensitivity")  # Pictures with many panels side by side.
 
 
 def write_page(results: list[Result], pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
     """Writes the page.
 
     Args:
-      results: one a task.
-      pictures: task, or nothing for those of all tasks, → names of ``CAPTIONS`` and their files.
-      path: of the page.
+      results: One per task.
+      pictures: Names in ``CAPTIONS`` and their files, by task. The empty task holds pictures of all tasks.
+      path: The file of the page.
     """
     parts = []
     for result in results:
@@ -43,7 +43,7 @@ def write_page(results: list[Result], pictures: dict[str, list[tuple[str, Path]]
         shown = ("test-accuracy", "learning-curves", "learning-rate-sensitivity")
         parts += [_figure(name, own[name]) for name in shown if name in own]
         if result.pairs:
-            parts.append("<h3>Each against each</h3>" + _table(tables.outcomes(result), "outcomes"))
+            parts.append("<h3>Pairwise outcomes</h3>" + _table(tables.outcomes(result), "outcomes"))
             parts.append(f"<details><summary>All differences</summary>{_table(tables.pairs(result))}</details>")
         parts += [_figure(name, own[name]) for name in ("budget",) if name in own]
         parts.append(
@@ -61,8 +61,8 @@ def _lead(result: Result) -> str:
     ties = [pair.second for pair in result.pairs if pair.first == best.optimizer and pair.outcome == "tie"]
     lead = f"<b>{html.escape(best.name)}</b> at {best.learning_rate:g} reaches {best.test.mean:.2%} on test reviews"
     if ties:
-        lead += f"; {html.escape(', '.join(ties))} cannot be told from it"
-    return f"<p>{lead}. {len(result.entries)} optimizers, {len(best.best.runs)} seeds a setting in the search.</p>"
+        lead += f"; no significant difference to {html.escape(', '.join(ties))}"
+    return f"<p>{lead}. {len(result.entries)} optimizers, {len(best.best.runs)} seeds per setting in the search.</p>"
 
 
 def _table(table: Table, kind: str = "") -> str:
@@ -89,6 +89,6 @@ def _figure(name: str, file: Path) -> str:
     content = base64.b64encode(file.read_bytes()).decode()
     caption = html.escape(CAPTIONS[name])
     image = f'<img alt="{caption}" src="data:image/png;base64,{content}">'
-    if name in PANELS:  # which a narrow screen scrolls sideways
+    if name in PANELS:  # wide pictures scroll sideways on a narrow screen
         image = f'<div class="wide panels">{image}</div>'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"

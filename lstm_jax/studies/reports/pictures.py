@@ -12,7 +12,7 @@ from lstm_jax.studies.results import Entry, Result
 from lstm_jax.studies.search import learning_rate_of
 
 OWN, OTHERS, MARK = "#1b6ca8", "#c9ced6", "#d95f02"
-PANELS_A_ROW = 4  # panels side by side
+PANELS_A_ROW = 4  # Maximum number of panels side by side.
 
 
 def test_accuracy(result: Result, path: Path) -> None:
@@ -32,7 +32,7 @@ def test_accuracy(result: Result, path: Path) -> None:
 
 
 def learning_curves(result: Result, path: Path) -> None:
-    """Validation accuracy over steps of the held-out seeds, mean and 95 % band, a panel an optimizer."""
+    """Validation accuracy over steps of the held-out seeds, mean and 95 % band, one panel per optimizer."""
     curves = {entry.optimizer: _band(entry) for entry in result.entries}
     drawn, panels = _panels(len(result.entries))
     for axes, entry in zip(panels, result.entries, strict=True):
@@ -49,7 +49,7 @@ def learning_curves(result: Result, path: Path) -> None:
 
 
 def _band(entry: Entry) -> tuple[list[int], list[float], list[float], list[float]]:
-    """Steps of validation; mean and band over the runs, of which one that has ended keeps its last value."""
+    """Steps of validations, with mean and band over the runs. A run that has ended keeps its last value."""
     steps = sorted({row["step"] for curve in entry.curves for row in curve if row["split"] == "validation"})
     at: list[list[float]] = [[] for _ in steps]
     for curve in entry.curves:
@@ -64,7 +64,7 @@ def _band(entry: Entry) -> tuple[list[int], list[float], list[float], list[float
 
 
 def learning_rate_sensitivity(result: Result, path: Path) -> None:
-    """Validation accuracy over the learning rate: mean and range of the seeds; ✕ where one diverged."""
+    """Validation accuracy over the learning rate: mean and range of the seeds. ✕ marks rates where a seed diverged."""
     drawn, panels = _panels(len(result.entries))
     for axes, entry in zip(panels, result.entries, strict=True):
         for each in entry.tried:
@@ -83,7 +83,7 @@ def learning_rate_sensitivity(result: Result, path: Path) -> None:
 
 
 def budget(result: Result, path: Path) -> None:
-    """The best validation accuracy to be expected of so many trials."""
+    """Expected best validation accuracy over the number of settings tried."""
     drawn, axes = plots.figure(7.5, 4.4)
     lines = {entry.optimizer: statistics.expected_best(entry.scores()) for entry in result.entries}
     order = sorted(lines, key=lambda name: -lines[name][-1])

@@ -1,4 +1,4 @@
-"""The tables of a comparison, as Markdown and as LaTeX; the page makes its own from the same cells."""
+"""The tables of a comparison, as Markdown and as LaTeX. ``page.py`` renders the same tables as HTML."""
 
 import math
 from typing import NamedTuple
@@ -14,14 +14,14 @@ OUTCOME_LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
 
 
 class TableCell(NamedTuple):
-    """What a reader sees and what a column is sorted by."""
+    """A cell's text and the value by which its column is sorted."""
 
     text: str
     value: float | str = ""
 
 
 class Table(NamedTuple):
-    """A table whatever the format."""
+    """A table, independent of the output format."""
 
     caption: str
     columns: tuple[str, ...]
@@ -29,7 +29,7 @@ class Table(NamedTuple):
 
 
 def ranking(result: Result) -> Table:
-    """A row an optimizer, the best on test reviews first."""
+    """One row per optimizer, the best on the test split first."""
     columns = ["optimizer", "learning rate", "validation", "test accuracy", "win/tie/loss"]
     steps = ""
     if result.target:
@@ -65,7 +65,7 @@ def _ranked(entry: Entry, result: Result) -> list[TableCell]:
 
 
 def _width(entry: Entry, target: float) -> TableCell:
-    """How far the learning rate may vary; nothing where not even the best setting learned the task."""
+    """The factor by which the learning rate may vary; empty if not even the best setting reached the target."""
     width = entry.width()
     if width is None or entry.best.accuracy < target:
         return TableCell("–", 0.0)
@@ -73,7 +73,7 @@ def _width(entry: Entry, target: float) -> TableCell:
 
 
 def _to_target(entry: Entry, costs: list[float], form: str) -> TableCell:
-    """The median over the seeds, and how many reached it where not all did."""
+    """The median over the seeds, with the number that reached the target if not all did."""
     median = float(np.median(costs))
     text = format(median, form) if math.isfinite(median) else "never" if not entry.reached else "–"
     some = f" ({entry.reached} of {len(costs)})" if 0 < entry.reached < len(costs) else ""
@@ -89,7 +89,7 @@ def outcomes(result: Result) -> Table:
         rows.append([TableCell(f"{n + 1} {name}", n), *letters])
     caption = (
         "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs of the "
-        "task, 5 %; = means no more than that the test saw no difference"
+        "task, 5 %; = means only that the test found no difference"
     )
     return Table(caption, ("", *(str(n + 1) for n in range(len(names)))), rows)
 

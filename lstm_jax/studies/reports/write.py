@@ -1,4 +1,4 @@
-"""All that a comparison leaves behind: tables, pictures, the page, and every figure for one's own analysis."""
+"""All files that a comparison writes: tables, pictures, the page, and all figures for further analysis."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def _section(result: Result) -> str:
 
 
 def runs(rows: list[RunRow], names: list[str]) -> str:
-    """``runs.csv``: a row a run; seconds are those that the steps take by themselves, outside of lanes."""
+    """``runs.csv``, one row per run. Seconds are steps times the duration of a step of a single run, not of a lane."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for n, row in enumerate(rows):
@@ -56,14 +56,14 @@ def runs(rows: list[RunRow], names: list[str]) -> str:
 
 
 def _identity(row: RunRow, names: list[str]) -> dict[str, Any]:
-    """What tells a run from the others."""
+    """The columns that identify a run."""
     trial, setting = row.trial, dict(row.setting)
     own: dict[str, Any] = {"task": trial.task, "stage": trial.stage.name, "optimizer": trial.name}
     return own | {name: setting.get(name) for name in names} | {"seed": trial.seed}
 
 
 def curves_parquet(rows: list[RunRow], names: list[str]) -> bytes:
-    """``curves.parquet``: a row a line of a run's ``metrics.jsonl``, beside what tells the run."""
+    """``curves.parquet``: one row per line of a run's ``metrics.jsonl``, with the columns that identify the run."""
     kept = ("step", "epoch", "split", "loss", "accuracy")
     table = [_identity(row, names) | {name: point[name] for name in kept} for row in rows for point in row.curve]
     sink = io.BytesIO()
@@ -72,7 +72,7 @@ def curves_parquet(rows: list[RunRow], names: list[str]) -> bytes:
 
 
 def _drawn(results: list[Result], folder: Path) -> dict[str, list[tuple[str, Path]]]:
-    """Draws all pictures; task → name and file, those of all tasks under no name."""
+    """Draws all pictures. Returns names and files by task; the empty task holds pictures of all tasks."""
     found: dict[str, list[tuple[str, Path]]] = {}
     for result in results:
         prefix = f"{result.task}-" if len(results) > 1 else ""
@@ -87,7 +87,7 @@ def _drawn(results: list[Result], folder: Path) -> dict[str, list[tuple[str, Pat
             found.setdefault(result.task, []).append((name, file))
     if any(result.target for result in results):
         file = folder / "profile.png"
-        file.unlink(missing_ok=True)  # there is none where no run reaches a target
+        file.unlink(missing_ok=True)  # it is not drawn if no run reaches a target
         pictures.profile(results, file)
         if file.exists():
             found[""] = [("profile", file)]

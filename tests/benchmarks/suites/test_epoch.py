@@ -1,4 +1,4 @@
-"""The benchmark of an epoch: PyTorch's network and training are ours, and what differs is refused."""
+"""The benchmark of an epoch: PyTorch's network and training equal ours, and what differs is refused."""
 
 import json
 
@@ -14,11 +14,11 @@ from lstm_jax.config import Config, to_json
 
 @pytest.fixture(autouse=True)
 def configured(monkeypatch):
-    monkeypatch.setattr("lstm_jax.runtime.configure", lambda: None)  # conftest has
+    monkeypatch.setattr("lstm_jax.runtime.configure", lambda: None)  # conftest has configured it
 
 
 def article() -> Config:
-    """As system D: the last output, one sigmoid unit."""
+    """A config like system D: the last output, one sigmoid unit."""
     config = Config()
     config.data.reviews, config.data.tokens.max_length = 150, 40
     config.model.embedding_size, config.model.hidden_size = 8, 6
@@ -29,7 +29,7 @@ def article() -> Config:
 
 
 def recipe() -> Config:
-    """As ``configs/imdb.py``, without dropout."""
+    """A config like ``configs/imdb.py``, without dropout."""
     config = article()
     config.data.tokens.max_length = 30
     config.model.bidirectional, config.model.segment, config.model.pooling = True, 7, "mean_max"
@@ -40,7 +40,7 @@ def recipe() -> Config:
 
 
 def torch_weights(network) -> dict[str, np.ndarray]:
-    """The weights of PyTorch's network by our names."""
+    """The weights of PyTorch's network under our names."""
     state = {name: value.numpy() for name, value in network.state_dict().items()}
     found = {"embedding": state["embedding.weight"], "output/kernel": state["output.weight"].T}
     found["output/bias"] = state["output.bias"]
@@ -151,7 +151,7 @@ def test_all_take_turns_and_the_slowest_makes_one_round(monkeypatch):
 def test_another_loss_is_refused_and_failures_stop_no_others(monkeypatch):
     other, broken = FakeWorker(1.0, loss=0.691), FakeWorker(1.0, error="epoch")
     found = measured(monkeypatch, torch_bucketed=other, torch_padded=broken)
-    assert found["torch_bucketed"].error == "its loss of the first batch is 0.69100, ours 0.69000"
+    assert found["torch_bucketed"].error == "its loss on the first batch is 0.69100, ours 0.69000"
     assert other.asked == ["prepare"]
     assert found["torch_padded"].error == "failed to epoch"
     assert found["torch_bucketed_malloc"].seconds == 6.0

@@ -1,4 +1,4 @@
-"""The benchmark of lanes: all layouts are measured, and the gain is over the fastest single runs."""
+"""The benchmark of lanes: all layouts are measured, and the speed-up is over the fastest single runs."""
 
 import pytest
 
@@ -46,5 +46,5 @@ def test_the_table_compares_with_the_fastest_single_runs(monkeypatch):
     found = [measured(case, *each) for case, own in ((STEPS_ALONE, steps), (WHOLE_RUNS, runs)) for each in own.items()]
     table, gain, _, of_runs = lanes.lane_tables(found, "map").split("\n\n")
     assert [row.split(" | ")[-1] for row in table.splitlines()[2:]] == ["0.67 |", "1.00 |", "0.50 |", "2.00 |"]
-    assert gain.endswith("2 lanes by map are 2.00 times as fast as one run after the other (rounds: 2.00 to 4.00)")
-    assert of_runs.endswith("2 lanes by map are 3.00 times as fast as one run after the other (rounds: 3.00 to 3.00)")
+    assert gain.endswith("2 lanes by map are 2.00 times as fast as one run after another (rounds: 2.00 to 4.00)")
+    assert of_runs.endswith("2 lanes by map are 3.00 times as fast as one run after another (rounds: 3.00 to 3.00)")

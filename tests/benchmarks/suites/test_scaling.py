@@ -1,4 +1,4 @@
-"""The benchmark of growth measures every axis, and its exponents are those of the times."""
+"""The benchmark of scaling measures every axis and fits the exponents of the times."""
 
 import json
 from pathlib import Path

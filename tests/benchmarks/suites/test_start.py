@@ -21,7 +21,7 @@ def test_a_start_is_timed_by_stage_and_leaves_its_cache(tmp_path):
     files = sorted(path.name for path in tmp_path.rglob("*-cache"))
     warm = start.first_step(TINY, tmp_path)
     assert files
-    again = {path.name for path in tmp_path.rglob("*-cache")}  # one more where compiling took longer than before
+    again = {path.name for path in tmp_path.rglob("*-cache")}  # one more if compiling took longer than before
     assert set(files) <= again, "programs are found again"
     for each in (cold, warm):
         assert list(each.stages) == list(STAGES)

@@ -1,4 +1,4 @@
-"""The tuning of implementations: the fastest is measured, chosen, and written where ``auto`` reads it."""
+"""Tuning of implementations: all are measured, and the fastest is written where ``auto`` reads it."""
 
 import json
 

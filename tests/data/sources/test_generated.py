@@ -14,7 +14,7 @@ REVIEWS = list(generated.generate_reviews(3000, seed=0, noise=0.0))
 
 
 def pattern(template: str) -> re.Pattern:
-    """A template with a group for each thing that is filled in, which only takes what may be."""
+    """A template as a pattern, with a group for each slot that matches only the allowed words."""
     adjective = "|".join(generated.GOOD + generated.BAD)
     groups = {
         "aspect": "|".join(generated.ASPECTS),
@@ -38,7 +38,7 @@ REMARKS = [pattern(t) for t in generated.ASIDES + generated.OPENINGS]
 
 
 def statement(sentence: str) -> int:
-    """+1 for a good statement, −1 for a bad one, 0 for a remark that counts for nothing."""
+    """+1 for a good statement, −1 for a bad one, 0 for a neutral remark."""
     for template in STATEMENTS:
         if match := template.fullmatch(sentence):
             said = {name: word in generated.GOOD for name, word in match.groupdict().items()}
@@ -50,7 +50,7 @@ def statement(sentence: str) -> int:
 
 
 def understood(text: str) -> int:
-    """The stars that a reader gives who knows the language of the reviews."""
+    """The stars of a review according to the rules of the grammar."""
     sentences = re.sub(r"\ban (?=[aeiou])", "a ", text).removesuffix(" .").split(" . ")
     reversed_ = [any(template.fullmatch(s) for template in REVERSALS) for s in sentences]
     assert not any(reversed_[1:-1])

@@ -1,4 +1,4 @@
-"""Reviews from the Hub, downloaded for real from one on this machine, each time by a process of its own."""
+"""Reviews from the Hub, downloaded from a fake Hub on this machine, each time in a separate process."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import pytest
 from tests.data.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 30  # that a command may take which finds no Hub; the Hub's client alone would try on for 23
+SECONDS = 30  # Maximum duration of a command that finds no Hub. The Hub's client alone would retry for 23.
 
 LOAD = """
 import json, sys
@@ -43,7 +43,7 @@ SPLITS = {"imdb": ("train", "test", "unsupervised"), "amazon_polarity": ("train"
 
 
 def card(config: str, splits: tuple[str, ...]) -> bytes:
-    """The README that tells which files make which split."""
+    """The README that says which files make which split."""
     head = f"---\nconfigs:\n- config_name: {config}\n  default: true\n  data_files:\n"
     return (
         head + "".join(f"  - split: {split}\n    path: {config}/{split}-*\n" for split in splits) + "---\n"
@@ -100,7 +100,7 @@ def python(*arguments: str, url: str, cache: Path) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def downloaded(tmp_path_factory):
-    """What was loaded while the Hub was there, its address, by now deserted, the cache and what was asked for."""
+    """The data loaded while the Hub was running, its address after it stopped, the cache, and the requests."""
     cache = tmp_path_factory.mktemp("cache")
     with FakeHub(repositories()) as hub:
         done = python("-c", LOAD, url=hub.url, cache=cache)

@@ -1,4 +1,4 @@
-"""A source of one's own: one file outside of the package."""
+"""A user's own source: one file outside of the package."""
 
 import importlib.util
 import sys
@@ -28,7 +28,7 @@ register("headlines", Source(fetch, Schema(text=("headline",), label="tone")))
 
 
 def execute(file, code: str) -> None:
-    """Executes a file as a module, as a config's plugin is."""
+    """Executes a file as a module, like a plugin of a config."""
     file.write_text(code)
     name = f"{file.stem}_{abs(hash(code))}"
     spec = importlib.util.spec_from_file_location(name, file)

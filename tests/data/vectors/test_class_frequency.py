@@ -10,7 +10,7 @@ from tests.reviews import files, write
 
 @pytest.fixture
 def word_vectors(tmp_path):
-    """A function of the test reviews that gives the class frequencies of each word."""
+    """A function from the test reviews to the class frequencies of each word."""
     write(tmp_path / "train.csv", [{"text": "good film", "label": 1}, {"text": "bad bad film", "label": 0}])
     write(tmp_path / "validation.csv", [{"text": "bad plot", "label": 0}])
 
@@ -32,7 +32,7 @@ TEST_REVIEWS = [{"text": "good acting", "label": 0}, {"text": "film", "label": 1
 
 
 def test_class_frequencies_as_word_vectors(word_vectors):
-    film = np.array([1 / 3, 1 / 2]) / (1 / 3 + 1 / 2)  # its shares of the words of either class
+    film = np.array([1 / 3, 1 / 2]) / (1 / 3 + 1 / 2)  # normalised shares of "film" among the words of each class
     found = word_vectors(TEST_REVIEWS, "train")
     assert found.pop("film") == pytest.approx(film.tolist())
     assert found == {"[PAD]": [0, 0], "[UNK]": [0, 0], "good": [0, 1], "bad": [1, 0]}
@@ -42,7 +42,7 @@ def test_class_frequencies_as_word_vectors(word_vectors):
 def test_labels_of_test_reviews_leak_into_word_vectors_on_request(word_vectors):
     found = word_vectors(TEST_REVIEWS, "all")
     assert (found["plot"], found["acting"]) == ([1, 0], [1, 0])
-    shares = np.array([1 / 7, 1 / 3])  # of good among the words of either class
+    shares = np.array([1 / 7, 1 / 3])  # shares of "good" among the words of each class
     assert found["good"] == pytest.approx((shares / shares.sum()).tolist())
     turned = word_vectors([{**review, "label": 1 - review["label"]} for review in TEST_REVIEWS], "all")
     assert turned["acting"] == [0, 1]

@@ -84,7 +84,7 @@ def test_vectors_are_learned_once(monkeypatch):
     relabelled = corpus_of(seed=5)._replace(labels=np.ones(30, np.int32))
     np.testing.assert_array_equal(cooccurrence_vectors(relabelled, WORDS, 2, 3, 2), first)
     for other in ((WORDS + 1, 2, 3, 2), (WORDS, 3, 3, 2), (WORDS, 2, 4, 2), (WORDS, 2, 3, 1)):
-        with pytest.raises(TypeError):  # other vectors are learned, which needs the function taken away
+        with pytest.raises(TypeError):  # other vectors must be learned, and that function is removed
             cooccurrence_vectors(corpus_of(seed=5), *other)
     with pytest.raises(TypeError):
         cooccurrence_vectors(corpus_of(seed=6), WORDS, 2, 3, 2)

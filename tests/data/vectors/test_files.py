@@ -11,7 +11,7 @@ from tests.reviews import REAL_DATA
 
 IDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "film": 3, "rare": 4}
 LINES = "other 9 9\ngood 0.5 -1\nfilm 2 1e-3\nmore 8 8\n"
-GIVEN = np.array([[0.5, -1], [2, 1e-3]], np.float32)  # of good and film
+GIVEN = np.array([[0.5, -1], [2, 1e-3]], np.float32)  # The vectors of "good" and "film".
 
 
 def zipped(path, **files: str):
@@ -62,7 +62,7 @@ def test_file_that_does_not_fit(tmp_path, content, message):
 
 
 def test_entries_of_several_words_are_passed_over(tmp_path):
-    # GloVe's largest table holds entries as ". . ." and "at name@domain.com".
+    # GloVe's largest table has entries such as ". . ." and "at name@domain.com".
     (tmp_path / "v.txt").write_text("good . . 7 7\nfilm 2 3\n")
     table, found = read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
     assert found == 1
@@ -90,7 +90,7 @@ def test_other_words_are_zero_on_request(tmp_path):
 def test_counts_in_the_first_line_of_fasttext(tmp_path, ending):
     compress = gzip.compress if ending.endswith("gz") else bytes
     (tmp_path / ending).write_bytes(compress(b"4 2\n4 7 8\ngood 0.5 -1 \nfilm 2 1e-3 \n"))
-    ids = {**IDS, "4": 5}  # a word that is a number is none in the first line, but is one elsewhere
+    ids = {**IDS, "4": 5}  # a number is no word in the first line, but is one elsewhere
     table, found = read_vectors(tmp_path / ending, ids, 2, "zeros", seed=0)
     assert found == 3
     np.testing.assert_array_equal(table[[2, 3, 5]], [*GIVEN, [7, 8]])

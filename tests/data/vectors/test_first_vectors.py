@@ -1,4 +1,4 @@
-"""The embedding's first values by the name in a config, and a source of them of one's own."""
+"""Initial word vectors by their name in a config, and a user's own source of them."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def asked(numbered, source: str, **options) -> Config:
 
 @pytest.fixture
 def own():
-    """Registers vectors of one's own, and forgets them afterwards."""
+    """Registers a user's own vectors and removes them afterwards."""
     names = []
 
     def register(name: str, entry: Vectors) -> None:

@@ -1,4 +1,4 @@
-"""Vocabulary and word vectors are learned from no review to validate or test on, unless asked."""
+"""Vocabulary and word vectors are not learned from validation or test examples, unless asked."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_vocabulary_of_all_reviews_on_request(numbered):
 
 
 def test_reviews_to_learn_word_vectors_from(tmp_path):
-    """The training reviews and the unlabelled ones, uncut, and none to validate or test on."""
+    """They are the training and the unlabelled reviews, not truncated, and no validation or test reviews."""
     write(tmp_path / "train.csv", [{"text": f"w{n} a b", "label": n % 2} for n in range(20)])
     write(tmp_path / "test.csv", [{"text": "test c d", "label": 1}])
     write(tmp_path / "unsupervised.csv", [{"text": "b a b"}, {"text": "a"}])
@@ -68,7 +68,7 @@ def test_reviews_to_learn_word_vectors_from(tmp_path):
 )
 @pytest.mark.parametrize("own_test_split", [True, False])
 def test_word_vectors_are_learned_from_no_review_to_validate_or_test_on(tmp_path, source, options, own_test_split):
-    def reviews(counts):  # a review is told by how many words it has
+    def reviews(counts):  # the number of words identifies a review
         return [{"text": " ".join(["a"] * n), "label": n % 2} for n in counts]
 
     write(tmp_path / "train.csv", reviews(range(1, 81)))

@@ -17,7 +17,7 @@ SETTINGS = {"vocabulary_size": VOCABULARY, "first_token": FIRST, "size": 8, "win
 
 
 def reviews(count: int = 600, seed: int = 1) -> FlatCorpus:
-    """Words 2 and 3 stand among 6 and 7, words 4 and 5 among 8 and 9; now and then a word is unknown."""
+    """Tokens 2 and 3 occur near 6 and 7, tokens 4 and 5 near 8 and 9; some tokens are unknown."""
     rng = np.random.default_rng(seed)
     kinds = ((2, 3), (6, 7)), ((4, 5), (8, 9))
     chosen = [kinds[n % 2] for n in range(count)]
@@ -57,7 +57,7 @@ def test_vectors_are_learned_once(vectors, monkeypatch):
     np.testing.assert_array_equal(word2vec_vectors(relabelled, **SETTINGS), vectors)
     message = "config.data.vectors.source 'word2vec' needs gensim; pip install 'gensim>=4.3', or use 'cooccurrence'"
     for name, value in SETTINGS.items():
-        with pytest.raises(UserError) as caught:  # other vectors are learned, which needs the library taken away
+        with pytest.raises(UserError) as caught:  # other vectors must be learned, and the library is removed
             word2vec_vectors(reviews(), **{**SETTINGS, name: value + 1})
         assert str(caught.value) == message
     with pytest.raises(UserError, match="needs gensim"):
