@@ -1,4 +1,4 @@
-"""System C: films of IMDB, by two bidirectional LSTM layers on given word vectors.
+"""System C: sentiment of IMDB reviews, by two bidirectional LSTM layers on pretrained word vectors.
 
 Source: "Understand LSTM in one article", 3 March 2022.
 
@@ -7,7 +7,7 @@ Source: "Understand LSTM in one article", 3 March 2022.
 
 Variants:
 
-* ``faithful``: words between spaces, frozen vectors of 100, two bidirectional layers of 100, the outputs at the first
+* ``faithful``: words split at spaces, frozen vectors of 100, two bidirectional layers of 100, the outputs at the first
   and the last word joined, Adam at 0.01. The vectors are learned here from training and unlabelled reviews, so that no
   download is needed.
 * ``improved``: runs of letters as words, segments of 50 words, vectors that are trained further at a lower learning
@@ -15,10 +15,10 @@ Variants:
 
 Either may be followed by a comma and
 
-* ``glove``: the article's own vectors, GloVe's, as in
+* ``glove``: the article's own vectors, those of GloVe:
   ``--config=configs/bilstm_glove.py:glove --config.data.vectors.path=glove.6B.100d.txt`` (or ``.txt.gz``, ``.zip``).
-* ``stars``: reviews of Amazon instead of IMDB, divided as in the article: more than three stars are positive, half of
-  the reviews test, and reviews without text are left out.
+* ``stars``: Amazon reviews instead of IMDB, split as in the article: more than three stars are positive, half of the
+  reviews are for testing, and reviews without text are left out.
 
 Published: 86.8 % on its test half, the best of five epochs; 250 s an epoch on a GPU. The article does not name its
 reviews.
@@ -30,11 +30,11 @@ Where we differ:
 
 * The article chooses the epoch on its test half. Here a tenth of the training reviews chooses it.
 * The article counts its vocabulary on all reviews. Here it is counted on the training reviews.
-* The halves of ``stars`` are drawn at random, those of the article are the halves of its file.
+* The halves of ``stars`` are drawn at random. In the article they are the two halves of its file.
 * ``<br />`` is a word in the article and is removed here.
 
-Where the article is garbled: its joined outputs, ``outputs[0]`` and ``outputs[-1]``, are taken for those at the first
-and the last word. Here the last word is the review's own, not padding.
+Where the article is unclear: its joined outputs, ``outputs[0]`` and ``outputs[-1]``, are read as those at the first
+and the last word. Here the last word is the last of the review, not padding.
 """
 
 from configs import recipe
@@ -42,12 +42,12 @@ from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """Words between spaces that occur at least five times; reviews of at most 500 words."""
+    """Words split at spaces that occur at least five times; reviews of at most 500 words."""
     asked = variants(variant, "faithful", "improved", beside=("glove", "stars"))
     config = Config()
     config.reference_accuracy = 0.868
     config.data.source = "imdb"
-    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
+    config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
     config.data.tokens.words = "spaces"
     config.data.tokens.vocabulary_size = 200_000
     config.data.tokens.min_count = 5
@@ -73,7 +73,7 @@ def get_config(variant: str = "faithful") -> Config:
 
 
 def network(config: Config) -> None:
-    """Sets those parts of the published network and optimizer that the improved variant does not share."""
+    """Sets the parts of the published network and optimizer that the improved variant does not share."""
     config.model.train_embedding = False
     config.model.bidirectional = True
     config.model.pooling = "first_last"

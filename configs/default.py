@@ -1,4 +1,4 @@
-"""The default: a small forward LSTM on generated reviews, in which counting words does not get far.
+"""The default: a small forward LSTM on generated reviews, which are hard to classify by counting words.
 
     python train.py --workdir=runs/default
     python eval.py --workdir=runs/default --naive

@@ -1,4 +1,4 @@
-"""System E: polarity of Amazon reviews, by two LSTM layers of 512.
+"""System E: polarity of Amazon reviews, by two LSTM layers of 512 units.
 
 Source: G. Loye, "Long Short-Term Memory: From Zero to Hero with PyTorch", FloydHub blog, 2019.
 
@@ -9,14 +9,14 @@ Source: G. Loye, "Long Short-Term Memory: From Zero to Hero with PyTorch", Floyd
 
 DIR holds ``train.ft.txt.bz2`` and ``test.ft.txt.bz2``. Variants:
 
-* ``faithful``: Treebank words in lower case, digits as 0 and addresses as <url>, words seen once unknown; 200 words;
-  embedding 400, two LSTM layers of 512, dropout 0.5 between them and on the last output, one sigmoid unit; Adam at
-  0.005, clipped at 5, batches of 400, two epochs. Half of the test reviews validates, every 1,000 steps.
+* ``faithful``: Treebank words in lower case, digits as 0, addresses as <url> and words that occur once as unknown; 200
+  words; embedding 400, two LSTM layers of 512, dropout 0.5 between them and on the last output, one sigmoid unit; Adam
+  at 0.005, clipped at 5, batches of 400, two epochs. Half of the test reviews are for validation, every 1,000 steps.
 * ``improved``: one bidirectional layer of 128 units each way over segments of 50 words, vectors learned from these
   reviews and those of IMDB (``--config.data.vectors.more_path=DIR``), the outputs at all words pooled, a linear part
   over words and pairs of words, regularisation.
-* ``small``, after either and a comma: for some thousand reviews. A fifth of them tests and validates; batches of 50,
-  more epochs.
+* ``small``, after one of these and a comma: for a few thousand reviews. A fifth of them are for testing and
+  validation; batches of 50, more epochs.
 
 Published: 93.906 % on 100,000 test reviews, after two epochs of 800,000.
 
@@ -26,12 +26,12 @@ Bayes 81.0 %, logistic regression on TF-IDF 87.1 %.
 
 Where we differ:
 
-* The best weights are those of the highest validation accuracy, in the article those of the lowest loss.
-* Padding is masked by length. In the article it stands on the left and is read.
-* Reviews are drawn at random, in the article they are the first of the file.
-* A batch begins with a state of zeros, not with the state of the batch before.
-* An unknown word has a vector of its own.
-* First weights are those of this codebase.
+* The best weights are those with the highest validation accuracy. In the article they have the lowest loss.
+* Padding is masked by length. In the article it is on the left and is read by the network.
+* Reviews are drawn at random. In the article they are the first of the file.
+* A batch starts from a zero state, not from the final state of the batch before.
+* Unknown words have their own vector.
+* Initial weights are those of this codebase.
 * The article's text says batches of 256, its code 400; we take 400.
 * Words are NLTK's Treebank words of each review, without a division into sentences, whose model is a download.
 """
@@ -41,7 +41,7 @@ from lstm_jax.config import Config, variants
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """800,000 reviews train, 100,000 validate and 100,000 test."""
+    """800,000 reviews for training, 100,000 for validation and 100,000 for testing."""
     asked = variants(variant, "faithful", "improved", beside=("small",))
     config = Config()
     config.reference_accuracy = 0.93906
@@ -85,7 +85,7 @@ def network(config: Config) -> None:
 
 
 def improved(config: Config) -> None:
-    """Sets the shared recipe, on vectors that are learned from the films of IMDB too."""
+    """Sets the shared recipe, on vectors that are also learned from IMDB reviews."""
     recipe.apply(config)
     config.data.vectors.more_text = "imdb"
     config.train.epochs = 2

@@ -1,10 +1,10 @@
-"""System B: films of IMDB, by an LSTM with an output at every word.
+"""System B: sentiment of IMDB reviews, by an LSTM with an output at every word.
 
 Source: M. Ghazi, "Long-Short Term Memory", Advanced Analytic Techniques, November 2022.
 
     python train.py --config=configs/ghazi_imdb.py --workdir=runs/ghazi [--config.data.path=DIR]
     python eval.py --workdir=runs/ghazi
-    python eval.py --workdir=runs/ghazi --every_epoch        # the paper's table of epochs
+    python eval.py --workdir=runs/ghazi --every_epoch        # the table of epochs in the paper
 
 Variants:
 
@@ -20,14 +20,14 @@ cores).
 
 Where the paper is silent:
 
-* A batch has 50 reviews, since the losses that it prints are a fiftieth of what such accuracies have.
+* A batch has 50 reviews, since the printed losses are a fiftieth of what is usual at such accuracies.
 * Adam's learning rate is 1e-3, the usual one.
-* The paper drops rare words. Here all but the 5,000 most frequent words are removed; of two numbers this one validated
-  best (BUILD_NOTES.md).
+* The paper drops rare words. Here all but the 5,000 most frequent words are removed; of two numbers tried, this one had
+  the better validation accuracy (BUILD_NOTES.md).
 * A review keeps its first 400 words.
 * The loss is the mean over all words, and the output at the last word is the prediction.
 * The paper's table is headed by ten epochs and has eight; we train eight.
-* A tenth of the training reviews validates and chooses the epoch.
+* A tenth of the training reviews is for validation, which chooses the epoch.
 """
 
 from configs import recipe
@@ -40,7 +40,7 @@ def get_config(variant: str = "faithful") -> Config:
     config = Config()
     config.reference_accuracy = 0.8540
     config.data.source = "imdb"
-    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
+    config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
     config.data.tokens.words = "alphanumeric"
     config.data.tokens.vocabulary_size = 5_000
     config.data.tokens.remove_unknown = True

@@ -13,12 +13,12 @@ Variants, named after a colon as in ``--config=configs/glos_amazon_stars.py:impr
 * ``published``: the same with word vectors fitted on all reviews, as in the paper. Labels of test reviews thereby leak
   into the input. Its figures are only for comparison with the paper's.
 * ``improved``: what the paper's last section proposes. Adam, both directions, word vectors learned from these reviews
-  and the films of IMDB (``--config.data.vectors.more_path=DIR``), the outputs at all words pooled, and a linear part
+  and those of IMDB (``--config.data.vectors.more_path=DIR``), the outputs at all words pooled, and a linear part
   over words and pairs of words. It also reads the titles of the reviews, and so do the baselines beside it.
 * ``improved,deep``: the same without the linear part.
 
 Published: 58.22 % (64 cells, learning rate 1e-6, epoch 18); class-frequency baseline 61.91 %. Labels leak into both, so
-the accuracy is printed beside the variant ``published`` alone.
+the published accuracy is printed only beside that of the variant ``published``.
 
 Here, trained on 12,197 of the 31,920 reviews at hand for 8 epochs on 2 CPU cores; test accuracy, mean ± standard
 deviation of three seeds:
@@ -29,16 +29,16 @@ deviation of three seeds:
     improved         57.7 ± 0.3 %    45.9 %               54.9 %    29
     improved,deep    57.0 ± 0.7 %    45.9 %               54.9 %    24
 
-Where the paper is silent: first weights are those of this codebase. A word that was not counted has a vector of zeros.
-A tenth of the training reviews validates and chooses the epoch.
+Where the paper is silent: initial weights are those of this codebase. A word that was not counted has a zero vector.
+A tenth of the training reviews is for validation, which chooses the epoch.
 
 Where we differ:
 
-* The published learning rates belong to 200,000 reviews an epoch and up to 18 epochs. On some ten thousand reviews and
-  8 epochs they learn nothing, so ours are the published ones times ``FASTER``. This config takes 5e-4 of them, which
-  validated best in ``configs/studies/glos_rates.py``. For all reviews of the Hub set
+* The published learning rates are for 200,000 reviews per epoch and up to 18 epochs. On about ten thousand reviews and
+  8 epochs nothing is learned with them, so ours are the published ones times ``FASTER``. This config uses 5e-4 times
+  ``FASTER``, which validated best in ``configs/studies/glos_rates.py``. For all reviews of the Hub set
   ``--config.optimizer.learning_rate=1e-6``.
-* The class-frequency baseline is evaluated on test reviews, in the paper on all reviews.
+* The class-frequency baseline is evaluated on test reviews. In the paper it is evaluated on all reviews.
 * Reviews of similar length are near each other in an epoch.
 """
 
@@ -50,7 +50,7 @@ BEST = 5e-4  # The published learning rate that validated best.
 
 
 def get_config(variant: str = "faithful") -> Config:
-    """Reviews of at least 64 characters, equally many for each number of stars; four fifths of them train."""
+    """Reviews of at least 64 characters, equally many for each number of stars; a fifth of them for testing."""
     asked = variants(variant, "faithful", "published", "improved", beside=("deep",))
     config = Config()
     config.reference_accuracy = 0.5822 if "published" in asked else 0.0
@@ -86,7 +86,7 @@ def get_config(variant: str = "faithful") -> Config:
 
 
 def improved(config: Config) -> None:
-    """Sets the shared recipe without segments, on frozen vectors that are learned from the films of IMDB too."""
+    """Sets the shared recipe without segments, on frozen vectors that are also learned from IMDB reviews."""
     recipe.apply(config)
     config.data.titles = True
     config.data.tokens.truncation = "both"

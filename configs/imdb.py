@@ -1,10 +1,10 @@
-"""IMDB: the best quick recipe that was found for two CPU cores. BUILD_NOTES.md tells how it was found.
+"""IMDB: the best quick recipe that was found for two CPU cores. BUILD_NOTES.md describes how it was found.
 
     python train.py --config=configs/imdb.py --workdir=runs/imdb [--config.data.path=DIR]
     python eval.py --workdir=runs/imdb --naive
 
-DIR holds IMDB's parquet files; without it they come from the Hub. Of the 25,000 labelled training reviews a tenth
-validates. 50,000 reviews without labels are read for word vectors only.
+DIR holds IMDB's parquet files; without it they come from the Hub. A tenth of the 25,000 labelled training
+reviews is for validation. 50,000 reviews without labels are read for word vectors only.
 
 Here: 90.38 % on 5,000 reviews of the test half, naive Bayes 81.32 %; 3 min 50 s on 2 CPU cores.
 """
@@ -17,7 +17,7 @@ def get_config() -> Config:
     """The shared recipe on reviews of up to 600 tokens."""
     config = recipe.apply(Config())
     config.data.source = "imdb"
-    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
+    config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
     config.data.tokens.max_length = 600
     config.data.tokens.truncation = "both"
     return config

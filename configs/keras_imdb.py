@@ -1,4 +1,4 @@
-"""System D: films of IMDB as Keras provides them, by one LSTM.
+"""System D: sentiment of IMDB reviews as Keras provides them, by one LSTM.
 
 Source: "Understanding architecture of LSTM cell from scratch with code", with TensorFlow's Keras.
 
@@ -16,8 +16,8 @@ Variants:
   the outputs at all words pooled, a linear part over words and pairs of words, regularisation.
 
 Published: 81.556 % on the test half; 20 s an epoch on a GPU. That is the network after the fifth epoch, when its
-validation accuracy had fallen from 88.5 to 82.5 %. Here the epoch that validates best is tested. The weights of every
-epoch are kept, so ``eval.py --every_epoch`` also gives the figures of the fifth.
+validation accuracy had fallen from 88.5 to 82.5 %. Here the epoch with the best validation accuracy is tested. The
+weights of every epoch are kept, so ``eval.py --every_epoch`` also gives the figures of the fifth.
 
 Here, on 5,000 reviews of the test half: 86.4 ± 0.6 % (three seeds; 5 epochs of 18 s on 2 CPU cores), improved 90.6 %
 (one seed; 4 epochs of 68 s). The five epochs of the first seed: 83.3, 78.2, 86.1, 85.8, 86.1 %.
@@ -27,7 +27,7 @@ Where we differ:
 * Padding is masked by length, except in ``padded``.
 * The vocabulary is counted on our training reviews.
 * Validation reviews are drawn at random. In Keras they are the last 5,000 of its own order.
-* First weights are those of this codebase.
+* Initial weights are those of this codebase.
 """
 
 from configs import imdb

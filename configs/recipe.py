@@ -1,4 +1,4 @@
-"""What ``imdb.py`` and the improved variants of the published systems share. BUILD_NOTES.md tells how it was found.
+"""The recipe that ``imdb.py`` and the improved variants of the published systems share; see BUILD_NOTES.md.
 
 * Segments and pooling: Johnson & Zhang 2016.
 * Word vectors from co-occurrence: Levy & Goldberg 2014.

@@ -1,8 +1,8 @@
 """Recurrent text classifiers in JAX, as pure functions.
 
-This is the public door: ``Config`` and ``train``, ``load``. Code of your own is registered by ``cells.register``,
-``layers.register``, ``objectives.register``, ``optimizers.register``, ``sources.register`` and ``vectors.register`` of
-the packages of these names; see docs/extending.md.
+The public API is ``Config``, ``train`` and ``load``. To register your own code, call ``register`` of
+``lstm_jax.cells``, ``layers``, ``layers.pooling``, ``objectives``, ``optimizers``, ``data.sources`` or
+``data.vectors``; see docs/extending.md.
 """
 
 import time
@@ -20,16 +20,19 @@ __all__ = ["Config", "load", "train"]
 
 
 def train(config: Config, workdir: str | Path) -> dict[str, Any]:
-    """Trains the run of a config in a folder, or goes on with it, and returns its summary.
+    """Trains a config in a folder, or resumes the run there, and returns the run's summary.
 
-    JAX's devices are set up as the command ``train.py`` does, if JAX has not been used before.
+    If JAX has not been used yet, its devices are configured as in ``train.py``.
 
     Args:
-      config: The config; it is validated and frozen.
-      workdir: Folder of the run, made if need be.
+      config: The config. It is validated and frozen.
+      workdir: Folder of the run. It is created if it does not exist.
+
+    Returns:
+      The content of ``summary.json``; see docs/workdirs.md.
 
     Raises:
-      UserError: The config, the data, the folder or the disk is at fault, or the run diverged.
+      UserError: The config or the data are invalid, the folder or the disk cannot be used, or the run diverged.
     """
     from lstm_jax import runtime
 
@@ -42,10 +45,10 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
 
 
 def load(workdir: str | Path) -> Any:
-    """The trained model of a run: ``load(workdir).predict(texts)``.
+    """The trained model of a run, a ``lstm_jax.evaluation.model.Model``: ``load(workdir).predict(texts)``.
 
     Raises:
-      UserError: There is no such run, or nothing of it can be read.
+      UserError: The folder holds no run, or none of its checkpoints can be read.
     """
     from lstm_jax import runtime
 

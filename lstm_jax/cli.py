@@ -1,4 +1,4 @@
-"""What all commands share: flags, config files, exit codes, and how a failure is shown."""
+"""What all commands share: flags, config files, exit codes and error messages."""
 
 import errno
 import logging
@@ -23,15 +23,15 @@ from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 
-# Failures of the machine that a user can mend; every other exception is a bug, in this code or in the user's own.
+# System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
 
 
 def define_config(default: str) -> None:
-    """The flag ``--config=FILE.py``, and ``--config.group.field=value`` for any field.
+    """Defines ``--config=FILE.py``, and ``--config.group.field=value`` for every field.
 
     Raises:
-      ConfigError: The file returns something else than a Config, or a field that is given does not exist.
+      ConfigError: The file does not return a Config, or a given field does not exist.
     """
     config = load_config_file(_given("config") or default)
     if not isinstance(config, Config):
@@ -40,29 +40,29 @@ def define_config(default: str) -> None:
 
 
 def define_config_of_workdir() -> None:
-    """``--config.group.field=value`` over the config of the run that ``--workdir`` names."""
+    """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``."""
     workdir = _given("workdir")
     config = read_config(Path(workdir)) if workdir else Config()
-    _define_fields(config, "Fields that differ from the run's own config: --config.group.field=value.")
+    _define_fields(config, "Overrides of the run's own config: --config.group.field=value.")
 
 
 def _define_fields(config: Config, text: str) -> None:
     for name in _fields_given():
         configs.check_path(name)
         path = name.removeprefix("config.")
-        if path.startswith(("optimizer.hparams.", "objectives.")):  # Mappings, which need not hold the name yet.
+        if path.startswith(("optimizer.hparams.", "objectives.")):  # Mappings, in which a name may still be missing.
             configs.change(
                 config, path, float(dict((at, value) for at, _, value in configs.leaves(config)).get(path, 0))
             )
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
-    flags.FLAGS["config"].default_as_str = None  # It would be every field of the config.
+    flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.
 
 
 def load_config_file(asked: str) -> Any:
-    """What ``get_config`` of a config file returns.
+    """Loads a config file and returns the result of its ``get_config``.
 
     Args:
-      asked: Path of the file; what follows a colon is the argument of ``get_config``.
+      asked: Path of the file, optionally followed by a colon and the argument of ``get_config``.
 
     Raises:
       ConfigError: There is no such file, or no ``get_config`` in it.
@@ -75,13 +75,13 @@ def load_config_file(asked: str) -> Any:
 
 
 def define_study() -> None:
-    """The flag ``--config=FILE.py`` of a study; a study's fields are set in its file alone.
+    """Defines ``--config=FILE.py`` for a study. The fields of a study can only be set in its file.
 
     Raises:
       ConfigError: A field is given on the command line.
     """
     for name in _fields_given():
-        raise ConfigError(f"--{name}: the fields of a study are set in its file; copy that and change it there")
+        raise ConfigError(f"--{name}: the fields of a study are set in its file; copy the file and change them there")
     flags.DEFINE_string("config", None, "Study file: a Python file whose get_config() returns a study.", required=True)
 
 
@@ -103,7 +103,7 @@ def checked(config: Config, trains: bool = True) -> Config:
 
     Args:
       config: The flag's value.
-      trains: Whether its optimizer and objectives are needed.
+      trains: Whether to validate the optimizer and the objectives too.
 
     Raises:
       ConfigError: A field is wrong.
@@ -114,8 +114,8 @@ def checked(config: Config, trains: bool = True) -> Config:
 def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     """Defines and parses the flags, calls ``main`` and ends the process.
 
-    Exit codes: 0 done; 1 failed; 2 bad flags or config. A ``UserError``, and a failure of the machine as a full disk,
-    is shown in one line. Any other exception is a bug and shows its traceback.
+    Exit codes: 0 done; 1 failed; 2 bad flags or config. A ``UserError``, or a system error such as a full disk, is
+    reported in one line. Any other exception is a bug and shows its traceback.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     _quiet_libraries()
@@ -125,7 +125,7 @@ def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
         code = _guarded(main, unexpected=FAILED)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # The reader, as ``head``, has seen enough.
+    except BrokenPipeError:  # The reader, such as ``head``, has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -138,11 +138,11 @@ def _parse(define: Callable[[], None]) -> None:
         sys.exit(SUCCEEDED)
     rest = flags.FLAGS(sys.argv)
     if len(rest) > 1:
-        raise ConfigError(f"{rest[1]!r} is no flag; flags look like --name=value")
+        raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --name=value")
 
 
 def _guarded(function: Callable[[], None], unexpected: int) -> int:
-    """The exit code of a function, after showing what ended it; ``unexpected`` is that of a bug."""
+    """Calls a function, reports its exception and returns the exit code; ``unexpected`` is the code of a bug."""
     try:
         function()
     except ConfigError as error:
@@ -152,7 +152,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     except flags.Error as error:
         return _say(f"{error}; see --help", BAD_USAGE)
     except KeyboardInterrupt:
-        return _say("interrupted; a training goes on from its last checkpoint with the same command", FAILED)
+        return _say("interrupted; run the same command again to resume from the last checkpoint", FAILED)
     except BrokenPipeError:
         return FAILED
     except Exception as error:
@@ -161,14 +161,14 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
             return unexpected
         where = f" ({cause.filename})" if cause.filename else ""
         return _say(
-            f"{cause.strerror}{where}; what was written before is kept, mend this and run the same command again",
+            f"{cause.strerror}{where}; what was written before is kept; fix this and run the same command again",
             FAILED,
         )
     return SUCCEEDED
 
 
 def _of_the_machine(error: BaseException | None) -> OSError | None:
-    """The failure of the machine that caused an exception, if one did."""
+    """The system error that caused an exception; ``None`` if there is none."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             return error
@@ -188,7 +188,7 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 
 
 def _quiet_libraries() -> None:
-    """Sets what packages read when they are imported."""
+    """Sets environment variables that make libraries log less; they read them when they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -196,10 +196,10 @@ def _quiet_libraries() -> None:
 
 
 def _log_plainly() -> None:
-    """Shows this project's messages as they are, and those of other packages only under ``--verbosity=1``.
+    """Logs this project's messages without a prefix, and those of other packages only with ``--verbosity=1``.
 
-    A failure in a thread of another package, as Orbax writing a checkpoint, is raised in the main thread too, so its
-    second account is left out.
+    An exception in a thread of another package, such as Orbax's writer of checkpoints, is raised in the main thread
+    too, so the report of the thread is suppressed.
     """
     verbose = flags.FLAGS.verbosity >= 1
     root = logging.getLogger()
@@ -207,7 +207,7 @@ def _log_plainly() -> None:
         root.removeHandler(handler)
     logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.CRITICAL, stream=sys.stderr)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
-    logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has given it a level of its own.
+    logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has set its level.
     if not verbose:
         warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
         threading.excepthook = lambda _: None

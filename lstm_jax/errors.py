@@ -1,4 +1,4 @@
-"""Errors that a user can mend, each one line: what, where, what to do."""
+"""Errors that a user can fix. Each message is one line: what is wrong, where, and what to do."""
 
 
 class UserError(Exception):

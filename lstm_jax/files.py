@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what identifies the code that a cached file was made by."""
+"""Folder locks, atomic writes, and digests for cache keys."""
 
 import fcntl
 import hashlib
@@ -11,10 +11,10 @@ from lstm_jax.errors import UserError
 
 
 def hold(folder: Path) -> TextIO:
-    """Locks a folder for this process, making it if need be; closing the file that it returns lets go.
+    """Locks a folder for this process and creates it if needed. Closing the returned file releases the lock.
 
     Raises:
-      UserError: Another process holds it, or the path cannot be a folder.
+      UserError: Another process holds the lock, or the path cannot be a folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def hold(folder: Path) -> TextIO:
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, making its folder if need be."""
+    """Writes a file atomically and creates its folder if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
@@ -41,15 +41,15 @@ def write_bytes(file: Path, content: bytes) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a file of UTF-8 text whole or not at all, making its folder if need be."""
+    """Writes a UTF-8 text file atomically and creates its folder if needed."""
     write_bytes(file, text.encode())
 
 
 def digest(*parts: object) -> str:
-    """16 hexadecimal digits that tell apart what the parts' ``repr`` tells apart."""
+    """A hash of the parts' ``repr``, as 16 hexadecimal digits."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def code_digest(*modules: ModuleType) -> str:
-    """A digest of modules' source, part of the key of what they make: edited code makes it anew."""
+    """A digest of the modules' source. As part of a cache key it makes edited code recompute its results."""
     return digest(*(Path(str(module.__file__)).read_bytes() for module in modules))

@@ -1,8 +1,9 @@
-"""What tells one piece of code from another, so that no study takes the runs of former code for those of today's.
+"""Digests that identify code, so that a study does not reuse the runs of code that has changed since.
 
-A function of the user's or of this project is known by its syntax tree, by the values that it binds or encloses, and by
-what it names: other functions, classes and constants, in its module and in other modules of one's own. What an
-installed library defines is known by its name and the library's version. Comments and layout make no difference.
+"Own" code belongs to the user or to this project. An own function is identified by its syntax tree, its default values
+and closure, and everything that it names: functions, classes and constants of its own module and of other own modules.
+What an installed library defines is identified by its name and the library's version. Comments and layout make no
+difference; docstrings of functions do.
 """
 
 import ast
@@ -23,15 +24,15 @@ import numpy as np
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest
 
-# Members of a class that say where it stands, not what it does.
+# Members of a class that depend on where it is defined, not on what it does.
 PLACE = ("__module__", "__doc__", "__firstlineno__", "__static_attributes__", "__dict__", "__weakref__")
 
 
 def identity_of(code: Any) -> str:
-    """A digest of a function, class or object with all that it names of one's own; equal in every process.
+    """A digest of a function, class or object and of all own code that it names; equal in every process.
 
     Raises:
-      ConfigError: Its source cannot be read, or it holds an object that only its place in memory tells from others.
+      ConfigError: The source cannot be read, or an object in it can only be identified by its memory address.
     """
     return digest(_Reader().content(code))
 
@@ -40,13 +41,13 @@ class _Reader:
     """Turns values into nested lists of constants; each value is read once."""
 
     def __init__(self) -> None:
-        self._read: dict[int, tuple[Any, Any]] = {}  # Keyed by ``id``; the value is kept so that its id stays its own.
+        self._read: dict[int, tuple[Any, Any]] = {}  # Keyed by ``id``; keeping the value keeps its id unique.
         self._inside_library = 0
 
     def content(self, value: Any) -> Any:
-        """The content of a value, of any kind."""
+        """A value of any kind as nested lists of constants."""
         if id(value) not in self._read:
-            self._read[id(value)] = value, "itself"  # Stands for a value that is met again inside of itself.
+            self._read[id(value)] = value, "itself"  # Stands for a value that contains itself.
             self._read[id(value)] = value, self._content(value)
         return self._read[id(value)][1]
 
@@ -72,7 +73,8 @@ class _Reader:
         return self._object(value)
 
     def _function(self, value: types.FunctionType) -> Any:
-        module = str(value.__globals__.get("__name__"))  # A wrapper's ``__module__`` is that of what it wraps.
+        # The ``__module__`` of a wrapper is that of the wrapped function.
+        module = str(value.__globals__.get("__name__"))
         ours = _ours(module)
         cells = dict(zip(value.__code__.co_freevars, value.__closure__ or (), strict=True))
         enclosed = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}
@@ -87,7 +89,7 @@ class _Reader:
         return [ast.unparse(tree), bound, self._named(tree, {name: scope[name] for name in names if name in scope})]
 
     def _named(self, tree: ast.AST, scope: Mapping[str, Any]) -> Any:
-        """What the dotted names of a tree stand for, through modules of one's own."""
+        """What the dotted names of a tree refer to; attributes of own modules are followed."""
         found = {}
         for name in sorted(set(_dotted(tree))):
             root, *attributes = name.split(".")
@@ -100,7 +102,7 @@ class _Reader:
         return sorted(found.items())
 
     def _class(self, value: type) -> Any:
-        """A class of one's own by its bases and members, generated methods aside, which follow from its fields."""
+        """An own class by its bases and members, without generated methods, which follow from its fields."""
         if not _ours(value.__module__):
             return [value.__qualname__, _library(value.__module__)]
         members = {}
@@ -117,7 +119,7 @@ class _Reader:
         return [value.__qualname__, [self.content(base) for base in value.__bases__], self.content(members)]
 
     def _object(self, value: Any) -> Any:
-        """An array by its values, a wrapped function by what it wraps, an object of one's own by what it holds."""
+        """An array by its values, a wrapped function by what it wraps, an object of an own class by its attributes."""
         if hasattr(value, "__array__"):
             plain = jax.random.key_data(value) if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key) else value
             array = np.asarray(plain)
@@ -130,15 +132,15 @@ class _Reader:
         if " at 0x" not in text:
             return text
         if self._inside_library:
-            return type(value).__qualname__  # A library holds it for itself.
+            return type(value).__qualname__  # It is internal state of a library.
         raise ConfigError(
-            f"registered code holds {text}, which differs from process to process, so its finished runs could not be "
-            "told from others; make it inside of the registered function"
+            f"registered code holds {text}, which differs between processes, so its finished runs cannot be "
+            "identified; create it inside the registered function"
         )
 
 
 def _tree(code: types.CodeType) -> ast.AST:
-    """The syntax tree of a function, found in its file by its place."""
+    """The syntax tree of a function, found in its file by its position."""
     lines = linecache.getlines(code.co_filename)
     places = [place for place in code.co_positions() if None not in place and place[3]]
     found = []
@@ -151,10 +153,10 @@ def _tree(code: types.CodeType) -> ast.AST:
             start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
             if all(start <= (place[0], place[2]) and (place[1], place[3]) <= end for place in places):
                 found.append((start, node))
-    if found:  # The innermost lambda that holds all of the code begins last.
+    if found:  # The innermost lambda that contains all of the code starts last.
         return max(found, key=lambda each: each[0])[1]
     raise ConfigError(
-        f"the source of {code.co_qualname!r} cannot be read, so its finished runs could not be told from others; "
+        f"the source of {code.co_qualname!r} cannot be read, so its finished runs cannot be identified; "
         "define it in a file"
     )
 
@@ -173,7 +175,7 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _dotted(tree: ast.AST) -> Iterator[str]:
-    """The names in a tree, as ``package.module.name`` where attributes follow."""
+    """The names in a tree, as ``package.module.name`` if attributes follow."""
     for node in ast.walk(tree):
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -184,7 +186,7 @@ def _dotted(tree: ast.AST) -> Iterator[str]:
 
 
 def _imported(tree: ast.AST, package: str | None) -> Iterator[tuple[str, Any]]:
-    """What a function imports inside of itself from modules of one's own, as far as it is there."""
+    """The names that a function imports in its body from own modules, as far as these exist."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             name = "." * node.level + (node.module or "")
@@ -199,7 +201,7 @@ def _imported(tree: ast.AST, package: str | None) -> Iterator[tuple[str, Any]]:
 
 
 def _module(name: str, package: str | None) -> types.ModuleType | None:
-    """A module of one's own by its name, which may be relative; ``None`` for others and if there is none."""
+    """The own module with a name, which may be relative; ``None`` if there is none."""
     try:
         absolute = importlib.util.resolve_name(name, package)
         return importlib.import_module(absolute) if _ours(absolute) else None

@@ -1,7 +1,7 @@
 """The registries: every name that a config may use for a piece of code, and the code behind it.
 
-They stand below all packages, so that a config can be checked without an import of data or models. Each package fills
-its own registry when it is imported; a registry imports its package when it is first asked.
+This module imports none of the packages, so ``lstm_jax.config`` can use it without importing data or models. Each
+package fills its own registry when it is imported; a registry imports its package when it is first used.
 """
 
 import difflib
@@ -22,11 +22,11 @@ class Registry(Generic[_Entry]):
     """Names and the code behind them, in the order of registration."""
 
     def __init__(self, kind: str, package: str) -> None:
-        """Begins empty.
+        """Creates an empty registry.
 
         Args:
-          kind: what an entry is, in the singular, for messages: ``optimizer``.
-          package: the module that registers the project's own entries when it is imported.
+          kind: What an entry is, in the singular, for error messages, such as ``optimizer``.
+          package: The module that registers the project's own entries when it is imported.
         """
         self.kind = kind
         self._package = package
@@ -34,29 +34,29 @@ class Registry(Generic[_Entry]):
         self._files: dict[str, str] = {}
 
     def register(self, name: str, entry: _Entry) -> _Entry:
-        """Makes an entry known by name, and returns it.
+        """Registers an entry under a name and returns the entry.
 
-        The file that called is kept with the entry, so that a run can find it again. That file may register the same
-        name once more, as it does when it is loaded twice.
+        The path of the calling file is kept with the entry, so that a later command can load the file again. The same
+        file may register a name again, as it does when it is loaded twice.
 
         Raises:
-          ConfigError: the project, or another file, has registered the name.
+          ConfigError: The project or another file has already registered the name.
         """
         file = _calling_file()
         if name in self._entries and (self._files[name] != file or not file):
             where = self._files[name] or "lstm_jax"
             raise ConfigError(
-                f"{where} has registered the {self.kind} {name!r} already; register yours by another name"
+                f"{where} has registered the {self.kind} {name!r} already; register yours under another name"
             )
         self._entries[name], self._files[name] = entry, file
         return entry
 
     def unregister(self, name: str) -> None:
-        """Forgets an entry; for tests and notebooks."""
+        """Removes an entry; for tests and notebooks."""
         del self._entries[name], self._files[name]
 
     def file_of(self, name: str) -> str:
-        """The file outside of the project that registered a name; empty for the project's own entries."""
+        """The file outside the project that registered a name; empty for the project's own entries."""
         return self._files.get(name, "")
 
     def __getitem__(self, name: str) -> _Entry:
@@ -88,7 +88,7 @@ class Registry(Generic[_Entry]):
 
 
 def nearest(name: object, known: Iterable[str], introduction: str = "there are") -> str:
-    """The end of a message about an unknown name: the nearest known ones if any is near, and then all of them."""
+    """The end of a message about an unknown name: the most similar known names, if there are any, then all."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, 3)
     if near:
@@ -97,7 +97,7 @@ def nearest(name: object, known: Iterable[str], introduction: str = "there are")
 
 
 def _calling_file() -> str:
-    """The file whose code called ``register``; empty where that is the project itself."""
+    """The file whose code called ``register``; empty if it belongs to the project."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_name == "register":
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""JAX's settings for the whole process, made once before the first array; and what the machine is."""
+"""Process-wide settings of JAX, made once before the first array, and properties of the machine."""
 
 import ctypes
 import logging
@@ -17,16 +17,16 @@ _configured: list[bool] = []
 
 
 def cache_dir() -> Path:
-    """The folder of everything that can be made again: ``$LSTM_JAX_CACHE``, or else ``~/.cache/lstm_jax``."""
+    """The folder for everything that can be recomputed: ``$LSTM_JAX_CACHE``, otherwise ``~/.cache/lstm_jax``."""
     return Path(os.environ.get("LSTM_JAX_CACHE") or Path.home() / ".cache" / "lstm_jax")
 
 
 def configure() -> None:
-    """Splits the CPU into one device a core, keeps compiled programs on disk and freed memory in the process.
+    """Splits the CPU into one device per core, keeps compiled programs on disk and freed memory in the process.
 
     XLA runs the element-wise code of a loop body on one thread. A recurrent network uses two cores only if they are two
-    devices, each with half of the batch or of the lanes. A second call does nothing. If JAX has been used before the
-    first, one line says so and JAX stays as it is.
+    devices, each with half of the batch or of the lanes. A second call does nothing. If JAX was used before the first
+    call, a warning is logged and the devices stay as they are.
     """
     if _configured:
         return
@@ -38,18 +38,18 @@ def configure() -> None:
         try:
             jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
         except RuntimeError:
-            _log.warning("JAX was used before lstm_jax could set it up, so it computes on %s", machine())
-    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # GPUs and TPUs would round float32.
+            _log.warning("JAX was used before lstm_jax could configure it, so it computes on %s", machine())
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # By default GPUs and TPUs round float32 operands.
         jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _xla_flags() -> str:
-    """XLA's flags: those of this project, then those of the user, which win."""
-    # XLA gives up on a collective after 40 s by default, which a busy machine may need.
+    """XLA's flags: this project's, then the user's, which take precedence."""
+    # By default XLA aborts a collective after 40 s, which a busy machine may exceed.
     flags = ["--xla_cpu_collective_call_terminate_timeout_seconds=3600"]
-    if "avx512f" in _processor_line("flags"):  # XLA would use registers of 256 bits.
+    if "avx512f" in _processor_line("flags"):  # By default XLA uses registers of 256 bits.
         flags.append("--xla_cpu_prefer_vector_width=512")
     return " ".join([*flags, os.environ.get("XLA_FLAGS", "")]).strip()
 
@@ -57,8 +57,8 @@ def _xla_flags() -> str:
 def _keep_freed_memory() -> None:
     """Makes glibc keep the memory of freed arrays, unless the user has set the allocator.
 
-    By default glibc gives large arrays back to the system, which then clears and maps new pages one by one. That takes
-    a third to a half of a training step that saves a hundred megabytes or more.
+    By default glibc returns large arrays to the system, which then clears and maps new pages one by one. That takes a
+    third to a half of a training step that keeps 100 MB or more for its backward pass.
     """
     asked = any(name.startswith("MALLOC_") for name in os.environ)
     if asked or platform.libc_ver()[0] != "glibc":
@@ -71,7 +71,7 @@ def _keep_freed_memory() -> None:
 
 
 def machine() -> str:
-    """The devices that JAX computes on, as ``2 × cpu (AMD EPYC 9B14)``."""
+    """The devices that JAX computes on, such as ``2 × cpu (AMD EPYC 9B14)``."""
     found = jax.devices()
     return f"{len(found)} × {found[0].device_kind}" + (f" ({_processor()})" if found[0].platform == "cpu" else "")
 
@@ -81,14 +81,14 @@ def _processor() -> str:
 
 
 def _processor_line(name: str) -> str:
-    """A line of Linux's description of the first core; empty on other systems."""
+    """The value of a key in ``/proc/cpuinfo`` for the first core; empty on other systems."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def memory_bytes() -> int:
-    """Memory of all devices together, in bytes; on CPUs that of the machine, or a container's limit."""
+    """Memory of all devices together, in bytes. On CPUs it is the machine's memory or a container's limit."""
     found = jax.devices()
     if found[0].platform != "cpu" and (stats := found[0].memory_stats()):
         return int(stats["bytes_limit"]) * len(found)

@@ -1,19 +1,19 @@
-"""Types of arrays. A letter names the same dimension everywhere in the code.
+"""Array types. A letter names the same dimension everywhere in the code.
 
-T  time steps of a batch, one a token; always the leading axis of a sequence
+T  time steps of a batch, one per token; always the leading axis of a sequence
 B  examples of a batch
-D  features that enter a cell or a layer
-H  features that leave a cell or a layer: its hidden units, those of both directions if it has two
+D  input features of a cell or a layer
+H  output features of a cell or a layer: its hidden units, of both directions together if it has two
 V  entries of the vocabulary
 C  classes
 N  examples of a corpus
-W  tokens of a corpus, all examples end to end
+W  tokens of a corpus, all examples concatenated
 K  training steps in one call of the compiled program
-L  lanes, that is whole training runs side by side
+L  lanes: whole training runs side by side
 
 The annotations are jaxtyping's. To a static type checker ``Float[Array, "T B D"]`` is an ``Array``. The tests check
-dtypes and dimensions whenever a function is called or traced, and a letter must have one size within a call; a
-program that is not a test checks nothing.
+dtypes and dimensions whenever a function is called or traced; a letter must have one size within a call. Outside the
+tests nothing is checked.
 """
 
 from typing import Literal
@@ -22,13 +22,13 @@ import jaxtyping
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PyTree, Shaped
 
-# Trees of arrays whose structure belongs to the function that made them.
+# Pytrees of arrays whose structure is defined by the function that made them.
 Params = PyTree
 State = PyTree
 
 Scalar = Num[Array, ""]
 Key = jaxtyping.Key[Array, ""]
-# One key for each example, so that no mask depends on an example's neighbours.
+# One key for each example, so that no mask depends on the other examples of the batch.
 ExampleKeys = jaxtyping.Key[Array, "B"]
 
 Features = Float[Array, "B D"]

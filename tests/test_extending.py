@@ -51,7 +51,7 @@ def test_example(title, file, code, commands, clone):
         (clone / file).write_text(f"# A changed file.\n{code}")
         again = typed(first, clone)
         assert again.returncode == 0, again.stderr
-        assert "going on from step" in again.stderr
+        assert "resuming from step" in again.stderr
         assert f"{clone / file} has changed since the run in" in again.stderr
     for line in rest:
         done = typed(line, clone)

@@ -233,5 +233,5 @@ def test_code_without_source_is_refused():
 
 def test_what_only_its_place_in_memory_tells_is_refused():
     place = object()
-    with pytest.raises(ConfigError, match=r"holds <object object at 0x.*; make it inside of the registered function"):
+    with pytest.raises(ConfigError, match=r"holds <object object at 0x.*; create it inside the registered function"):
         identity_of(lambda rate: (place, rate))

@@ -71,4 +71,4 @@ def test_jax_that_was_used_before_is_left_as_it_is(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
     done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "JAX was used before lstm_jax could set it up, so it computes on 1 × cpu" in done.stderr
+    assert "JAX was used before lstm_jax could configure it, so it computes on 1 × cpu" in done.stderr

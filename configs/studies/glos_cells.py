@@ -2,7 +2,7 @@
 
     python compare.py --config=configs/studies/glos_cells.py[:FILE] --workdir=runs/glos_cells
 
-FILE is ``Video_Games.json.gz``. Without it all reviews of the Hub are trained on, one at a time, which takes days.
+FILE is ``Video_Games.json.gz``. Without it the study trains on all reviews of the Hub, one at a time, which takes days.
 docs/systems.md shows the result.
 """
 

@@ -17,11 +17,11 @@ NAMES = (
 
 
 def get_config(path: str = "") -> Comparison:
-    """One epoch of an LSTM on segments, with frozen vectors that are learned from training and unlabelled text."""
+    """About one epoch of an LSTM on segments, with frozen vectors learned from training and unlabelled text."""
     config = Config()
     config.data.source = "imdb"
     config.data.path = path
-    config.data.split_block = 100  # Reviews of one film stand together; see BUILD_NOTES.md.
+    config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
     config.data.tokens.max_length = 200
     config.data.tokens.truncation = "both"
     config.data.vectors.source = "cooccurrence"
@@ -41,7 +41,7 @@ def get_config(path: str = "") -> Comparison:
     return Comparison(
         tasks={"IMDB": Task(config, target=0.85)},
         optimizers=NAMES,
-        # The peak of one short cycle lies above the learning rates that are recommended for long training.
+        # The best peak of a short one-cycle schedule is above the learning rates recommended for long training.
         spaces={name: OPTIMIZERS[name].learning_rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
         held_out_seeds=15,  # With fewer than 12, no pair of 66 can be significant under Holm's correction.

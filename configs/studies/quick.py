@@ -25,7 +25,7 @@ def get_config() -> Comparison:
     return Comparison(
         tasks={"embedded reviews": Task(config, target=0.9)},
         optimizers=NAMES,
-        # The peak of one short cycle lies above the learning rates that are recommended for long training.
+        # The best peak of a short one-cycle schedule is above the learning rates recommended for long training.
         spaces={name: OPTIMIZERS[name].learning_rates(0.1, 100) for name in NAMES},
         search=Search(points=7),
     )

@@ -3,9 +3,9 @@
     python compare.py --config=configs/studies/systems.py:DIR --workdir=runs/systems       # files in DIR
     python compare.py --config=configs/studies/systems.py --workdir=runs/systems           # all reviews of the Hub
 
-DIR holds ``imdb/`` (parquet), ``Video_Games.json.gz`` with some ten thousand reviews and ``train.ft.txt.bz2`` with some
-thousand. System E then takes its variant ``small``. With all reviews of the Hub systems A and E need an accelerator, or
-many days. The same command goes on after an interruption. Here: 1 h 40 min on 2 CPU cores, with files in DIR.
+DIR holds ``imdb/`` (parquet), ``Video_Games.json.gz`` with tens of thousands of reviews and ``train.ft.txt.bz2`` with a
+few thousand. System E then uses its variant ``small``. With all reviews of the Hub, systems A and E need an accelerator
+or many days. The same command resumes an interrupted study. Here: 1 h 40 min on 2 CPU cores, with files in DIR.
 """
 
 from pathlib import Path
@@ -21,7 +21,9 @@ FILES = {"imdb": "imdb", "amazon_reviews": "Video_Games.json.gz", "amazon_polari
 def get_config(folder: str = "") -> Systems:
     """All systems, reading from a folder if one is given."""
     if folder and not Path(folder).is_dir():
-        raise ConfigError(f"{folder} is no folder; name one after the colon of --config, or leave it out for the Hub")
+        raise ConfigError(
+            f"{folder} is not a folder; name one after the colon of --config, or leave it out for the Hub"
+        )
 
     def at_hand(config: Config) -> Config:
         if folder:

@@ -17,15 +17,15 @@ __all__ = ["Cell", "gru", "lstm", "register", "rnn"]
 
 @no_type_check  # The registry looks for the caller's file, which a wrapper of this function would hide.
 def register(name: str, make: Callable[..., Cell]) -> None:
-    """Makes a cell known by name, for ``config.model.layer`` and ``make_layer``.
+    """Registers a cell under a name, for ``config.model.layer`` and ``make_layer``.
 
     Args:
       name: The name that a config may use.
-      make: ``(hidden_size, matmul_dtype=None) -> Cell``. A cell that cannot round the operands of its products leaves
-        ``matmul_dtype`` out.
+      make: ``(hidden_size, matmul_dtype=None) -> Cell``. A cell that cannot round the operands of its products does
+        not take ``matmul_dtype``.
 
     Raises:
-      ConfigError: The project, or another file, has registered the name.
+      ConfigError: The project or another file has already registered the name.
     """
     CELLS.register(name, make)
 

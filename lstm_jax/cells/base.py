@@ -66,7 +66,7 @@ _rounded.defvjp(_rounded_forward, _rounded_backward)
 def input_kernel(
     key: Key, input_size: int, hidden_size: int, gates: int
 ) -> Float[Array, "{input_size} {gates}*{hidden_size}"]:
-    """Glorot-uniform weights ``[D, gates * H]``, each gate with the fan of its own block (Glorot & Bengio 2010)."""
+    """Glorot-uniform weights ``[D, gates * H]``, with the fans of each gate's own block (Glorot & Bengio 2010)."""
     return jnp.concatenate([_glorot(k, (input_size, hidden_size)) for k in jax.random.split(key, gates)], axis=1)
 
 
@@ -76,7 +76,7 @@ def recurrent_kernel(key: Key, hidden_size: int, gates: int) -> Float[Array, "{h
 
 
 # The initialisers are jitted so that gates and directions of one shape are traced once: with a warm compilation cache,
-# tracing is most of what a start takes.
+# tracing takes most of the start-up time.
 
 
 @partial(jax.jit, static_argnums=1)
@@ -87,6 +87,6 @@ def _glorot(key: Key, shape: tuple[int, int]) -> Float[Array, "{shape[0]} {shape
 @partial(jax.jit, static_argnums=1)
 def _orthogonal(key: Key, size: int) -> Float[Array, "{size} {size}"]:
     # The map decomposes one matrix after the other even under vmap. Up to jaxlib 0.11.1 a batched decomposition on two
-    # CPU devices at once may wait for ever, since each waits for threads that the other holds.
+    # CPU devices at once may deadlock, since each waits for threads that the other holds.
     init = jax.nn.initializers.orthogonal()
     return jax.custom_batching.sequential_vmap(lambda k: init(k, (size, size), jnp.float32))(key)

@@ -16,17 +16,17 @@ class GRUParams(NamedTuple):
     input_kernel: Float[Array, "D 3*H"]
     recurrent_kernel: Float[Array, "H 3*H"]
     bias: Float[Array, "3*H"]
-    recurrent_bias: Float[Array, "H"]  # un, which the reset gate multiplies
+    recurrent_bias: Float[Array, "H"]  # un, multiplied by the reset gate.
 
 
 def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
-    """A GRU cell, its state the hidden state ``h[B, H]``::
+    """A GRU cell, whose state is the hidden state ``h[B, H]``::
 
         r = σ(x·Wr + h·Ur + br)        z = σ(x·Wz + h·Uz + bz)
         n = tanh(x·Wn + bn + r ⊙ (h·Un + un))
         h' = (1 - z) ⊙ n + z ⊙ h
 
-    The reset gate acts after the recurrent product, which lets the three products be one. All biases start
+    The reset gate acts after the recurrent product, so the three recurrent products are one. All biases start
     at zero. PyTorch has two biases for each gate; only the candidate's second one, ``un``, is not redundant.
 
     Args:

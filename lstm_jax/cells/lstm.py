@@ -51,7 +51,7 @@ def lstm(hidden_size: int, forget_bias: float = 1.0, matmul_dtype: MatmulDtype =
         c' = f ⊙ c + i ⊙ g             h' = o ⊙ tanh(c')
 
     Each gate has one bias, the sum of PyTorch's two. Biases start at zero, except the forget gate's, which starts
-    at ``forget_bias`` so that memory lasts before anything is learned (Jozefowicz et al. 2015).
+    at ``forget_bias`` so that the cell remembers from the first step of training (Jozefowicz et al. 2015).
 
     Args:
       hidden_size: The number of hidden units, H.

@@ -1,4 +1,4 @@
-"""The same cells again, slow and plain, for the tests to compare the fast ones with.
+"""Slow and plain reference implementations of the cells, which the tests compare the fast ones with.
 
 Each function computes one step of one example, one gate at a time. It takes the parameters that the fast cell's
 ``init`` makes, and vectors without a batch axis.

@@ -25,13 +25,13 @@ def rnn(
     activation: Callable[[Hidden], Hidden] = jnp.tanh,
     matmul_dtype: MatmulDtype = None,
 ) -> Cell:
-    """An Elman cell, its state the hidden state ``h[B, H]``::
+    """An Elman cell, whose state is the hidden state ``h[B, H]``::
 
         h' = φ(x·W + h·U + b)
 
     Args:
       hidden_size: The number of hidden units, H.
-      activation: φ, ``jnp.tanh`` or ``jax.nn.relu``. Rectified units start from U = 1 (Le et al. 2015),
+      activation: φ, ``jnp.tanh`` or ``jax.nn.relu``. Rectified units start from U = I (Le et al. 2015),
         which keeps their state from exploding or vanishing; tanh units start from an orthogonal U.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
     """

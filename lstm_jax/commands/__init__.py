@@ -1,1 +1,1 @@
-"""The commands: flags, and the calls behind them. ``train.py`` and its siblings call these."""
+"""The commands behind ``train.py``, ``eval.py``, ``compare.py`` and ``bench.py``: their flags and main functions."""

@@ -5,7 +5,7 @@ from lstm_jax.benchmarks import suites
 
 
 def _define() -> None:
-    """Defines the flags, those of the chosen suite among them."""
+    """Defines the flags, including those of the chosen suite."""
     suites.define_suites(__name__)
 
 

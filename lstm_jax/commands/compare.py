@@ -13,23 +13,23 @@ def _define() -> None:
     cli.define_study()
     flags.declare_key_flag("config")
     flags.DEFINE_string(
-        "workdir", None, "Folder of the study. The same command goes on after an interruption.", required=True
+        "workdir", None, "Folder of the study. The same command resumes an interrupted study.", required=True
     )
     flags.DEFINE_boolean(
-        "extend", False, "Try more learning rates where the best one was the lowest or the highest that was tried."
+        "extend", False, "Try more learning rates if the best one was the lowest or the highest that was tried."
     )
 
 
 def _compare() -> None:
-    """Trains what is not trained yet and prints the table."""
+    """Trains the runs that are not trained yet and prints the table."""
     runtime.configure()
     study = cli.load_config_file(flags.FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
-    from lstm_jax.studies.comparison import Comparison  # JAX's devices are set up first.
+    from lstm_jax.studies.comparison import Comparison  # Imported after JAX's devices are configured.
 
     if flags.FLAGS.extend and not isinstance(study, Comparison):
-        raise ConfigError("--extend is for comparisons of optimizers; this study has the values that its file names")
+        raise ConfigError("--extend is for comparisons of optimizers; the values of this study are set in its file")
     print(study.run(Path(flags.FLAGS.workdir), *([True] if flags.FLAGS.extend else [])))
 
 

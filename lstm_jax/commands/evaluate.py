@@ -16,32 +16,32 @@ def _define() -> None:
     flags.declare_key_flag("config")
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split of the data to evaluate on.")
-    flags.DEFINE_string("predictions", None, "File to write predictions to, one JSON object a line.")
+    flags.DEFINE_string("predictions", None, "File to write predictions to, one JSON object per line.")
     flags.DEFINE_string(
         "text",
         None,
-        "A text to classify instead of a split of the data. With - every line of standard input is a text.",
+        "A text to classify instead of a split of the data; - classifies every line of standard input.",
     )
-    flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over its tokens.")
+    flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over the tokens of the text.")
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
     flags.DEFINE_bool(
-        "every_epoch", False, "Evaluate the weights that were kept of every epoch, on the training and the test split."
+        "every_epoch", False, "Evaluate the kept weights of every epoch on the training and the test split."
     )
 
 
 def _evaluate() -> None:
     """Classifies texts, or evaluates a split."""
     runtime.configure()
-    from lstm_jax.training.restore import load_run  # JAX's devices are set up first.
+    from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
 
     many = flags.FLAGS.predictions or flags.FLAGS.naive or flags.FLAGS.linear
     if flags.FLAGS.explain and flags.FLAGS.text in (None, "-"):
-        raise ConfigError("--explain draws what happens over one text; give it with --text")
+        raise ConfigError("--explain draws the gates over a single text; give the text with --text")
     if flags.FLAGS.text is not None and (many or flags.FLAGS.every_epoch):
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
     if flags.FLAGS.every_epoch and many:
-        raise ConfigError("--every_epoch prints training and test figures alone; leave out the other flags")
+        raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
     trained = load_run(Path(flags.FLAGS.workdir), cli.checked(flags.FLAGS.config, trains=False))
     if flags.FLAGS.text is not None:
         classify(trained)
@@ -54,10 +54,10 @@ def classify(trained: Any) -> None:
     from lstm_jax.evaluation.explain import explain
     from lstm_jax.evaluation.predictions import as_read, text_probabilities
 
-    # A blank line is classified too, so that predictions and lines stand side by side.
+    # A blank line is classified too, so that there is one prediction for each line.
     texts = [line.strip() for line in sys.stdin] if flags.FLAGS.text == "-" else [flags.FLAGS.text]
     if not any(texts):
-        raise UserError("standard input holds no text; give one a line")
+        raise UserError("standard input holds no text; give one text per line")
     for probabilities in text_probabilities(trained, texts):
         shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
         print(f"{trained.classes[probabilities.argmax()]} ({shares})")
@@ -68,7 +68,7 @@ def classify(trained: Any) -> None:
 
 
 def evaluate(trained: Any) -> None:
-    """Prints and writes the figures of a split."""
+    """Prints and writes the metrics of a split."""
     from lstm_jax.data import corpus
     from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
     from lstm_jax.evaluation.epochs import every_epoch

@@ -10,14 +10,14 @@ def _define() -> None:
     cli.define_config("configs/default.py")
     flags.declare_key_flag("config")
     flags.DEFINE_string(
-        "workdir", None, "Folder of the run. The same command goes on after an interruption.", required=True
+        "workdir", None, "Folder of the run. The same command resumes an interrupted run.", required=True
     )
 
 
 def _train() -> None:
-    """Trains, or goes on, and says how it ended."""
+    """Trains or resumes a run and prints how it ended."""
     runtime.configure()
-    from lstm_jax.training import run  # JAX's devices are set up first.
+    from lstm_jax.training import run  # Imported after JAX's devices are configured.
 
     config = cli.checked(flags.FLAGS.config)
     summary = run.train_lanes(config, flags.FLAGS.workdir)

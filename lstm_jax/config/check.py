@@ -1,4 +1,4 @@
-"""What makes a config valid: each field by itself, then the rules that tie fields to each other."""
+"""Validation of a config: first each field by itself, then the rules between fields."""
 
 import dataclasses
 import logging
@@ -19,12 +19,12 @@ def validate(config: Config, trains: bool = True) -> Config:
     """Loads the config's plugins, checks every field and rule, then freezes and returns the config.
 
     Args:
-      config: The config; it is changed only by being frozen.
-      trains: Whether its optimizer and objectives are needed. An evaluation does without them.
+      config: The config. It is frozen in place.
+      trains: Whether to check the optimizer and the objectives too. An evaluation does not need them.
 
     Raises:
       ConfigError: A field has a wrong type or value, or fields contradict each other. The message names the field, its
-        value and what it may be.
+        value and the allowed values.
     """
     load_plugins(config.plugins)
     for path, own, value in leaves(config):
@@ -50,7 +50,7 @@ def _check_type(path: str, own: dataclasses.Field, value: Any) -> None:
         name = getattr(wanted, "__name__", wanted)
         raise ConfigError(f"config.{path} is {value!r} of type {type(value).__name__}; it must be of type {name}")
     if inner is not None and not all(type(item) is inner for item in value):
-        kind = {int: "integers", str: "texts"}[inner]
+        kind = {int: "integers", str: "strings"}[inner]
         raise ConfigError(f"config.{path} is {value!r}; it must hold {kind} only")
 
 
@@ -86,7 +86,7 @@ def _check_data(config: Config) -> None:
 def _check_more_text(data: DataConfig) -> None:
     asked = data.vectors
     if asked.more_path and not asked.more_text:
-        raise ConfigError("config.data.vectors.more_path is set without more_text; name the source that lies there")
+        raise ConfigError("config.data.vectors.more_path is set without more_text; name the source of that path")
     if not asked.more_text:
         return
     if not VECTORS[asked.source].reads_text:
@@ -118,7 +118,7 @@ def _check_model(config: Config) -> None:
     if config.model.embedding_rows and config.data.vectors.source != "random":
         raise ConfigError(
             f"config.model.embedding_rows is {config.model.embedding_rows}, but given vectors "
-            f"(config.data.vectors.source {config.data.vectors.source!r}) have a row a token; leave one of them out"
+            f"(config.data.vectors.source {config.data.vectors.source!r}) have one row per token; leave one of them out"
         )
 
 
@@ -143,8 +143,8 @@ def _check_optimizer(config: Config) -> None:
         for name, wanted in (("ema", 0), ("embedding_lr_scale", 1)):
             if getattr(asked, name) != wanted:
                 raise ConfigError(
-                    f"config.optimizer.{name} is {getattr(asked, name)}, but {asked.name!r} keeps an average of the "
-                    f"weights of its own; set it to {wanted}"
+                    f"config.optimizer.{name} is {getattr(asked, name)}, but {asked.name!r} keeps its own "
+                    f"average of the weights; set it to {wanted}"
                 )
         if asked.hparams.get("b1", 1.0) == 0:
             raise ConfigError(f"config.optimizer.hparams.b1 is 0, but {asked.name!r} divides by it; set it above 0")
@@ -165,7 +165,7 @@ def _check_training(config: Config) -> None:
     if config.optimizer.schedule in ("one_cycle", "warmup") and config.optimizer.warmup == 0:
         raise ConfigError(
             f"config.optimizer.schedule is {config.optimizer.schedule!r} but config.optimizer.warmup is 0; "
-            "set the share of all steps over which the learning rate rises, as 0.3"
+            "set the fraction of all steps over which the learning rate rises, such as 0.3"
         )
     if config.train.keep_epochs:
         _check_template(config)

@@ -1,4 +1,4 @@
-"""What defines a run, what of it is traced, and fields by their dotted paths."""
+"""Which fields define a run, which of them are traced, and access to fields by their dotted paths."""
 
 import json
 from typing import Any
@@ -10,11 +10,11 @@ from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 
 
 def definition(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The fields that define a run, by dotted path: all but incidental ones. No other place decides this.
+    """The fields that define a run, by dotted path: all but incidental ones. No other function decides this.
 
     Args:
       config: The run's config.
-      without: Paths of fields and groups that do not matter to the caller, as ``("seed", "data")``.
+      without: Paths of fields and groups to leave out, such as ``("seed", "data")``.
     """
     return {
         path: value
@@ -24,16 +24,17 @@ def definition(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> list[tuple[str, Any, Any]]:
-    """The defining fields in which two configs differ: path, their value, our value; ``None`` if one lacks it."""
+    """The defining fields that differ, as ``(path, their value, our value)``; ``None`` stands for a missing field."""
     one, other = definition(theirs, without), definition(ours, without)
     paths = dict.fromkeys([*one, *other])
     return [(path, one.get(path), other.get(path)) for path in paths if one.get(path) != other.get(path)]
 
 
 def hparams(config: Config) -> dict[str, float]:
-    """The traced hyper-parameters by dotted path, as ``optimizer.learning_rate`` or ``optimizer.hparams.b1``.
+    """The traced hyper-parameters by dotted path, such as ``optimizer.learning_rate`` or ``optimizer.hparams.b1``.
 
-    Those of the optimizer and of the objectives are complete: where the config is silent, they have their own defaults.
+    All hyper-parameters of the optimizer and of the objectives are included; those that the config does not set have
+    their default values.
     """
     found = {path: float(value) for path, own, value in leaves(config) if own.metadata["kind"] == "traced"}
     found |= {f"optimizer.hparams.{name}": value for name, value in optimizer_hparams(config).items()}
@@ -44,13 +45,13 @@ def hparams(config: Config) -> dict[str, float]:
 
 
 def optimizer_hparams(config: Config) -> dict[str, float]:
-    """Hyper-parameters of the config's optimizer by name, with its own defaults where the config is silent."""
+    """Hyper-parameters of the config's optimizer by name; those that the config does not set have their defaults."""
     values = {"weight_decay": 0.0, **OPTIMIZERS[config.optimizer.name].hparams, **config.optimizer.hparams}
     return {name: float(value) for name, value in values.items()}
 
 
 def is_off(config: Config, path: str, value: float) -> bool:
-    """Whether this value of a traced field leaves its part out of the program."""
+    """Whether a traced field with this value leaves its part out of the program."""
     if path == "optimizer.hparams.weight_decay":
         return value == 0 and "weight_decay" not in OPTIMIZERS[config.optimizer.name].hparams
     if path.startswith("objectives.") and path.endswith(".weight"):
@@ -60,7 +61,7 @@ def is_off(config: Config, path: str, value: float) -> bool:
 
 
 def epoch_name(config: Config, epoch: int) -> str:
-    """The name of the weights that are kept of an epoch, by the template ``train.keep_epochs``."""
+    """The name under which the weights of an epoch are kept, by the template ``train.keep_epochs``."""
     return config.train.keep_epochs.format(
         epoch=epoch,
         seed=config.seed,
@@ -71,10 +72,10 @@ def epoch_name(config: Config, epoch: int) -> str:
 
 
 def check_path(path: str) -> None:
-    """Checks that a dotted path, as ``config.model.layer``, names a field of a config.
+    """Checks that a dotted path, such as ``config.model.layer``, names a field of a config.
 
     Raises:
-      ConfigError: It does not; the message says which part is wrong and what there is.
+      ConfigError: It does not. The message names the wrong part and the existing fields.
     """
     owner: Any = Config()
     parts = path.split(".")
@@ -89,7 +90,7 @@ def check_path(path: str) -> None:
 
 
 def change(config: Config, path: str, value: Any) -> None:
-    """Sets the field of a dotted path, as ``model.hidden_size``, in a config that is not frozen yet."""
+    """Sets the field at a dotted path, such as ``model.hidden_size``, in a config that is not frozen yet."""
     *groups, name = path.split(".")
     owner: Any = config
     for each in groups:
@@ -115,12 +116,12 @@ def from_json(text: str) -> Config:
 
 
 def variants(asked: str, *kinds: str, beside: tuple[str, ...] = ()) -> set[str]:
-    """The variants, with commas between, that the part of ``--config=FILE.py:VARIANTS`` after the colon names.
+    """The variants in ``--config=FILE.py:VARIANTS``, separated by commas.
 
     Args:
       asked: The part after the colon.
-      *kinds: Variants of which a config is exactly one; the first if none is named.
-      beside: Variants that may be joined to any of them.
+      *kinds: Variants that exclude each other. The first is the default.
+      beside: Variants that may be combined with any of those.
 
     Raises:
       ConfigError: A variant is unknown, or two exclude each other.

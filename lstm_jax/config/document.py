@@ -1,4 +1,4 @@
-"""Every field as a page of documentation: ``python -m lstm_jax.config.document > docs/configuration.md``."""
+"""Prints the page of all config fields: ``python -m lstm_jax.config.document > docs/configuration.md``."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ generated from the fields: `python -m lstm_jax.config.document > docs/configurat
 
 The *kind* of a field says how it takes part in a run. A **traced** field is a value in the training state: lanes of
 one compiled program may differ in it, and a study may search over it. A **static** field shapes the program or the
-data. An **incidental** field says where things lie, how often a run logs or how many devices it uses; a later command
-on the same run may set it to another value.
+data. An **incidental** field says where files are, how often a run logs or how many devices it uses; a later command
+on the same run may change it.
 """
 
 
@@ -59,7 +59,7 @@ def _default(value: Any) -> str:
 def _text(field: Any) -> str:
     text = field.metadata["text"].replace("|", "\\|")
     registries = [choice for choice in field.metadata["choices"] if isinstance(choice, Registry)]
-    if not registries or len(registries[0]) > 12:  # A long list stands in docs/optimizers.md.
+    if not registries or len(registries[0]) > 12:  # Longer lists are in docs/optimizers.md.
         return text
     names = dict.fromkeys(name for registry in registries for name in registry)
     return f"{text} Registered: {', '.join(f'`{name}`' for name in names)}."

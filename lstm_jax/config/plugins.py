@@ -1,4 +1,4 @@
-"""Code of one's own: config files and plugins that register it, found again by later commands."""
+"""User code: config files and plugins that register it, which later commands load again."""
 
 import hashlib
 import importlib
@@ -18,7 +18,7 @@ _digests: dict[str, str] = {}
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
-    """Imports modules, or Python files, that register code of one's own.
+    """Imports modules and Python files that register user code.
 
     Raises:
       ConfigError: A module or a file does not exist.
@@ -37,14 +37,14 @@ def load_plugins(plugins: Iterable[str]) -> None:
 
 
 def load_file(path: Path) -> ModuleType:
-    """Executes a Python file as a module, once a process unless its content has changed.
+    """Executes a Python file as a module, once per process unless its content has changed.
 
     Raises:
       ConfigError: There is no such file.
     """
     name = str(path.resolve())
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist; give a Python file, or restore it where it was")
+        raise ConfigError(f"{path} does not exist; give the path of a Python file, or restore it")
     digest = _digest(name)
     if _digests.get(name) != digest:
         spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", name)
@@ -58,7 +58,7 @@ def load_file(path: Path) -> ModuleType:
 
 
 def own_files(config: object) -> dict[str, str]:
-    """Files behind the config's plugins and behind the names that it uses, each with a digest of its content."""
+    """The files of the config's plugins and of the registered names that it uses, with digests of their content."""
     plugins: tuple[str, ...] = config.plugins  # type: ignore[attr-defined]
     files = [str(Path(each).resolve()) for each in plugins if each.endswith(".py")]
     files += [str(sys.modules[each].__file__) for each in plugins if not each.endswith(".py")]
@@ -70,10 +70,10 @@ def own_files(config: object) -> dict[str, str]:
 
 
 def changed_files(own: Mapping[str, str]) -> list[str]:
-    """Loads the files that ``own_files`` gave, and returns those whose content has changed since.
+    """Loads the files that ``own_files`` returned, and returns those whose content has changed since.
 
     Raises:
-      ConfigError: A file is gone.
+      ConfigError: A file no longer exists.
     """
     load_plugins(own)
     return [file for file, digest in own.items() if _digest(file) != digest]

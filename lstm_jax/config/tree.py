@@ -1,4 +1,4 @@
-"""Trees of typed dataclasses whose fields say themselves what they may hold."""
+"""Trees of typed dataclasses whose fields declare their allowed values."""
 
 import copy
 import dataclasses
@@ -12,8 +12,8 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.registry import Registry
 
 # How a field takes part in a run. A ``traced`` field is a leaf of the training state, so lanes of one program may
-# differ in it. A ``static`` field shapes the program or the data. An ``incidental`` field says where things lie, how
-# often a run logs or how many devices it uses; a later command on the run may set it to another value.
+# differ in it. A ``static`` field shapes the program or the data. An ``incidental`` field says where files are, how
+# often a run logs or how many devices it uses; a later command on the run may change it.
 Kind = Literal["traced", "static", "incidental"]
 
 
@@ -30,12 +30,12 @@ def field(
     """A field of a config.
 
     Args:
-      default: Value of a config that does not set the field.
+      default: The default value.
       text: What the field does, for ``--help`` and docs/configuration.md.
       kind: How the field takes part in a run.
-      choices: Texts that the field may hold, and registries whose names it may hold; none if it may hold any text.
-      low: Smallest number that the field may hold.
-      high: Largest number that the field may hold.
+      choices: Allowed strings, and registries whose names are allowed. If empty, every string is allowed.
+      low: Smallest allowed number.
+      high: Largest allowed number.
       off: Value at which a traced field leaves its part out of the program. Lanes may differ in such a field only if
         none of them has this value.
     """
@@ -46,12 +46,12 @@ def field(
 
 
 def group(kind: type, text: str = "") -> Any:
-    """A field that holds a further group of fields."""
+    """A field that is itself a group of fields."""
     return dataclasses.field(default_factory=kind, metadata={"text": text})
 
 
 class Numbers(MutableMapping[str, Any]):
-    """Numbers by names of any kind, or further such mappings, as ``optimizer.hparams``; frozen with its config."""
+    """A mapping from names to numbers or to further such mappings, such as ``optimizer.hparams``."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
@@ -79,7 +79,7 @@ class Numbers(MutableMapping[str, Any]):
         return repr(self._values)
 
     def freeze(self) -> None:
-        """Refuses every later change."""
+        """Forbids later changes."""
         self._frozen = True
         for value in self._values.values():
             if isinstance(value, Numbers):
@@ -108,7 +108,7 @@ def names(group: Any) -> list[str]:
 
 
 def no_field(where: str, name: str, group: Any) -> str:
-    """The message about a field that a group does not have, with the name that was most likely meant."""
+    """The error message about a field that a group does not have, with its new or most similar name."""
     if name in RENAMED:
         return f"{where} has no field {name!r}; it is called {RENAMED[name]!r} now"
     close = difflib.get_close_matches(name, names(group), 1)
@@ -116,7 +116,7 @@ def no_field(where: str, name: str, group: Any) -> str:
     return f"{where} has no field {name!r}; {hint} has {', '.join(names(group))}"
 
 
-# Fields of the first edition that have another name, for the message to those who still use them.
+# Fields of version 0.1.0 that were renamed, for the error message.
 RENAMED = {
     "alpha": "optimizer.hparams.alpha",
     "b1": "optimizer.hparams.b1",
@@ -137,7 +137,7 @@ RENAMED = {
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """Every value that is neither a group nor a mapping: its dotted path, its field, the value."""
+    """Yields the dotted path, field and value of everything that is neither a group nor a mapping."""
     for each in dataclasses.fields(config):
         value = getattr(config, each.name)
         if isinstance(value, Group):
@@ -157,7 +157,7 @@ def _numbers(values: Numbers, own: dataclasses.Field, prefix: str) -> Iterator[t
 
 
 def options(own: dataclasses.Field) -> list[str]:
-    """What a field with choices may hold."""
+    """The strings that a field with choices may hold."""
     found: list[str] = []
     for choice in own.metadata["choices"]:
         found += [choice] if isinstance(choice, str) else list(choice)
@@ -165,7 +165,7 @@ def options(own: dataclasses.Field) -> list[str]:
 
 
 def freeze(group: Group) -> None:
-    """Refuses every later change of a tree."""
+    """Forbids later changes of a group and of the groups inside it."""
     for name in names(group):
         value = getattr(group, name)
         if isinstance(value, Group):
@@ -187,7 +187,7 @@ def _plain(value: Any) -> Any:
 
 
 def fill(group: Any, values: dict[str, Any], path: str) -> Any:
-    """Sets the fields that JSON text gave.
+    """Sets the fields of a group from parsed JSON and returns the group.
 
     Raises:
       ConfigError: A field is unknown or misplaced; the message names it.

@@ -1,10 +1,10 @@
-"""Which examples make which batch, and their tokens gathered from the flat corpus.
+"""Plans that assign examples to batches, and batches gathered from a flat corpus.
 
-An epoch plan is a pure function of (lengths, seed, epoch), so a step number is all that resuming needs. Examples of
-like length share a batch, padded to the length of their bucket. What is left over in a bucket moves to the next longer
-one, so an epoch always has ``ceil(N / B)`` steps and sees every example once. The order of the bucket lengths depends
-on the epoch alone. Runs of different seeds draw different examples, but one compiled program can step them side by
-side.
+An epoch plan is a pure function of (lengths, seed, epoch), so resuming needs only the step number. Examples of similar
+length share a batch, padded to the length of their bucket. Examples left over in a bucket move to the next longer one,
+so an epoch always has ``ceil(N / B)`` steps and sees every example once. The order of the bucket lengths depends only
+on the epoch. Runs with different seeds see different examples, but batches of the same lengths, so one compiled
+program can train them side by side.
 """
 
 from typing import Any, NamedTuple
@@ -16,16 +16,16 @@ from jaxtyping import Array, Float
 
 from lstm_jax.types import HostArray, Labels, Lengths, Tokens
 
-EMPTY = -1  # Stands for an example's number in a place of a batch that holds none.
+EMPTY = -1  # The example number of an empty slot of a batch.
 
 
 class FlatCorpus(NamedTuple):
-    """Tokenised examples end to end, on the host or on a device.
+    """Tokenised examples, concatenated, on the host or on a device.
 
     Attributes:
-      tokens: ``[W]`` int32.
-      offsets: ``[N + 1]`` int32; example ``n`` is ``tokens[offsets[n]:offsets[n + 1]]``.
-      labels: ``[N]`` int32.
+      tokens: Token ids ``[W]``, int32.
+      offsets: Offsets ``[N + 1]``, integer; example ``n`` is ``tokens[offsets[n]:offsets[n + 1]]``.
+      labels: Class numbers ``[N]``, int32.
     """
 
     tokens: Any
@@ -37,12 +37,12 @@ class Batch(NamedTuple):
     """The examples of one step, time leading.
 
     Attributes:
-      tokens: ``[T, B]``, 0 past an example's length.
-      lengths: ``[B]``, 0 in an empty place.
-      labels: ``[B]``.
-      weights: ``[B]``, 1 for an example, 0 for an empty place.
-      examples: ``[B]`` numbers of the examples in the corpus, which also seed their dropout.
-      total: Number of examples of the whole batch on all devices, at least 1; the step fills it in for objectives.
+      tokens: Token ids ``[T, B]``, 0 past an example's length.
+      lengths: Lengths ``[B]``, 0 in an empty slot.
+      labels: Class numbers ``[B]``.
+      weights: Weights ``[B]``, 1 for an example, 0 for an empty slot.
+      examples: Numbers ``[B]`` of the examples in the corpus, which also seed their dropout.
+      total: Number of examples of the batch on all devices, at least 1. The training step sets it for objectives.
     """
 
     tokens: Tokens
@@ -54,10 +54,10 @@ class Batch(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Successive steps of one bucket, made in one call of the compiled program."""
+    """Successive steps of one bucket, computed in one call of the compiled program."""
 
     length: int  # T.
-    examples: HostArray  # [k, B] numbers of examples, EMPTY where a batch is not full.
+    examples: HostArray  # Example numbers [k, B]; EMPTY in empty slots of a batch.
 
 
 def gather(corpus: FlatCorpus, examples: Any, length: int) -> Batch:
@@ -83,12 +83,12 @@ def gather(corpus: FlatCorpus, examples: Any, length: int) -> Batch:
 
 
 def bucket_lengths(lengths: HostArray, buckets: int, multiple: int = 8) -> tuple[int, ...]:
-    """The at most ``buckets`` padded lengths under which the examples need the fewest padded tokens.
+    """The padded lengths, at most ``buckets`` of them, with which the examples need the fewest tokens in all.
 
     Args:
-      lengths: ``[N]`` tokens of each example.
-      buckets: Largest number of lengths.
-      multiple: Every length is a multiple of it.
+      lengths: Number of tokens of each example, ``[N]``.
+      buckets: Maximum number of lengths.
+      multiple: Number that every length is a multiple of.
 
     Returns:
       The lengths in ascending order, the last no shorter than the longest example.
@@ -115,7 +115,7 @@ def bucket_lengths(lengths: HostArray, buckets: int, multiple: int = 8) -> tuple
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Steps that see every example once."""
+    """The number of steps that see every example once."""
     return -(-examples // batch_size)
 
 
@@ -125,12 +125,12 @@ def epoch_plan(
     """The chunks of one training epoch.
 
     Args:
-      lengths: ``[N]`` tokens of each example.
-      buckets: Ascending padded lengths, as ``bucket_lengths`` gives.
-      batch_size: B.
-      steps_per_call: Largest number of steps in one call.
-      seed: Decides which examples meet in a batch.
-      epoch: Decides that too, and by itself the order of the bucket lengths.
+      lengths: Number of tokens of each example, ``[N]``.
+      buckets: Ascending padded lengths, from ``bucket_lengths``.
+      batch_size: Number of examples per batch, B.
+      steps_per_call: Maximum number of steps in one call.
+      seed: Seed of the assignment of examples to batches.
+      epoch: Epoch, which changes that assignment and alone determines the order of the bucket lengths.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(lengths)).astype(np.int32)
     chunks = _chunks(order, lengths, buckets, batch_size, steps_per_call)

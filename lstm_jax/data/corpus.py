@@ -25,7 +25,7 @@ from lstm_jax.errors import UserError
 from lstm_jax.registry import VECTORS
 from lstm_jax.types import HostArray
 
-BLOCK = 20_000  # examples whose tokens are copied at a time
+BLOCK = 20_000  # Number of examples whose tokens are copied at a time.
 
 Stage = Callable[[str], contextlib.AbstractContextManager]
 
@@ -35,11 +35,11 @@ class Corpora(NamedTuple):
 
     Attributes:
       train: Training examples, as the network reads them.
-      validation: Validation examples, likewise.
-      test: Test examples, likewise.
-      tokenizer: Its vocabulary has V tokens.
-      classes: C.
-      whole: Training and unlabelled texts, untruncated, if the embedding's first values are learned from them.
+      validation: Validation examples, in the same form.
+      test: Test examples, in the same form.
+      tokenizer: The tokenizer, whose vocabulary has V tokens.
+      classes: Number of classes, C.
+      whole: Training and unlabelled texts, untruncated, if initial vectors are learned from them; otherwise ``None``.
     """
 
     train: FlatCorpus
@@ -51,7 +51,7 @@ class Corpora(NamedTuple):
 
 
 def lengths(corpus: FlatCorpus) -> HostArray:
-    """``[N]`` numbers of tokens."""
+    """The number of tokens of each example, ``[N]``."""
     return np.diff(corpus.offsets)
 
 
@@ -59,13 +59,13 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage
     """Loads, selects, tokenizes and truncates the examples of a config.
 
     Args:
-      config: Names the source and says how its texts are read.
-      tokenizer: That of a trained run. Without it a vocabulary is learned from the training examples alone, or from
-        all of them where the config has class frequencies fitted on all.
+      config: The source, and how its texts are read.
+      tokenizer: Tokenizer of a trained run. Without it a vocabulary is learned from the training examples alone, or
+        from all examples if the config fits class frequencies on all.
       stage: Called with the name of each stage; the context manager that it returns is open during the stage.
 
     Raises:
-      UserError: Something about the source is at fault, or a split would be empty.
+      UserError: The source cannot be read or is invalid, or a split would be empty.
     """
     datasets.disable_progress_bars()
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
@@ -85,7 +85,7 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage
         with stage("encoding"):
             encoded = encode_dataset(dataset, tokenizer)
         flat[split] = flatten(encoded)
-    del source, dataset, encoded  # Their files lie in memory while they are open.
+    del source, dataset, encoded  # Open datasets keep their files mapped in memory.
     classes = _class_count(np.concatenate([flat[split].labels for split in SPLITS if split in flat]), config)
     whole = None
     if learns_vectors:
@@ -105,13 +105,13 @@ def _used(source: Any, splits: Splits) -> tuple[Any, Splits]:
     rows, used = {}, {}
     for name, dataset in source.items():
         rows[name] = np.sort(np.concatenate([own for drawn_from, own in splits.values() if drawn_from == name]))
-        everything = len(rows[name]) == len(dataset)  # It then keeps its fingerprint, and its place in the cache.
+        everything = len(rows[name]) == len(dataset)  # It then keeps its fingerprint, and so its cache entry.
         used[name] = dataset if everything else dataset.select(rows[name])
     return used, {split: (name, np.searchsorted(rows[name], own)) for split, (name, own) in splits.items()}
 
 
 def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
-    """Texts of a further source that vectors are learned from, without its test split."""
+    """Training and unlabelled texts of an additional source that vectors are learned from."""
     asked = config.vectors
     if not asked.more_text:
         return []
@@ -125,7 +125,7 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
     try:
         found = load_examples(other, unlabelled=True)
     except UserError as error:
-        where = "of config.data.vectors.more_text; its path is --config.data.vectors.more_path"
+        where = "for config.data.vectors.more_text; set its path by --config.data.vectors.more_path"
         raise UserError(f"{error} ({where})") from None
     chosen = [found[split] for split in ("train", UNLABELLED) if split in found]
     return [flatten(encode_dataset(pretokenize_dataset(each, config.tokens), tokenizer)) for each in chosen]
@@ -151,7 +151,7 @@ def _class_count(labels: HostArray, config: DataConfig) -> int:
     by_map = CLASS_COUNTS.get(schema_of(config).classes)
     classes = by_map or int(labels.max()) + 1
     if classes < 2:
-        raise UserError("all reviews have the label 0; a classifier needs reviews of two classes at least")
+        raise UserError("all reviews have the label 0; a classifier needs reviews of at least two classes")
     missing = np.setdiff1d(np.arange(min(classes, len(labels) + 1)), labels)
     if not by_map and len(missing):
         raise UserError(
@@ -161,7 +161,7 @@ def _class_count(labels: HostArray, config: DataConfig) -> int:
 
 
 def flatten(dataset: datasets.Dataset) -> FlatCorpus:
-    """The columns ``ids`` and ``label`` as flat arrays, straight from Arrow's own buffers."""
+    """The columns ``ids`` and ``label`` as flat arrays, taken directly from Arrow's buffers."""
     column = dataset.data.column("ids").combine_chunks()
     return FlatCorpus(
         tokens=np.asarray(column.flatten(), np.int32),
@@ -190,17 +190,17 @@ def from_ids(ids: list[list[int]]) -> FlatCorpus:
 
 
 def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
-    """The examples of the given numbers, in their order."""
+    """The examples with the given numbers, in the order of the numbers."""
     starts = corpus.offsets[:-1][rows]
     return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
 
 
 def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
-    """Examples as the network reads them: truncated, and without unknown tokens or padded on the left where asked.
+    """Examples as the network reads them: truncated and, if asked, without unknown tokens or padded on the left.
 
     Args:
-      corpus: Any examples.
-      config: What to do to them.
+      corpus: The examples.
+      config: Truncation, padding and removal of unknown tokens.
       unknown: The id of tokens outside the vocabulary.
     """
     if config.remove_unknown:
@@ -210,7 +210,7 @@ def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus
 
 
 def without(corpus: FlatCorpus, token: int) -> FlatCorpus:
-    """Examples without one token; an example of nothing else keeps it once."""
+    """Removes a token from all examples. An example that holds no other token keeps it once."""
     kept = corpus.tokens != token
     counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)
     kept[corpus.offsets[:-1][counts == 0]] = True
@@ -221,8 +221,8 @@ def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
     """Examples of at most ``length`` tokens.
 
     Args:
-      corpus: Any examples.
-      length: The largest number of tokens that an example keeps.
+      corpus: The examples.
+      length: The maximum number of tokens that an example keeps.
       keep: Which tokens a longer example keeps: the first (``head``), the last (``tail``), or half of each (``both``).
     """
     full = lengths(corpus)
@@ -236,7 +236,7 @@ def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
 
 
 def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
-    """Examples of exactly ``length`` tokens; shorter ones are filled with padding on the left."""
+    """Pads examples on the left to exactly ``length`` tokens; none may be longer."""
     full = lengths(corpus)
     last = np.cumsum(np.full(len(full), length))
     table = np.full(len(full) * length, PADDING, np.int32)
@@ -249,11 +249,11 @@ def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
 def _slices(
     corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0
 ) -> FlatCorpus:
-    """Examples of ``counts`` tokens from ``starts`` on; ``skip`` tokens are passed over after ``skip_after``."""
+    """Examples of ``counts`` tokens from ``starts`` on; ``skip`` tokens are left out after ``skip_after``."""
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     tokens = np.empty(offsets[-1], np.int32)
     skip = np.broadcast_to(skip, counts.shape)
-    for first in range(0, len(counts), BLOCK):  # The positions of all tokens together would fill the memory.
+    for first in range(0, len(counts), BLOCK):  # The positions of all tokens at once would take too much memory.
         block = slice(first, first + BLOCK)
         begin, own = offsets[:-1][block], counts[block]
         end = begin[-1] + own[-1]
@@ -266,7 +266,7 @@ def _slices(
 
 
 def corpora_fingerprint(corpora: Corpora) -> str:
-    """A digest of the training and validation examples and the vocabulary; a run goes on only if it is the same."""
+    """A digest of the training and validation examples and the vocabulary; a run resumes only if it is the same."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
     for corpus in (corpora.train, corpora.validation):
         for array in corpus:

@@ -1,4 +1,4 @@
-"""From the rows of a source to examples: text, label and length, kept by ``datasets`` and found by what made them."""
+"""From the rows of a source to examples: text, label and length, which ``datasets`` caches."""
 
 import logging
 import sys
@@ -17,18 +17,18 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import code_digest
 from lstm_jax.registry import SOURCES
 
-CLASS_COUNTS = {"stars": 5, "binary": 2, "polarity": 2}  # classes by class map, where it fixes their number
+CLASS_COUNTS = {"stars": 5, "binary": 2, "polarity": 2}  # Number of classes, if the class map fixes it.
 CLASS_NAMES = {2: ("negative", "positive"), 5: ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")}
-NO_LABEL = -1  # Stands in place of a class.
+NO_LABEL = -1  # The label of an example without a class.
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """What to call the classes of a problem with ``count`` of them."""
+    """The names of the classes of a problem with ``count`` classes."""
     return CLASS_NAMES.get(count, tuple(f"class {n}" for n in range(count)))
 
 
 def class_of(rating: int, classes: str) -> int | None:
-    """The class of one to five stars under a class map; ``None`` leaves the example out."""
+    """The class of a rating of 1 to 5 stars under a class map; ``None`` leaves the example out."""
     if classes == "stars":
         return rating - 1
     if classes == "polarity" and rating == 3:
@@ -37,7 +37,7 @@ def class_of(rating: int, classes: str) -> int | None:
 
 
 def schema_of(config: DataConfig) -> Schema:
-    """The schema of a config's source, with what the config changes of it."""
+    """The schema of a config's source, with the config's changes."""
     schema = SOURCES[config.source].schema
     if config.text_column:
         schema = schema._replace(text=(config.text_column,), titles=())
@@ -54,14 +54,14 @@ def load_examples(config: DataConfig, unlabelled: bool = False) -> datasets.Data
     """The examples of a source: ``text``, ``label`` (int) and ``characters``, the length without titles.
 
     Args:
-      config: Names the source.
+      config: The source, and how its rows are read.
       unlabelled: Whether to load the examples without labels too, as a split ``unsupervised`` with the label −1.
 
     Returns:
-      ``train``, and the other splits that the source has.
+      The split ``train``, and the other splits that the source has.
 
     Raises:
-      UserError: A file, a row or a download is at fault.
+      UserError: A file or a row is invalid, or a download failed.
     """
     splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
     if config.path:
@@ -107,7 +107,7 @@ def _dataset(rows: Rows, schema: Schema, bad_rows: str) -> datasets.Dataset:
 def _examples(
     read: Callable[..., Iterable[Row]], arguments: dict[str, Any], schema: Schema, bad_rows: str, code: str
 ) -> Iterator[dict[str, Any]]:
-    del code  # It only serves to find cached examples.
+    del code  # It is only part of the key of cached examples.
     kept, left_out, place = 0, 0, "the end of the source"
     for row in read(**arguments):
         place = row.place
@@ -115,7 +115,7 @@ def _examples(
             example = _example(row, schema)
         except ValueError as fault:
             if bad_rows == "error":
-                advice = "mend it, or leave such rows out by --config.data.bad_rows=skip"
+                advice = "fix it, or skip such rows with --config.data.bad_rows=skip"
                 raise UserError(f"{place}: {fault}; {advice}") from None
             left_out += 1
             continue
@@ -123,13 +123,13 @@ def _examples(
             kept += 1
             yield example
     if left_out:
-        logging.getLogger(__name__).warning("left out %d rows without text or with an impossible label", left_out)
+        logging.getLogger(__name__).warning("skipped %d rows without text or with an invalid label", left_out)
     if not kept:
         raise UserError(f"no row up to {place} has a usable label; see config.data.classes")
 
 
 def _example(row: Row, schema: Schema) -> dict[str, Any] | None:
-    """The example of a row; ``None`` where it has no label or the class map leaves it out.
+    """The example of a row; ``None`` if it has no label or the class map leaves it out.
 
     Raises:
       ValueError: The row is bad; the message says why.
@@ -157,7 +157,7 @@ def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, int]:
 
 
 def _label(fields: dict[str, Any], schema: Schema) -> int | None:
-    """The class of a row; ``None`` where it has none or the class map leaves it out."""
+    """The class of a row; ``None`` if it has none or the class map leaves it out."""
     by_rating = schema.classes in CLASS_COUNTS
     value = fields[_column(fields, schema.rating if by_rating else (schema.label,))]
     try:
@@ -167,15 +167,15 @@ def _label(fields: dict[str, Any], schema: Schema) -> int | None:
         exact = False
     if by_rating:
         if not exact or not 1 <= number <= 5:
-            raise ValueError(f"has the rating {value!r}, which is none of 1, 2, 3, 4, 5")
+            raise ValueError(f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
         return class_of(number, schema.classes)
     if not exact or not NO_LABEL <= number < 2**31:
-        raise ValueError(f"has the label {value!r}, which is none of 0, 1, 2, …")
+        raise ValueError(f"has the label {value!r}, which is not one of 0, 1, 2, …")
     return None if number == NO_LABEL else number
 
 
 def _column(fields: dict[str, Any], names: tuple[str, ...]) -> str:
-    """The first of some columns that a row has."""
+    """The first of the named columns that a row has."""
     for name in names:
         if name in fields:
             return name

@@ -1,6 +1,6 @@
 """Rows of files, one at a time, each with its place for error messages.
 
-Files are read as streams. Text must be UTF-8. A row that cannot be read is named by its file and line.
+Files are read as streams. Text must be UTF-8. Errors name the file and line of the row.
 """
 
 import bz2
@@ -23,12 +23,12 @@ OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class Row(NamedTuple):
-    """A row as its source has it.
+    """A row of a source, not yet interpreted.
 
     Attributes:
-      fields: Its values by column.
-      place: Where it stands, such as ``reviews.csv, line 7``.
-      fault: Why it cannot be read, if it cannot; it has no fields then.
+      fields: The values by column.
+      place: Where the row is, such as ``reviews.csv, line 7``.
+      fault: Why the row cannot be read; empty if it can. A row with a fault has no fields.
     """
 
     fields: dict[str, Any]
@@ -37,10 +37,10 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of one file, read by its ending: parquet, csv, tsv, json, jsonl or fastText txt, plain, gz or bz2.
+    """The rows of one file, by its suffix: parquet, csv, tsv, json, jsonl or fastText txt, plain, gz or bz2.
 
     Raises:
-      UserError: The file is missing, empty, truncated, or of another kind.
+      UserError: The file is missing, empty, truncated, or of an unknown format.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
@@ -54,7 +54,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def file_kind(path: Path) -> str | None:
-    """The ending that says how to read a file, before that of a compressor; ``None`` where no reader fits."""
+    """The suffix that names a file's format, without that of a compressor; ``None`` if the format is unknown."""
     suffixes = [suffix for suffix in path.suffixes[-2:] if suffix not in OPENERS]
     return suffixes[-1] if suffixes and suffixes[-1] in READERS else None
 
@@ -83,11 +83,11 @@ def _objects(path: Path) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:  # Numbers of thousands of digits; brackets nested too deeply.
             yield Row({}, place, f"is not readable JSON ({_first_line(error)})")
         else:
-            yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but no object")
+            yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but not an object")
 
 
 def _fasttext(path: Path) -> Iterator[Row]:
-    """Lines ``__label__2 Title: text``. They count classes from 1, and the rows from 0."""
+    """Lines ``__label__2 Title: text``. Files number the classes from 1, rows from 0."""
     for number, line in lines(path):
         place = f"{path}, line {number}"
         try:
@@ -103,7 +103,7 @@ def _fasttext(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
-    csv.field_size_limit(2**31 - 1)  # A text may be longer than the module's own limit.
+    csv.field_size_limit(2**31 - 1)  # A text may be longer than the module's default limit.
     number = 0
 
     def decoded() -> Iterator[str]:
@@ -131,10 +131,10 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of a file, plain or compressed; stripped, and without blank ones, unless these are kept.
+    """The numbered lines of a plain or compressed file, stripped and without blank lines unless ``keep_blank``.
 
     Raises:
-      UserError: The file breaks off or is damaged.
+      UserError: The file is truncated or damaged.
     """
     opener = OPENERS.get(path.suffix, lambda path: path.open("rb"))
     with opener(path) as file:
@@ -142,7 +142,7 @@ def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
 
 
 def numbered(file: Iterable[bytes], name: str, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of an open file, as ``lines`` gives them; errors call it by ``name``."""
+    """The numbered lines of an open file, as from ``lines``; ``name`` stands for the file in error messages."""
     number = 0
     try:
         for number, line in enumerate(file, start=1):

@@ -1,4 +1,4 @@
-"""Which examples of a source train, validate and test."""
+"""Which examples of a source are for training, validation and testing."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from lstm_jax.types import HostArray
 # For each split of a run, the split of the source that it is drawn from and its row numbers there.
 Splits = dict[str, tuple[str, HostArray]]
 
-# Row numbers by block; an array ``[N, 1]`` where every block is one example.
+# Row numbers by block; an array ``[N, 1]`` if every block is one example.
 Blocks = list[HostArray] | HostArray
 
 
@@ -21,7 +21,7 @@ class Selection(NamedTuple):
     """Which rows of a source a run uses.
 
     Attributes:
-      splits: The rows that train, validate and test.
+      splits: The rows for training, validation and testing.
       rest: Rows of the source's ``train`` that are in no split.
     """
 
@@ -30,11 +30,11 @@ class Selection(NamedTuple):
 
 
 def select(source: Any, config: DataConfig) -> Selection:
-    """Leaves out short texts, balances the classes and divides what is left, all by the config's seed.
+    """Leaves out short texts, balances the classes and splits the remaining rows, all by the config's seed.
 
     Args:
-      source: The examples by split, as ``load_examples`` gives them.
-      config: Says which and how many.
+      source: The examples by split, from ``load_examples``.
+      config: Which examples to use, and how many.
 
     Raises:
       UserError: A class is too small to balance, or a split would be empty.
@@ -62,12 +62,12 @@ def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
     """Ascending row numbers of ``size`` examples of every class.
 
     Args:
-      labels: ``[N]``.
+      labels: The labels, ``[N]``.
       size: Examples to keep per class; −1 matches the rarest class.
-      seed: Decides which.
+      seed: Seed of the choice.
 
     Raises:
-      UserError: A class has too few.
+      UserError: A class has too few examples.
     """
     names, counts = np.unique(labels, return_counts=True)
     if size == -1:
@@ -84,12 +84,12 @@ def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
 def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Splits:
     """Divides row numbers into training, validation and test rows.
 
-    A split that the source lacks is drawn at random from ``train`` (validation from the test split, where the config
-    says so) in blocks of ``config.split_block`` neighbours. Where neighbours tell of the same thing, a split drawn
-    example by example would share it with the training examples, and would look easier than new examples are.
+    A split that the source lacks is drawn at random from ``train`` (validation from the test split, if the config says
+    so) in blocks of ``config.split_block`` adjacent rows. If adjacent rows are about the same thing, a split drawn row
+    by row would share it with the training examples, and its accuracy would be higher than on new examples.
 
     Args:
-      kept: Row numbers by split of the source.
+      kept: The row numbers to split, by split of the source.
       config: Fractions, numbers of entries, and the seed.
 
     Raises:
@@ -127,7 +127,7 @@ def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Splits:
 
 
 def _shuffled(rows: HostArray, block: int, seed: Any) -> Blocks:
-    """Rows in blocks of neighbours, the blocks in random order."""
+    """Rows in blocks of adjacent rows, the blocks in random order."""
     rows = np.sort(rows)
     if block == 1:
         return np.random.default_rng(seed).permutation(rows)[:, None]
@@ -136,9 +136,9 @@ def _shuffled(rows: HostArray, block: int, seed: Any) -> Blocks:
 
 
 def _draw(blocks: Blocks, fraction: float, entries: int = 0) -> tuple[HostArray, Blocks]:
-    """The rows of the first blocks, and the other blocks.
+    """Draws rows from the first blocks; returns them and the blocks that are left.
 
-    ``entries`` rows are drawn if it is not 0, otherwise that fraction of the blocks.
+    The number of rows is ``entries``, or if that is 0, ``fraction`` of the blocks.
     """
     count = round(fraction * len(blocks))
     if entries:

@@ -18,13 +18,13 @@ from lstm_jax.errors import UserError
 from lstm_jax.files import code_digest, digest, write_text
 from lstm_jax.runtime import cache_dir
 
-PADDING = 0  # the id of padding, whatever the special tokens are called
+PADDING = 0  # The id of padding in every vocabulary.
 SPECIAL = ("[PAD]", "[UNK]")
-KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # as in keras.datasets.imdb, where words begin at id 4
-KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # characters that Keras's text splitting drops
+KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # As in keras.datasets.imdb, where words begin at id 4.
+KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # Characters that Keras's text splitting drops.
 
 URL = r"(?i)(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
-URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # every address has one of them
+URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # Every address contains one of these.
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
 
@@ -35,16 +35,16 @@ def _own_code() -> str:
 def blank_tokenizer(config: TokensConfig) -> Tokenizer:
     """A tokenizer without a vocabulary. ``config.words`` says what a token is:
 
-    * ``runs``: a run of word characters or of punctuation; apostrophes vanish ("don't" is one token, ``dont``);
-    * ``alphanumeric``: what stands between spaces, without all that is neither letter nor digit;
-    * ``spaces``: what stands between spaces;
-    * ``keras``: what stands between spaces or Keras's filtered characters; every text begins with <START>;
+    * ``runs``: a run of word characters or of punctuation; apostrophes are removed ("don't" becomes ``dont``);
+    * ``alphanumeric``: a piece of text between spaces, with everything but letters and digits removed;
+    * ``spaces``: a piece of text between spaces;
+    * ``keras``: a piece of text between spaces or characters that Keras filters; every text begins with <START>;
     * ``treebank``: a Penn Treebank token of NLTK's ``NLTKWordTokenizer``.
 
     HTML line breaks become spaces, except for ``keras``, which has a token ``br``.
     """
     tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.words == "keras" else SPECIAL[1]))
-    if config.words != "treebank":  # ``pretokenize`` has cleaned those texts, since that comes before finding tokens.
+    if config.words != "treebank":  # ``pretokenize`` has cleaned those texts already.
         tokenizer.normalizer = normalizers.Sequence(_normalising(config))
     runs = pre_tokenizers.Whitespace()
     tokenizer.pre_tokenizer = runs if config.words == "runs" else pre_tokenizers.WhitespaceSplit()
@@ -74,12 +74,12 @@ def _normalising(config: TokensConfig) -> list[Any]:
 
 
 def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: TokensConfig) -> Tokenizer:
-    """The tokenizer whose vocabulary is the most frequent tokens that occur often enough.
+    """A tokenizer whose vocabulary is the most frequent tokens that occur at least ``min_count`` times.
 
     Args:
       texts: Pretokenized texts in blocks.
       fingerprint: Identifies the texts. A vocabulary that was learned before is read from the cache.
-      config: What a token is, the size and the minimum count.
+      config: How texts are split into tokens, the maximum size and the minimum count.
     """
     name = digest(fingerprint, config.vocabulary_size, config.min_count, _how(config), _own_code())
     path = cache_dir() / "vocabularies" / f"{name}.json"
@@ -115,7 +115,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
 
 def write_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Writes a tokenizer as JSON, whole or not at all."""
+    """Writes a tokenizer atomically, as JSON."""
     write_text(path, tokenizer.to_str(pretty=True))
 
 
@@ -125,7 +125,7 @@ def unknown_id(tokenizer: Tokenizer) -> int:
 
 
 def first_token_id(tokenizer: Tokenizer) -> int:
-    """The first id of a token of text; those before it are padding, unknown and the like."""
+    """The lowest id of an ordinary token; special tokens such as padding have lower ids."""
     return len(tokenizer.get_added_tokens_decoder())
 
 
@@ -135,7 +135,7 @@ def tokens_of(tokenizer: Tokenizer, ids: Iterable[Any]) -> list[str]:
 
 
 def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
-    """Texts with a space between any two tokens, for the kinds that the library cannot find."""
+    """Texts with a space between any two tokens, if ``tokenizers`` cannot split them; else the texts unchanged."""
     return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.words == "treebank" else texts
 
 
@@ -155,10 +155,10 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
     other = unknown_id(tokenizer)
-    if tokenizer.normalizer is None:  # Tokens are found already, and a dictionary is faster than the library.
+    if tokenizer.normalizer is None:  # The texts are split already, and a dictionary is faster than the library.
         known = tokenizer.get_vocab()
         return lambda texts: [[known.get(token, other) for token in text.split()] or [other] for text in texts]
-    tokenizer.encode_special_tokens = True  # A text that spells [PAD] holds no padding.
+    tokenizer.encode_special_tokens = True  # The string [PAD] in a text must not become padding.
     return lambda texts: [encoding.ids or [other] for encoding in tokenizer.encode_batch_fast(texts)]
 
 

@@ -1,21 +1,21 @@
-"""Penn Treebank tokens by NLTK, fast: a piece of text between spaces is tokenized once and remembered.
+"""Fast Penn Treebank tokens by NLTK: each distinct piece of text between spaces is tokenized once.
 
-NLTK's ``word_tokenize`` finds sentences and tokenizes each with ``NLTKWordTokenizer``. Its rules look no further than
-the spaces around a piece, with two exceptions: a period is split off only at the end of a sentence, and some quotes
-are treated differently at its ends. Here a sentence ends wherever a space follows a period, as in NLTK's sentence
-splitter without a model of abbreviations, and quotes are treated alike everywhere. So pieces can be tokenized apart,
-and the new pieces of many texts in one call.
+NLTK's ``word_tokenize`` finds sentences and tokenizes each with ``NLTKWordTokenizer``. Its rules do not look
+beyond the spaces around a piece, with two exceptions: a period is split off only at the end of a sentence, and some
+quotes are treated differently at its ends. Here a sentence ends wherever a space follows a period, as in NLTK's
+sentence splitter without a model of abbreviations, and quotes are treated alike everywhere. So each piece can be
+tokenized by itself, and the new pieces of many texts in one call.
 """
 
 import re
 
-MOST_REMEMBERED = 2_000_000  # pieces, about 300 MB
-BORDER = "\ue000"  # a character for private use, which no rule of the tokenizer knows
+MOST_REMEMBERED = 2_000_000  # Number of pieces; they take about 300 MB.
+BORDER = "\ue000"  # A private-use character, which no rule of the tokenizer matches.
 PIECES_PER_CALL = 2_000
 
 # The tokenizer's rule for the last period of a sentence, applied to every piece.
 _PERIOD = re.compile(r"([^.])(\.)([\])}>\"'»”’]*)$")
-_URL = "< url >"  # how the tokenizer splits the token that stands for web addresses
+_URL = "< url >"  # What the tokenizer makes of ``<url>``, the token of web addresses.
 
 _known: dict[str, str] = {}
 
@@ -32,7 +32,7 @@ def separate_tokens(texts: list[str]) -> list[str]:
 
 
 def _tokenize(pieces: list[str]) -> None:
-    from nltk.tokenize import NLTKWordTokenizer  # The import takes seconds, which a run on cached tokens is spared.
+    from nltk.tokenize import NLTKWordTokenizer  # A slow import, which a run on cached tokens does not need.
 
     ended = (_PERIOD.sub(r"\1 \2\3", piece) for piece in pieces)
     tokens = NLTKWordTokenizer().tokenize(f" {BORDER} ".join([BORDER, *ended, BORDER]))

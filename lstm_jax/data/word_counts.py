@@ -1,4 +1,4 @@
-"""Bag-of-words baselines: what a recurrent network must beat to have earned its steps."""
+"""Bag-of-words baselines, which a recurrent network should beat."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from lstm_jax.types import HostArray
 
 
 class TokenScores(NamedTuple):
-    """Scores of every token for every class. The class with the greatest sum over a text is predicted.
+    """Scores of every token for every class. The class with the highest sum over a text is predicted.
 
     Attributes:
-      tokens: ``[V, C]``, added once for each occurrence.
-      prior: ``[C]``, added once.
+      tokens: Scores ``[V, C]``, added once for each occurrence of a token.
+      prior: Scores ``[C]``, added once for each text.
     """
 
     tokens: HostArray
@@ -24,7 +24,7 @@ def class_frequencies(corpus: FlatCorpus, vocabulary_size: int, classes: int) ->
     """The naive method of Glos (2021, section 3.1.2).
 
     A token's score for a class is its share of all tokens of that class, scaled so that the scores of a token add up
-    to 1. Tokens that the corpus lacks score 0.
+    to 1. Tokens that are not in the corpus have scores of 0.
     """
     shares = _counts(corpus, vocabulary_size, classes)
     shares = shares / np.maximum(shares.sum(axis=0), 1)
@@ -39,7 +39,7 @@ def naive_bayes(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> Token
 
 
 def majority(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> TokenScores:
-    """The class that most examples have, whatever their tokens."""
+    """Predicts the most frequent class, whatever the tokens."""
     return TokenScores(np.zeros((vocabulary_size, classes)), np.bincount(corpus.labels, minlength=classes) * 1.0)
 
 

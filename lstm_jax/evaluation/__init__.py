@@ -1,1 +1,1 @@
-"""What a trained run does: figures, predictions, explanations, baselines."""
+"""Evaluation of trained runs: metrics, predictions, explanations, baselines."""

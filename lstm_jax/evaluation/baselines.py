@@ -10,7 +10,7 @@ from lstm_jax.types import HostArray
 
 LINEAR = "logistic regression on TF-IDF"
 LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
-STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # Inverses of the regularisation, scikit-learn's C.
+STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse of the regularisation strength.
 
 
 def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
@@ -22,7 +22,7 @@ def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, flo
 def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     """The accuracy of the naive method of Glos (2021) as published, on a split.
 
-    It counts all words of all examples, those that it is evaluated on included, so their labels leak into it.
+    It counts all tokens of all examples, including those that it is evaluated on, so their labels leak.
     """
     every_word = dataclasses.replace(
         config.tokens,
@@ -42,8 +42,8 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
 def linear_baseline(config: DataConfig, split: str) -> dict[str, float]:
     """The accuracy of logistic regression on TF-IDF on a split, fitted on the training examples.
 
-    Words are scikit-learn's own. A word or pair of words counts by the logarithm of its number in a text and must occur
-    in two training texts. The strength of regularisation is the one that validates best.
+    Features are scikit-learn's words and pairs of adjacent words that occur in at least two training texts, with
+    logarithmic term frequencies. The regularisation is the one with the best validation accuracy.
 
     Raises:
       UserError: scikit-learn is not installed.

@@ -1,4 +1,4 @@
-"""How a run came along: the weights that were kept of every epoch, evaluated on the training and the test split."""
+"""Training and test metrics after every epoch, from the weights that ``train.keep_epochs`` kept."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from lstm_jax.training.workdir import write_json
 
 
 class EpochFigures(NamedTuple):
-    """What the weights of one lane after one epoch do on one split."""
+    """The metrics of one lane after one epoch on one split."""
 
     epoch: int
     lane: int

@@ -19,9 +19,9 @@ from lstm_jax.types import Params
 
 
 def explain(trained: Trained, text: str) -> Path:
-    """Draws the gates and the cell state of the first layer over the tokens of a text, into ``plots``.
+    """Draws the gates and the cell state of the first layer over the tokens of a text; returns the path of the plot.
 
-    Of several lanes the first is drawn, beside the predictions of all.
+    With several lanes, the gates are those of the first lane, and the prediction after each token is that of all.
 
     Raises:
       UserError: The layers are not LSTMs.

@@ -1,4 +1,4 @@
-"""The figures of a trained run on a split of the data."""
+"""The metrics of a trained run on a split of the data."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from lstm_jax.reports.tables import EvaluationFigures
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.workdir import write_json
 
-LEAST_PROBABILITY = 1e-30  # The least probability whose logarithm is taken.
+LEAST_PROBABILITY = 1e-30  # The smallest probability whose logarithm is taken.
 
 
 def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> EvaluationFigures:
-    """Accuracy, loss and confusion on a split; writes ``eval-SPLIT.json`` and pictures."""
+    """Accuracy, loss, confusion and calibration on a split; writes ``eval-SPLIT.json`` and plots."""
     labels = split_of(trained, corpora, split).labels
     by_lane, n = lane_probabilities(trained, split_of(trained, corpora, split)), len(labels)
     predicted = by_lane.mean(axis=0)

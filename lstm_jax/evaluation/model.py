@@ -13,9 +13,9 @@ from lstm_jax.types import Params
 
 
 class Prediction(NamedTuple):
-    """What a model says of one text."""
+    """The prediction of a model for one text."""
 
-    label: str  # Name of the most probable class.
+    label: str  # The name of the most probable class.
     probabilities: dict[str, float]  # By name of the class.
 
 
@@ -24,15 +24,15 @@ class Model:
 
     Attributes:
       config: The run's config.
-      classes: Names of its classes.
-      params: Its variables, with a leading axis for lanes.
+      classes: Names of the classes.
+      params: The variables of the network, with a leading axis L.
     """
 
     def __init__(self, workdir: Path) -> None:
         """Reads the run in a folder.
 
         Raises:
-          UserError: There is no such run, or nothing of it can be read.
+          UserError: The folder holds no trained run, or none of its checkpoints can be read.
         """
         self._trained = load_run(workdir, validate(read_config(workdir), trains=False))
         self.config: Config = self._trained.config
@@ -40,13 +40,13 @@ class Model:
         self.params: Params = self._trained.variables
 
     def predict(self, texts: list[str]) -> list[Prediction]:
-        """Class probabilities of texts.
+        """The predictions for texts, in their order.
 
         Raises:
-          UserError: ``texts`` is a single text or holds something else than texts.
+          UserError: ``texts`` is a single string or contains something other than strings.
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-            raise UserError("predict takes a list of texts, as predict(['a text'])")
+            raise UserError("predict takes a list of texts, such as predict(['a text'])")
         if not texts:
             return []
         found = [
@@ -55,5 +55,9 @@ class Model:
         return [Prediction(max(own, key=own.__getitem__), own) for own in found]
 
     def explain(self, text: str) -> Path:
-        """Draws the gates and the cell state over a text's tokens; the path of the picture."""
+        """Draws the gates and the cell state over the tokens of a text; returns the path of the plot.
+
+        Raises:
+          UserError: The layers are not LSTMs.
+        """
         return explain(self._trained, text)

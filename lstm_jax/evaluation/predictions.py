@@ -1,4 +1,4 @@
-"""Class probabilities by a trained run, of any examples and of texts."""
+"""Class probabilities of a trained run, for examples of a corpus and for texts."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from lstm_jax.types import Params
 
 
 def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarray, "L N C"]:
-    """Class probabilities by each lane of any examples, in their order."""
+    """Class probabilities of examples by each lane, in the order of the examples."""
     config, mesh = trained.config.train, mesh_of(trained)
     program, variables = program_of(trained, mesh)
     feed = make_feed(examples, mesh)
@@ -37,7 +37,7 @@ def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarr
 
 
 def probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarray, "N C"]:
-    """Class probabilities of any examples, in their order; the mean over the lanes."""
+    """Class probabilities of examples, in their order; the mean over the lanes."""
     return lane_probabilities(trained, examples).mean(axis=0)
 
 
@@ -62,7 +62,7 @@ def split_of(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpu
     """A split of the data, whose classes the model must know.
 
     Raises:
-      UserError: It has more classes than the model.
+      UserError: The split has more classes than the model.
     """
     examples: FlatCorpus = getattr(corpora, split)
     if examples.labels.max(initial=0) >= len(trained.classes):
@@ -74,7 +74,7 @@ def split_of(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpu
 
 
 def write_predictions(trained: Trained, examples: FlatCorpus, path: Path) -> None:
-    """Writes one JSON object a line: an example's number, label, predicted class and class probabilities."""
+    """Writes one JSON object per line: an example's number, label, predicted class and class probabilities."""
     predicted = probabilities(trained, examples)
     lines = (
         json.dumps(

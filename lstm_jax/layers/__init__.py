@@ -1,6 +1,6 @@
-"""Layers: whole sequences as pure functions."""
+"""Layers: pure functions over whole sequences."""
 
-from lstm_jax.layers import pooling  # noqa: F401, registers the poolings
+from lstm_jax.layers import pooling  # noqa: F401 - registers the poolings
 from lstm_jax.layers.auto import auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional

@@ -1,6 +1,6 @@
-"""The fastest implementation of an LSTM for a size, by a table of measurements.
+"""Chooses the fastest implementation of an LSTM for its size, by a table of measurements.
 
-``choices.json`` holds, for each backend and type of products, the fastest implementation at some sizes, within 5 %.
+``choices.json`` holds, for each backend and matmul dtype, the fastest implementation at some sizes, within 5 %.
 ``bench.py --suite=tune`` measures it again and rewrites it. A backend that has not been measured gets the custom VJP
 with one product for each weight matrix.
 """
@@ -27,20 +27,20 @@ class Implementation(NamedTuple):
     """One way to compute an LSTM."""
 
     name: str  # scan | custom_vjp
-    block: int = 0  # an argument of lstm_vjp
-    gatewise: bool = False  # an argument of lstm_vjp
+    block: int = 0  # An argument of lstm_vjp.
+    gatewise: bool = False  # An argument of lstm_vjp.
 
     def layer(
         self, hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
     ) -> Layer:
-        """The Layer that computes an LSTM so; the arguments are those of :func:`lstm_vjp`."""
+        """The Layer of an LSTM with this implementation; the arguments are those of :func:`lstm_vjp`."""
         if self.name == "scan":
             return scan(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
         return lstm_vjp(hidden_size, forget_bias, reverse, matmul_dtype, self.block, self.gatewise)
 
 
 class Choice(NamedTuple):
-    """The fastest implementation for a batch as one device computes it."""
+    """The fastest implementation for a batch on one device."""
 
     batch: int  # B
     inputs: int  # D
@@ -52,7 +52,7 @@ UNMEASURED = Implementation("custom_vjp")
 
 
 def nearest_choice(choices: Sequence[Choice], batch: int, inputs: int, hidden: int) -> Implementation:
-    """The implementation chosen for the nearest size, by the logarithms of B, D and H; else ``UNMEASURED``."""
+    """The implementation for the nearest size, by the logarithms of B, D and H; ``UNMEASURED`` without choices."""
 
     def distance(choice: Choice) -> float:
         pairs = ((choice.batch, batch), (choice.inputs, inputs), (choice.hidden, hidden))
@@ -63,7 +63,7 @@ def nearest_choice(choices: Sequence[Choice], batch: int, inputs: int, hidden: i
 
 @cache
 def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
-    """The choices for a backend and a type of products, float32 or bfloat16; empty where nothing was measured."""
+    """The choices for a backend and a matmul dtype, float32 or bfloat16; empty if nothing was measured."""
     found = json.loads(CHOICES.read_text()).get(backend, {"sizes": {}})["sizes"].get(dtype, [])
     return tuple(Choice(batch, inputs, hidden, Implementation(*own)) for batch, inputs, hidden, *own in found)
 
@@ -71,7 +71,7 @@ def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
 def auto_lstm(
     hidden_size: int, forget_bias: float = 1.0, reverse: bool = False, matmul_dtype: MatmulDtype = None
 ) -> Layer:
-    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)`` by the implementation that is fastest for its inputs.
+    """The Layer ``scan(lstm(hidden_size, forget_bias), reverse)`` as the implementation fastest for its inputs.
 
     The arguments, and the limits on differentiation, are those of :func:`lstm_vjp`.
     """

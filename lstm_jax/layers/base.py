@@ -21,12 +21,12 @@ class Apply(Protocol):
 
 
 class Layer(NamedTuple):
-    """A whole sequence as pure functions.
+    """A layer as pure functions over whole sequences.
 
     Attributes:
       init: ``(key, input_size) -> params``.
       apply: ``(params, x[T, B, D], lengths[B], key=None, state=None) -> (y[T, B, H], final_state)``.
-        What lies past an example's length never touches a result, and ``y`` is zero there. ``key`` holds one key for
+        Padding past an example's length never affects a result, and ``y`` is zero there. ``key`` holds one key for
         each example; without it the layer is deterministic. ``state`` is the ``final_state`` of an earlier part of
         the same sequence; without it the layer starts from zeros.
     """
@@ -44,7 +44,7 @@ def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:
       params: The weights that read ``x``. If they have an ``input_kernel[D, …]``, D must be that of ``x``.
 
     Raises:
-      ValueError: A shape is another one. The message names the layout and the shapes found.
+      ValueError: A shape is wrong. The message names the layout and the shapes found.
     """
     kernel = getattr(params, "input_kernel", None)
     features = None if kernel is None else kernel.shape[0]
@@ -60,7 +60,7 @@ def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:
 
 
 def output_size(layer: Layer, params: Params, input_size: int) -> int:
-    """The number of features H that a layer puts out for ``input_size`` features."""
+    """The number of output features, H, of a layer with ``input_size`` input features."""
     x = jax.ShapeDtypeStruct((1, 1, input_size), jnp.float32)
     lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
     y, _ = jax.eval_shape(layer.apply, params, x, lengths)

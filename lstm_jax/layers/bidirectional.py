@@ -11,7 +11,7 @@ from lstm_jax.types import ExampleKeys, Inputs, Key, Lengths, Outputs, Params, S
 
 
 class Directions(NamedTuple):
-    """What belongs to the two directions: their parameters or their states."""
+    """The parameters or the states of the two directions."""
 
     forward: Params
     backward: Params

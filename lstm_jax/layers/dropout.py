@@ -1,8 +1,8 @@
-"""Dropout whose masks belong to examples.
+"""Dropout with a mask for each example.
 
-Every example has a key of its own, so it gets the same mask whatever batch, bucket or device it is computed in. A
+Every example has its own key, so its mask does not depend on the batch, bucket or device that it is computed in. A
 mask of features is shared over time (Gal & Ghahramani 2016): a feature is dropped for a whole example. Optionally
-every step has a mask of its own (Zaremba et al. 2014).
+every step has its own mask (Zaremba et al. 2014).
 """
 
 import jax
@@ -13,7 +13,7 @@ from lstm_jax.types import ExampleKeys, Scalar, TokenMask, Tokens
 
 
 def fold_in(keys: ExampleKeys, data: int) -> ExampleKeys:
-    """New keys of the examples for the use numbered ``data``."""
+    """Folds ``data`` into the key of each example."""
     return jax.vmap(jax.random.fold_in, (0, None))(keys, data)
 
 
@@ -25,7 +25,7 @@ def feature_dropout(
     Args:
       keys: One key for each example.
       x: Features, with or without a leading time axis.
-      rate: The probability of being dropped; it may be traced.
+      rate: The probability that a feature is dropped; it may be traced.
       per_step: Whether to draw a mask ``[T, B, D]`` for ``x[T, B, D]``. Otherwise all steps share a mask ``[B, D]``.
     """
     features = x.shape[-1]

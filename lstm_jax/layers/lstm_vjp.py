@@ -35,11 +35,11 @@ class Saved(NamedTuple):
     f: Outputs
     g: Outputs
     o: Outputs
-    c: Outputs  # the cell state after the step
+    c: Outputs  # The cell state after the step.
 
 
 Step = Int[Array, ""] | int
-BlockGradient = Float[Array, "S B G"]  # dz of the S steps of a block, with G = 4 H
+BlockGradient = Float[Array, "S B G"]  # dz of the S steps of a block, with G = 4 H.
 
 
 class _Plan(NamedTuple):
@@ -109,7 +109,7 @@ def _forward(
 def _scan(
     plan: _Plan, params: LSTMParams, x: Inputs, alive: TokenMask, first: LSTMState, saves: bool
 ) -> tuple[tuple[Outputs, LSTMState], Saved | None]:
-    """The loop over the steps. Padding may hold anything, even NaN: every ``where`` leaves it out."""
+    """The loop over the steps. Padding may hold anything, even NaN: every ``where`` masks it."""
     preactivations = _preactivations(plan, params)
 
     def step(before: LSTMState, inputs: tuple[Features, Bool[Array, "B"]]) -> tuple[LSTMState, Any]:

@@ -1,4 +1,4 @@
-"""Recurrent layers by the names that a config may use."""
+"""Recurrent layers by their registered names."""
 
 import inspect
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from lstm_jax.types import MatmulDtype
 
 @no_type_check  # The registry looks for the caller's file, which a wrapper of this function would hide.
 def register(name: str, make: Callable[..., Layer], **implementations: Callable[..., Layer]) -> None:
-    """Makes a layer known by name, for ``config.model.layer`` and ``make_layer``.
+    """Registers a layer under a name, for ``config.model.layer`` and ``make_layer``.
 
-    A cell needs no layer: every registered cell is a layer by :func:`scan`. A layer that has the name of a cell adds
-    its implementations to the scan of that cell.
+    A cell needs no layer of its own: :func:`scan` turns every registered cell into a layer. A layer with the name of a
+    cell adds its implementations to the scan of that cell.
 
     Args:
       name: The name that a config may use.
       make: ``(hidden_size, *, reverse=False, matmul_dtype=None) -> Layer``, the implementation ``auto``. A layer that
-        cannot round the operands of its products leaves ``matmul_dtype`` out.
-      implementations: Further implementations by the names that ``config.model.implementation`` may use.
+        cannot round the operands of its products does not take ``matmul_dtype``.
+      **implementations: Further implementations by the names that ``config.model.implementation`` may use.
 
     Raises:
-      ConfigError: The project, or another file, has registered the name.
+      ConfigError: The project or another file has already registered the name.
     """
     LAYERS.register(name, {"auto": make, **implementations})
 
@@ -45,7 +45,7 @@ def make_layer(
       hidden_size: The number of hidden units, H.
       reverse: Whether to read from each example's last token to its first.
       implementation: How the layer is computed. Every layer has ``auto``, every cell has ``scan``; a layer may have
-        more, as ``custom_vjp`` of ``lstm``.
+        more, such as ``custom_vjp`` of ``lstm``.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
 
     Raises:
@@ -64,7 +64,7 @@ def make_layer(
 
 
 def _rounding(name: str, make: Callable[..., Any], matmul_dtype: MatmulDtype) -> dict[str, MatmulDtype]:
-    """The keyword arguments that ask ``make`` for rounding; none if it is not asked for."""
+    """The keyword arguments that make ``make`` round; none if ``matmul_dtype`` is ``None``."""
     if matmul_dtype is None:
         return {}
     taken = inspect.signature(make).parameters.values()

@@ -1,4 +1,4 @@
-"""Poolings make one vector of an example's outputs, from the example's own tokens alone."""
+"""Poolings: one vector per example from the outputs at its tokens, without padding."""
 
 from collections.abc import Callable
 from typing import no_type_check
@@ -12,7 +12,7 @@ from lstm_jax.types import Hidden, Lengths, Outputs
 
 @no_type_check  # The registry looks for the caller's file, which a wrapper of this function would hide.
 def register(name: str, pool: Callable[[Outputs, Lengths, int], Float[Array, "B P"]]) -> None:
-    """Makes a pooling known by name, for ``config.model.pooling``.
+    """Registers a pooling under a name, for ``config.model.pooling``.
 
     Args:
       name: The name that a config may use.
@@ -20,7 +20,7 @@ def register(name: str, pool: Callable[[Outputs, Lengths, int], Float[Array, "B 
         that reads backwards.
 
     Raises:
-      ConfigError: The project, or another file, has registered the name.
+      ConfigError: The project or another file has already registered the name.
     """
     POOLINGS.register(name, pool)
 

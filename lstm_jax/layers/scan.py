@@ -13,15 +13,16 @@ from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Lengths, Outpu
 
 
 def scan(cell: Cell, reverse: bool = False) -> Layer:
-    """Makes a Layer of a Cell.
+    """Turns a Cell into a Layer.
 
     Args:
       cell: The step.
       reverse: Whether to read from each example's last token to its first. The scan then runs from T - 1 down and
-        leaves an example's state alone until it meets the example's tokens, so nothing is reversed in memory.
+        keeps an example's state unchanged until it reaches the example's tokens, so nothing is reversed in memory.
 
     Raises:
-      TypeError: From ``apply``. The step returns another state than it was given, or an output that is not [B, H].
+      TypeError: Raised by ``apply`` if the step returns a state of another shape or dtype, or an output that is not
+        ``[B, H]``.
     """
 
     def apply(
@@ -48,7 +49,7 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
 
 
 def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any) -> None:
-    """Refuses a step whose results do not have the shapes of the Cell contract, while it is traced."""
+    """Checks, while a step is traced, that its results have the shapes of the Cell contract."""
     before, after = (jax.tree.map(lambda leaf: jnp.shape(leaf), each) for each in (state, stepped))
     if before != after:
         _raise_in(step, TypeError(f"the step was given a state of shape {before} and returned one of shape {after}"))
@@ -62,7 +63,7 @@ def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any) ->
 
 
 def _raise_in(function: Callable[..., Any], error: Exception) -> None:
-    """Raises an error as from the first line of a function, so that its traceback ends where the mistake is."""
+    """Raises an error as if from the first line of a function, so that the traceback ends in the faulty code."""
     code = getattr(function, "__code__", None)
     if code is None:
         raise error

@@ -10,7 +10,7 @@ def segmented(layer: Layer, size: int) -> Layer:
     """Cuts every example into segments of ``size`` tokens and applies a layer to all of them at once.
 
     No state passes from one segment to the next, so there are ``size`` sequential steps instead of T, each over
-    T / ``size`` times as many examples. That is faster, and the network cannot learn whole examples by heart.
+    T / ``size`` times as many examples. That is faster, and the network cannot memorise whole examples.
     Pooling over all tokens then joins the segments. The final state is empty: a sequence split at a multiple of
     ``size`` gives what the whole sequence gives.
 

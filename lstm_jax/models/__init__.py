@@ -1,1 +1,1 @@
-"""Flax modules: the text classifier and the linear part that may stand beside its network."""
+"""Flax modules: the text classifier and the optional linear part beside its network."""

@@ -31,7 +31,7 @@ from lstm_jax.types import (
 
 
 class DropoutRates(NamedTuple):
-    """Traced rates of the places named in ``DropoutConfig``."""
+    """Traced dropout rates, with the fields of ``DropoutConfig``."""
 
     words: Scalar
     embedding: Scalar
@@ -41,7 +41,7 @@ class DropoutRates(NamedTuple):
 
 
 def matmul_dtype(config: ModelConfig) -> MatmulDtype:
-    """What a config rounds the operands of its recurrent layers' products to."""
+    """The type that the operands of the recurrent layers' products are rounded to."""
     return "bfloat16" if config.matmul_dtype == "bfloat16" else None
 
 
@@ -82,17 +82,17 @@ class Recurrent(nn.Module):
 
 
 class TextClassifier(nn.Module):
-    """Texts as token ids to logits, in three parts: ``embed``, ``encode``, ``classify``.
+    """From token ids to logits, in three parts: ``embed``, ``encode``, ``classify``.
 
     Attributes:
-      config: Widths and kinds of the parts.
-      vocabulary_size: V.
-      classes: C.
-      unknown: The id that dropped tokens become.
-      vectors: First values ``[V, D]`` of the embedding; ``None``: normal with deviation 0.1. An embedding that is not
-        trained lies in the collection ``frozen`` instead of ``params``.
-      every_step: Whether to give logits ``[T, B, C]`` of every step's outputs by themselves, whatever the pooling. A
-        linear part then adds those of the tokens so far.
+      config: The model's config.
+      vocabulary_size: Size of the vocabulary, V.
+      classes: Number of classes, C.
+      unknown: Id of the unknown token, which replaces dropped tokens.
+      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with standard deviation 0.1. An embedding that
+        is not trained is in the collection ``frozen`` instead of ``params``.
+      every_step: Whether to return logits ``[T, B, C]``, each from the outputs of one step alone, whatever the pooling.
+        A linear part then adds the logits of the tokens so far.
     """
 
     config: ModelConfig
@@ -116,13 +116,13 @@ class TextClassifier(nn.Module):
     def __call__(
         self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
     ) -> Logits:
-        """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid unit gives (0, z).
+        """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid z gives (0, z).
 
         Args:
-          tokens: ``[T, B]``.
-          lengths: ``[B]``.
+          tokens: Token ids, ``[T, B]``.
+          lengths: Lengths of the examples, ``[B]``.
           key: One key for each example, for dropout; without it the model is deterministic.
-          rates: Dropout rates; needed with ``key``.
+          rates: Dropout rates, which dropout needs besides ``key``.
         """
         y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates)
         return self.classify(y, tokens, lengths, key, rates)
@@ -173,7 +173,7 @@ class TextClassifier(nn.Module):
     def _dropout(
         self, place: str, use: int, key: ExampleKeys | None, rates: DropoutRates | None
     ) -> tuple[ExampleKeys | None, Scalar | float]:
-        """Keys and rate of dropout in one place; the keys are ``None`` if nothing is dropped there."""
+        """Keys and rate of the dropout at one place; the keys are ``None`` if there is no dropout."""
         if key is None or rates is None or not getattr(self.config.dropout, place):
             return None, 0.0
         return fold_in(key, use), getattr(rates, place)
@@ -189,7 +189,7 @@ class TextClassifier(nn.Module):
         return alone.reshape(steps, examples, -1)
 
     def _embedding(self) -> Float[Array, "V D"]:
-        """The table ``[V, D]``, or with as many rows as the config asks for."""
+        """The embedding table ``[V, D]``, or with ``config.embedding_rows`` rows."""
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
         def first(key: Key) -> Float[Array, "V D"]:
@@ -203,8 +203,8 @@ class TextClassifier(nn.Module):
 class Network(NamedTuple):
     """A TextClassifier as pure functions of its variables and of batches, for objectives.
 
-    ``params`` are a tree with the collections ``params`` and ``frozen``. ``keys`` are one key for each example; without
-    them nothing is dropped.
+    ``params`` is a tree with the collections ``params`` and ``frozen``. ``keys`` holds one key for each example;
+    without keys there is no dropout.
     """
 
     module: TextClassifier
@@ -229,7 +229,7 @@ class Network(NamedTuple):
         return self._apply("classify", params, y, batch.tokens, batch.lengths, keys, self.rates)
 
     def table(self, params: Params) -> Float[Array, "V D"]:
-        """The embedding's table."""
+        """The embedding table."""
         return {**params["frozen"], **params["params"]}["embedding"]
 
     def _apply(self, method: str | None, params: Mapping[str, Any], *arguments: Any) -> Any:

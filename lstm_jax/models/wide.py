@@ -1,7 +1,7 @@
-"""A linear part beside the network, over the words and pairs of words that a review has.
+"""A linear part beside the network, over the tokens and pairs of adjacent tokens of an example.
 
-Source: Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems"; pairs that share a table by hashing are
-fastText's (Joulin et al. 2017); that a word counts once however often it occurs is from Wang & Manning 2012.
+Source: Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems". Pairs are hashed into one table as in
+fastText (Joulin et al. 2017). A token counts once, however often it occurs (Wang & Manning 2012).
 """
 
 import flax.linen as nn
@@ -14,17 +14,17 @@ from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, TokenMask, Toke
 
 
 class WideLinear(nn.Module):
-    """Logits as sums over the words and pairs of neighbours that a review has, divided by the root of their number.
+    """Logits as sums over the distinct tokens and token pairs of an example, divided by the root of their number.
 
-    Each counts once. Special words, whose ids go up to that of unknown words, do not count, nor do pairs with one. All
-    weights begin at 0.
+    Special tokens, whose ids are at most that of the unknown token, are left out, and so are pairs with one. All
+    weights start at 0.
 
     Attributes:
-      pair_rows: M, rows of the table of pairs.
-      vocabulary_size: V, rows of the table of words.
-      outputs: C, logits.
-      unknown: the id of unknown words; words have greater ones.
-      every_step: gives the logits of the words read so far, after every word.
+      pair_rows: Number of rows of the table of pairs, M.
+      vocabulary_size: Number of rows of the table of tokens, V.
+      outputs: Number of logits, C.
+      unknown: The id of the unknown token; ordinary tokens have greater ids.
+      every_step: Whether to return logits after every token, each over the tokens so far.
     """
 
     pair_rows: int
@@ -38,10 +38,10 @@ class WideLinear(nn.Module):
         """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``.
 
         Args:
-          tokens: ``[T, B]``.
-          lengths: ``[B]``.
-          key: one key a row, to drop words and pairs with probability ``rate``; ``None`` drops none.
-          rate: of dropout, each word and each pair on its own.
+          tokens: Token ids, ``[T, B]``.
+          lengths: Lengths of the examples, ``[B]``.
+          key: One key for each example, to drop tokens and pairs; ``None`` drops none.
+          rate: Probability that a token or a pair is dropped, independently of the others.
         """
         words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
         pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
@@ -61,7 +61,7 @@ class WideLinear(nn.Module):
 
 
 def first_of_each(rows: Tokens, there: TokenMask) -> TokenMask:
-    """Which entries ``[T, B]`` are the first in their column with their value, among those that are ``there``."""
+    """Marks the first occurrence of each value in a column of ``rows[T, B]``, among the entries that are ``there``."""
     value = jnp.where(there, rows, -1)
     place = jnp.broadcast_to(jnp.arange(len(rows))[:, None], rows.shape)
     value, place = jax.lax.sort((value, place), dimension=0, num_keys=2)
@@ -70,7 +70,7 @@ def first_of_each(rows: Tokens, there: TokenMask) -> TokenMask:
 
 
 def hashed(first: Int[Array, "*shape"], second: Int[Array, "*shape"], rows: int) -> Int[Array, "*shape"]:
-    """The row of every pair of ids in a table of ``rows``: both ids multiplied by odd constants, mixed, modulo rows."""
+    """Hashes pairs of ids to rows: both ids multiplied by odd constants, added, mixed, modulo ``rows``."""
     mixed = first.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + second.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
     mixed = (mixed ^ (mixed >> 15)) * jnp.uint32(0xC2B2AE3D)
     mixed = mixed ^ (mixed >> 13)

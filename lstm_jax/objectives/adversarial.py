@@ -1,4 +1,4 @@
-"""Adversarial noise on the normalised embedding (Miyato, Dai & Goodfellow 2017, sections 2 and 3.1)."""
+"""Adversarial training on the normalised embedding (Miyato, Dai & Goodfellow 2017, sections 2 and 3.1)."""
 
 from collections.abc import Mapping
 
@@ -23,10 +23,11 @@ def adversarial(
 ) -> tuple[Scalar, Sums]:
     """The mean cross-entropy under the noise of norm ε that raises each example's own loss most, to first order::
 
-        r = ε g / |g|,  g = gradient of the example's cross-entropy in its normalised embedded tokens
+        r = ε g / |g|,  g = gradient of the example's cross-entropy with respect to its normalised embedded tokens
 
-    A feature is normalised by its deviation over the embedding's table, so that large vectors cannot make ε small. The
-    paper weighs the table's rows by their frequencies; here they count alike. Dropout masks are those of the loss.
+    A feature is normalised by its standard deviation over the embedding table, so that large vectors cannot make ε
+    ineffective. The paper weights the rows of the table by token frequency; here all rows have the same weight. The
+    gradient g and the loss use the same dropout masks.
     """
     batch, own = batches[LABELLED], keys[LABELLED]
 

@@ -16,7 +16,7 @@ LABELLED = "labelled"  # The stream of labelled training examples.
 STREAMS = (LABELLED,)
 COUNTED = ("loss", "correct", "examples", "tokens")  # The sums that every objective returns.
 
-Sums = dict[str, Scalar]  # Sums and counts over examples by name; those of two batches add up.
+Sums = dict[str, Scalar]  # Sums and counts over examples by name, which can be added over batches.
 Loss = Callable[
     [Network, Params, Mapping[str, Batch], Mapping[str, ExampleKeys | None], Mapping[str, Scalar | float]],
     tuple[Scalar, Sums],
@@ -24,7 +24,7 @@ Loss = Callable[
 
 
 def no_params(key: Key) -> Params:
-    """The parameters of an objective that has none of its own."""
+    """The parameters of an objective without any: an empty dict."""
     del key
     return {}
 
@@ -38,7 +38,7 @@ class Objective(NamedTuple):
         for each example. The loss is this device's part: its sum over the batch divided by ``batch.total``, the number
         of examples on all devices. ``sums`` are unnormalised sums and counts: ``loss`` in nats, ``correct``,
         ``examples``, ``tokens``, and any others.
-      hparams: Default values of its hyper-parameters by name. All are traced.
+      hparams: Default values of the hyper-parameters by name. All are traced.
       streams: The streams that it draws batches from.
       init: ``(key) -> own parameters``, which are trained with the network's.
     """
@@ -70,14 +70,14 @@ def checked_result(name: str, result: Any) -> tuple[Scalar, Sums]:
 def register(
     name: str, loss: Loss, *, streams: tuple[str, ...] = (LABELLED,), init=no_params, **hparams: float
 ) -> None:
-    """Makes an objective known by name, for ``config.objectives``.
+    """Registers an objective under a name, for ``config.objectives``.
 
     Args:
-      name: Its name.
+      name: The name.
       loss: As in ``Objective``.
       streams: As in ``Objective``.
       init: As in ``Objective``.
-      **hparams: Default values of its hyper-parameters; ``weight`` is every objective's and not among them.
+      **hparams: Default values of the hyper-parameters. Every objective also has ``weight``, which is not given here.
 
     Raises:
       ConfigError: The name is taken, or there is no such stream.

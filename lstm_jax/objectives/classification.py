@@ -1,4 +1,4 @@
-"""Cross-entropy of the classes, the objective of a run that names no other."""
+"""Cross-entropy of the classes, the default objective."""
 
 from collections.abc import Mapping
 
@@ -27,17 +27,17 @@ def classification(
 
 
 def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
-    """Cross-entropy in nats, and the logits that predict the class.
+    """Cross-entropy in nats, and the logits that determine the predicted class.
 
-    With an output at every step the loss is the mean over an example's tokens, and the last token's logits predict.
+    With logits at every step, the loss is the mean over an example's tokens and the prediction that of the last token.
 
     Args:
-      logits: ``[B, C]`` or ``[T, B, C]``.
-      lengths: ``[B]``.
-      labels: ``[B]``.
+      logits: The logits, ``[B, C]`` or ``[T, B, C]``.
+      lengths: Lengths of the examples, ``[B]``.
+      labels: The true classes, ``[B]``.
 
     Returns:
-      ``(loss[B], logits[B, C])``.
+      The pair ``(loss[B], logits[B, C])``.
     """
     if logits.ndim == 2:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels), logits

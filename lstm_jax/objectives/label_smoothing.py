@@ -20,9 +20,9 @@ def label_smoothing(
     keys: Mapping[str, ExampleKeys | None],
     hparams: Mapping[str, Scalar | float],
 ) -> tuple[Scalar, Sums]:
-    """The mean cross-entropy against ``1 - smoothing`` for the label and ``smoothing / C`` for every class.
+    """The mean cross-entropy against the target ``(1 - smoothing) * one_hot(label) + smoothing / C``, in nats.
 
-    With an output at every step it is the mean over an example's tokens.
+    With logits at every step, the loss of an example is the mean over its tokens.
     """
     batch = batches[LABELLED]
     logits = network.logits(params, batch, keys[LABELLED])

@@ -1,4 +1,4 @@
-"""Optimizers by name, each a function of its learning rate and hyper-parameters. Your own may be registered."""
+"""Optimizers by name, each a function of its learning rate and hyper-parameters. You can register your own."""
 
 from lstm_jax.optimizers import table  # noqa: F401 - the import registers the project's own
 from lstm_jax.optimizers.base import Optimizer, Range, Space, identity, register

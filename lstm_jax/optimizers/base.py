@@ -12,27 +12,26 @@ SEARCH_FACTOR = 10**1.5  # Default search spaces reach this factor to either sid
 
 
 class Range(NamedTuple):
-    """Where the values of a hyper-parameter are searched for, both ends included."""
+    """The range in which a study searches for a hyper-parameter, both ends included."""
 
     low: float
     high: float
-    log: bool = True  # Whether values are spaced, or drawn, evenly in the logarithm.
+    log: bool = True  # Whether the values are spaced or drawn evenly on a logarithmic scale.
 
 
-Space = Mapping[str, Range | tuple[float, ...]]  # Name → a range, or the values that there are.
+Space = Mapping[str, Range | tuple[float, ...]]  # Hyper-parameter → its range, or the values to try.
 
 
 class Optimizer(NamedTuple):
-    """An entry of the registry.
+    """A registered optimizer.
 
     Attributes:
       make: ``(learning-rate schedule, **hparams) -> transformation``.
       learning_rate: The learning rate that the source recommends; the default search space is centred there.
       source: Where that learning rate comes from: a paper, or the library whose default it is.
       hparams: Default values of the hyper-parameters by name.
-      warmup_only: Whether the method has no use for a falling learning rate. Studies then keep the warm-up of a
-        schedule alone.
-      periodic: Whether it does extra work every so many steps. Lanes by ``vmap`` would do that work in every step.
+      warmup_only: Whether the method needs no decaying learning rate. Studies then use only the warm-up of a schedule.
+      periodic: Whether it does extra work only every few steps. Lanes under ``vmap`` do that work in every step.
     """
 
     make: Callable[..., optax.GradientTransformation]
@@ -62,18 +61,18 @@ def register(
     periodic: bool = False,
     **hparams: float,
 ) -> None:
-    """Makes an optimizer known by name, for configs and studies.
+    """Registers an optimizer under a name, for configs and studies.
 
     Args:
-      name: Its name in ``config.optimizer.name``.
+      name: The name, for ``config.optimizer.name``.
       make: Called as ``make(schedule, **hparams)`` while tracing. ``schedule`` gives the learning rate of a step, as
         optax's functions take it. Every hyper-parameter is a traced scalar, so ``make`` must not branch on one. The
         update may take the extra arguments ``value``, ``obj_fn`` and ``total``; see ``special.hutchinson``.
-      learning_rate: Centre of its default search space.
+      learning_rate: Recommended learning rate, the centre of the default search space.
       source: Source of that learning rate.
       warmup_only: As in ``Optimizer``.
       periodic: As in ``Optimizer``.
-      **hparams: Default values of its hyper-parameters, by any names.
+      **hparams: Default values of the hyper-parameters, which may have any names.
 
     Raises:
       ConfigError: The name is taken.
@@ -82,9 +81,9 @@ def register(
 
 
 def identity(name: str) -> str:
-    """A digest of an optimizer's code, with all that it calls of the user's and the project's own.
+    """A digest of an optimizer's code and of all code of the user and the project that it names.
 
     Raises:
-      ConfigError: A part of it has no source, or can only be told by its place in memory.
+      ConfigError: The source of a part cannot be read, or the part can only be identified by its memory address.
     """
     return identity_of(OPTIMIZERS[name].make)

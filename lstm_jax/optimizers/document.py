@@ -1,10 +1,10 @@
-"""All optimizers as a Markdown table: ``python -m lstm_jax.optimizers.document``, which docs/optimizers.md holds."""
+"""Prints the table of all optimizers in docs/optimizers.md: ``python -m lstm_jax.optimizers.document``."""
 
 from lstm_jax.optimizers import OPTIMIZERS
 
 
 def optimizers_table() -> str:
-    """One row an optimizer: its name, learning rate, hyper-parameters, and the source of the learning rate."""
+    """One row per optimizer: its name, learning rate, hyper-parameters, and the source of the learning rate."""
     lines = ["| name | learning rate | hyper-parameters | source of the learning rate |", "|---|---|---|---|"]
     for name, row in OPTIMIZERS.items():
         hparams = ", ".join(f"`{own}` {value:g}" for own, value in row.hparams.items()) or "–"

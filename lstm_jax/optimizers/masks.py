@@ -1,4 +1,4 @@
-"""Which parameters an optimizer treats in its own way, as masks over the parameters of a TextClassifier."""
+"""Masks over the parameters of a TextClassifier, for optimizers that treat some of them differently."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import jax
 
 
 def matrices(params: Any) -> Any:
-    """Everything but biases and other vectors."""
+    """Marks everything but biases and other vectors."""
     return jax.tree.map(lambda p: p.ndim > 1, params)
 
 
 def embedding(params: Any) -> Any:
-    """The embedding, whose learning rate may differ (Howard & Ruder 2018, discriminative fine-tuning)."""
+    """Marks the embedding, whose learning rate may differ (Howard & Ruder 2018, discriminative fine-tuning)."""
     return {name: jax.tree.map(lambda _, own=name == "embedding": own, part) for name, part in params.items()}
 
 
 def hidden_matrices(params: Any) -> Any:
-    """The kernels of recurrent and dense layers, without embedding, linear part and output."""
+    """Marks the kernels of recurrent and dense layers, without embedding, linear part and output layer."""
     outside = ("embedding", "wide", "output")
     return {
         name: jax.tree.map(lambda p, inside=name not in outside: inside and p.ndim == 2, part)

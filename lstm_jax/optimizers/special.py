@@ -1,4 +1,4 @@
-"""Optimizers that need more than optax's function for them: masks, second derivatives, other weights to evaluate."""
+"""Optimizers that need more than optax's own function: masks, second derivatives, other weights to evaluate."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ ADAMW_RMS = 0.2
 def muon(schedule: optax.Schedule, momentum: Scalar, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
     """Muon for the kernels of hidden layers, AdamW for embedding, biases and output (Jordan 2024).
 
-    Updates have AdamW's size, so one learning rate serves both. An LSTM's four gates lie in one kernel, which is
+    Updates have AdamW's size, so one learning rate serves both. An LSTM's four gates are in one kernel, which is
     orthogonalised as a whole.
     """
     parts = {
@@ -30,22 +30,22 @@ def muon(schedule: optax.Schedule, momentum: Scalar, b1: Scalar, b2: Scalar, eps
 
 
 def prodigy(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """Prodigy estimates the learning rate; ours is a factor on its estimate (Mishchenko & Defazio 2024).
+    """Prodigy estimates the learning rate; the schedule is a factor on its estimate (Mishchenko & Defazio 2024).
 
-    Its estimate leaves the schedule out, as its authors advise for schedules that begin with a warm-up.
+    The estimate ignores the schedule, as the authors advise for schedules that begin with a warm-up.
     """
     return optax.contrib.prodigy(schedule, (b1, b2), eps=eps, safeguard_warmup=True)
 
 
 def dadapt_adamw(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """D-Adaptation estimates the learning rate; ours is a factor on its estimate (Defazio & Mishchenko 2023)."""
+    """D-Adaptation estimates the learning rate; the schedule is a factor on it (Defazio & Mishchenko 2023)."""
     return optax.contrib.dadapt_adamw(schedule, (b1, b2), eps=eps)
 
 
 def cocob(schedule: optax.Schedule, alpha: Scalar, eps: Scalar) -> optax.GradientTransformation:
-    """Coin betting, which has no learning rate (Orabona & Tommasi 2017); ours is a factor on its steps.
+    """Coin betting, which has no learning rate (Orabona & Tommasi 2017); the schedule is a factor on its steps.
 
-    optax applies its factor before the bets, which are scale-free and so do not see it. Here it comes after them.
+    optax scales before the bets, which are scale-free, so its factor has no effect. Here it is applied after them.
     """
     return optax.chain(
         optax.contrib.scale_by_cocob(alpha, eps), optax.scale_by_learning_rate(schedule, flip_sign=False)
@@ -53,7 +53,7 @@ def cocob(schedule: optax.Schedule, alpha: Scalar, eps: Scalar) -> optax.Gradien
 
 
 def schedule_free_adamw(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, weight_decay: Scalar) -> Any:
-    """Schedule-free AdamW (Defazio et al. 2024, algorithm 1), decaying matrices only."""
+    """Schedule-free AdamW (Defazio et al. 2024, algorithm 1), with weight decay of matrices only."""
     step = optax.chain(
         optax.scale_by_rms(decay=b2, eps=eps, eps_in_sqrt=False, bias_correction=True),
         optax.add_decayed_weights(weight_decay, matrices),
@@ -81,15 +81,15 @@ def evaluated(opt_state: Any, params: Params) -> Params:
 class HutchinsonState(NamedTuple):
     """State of ``hutchinson``."""
 
-    made: Scalar  # estimates so far
+    made: Scalar  # Number of estimates so far.
 
 
 def hutchinson() -> optax.GradientTransformationExtraArgs:
     """Estimates the diagonal of the Hessian as z · Hz with random signs z (Hutchinson 1989).
 
-    optax's estimator differentiates forward over reverse, which a backward pass by hand does not allow, and knows
-    nothing of a batch that is shared by devices. The update needs ``obj_fn``, the loss that this device's part of
-    the batch adds, and ``total``, which sums over devices.
+    optax's estimator differentiates forward over reverse, which a custom VJP does not allow, and does not support a
+    batch that is sharded over devices. The update needs ``obj_fn``, the loss of this device's part of the batch, and
+    ``total``, which sums over devices.
     """
 
     def init(params: Params) -> HutchinsonState:
@@ -113,7 +113,7 @@ def hutchinson() -> optax.GradientTransformationExtraArgs:
 def sophia(
     schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: Scalar, gamma: Scalar, weight_decay: Scalar
 ) -> optax.GradientTransformation:
-    """Sophia-H (Liu et al. 2023, algorithm 3), its Hessian estimated every tenth step."""
+    """Sophia-H (Liu et al. 2023, algorithm 3); the Hessian is estimated every tenth step."""
     return optax.contrib.sophia(
         schedule,
         b1,
@@ -127,5 +127,5 @@ def sophia(
 
 
 def sm3(schedule: optax.Schedule, momentum: Scalar) -> optax.GradientTransformation:
-    """SM3 (Anil et al. 2019) with a schedule, which optax's has not."""
+    """SM3 (Anil et al. 2019) with a learning-rate schedule, which optax's version lacks."""
     return optax.chain(optax.scale_by_sm3(momentum), optax.scale_by_learning_rate(schedule))

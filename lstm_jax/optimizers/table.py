@@ -1,9 +1,9 @@
 """The optimizers of optax and of its contributions, by name.
 
 Some do not fit a loop of small batches in lanes and are left out: lbfgs (its line search evaluates the loss several
-times a step), rprop (it needs full batches), noisy_sgd (its noise has a key of its own) and galore (its subspace turns
-with the last bits of a gradient, so a lane would not equal its solo run). The first optimistic_adam is superseded by
-the second. Wrappers that are no optimizers themselves are left out too.
+times a step), rprop (it needs full batches), noisy_sgd (its noise has a key of its own) and galore (its
+subspace depends on the last bits of a gradient, so a lane would not equal its solo run). The first optimistic_adam is
+superseded by the second. Wrappers that are not optimizers themselves are left out too.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _lars = partial(optax.lars, weight_decay_mask=matrices)
 _adagrad = partial(optax.adagrad, initial_accumulator_value=0.0)
 
 # fmt: off
-# Gradients and their signs.
+# Optimizers that follow gradients or their signs.
 _add("sgd", optax.sgd, 1.0, "Zaremba et al. 2014, LSTM language models")
 _add("momentum", optax.sgd, 0.1, "He et al. 2016", momentum=0.9)
 _add("nesterov", partial(optax.sgd, nesterov=True), 0.1, "that of momentum", momentum=0.9)
@@ -44,7 +44,7 @@ _add("lion", _masked(optax.lion), 1e-4, "Chen et al. 2023", b1=0.9, b2=0.99, wei
 _add("fromage", optax.fromage, 1e-2, "Bernstein et al. 2020")
 _add("lars", _lars, 2.0, "You et al. 2017, AlexNet at batches of 512", momentum=0.9, weight_decay=0.0)
 
-# A learning rate for every weight.
+# Optimizers with a learning rate for every weight.
 _add("adagrad", _adagrad, 1e-2, "PyTorch's default", eps=1e-10)
 _add("adadelta", lambda schedule, b2, eps: optax.adadelta(schedule, b2, eps), 1.0, "Zeiler 2012", b2=0.95, eps=1e-6)
 _add("rmsprop", lambda schedule, b2, eps: optax.rmsprop(schedule, b2, eps), 1e-3, "Tieleman & Hinton 2012", b2=0.9,
@@ -72,12 +72,12 @@ _adam("ademamix", _masked(contrib.ademamix), 1e-3, "Pagliardini et al. 2025", b3
 _adam("simplified_ademamix", _masked(contrib.simplified_ademamix), 1e-5, "Morwani et al. 2025, Adam's times 1 - b1",
       b1=0.99, b2=0.95, alpha=0.0, weight_decay=0.0)
 
-# Matrices as matrices, and curvature.
+# Optimizers that orthogonalise updates or estimate curvature.
 _adam("muon", special.muon, 1e-3, "Liu et al. 2025, that of AdamW", momentum=0.95, weight_decay=0.0)
 _adam("sophia", special.sophia, 1e-3, "Liu et al. 2023, near Adam's", b1=0.965, b2=0.99, gamma=0.01, weight_decay=1e-4,
       periodic=True)
 
-# Optimizers that promise to need no learning rate, or no schedule. The learning rate of the former is a factor on the
+# Optimizers that claim to need no learning rate, or no schedule. The learning rate of the former is a factor on the
 # one that they estimate.
 _adam("prodigy", special.prodigy, 1.0, "Mishchenko & Defazio 2024, a factor")
 _adam("dadapt_adamw", special.dadapt_adamw, 1.0, "Defazio & Mishchenko 2023, a factor")

@@ -12,30 +12,30 @@ from lstm_jax.types import HostArray
 
 
 class ScheduledChunk(NamedTuple):
-    """Steps made in one call: all of one bucket, and none past a validation."""
+    """The steps of one call. All belong to one bucket, and a validation can only follow the last."""
 
     length: int  # T.
-    examples: HostArray  # [L, k, B] numbers of examples.
-    first_step: int  # The number of steps made before the first of these.
-    validate: bool  # Whether to validate after the last of these.
+    examples: HostArray  # Example numbers [L, k, B].
+    first_step: int  # The number of steps before this chunk.
+    validate: bool  # Whether to validate after this chunk.
 
     @property
     def last_step(self) -> int:
-        """The number of steps made after the last of these."""
+        """The number of steps after this chunk."""
         return self.first_step + self.examples.shape[1]
 
 
 def scheduled_chunks(
     plan: Callable[[int], list[Chunk]], per_epoch: int, start: int, total: int, validate_every: int
 ) -> Iterator[ScheduledChunk]:
-    """The chunks from step ``start`` to ``total``, the same whatever the start.
+    """The chunks from step ``start`` to ``total``, the same as in a run that was not interrupted at ``start``.
 
     Args:
-      plan: Epoch → its chunks, with examples ``[L, k, B]``.
-      per_epoch: Steps of an epoch.
-      start: Steps made before.
-      total: Steps of the run.
-      validate_every: Steps between validations; there is always one after the last step.
+      plan: Function from an epoch to its chunks, with examples ``[L, k, B]``.
+      per_epoch: Number of steps of an epoch.
+      start: Number of steps already made.
+      total: Number of steps of the run.
+      validate_every: Number of steps between validations; there is always one after the last step.
     """
     for epoch in range(start // per_epoch, -(-total // per_epoch)):
         step = epoch * per_epoch
@@ -51,7 +51,7 @@ def scheduled_chunks(
 
 
 def first_step_alone(chunks: Iterable[ScheduledChunk]) -> Iterator[ScheduledChunk]:
-    """The same steps, the first of them in a chunk of its own, so that its end can be timed."""
+    """The same steps, with the first in its own chunk, so that it can be timed."""
     rest = iter(chunks)
     for chunk in itertools.islice(rest, 1):
         if chunk.examples.shape[1] == 1:

@@ -16,12 +16,12 @@ KEPT = 2
 
 
 class Checkpoint(NamedTuple):
-    """All that a run needs to go on as if it had never stopped. Array leaves have a leading axis L.
+    """Everything that a run needs to resume as if it had never stopped. Array leaves have a leading axis L.
 
     Attributes:
       state: The training state.
-      best: The evaluated weights of each lane's best validation.
-      loop_state: What the loop remembers, as JSON.
+      best: The evaluated weights of each lane at its best validation.
+      loop_state: The ``LoopState`` as JSON values.
     """
 
     state: TrainState
@@ -30,7 +30,7 @@ class Checkpoint(NamedTuple):
 
     @property
     def best_variables(self) -> Params:
-        """All that an evaluation needs of it."""
+        """The variables that an evaluation needs."""
         return {"params": self.best, "frozen": self.state.frozen}
 
 
@@ -38,7 +38,7 @@ class Checkpoints:
     """The folder ``checkpoints`` of a workdir."""
 
     def __init__(self, workdir: Path, read_only: bool = False) -> None:
-        """Names the folder, which is opened at its first use. A read-only one may belong to a run that is training."""
+        """Names the folder, which is opened on first use. With ``read_only`` the run may still be training."""
         self.folder, self._read_only = (workdir / "checkpoints").resolve(), read_only
         self._epochs = (workdir / "epochs").resolve()
 
@@ -71,9 +71,9 @@ class Checkpoints:
         return self._orbax.StandardCheckpointer()
 
     def save(self, step: int, checkpoint: Checkpoint) -> None:
-        """Begins to write a checkpoint; a finished write replaces the oldest kept one.
+        """Starts to write a checkpoint, which replaces the oldest kept one once it is complete.
 
-        The weights that ``keep`` writes must be there first, since a run does not go back behind a checkpoint.
+        Waits for the weights that ``keep`` writes, since a resumed run does not repeat what precedes the checkpoint.
         """
         self._keeper.wait_until_finished()
         args = self._orbax.args
@@ -85,28 +85,28 @@ class Checkpoints:
         self._manager.save(step, args=items)
 
     def keep(self, name: str, state: TrainState) -> None:
-        """Begins to write the evaluated weights into ``epochs/NAME``, where they stay."""
+        """Starts to write the evaluated weights to ``epochs/NAME``, which is never deleted."""
         self._keeper.save(self._epochs / name, evaluated_variables(state), force=True)
 
     def kept(self, name: str, like: Params) -> Params | None:
-        """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` where there are none of that name.
+        """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` if there are none of that name.
 
         Raises:
-          UserError: they cannot be read.
+          UserError: The weights cannot be read.
         """
         if not (self._epochs / name).exists():
             return None
         try:
             return self._keeper.restore(self._epochs / name, like)
-        except Exception as error:  # Damage shows as many kinds of exception.
+        except Exception as error:  # Damaged files raise many types of exceptions.
             reason = textwrap.shorten(str(error) or type(error).__name__, 200)
             raise UserError(f"{self._epochs / name} is damaged ({reason}); delete it, or restore a copy") from error
 
     def restore(self, like: Checkpoint) -> Checkpoint | None:
-        """The newest checkpoint that can be read, in the shapes and shardings of ``like``; damaged ones are deleted.
+        """The newest checkpoint that can be read, in the shapes and shardings of ``like``; newer ones are deleted.
 
         Raises:
-          UserError: there are checkpoints, but none can be read.
+          UserError: There are checkpoints, but none can be read.
         """
         if not self.folder.exists():
             return None
@@ -130,7 +130,7 @@ class Checkpoints:
           like: Shapes of the variables of all lanes.
 
         Raises:
-          UserError: there is no such checkpoint.
+          UserError: There is no such checkpoint.
         """
         args = self._orbax.args
         for _, items in self._readable(args.Composite(best=args.StandardRestore(like), loop_state=args.JsonRestore())):
@@ -142,7 +142,7 @@ class Checkpoints:
         for step in steps:
             try:
                 items = self._manager.restore(step, args=args)
-            except Exception as error:  # Damage shows as many kinds of exception.
+            except Exception as error:  # Damaged files raise many types of exceptions.
                 reason = textwrap.shorten(str(error) or type(error).__name__, 200)
                 logging.getLogger(__name__).warning(
                     "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
@@ -153,8 +153,8 @@ class Checkpoints:
             raise UserError(f"every checkpoint in {self.folder} is damaged; use a new --workdir or restore a copy")
 
     def finish(self) -> None:
-        """Waits for writes under way and closes the folder; raises what a write has raised."""
-        with contextlib.ExitStack() as closed:  # Each is closed whatever another raises.
+        """Waits for pending writes and closes the folder; raises the exception of a failed write."""
+        with contextlib.ExitStack() as closed:  # Both are closed even if one raises.
             for name in ("_manager", "_keeper"):
                 if name in vars(self):  # It has been used.
                     closed.callback(vars(self)[name].close)

@@ -25,10 +25,10 @@ class TrainState(NamedTuple):
 
     Attributes:
       step: Number of steps made, int32.
-      seed: Seed of first weights and dropout, uint32.
+      seed: Seed of initial weights and dropout, uint32.
       hparams: Traced hyper-parameters by dotted path.
       params: Trained weights: those of the network and, under ``objectives``, those of objectives that have any.
-      frozen: Weights that training leaves alone.
+      frozen: Weights that are not trained.
       average: Moving average of the trained weights, or ``()`` if none is kept.
       opt_state: State of the gradient chain.
       finite: Whether every step so far had a finite loss, gradient and update.
@@ -48,11 +48,11 @@ class Experiment(NamedTuple):
     """The pure functions of a run, closed over its static config.
 
     Attributes:
-      weights: ``(seed) -> variables``, the collections ``params`` and ``frozen`` before training. They are the same for
-        all optimizers and costly to compile.
+      weights: ``(seed) -> variables``, the collections ``params`` and ``frozen`` before training. The function is the
+        same for all optimizers, and slow to compile.
       begin: ``(seed, hparams, variables) -> TrainState`` at step 0.
-      step: ``(state, batches) -> (state, sums)``, with a batch for each stream. After a step that is not finite
-        ``params`` stay as they were before it, and its loss and all later ones are NaN.
+      step: ``(state, batches) -> (state, sums)``, with a batch for each stream. From the first step
+        that is not finite on, ``params`` stay unchanged and every loss is NaN.
       evaluate: ``(variables, batch) -> sums``, without dropout.
       predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
     """
@@ -69,7 +69,7 @@ class Experiment(NamedTuple):
 
 
 def evaluated_variables(state: TrainState) -> Params:
-    """The variables that are evaluated and kept: with the average if there is one, else as the optimizer evaluates."""
+    """The variables to evaluate and keep: the moving average if there is one, else those the optimizer evaluates."""
     params = state.average if state.average != () else optimizers.evaluated(state.opt_state, state.params)
     return {"params": params, "frozen": state.frozen}
 
@@ -80,10 +80,10 @@ def used_objectives(config: Config) -> dict[str, Objective]:
 
 
 def experiment(config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None) -> Experiment:
-    """Closes the pure functions over a config.
+    """The pure functions of a run.
 
     Args:
-      config: The config. Of its traced fields only those matter that leave a part out of the program.
+      config: The config. Its traced fields matter only if their values leave a part out of the program.
       model: The module to train.
       total_steps: Number of steps of the run, for the schedule.
       data_axis: Name of the mesh axis that the batch is sharded over, if any.
@@ -118,7 +118,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             gradient,
             state.opt_state,
             state.params,
-            # Some optimizers ask for more than the gradient. What none asks for leaves no trace in the program.
+            # Extra arguments that some optimizers need. XLA removes those that the optimizer does not use.
             value=sums["loss"] / batches[LABELLED].total,
             obj_fn=lambda params: loss(params)[0],
             total=over_devices,
@@ -154,7 +154,7 @@ def weighed_loss(
     batches: Mapping[str, Batch],
     params: Params,
 ) -> tuple[Scalar, Sums]:
-    """This device's part of the weighed loss of all objectives, and the sums over its examples."""
+    """This device's part of the weighted loss of all objectives, and the sums over its examples."""
     rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
     keys = {stream: example_keys(state, batch) for stream, batch in batches.items()}
     own, network = params.get("objectives", {}), Network(model, rates)
@@ -168,7 +168,7 @@ def weighed_loss(
 
 def moving_average(state: TrainState, params: Params) -> Params:
     """The average of the trained weights after a step that led to ``params``."""
-    # A young average forgets faster, so that it does not remember the first weights.
+    # At first the decay is smaller, so that the average forgets the initial weights.
     young = (1.0 + state.step) / (10.0 + state.step)
     decay = jnp.minimum(state.hparams["optimizer.ema"], young)
     return jax.tree.map(lambda a, p: a + (1.0 - decay) * (p - a), state.average, params)
@@ -191,16 +191,16 @@ def network_params(params: Params) -> Params:
 
 
 def example_keys(state: TrainState, batch: Batch) -> ExampleKeys:
-    """One key for each example of a step, so that no mask depends on its neighbours."""
+    """One key for each example of a step, so that no mask depends on the rest of the batch."""
     step_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.step)
     return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.examples)
 
 
 def weighed(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar, Sums]]) -> tuple[Scalar, Sums]:
-    """The weighed loss of all objectives, and their sums.
+    """The weighted loss of all objectives, and their sums.
 
-    Counts are those of the first objective, the sum ``loss`` is weighed. If there are several, ``loss/NAME`` is the
-    loss of each.
+    Counts are those of the first objective; the sum ``loss`` is weighted. If there are several objectives,
+    ``loss/NAME`` is the unweighted loss of each.
     """
     names = list(found)
     losses = [weights[name] * found[name][0] for name in names]

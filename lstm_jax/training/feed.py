@@ -1,4 +1,4 @@
-"""How batches reach the compiled program: as review numbers to a corpus on the device, or as words."""
+"""How batches reach the compiled program: as example numbers if the corpus is on the device, else as token ids."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ MOST_DEVICE_BYTES = 2 * 2**30
 
 
 class Feed(NamedTuple):
-    """A corpus and where it lies. ``on_device`` is ``None`` for one that stays on the host."""
+    """A corpus on the host and on the device. ``on_device`` is ``None`` if it stays on the host."""
 
     host: FlatCorpus
     on_device: FlatCorpus | None
@@ -31,13 +31,13 @@ def make_feed(corpus: FlatCorpus, mesh: Mesh, most_bytes: int = MOST_DEVICE_BYTE
 
 
 def feed_arguments(feed: Feed, reviews: HostArray, length: int, steps: int) -> tuple[FlatCorpus | None, Any]:
-    """What ``Program.train`` and ``Program.evaluate`` take for the steps ``reviews[..., k, B]``.
+    """The arguments ``corpus`` and ``examples`` of ``Program.train`` and ``Program.evaluate``.
 
     Args:
-      feed: the corpus.
-      reviews: review numbers, k ≤ ``steps``.
-      length: T of the bucket.
-      steps: K; missing steps are filled with empty rows, so that one compiled program serves any k.
+      feed: The corpus.
+      reviews: Example numbers ``[..., k, B]``, with k ≤ ``steps``.
+      length: Padded length of the bucket, T.
+      steps: Number of steps, K. Missing steps are empty batches, so that one compiled program serves every k.
     """
     missing = [(0, 0)] * (reviews.ndim - 2) + [(0, steps - reviews.shape[-2]), (0, 0)]
     reviews = np.pad(reviews, missing, constant_values=EMPTY)

@@ -16,7 +16,7 @@ HParams = dict[str, Scalar]
 
 
 def schedule(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
-    """The learning-rate schedule of a config with its peak at 1: step → factor of the learning rate."""
+    """The learning-rate schedule of a config with a peak of 1: from a step to a factor on the learning rate."""
     rise = round(config.warmup * total_steps)
     if config.schedule == "cosine":
         # The factor begins above 0, since optimizers that estimate their learning rate divide by the first one.
@@ -32,8 +32,8 @@ def optimizer(config: OptimizerConfig, hparams: HParams, total_steps: int) -> op
     """The whole transformation of gradients: clipping, weight decay, optimizer.
 
     Args:
-      config: The optimizer's part of a config. A traced field that is 0 there leaves its part out of the chain.
-      hparams: Traced values by dotted path, as ``optimizer.learning_rate``.
+      config: The optimizer's group of a config. A traced field that is off there leaves its part out of the chain.
+      hparams: Traced values by dotted path, such as ``optimizer.learning_rate``.
       total_steps: Number of steps of the run, for the schedule.
     """
 

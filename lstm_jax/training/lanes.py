@@ -1,8 +1,8 @@
 """Lanes: whole training runs side by side in one compiled program.
 
-A mesh has two axes. Lanes spread over ``lane`` first; devices that remain share each batch over ``data``. Inside a
-device lanes run one after the other by ``lax.map``, which keeps a lane's weights in cache, or at once by ``vmap``,
-which fills wider units. By default CPUs take the first and accelerators the second.
+A mesh has two axes. Lanes are sharded over ``lane`` first; the remaining devices share each batch over ``data``. On
+one device lanes run one after the other by ``lax.map``, which keeps a lane's weights in cache, or at once by ``vmap``,
+which fills wider units. By default CPUs use the first and accelerators the second.
 """
 
 import time
@@ -39,8 +39,8 @@ LANES, EVERYWHERE = P("lane"), P()
 class Program:
     """The compiled functions of a stack of lanes. Every leaf of a state, and of variables, has a leading axis L.
 
-    If examples are given as numbers, ``corpus`` is the corpus on the device. In place of the numbers the functions take
-    a Batch with the same leading axes, gathered on the host; ``corpus`` is then ``None``.
+    If ``examples`` are example numbers, ``corpus`` is the corpus on the device. Otherwise ``examples`` is a Batch with
+    the same leading axes, gathered on the host, and ``corpus`` is ``None``.
     """
 
     def __init__(self, experiment: Experiment, mesh: Mesh, lane_map: str = "auto") -> None:
@@ -51,7 +51,7 @@ class Program:
           mesh: A mesh of ``make_mesh``.
           lane_map: How lanes share a device: map | vmap | auto.
         """
-        # Inner jits are traced once for a shape. Without them each loop below would trace its step twice.
+        # Inner jits are traced once per shape. Without them each loop below would trace its step twice.
         step, evaluate = jax.jit(experiment.step), jax.jit(experiment.evaluate)
         self._experiment, self._mesh = experiment._replace(step=step, evaluate=evaluate), mesh
         self._over_lanes = _over_lanes(mesh, lane_map)
@@ -64,7 +64,7 @@ class Program:
         return self._call("weights", self._over_lanes(self._experiment.weights), (LANES,), LANES, (own,))
 
     def begin(self, seeds: HostArray, hparams: HParams, variables: Params) -> TrainState:
-        """Step 0 of lanes with the given ``seeds[L]``, hyper-parameters ``[L]`` and variables."""
+        """The state at step 0 of lanes with the given ``seeds[L]``, hyper-parameters ``[L]`` and variables."""
         own, hparams = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
         begin = self._over_lanes(self._experiment.begin)
         return self._call("begin", begin, (LANES, LANES, LANES), LANES, (own, hparams, variables))
@@ -72,9 +72,9 @@ class Program:
     def train(
         self, state: TrainState, corpus: FlatCorpus | None, examples: Any, count: int, length: int
     ) -> tuple[TrainState, Sums]:
-        """Makes the first ``count`` of the K steps ``examples[L, K, B]``, padded to ``length`` tokens.
+        """Trains for the first ``count`` of the K steps ``examples[L, K, B]``, padded to ``length`` tokens.
 
-        The state is donated. One compilation serves any count; sums are ``[L, K]``, zero past the count.
+        The state is donated. One compilation serves every count. The sums are ``[L, K]``, zero past the count.
         """
 
         def run(state: TrainState, corpus: Any, feed: Any, count: Any) -> Any:
@@ -107,7 +107,7 @@ class Program:
         return self._call(("predict", length), run, (LANES, EVERYWHERE, specs), P("lane", None, "data"), arguments)
 
     def peak_bytes(self) -> int:
-        """The most memory that a compiled function takes on a device: what it is given, gives back and holds."""
+        """The largest memory of a compiled function on a device, in bytes: arguments, outputs and temporaries."""
         sizes = [compiled.memory_analysis() for compiled in self._known.values()]
         return max(
             each.argument_size_in_bytes + each.output_size_in_bytes + each.temp_size_in_bytes - each.alias_size_in_bytes
@@ -120,7 +120,7 @@ class Program:
         return jax.device_put(tree, jax.tree.map(partial(NamedSharding, self._mesh), specs, is_leaf=is_spec))
 
     def _call(self, name: Any, function: Any, in_specs: Any, out_specs: Any, arguments: Any, **options: Any) -> Any:
-        """Compiles a function ahead of its first call with arguments of these shapes, and calls it."""
+        """Calls a function, which is compiled ahead of its first call with arguments of these shapes."""
         key = (name, tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments)))
         if key not in self._known:
             start = time.perf_counter()
@@ -146,7 +146,7 @@ def _train_lane(
     def step(state: TrainState, k: Any) -> tuple[TrainState, Sums]:
         return experiment.step(state, {LABELLED: _step_batch(corpus, feed, k, length)})
 
-    # The loop makes ``count`` rounds and is no scan over K, so that a shorter call needs no other program.
+    # A loop of ``count`` iterations instead of a scan over K, so that a shorter call needs no other program.
     def one(k: Any, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
         state, history = carry
         state, sums = step(state, k)
@@ -176,7 +176,7 @@ def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Cal
     def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         def mapped(*arguments: Any) -> Any:
             count = jax.tree.leaves(arguments)[0].shape[0]
-            if count == 1:  # It spares a copy of the state into and out of the loop.
+            if count == 1:  # Avoids copying the state into and out of the loop.
                 single = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
                 return jax.tree.map(lambda leaf: leaf[None], single)
             if lane_map == "map":

@@ -1,4 +1,4 @@
-"""What a run writes while it goes: ``metrics.jsonl``, TensorBoard events, the terminal, its start-up time."""
+"""What a run writes while it trains: ``metrics.jsonl``, TensorBoard events, terminal output, start-up time."""
 
 import json
 import logging
@@ -16,24 +16,24 @@ from lstm_jax.training.lanes import Program
 
 _log = logging.getLogger(__name__)
 
-LINE_SECONDS = 10  # Time between two lines of progress where there is no terminal.
-FIRST_STEP = "first step done"  # The message about the start-up time begins so.
-Follow = Callable[[int, int], None]  # Called with the number of steps made and that of the whole run.
+LINE_SECONDS = 10  # Time between two lines of progress if there is no terminal.
+FIRST_STEP = "first step done"  # The beginning of the message about the start-up time.
+Follow = Callable[[int, int], None]  # Called with the number of steps made and the number of steps of the run.
 LOG_COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
 
 
 class RunLog:
-    """The files and the terminal of a stack of lanes; a context manager."""
+    """Writes the files and the terminal output of a stack of lanes; a context manager."""
 
     def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int, follow: Follow | None = None) -> None:
-        """Opens the files and drops rows after ``step``, from which the run goes on.
+        """Opens the files and drops rows after ``step``, where the run resumes.
 
         Args:
           workdir: Folder of the run.
-          lanes: L.
+          lanes: Number of lanes, L.
           step: Number of steps made.
           total_steps: Number of steps of the run.
-          follow: Shows the progress instead of the terminal. There are no TensorBoard events then.
+          follow: Callback that shows the progress instead of the terminal. TensorBoard events are then not written.
         """
         self.path = workdir / "metrics.jsonl"
         _drop_after(self.path, step)
@@ -42,7 +42,7 @@ class RunLog:
         self._boards: list[Any] = []
         self._unsent: list[dict[str, Any]] = []
         self._first, self._follow = step + 1, follow
-        hidden = True if follow else None  # None hides the bar where there is no terminal.
+        hidden = True if follow else None  # None hides the bar if there is no terminal.
         self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=hidden)
         self._start, self._total, self._began, self._last_line = step, total_steps, time.monotonic(), time.monotonic()
         self._has_header = False
@@ -68,7 +68,7 @@ class RunLog:
         if self._follow:
             self._unsent.clear()
             return
-        from tensorboardX import SummaryWriter  # It takes seconds to import, which the first step need not wait for.
+        from tensorboardX import SummaryWriter  # A slow import, which the first step need not wait for.
 
         self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
         for row in self._unsent:
@@ -78,7 +78,7 @@ class RunLog:
         self._unsent.clear()
 
     def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
-        """Moves the bar to ``step``. Where there is no terminal, a line now and then takes its place."""
+        """Moves the bar to ``step``. If there is no terminal, prints a line every ``LINE_SECONDS`` instead."""
         if self._follow:
             self._follow(step, self._total)
             return
@@ -111,7 +111,7 @@ class RunLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``; a last line that a crash has cut off is left out."""
+    """The rows of a ``metrics.jsonl``; a last line that was cut off by a crash is left out."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
@@ -133,8 +133,9 @@ class Startup:
     """The time of a process to its first training step, by stage.
 
     Attributes:
-      seconds: By stage, once a step has been made: ``imports`` with the flags, ``reviews``, ``compiling`` with tracing,
-        the ``step`` itself, ``other`` (first weights, the epoch's plan, a checkpoint to go on from), and ``all``.
+      seconds: Seconds by stage, ``None`` before the first step is done: ``imports`` (with parsing of flags),
+        ``reviews``, ``compiling`` (with tracing), the ``step`` itself, ``other`` (initial weights, epoch plan, loading
+        of a checkpoint), and ``all``.
     """
 
     def __init__(self) -> None:
@@ -143,13 +144,13 @@ class Startup:
         self._reviews = 0.0
 
     def examples_ready(self) -> float:
-        """Notes that the corpora are prepared; returns the seconds since the process began."""
+        """Records that the corpora are prepared; returns the seconds since the process began."""
         passed = time.perf_counter() - STARTED
         self._reviews = passed - self._imports
         return passed
 
     def first_step_done(self, program: Program, step: float) -> None:
-        """Notes and logs that a step has been made, which took ``step`` seconds itself."""
+        """Records and logs that the first step is done, which itself took ``step`` seconds."""
         passed = time.perf_counter() - STARTED
         found = {"imports": self._imports, "reviews": self._reviews, "compiling": program.compile_seconds, "step": step}
         found["other"] = passed - sum(found.values())

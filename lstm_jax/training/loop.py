@@ -1,8 +1,8 @@
 """The host loop that trains a stack of lanes. One lane is a run; many lanes are a study.
 
-The device works ahead: while one call runs, the next one's examples are made ready and the last one's sums are fetched.
-Every call, and so every number written, follows from the config and the step alone. That is what makes a resumed run
-equal to an uninterrupted one.
+Calls are asynchronous: while one runs on the device, the host prepares the next one's examples and fetches the last
+one's sums. Every call, and so every number written, is determined by the config and the step alone, so a resumed run
+equals an uninterrupted one.
 """
 
 import time
@@ -35,13 +35,13 @@ class Loop(NamedTuple):
 
     Attributes:
       program: The compiled functions.
-      config: The loop's part of a config.
+      config: The group ``train`` of a config.
       train: The training examples.
       validation: The validation examples.
       buckets: Lengths that batches are padded to.
-      per_epoch: Steps of an epoch.
-      total_steps: Steps of the run.
-      epoch_name: Epoch → the name of the weights kept of it; ``None`` keeps none.
+      per_epoch: Number of steps of an epoch.
+      total_steps: Number of steps of the run.
+      epoch_name: Function from an epoch to the name of its kept weights; ``None`` keeps none.
     """
 
     program: Program
@@ -62,7 +62,7 @@ def make_loop(
     total_steps: int,
     epoch_name: Callable[[int], str] | None = None,
 ) -> Loop:
-    """Chooses the buckets for the given corpora."""
+    """A Loop with buckets chosen for the given corpora."""
     of = np.concatenate([lengths(train.host), lengths(validation.host)])
     per_epoch = steps_per_epoch(len(train.host.labels), config.batch_size)
     buckets = bucket_lengths(of, config.buckets)
@@ -85,11 +85,14 @@ def run_loop(
       loop: Program, corpora and schedule.
       state: The state of all lanes; donated.
       best: The best evaluated weights of all lanes so far; donated.
-      loop_state: What the loop remembers; changed as the run goes.
-      checkpoints: Written after every validation.
+      loop_state: The state of the loop, which is updated in place.
+      checkpoints: The checkpoints, written after every validation.
       workdir: Folder of the run's log.
-      follow: Shows the progress instead of the log.
-      startup: Takes the time of the first step, which is then made by itself.
+      follow: Callback that shows the progress instead of the terminal.
+      startup: Records the time of the first step, which is then made in its own call.
+
+    Returns:
+      The final ``state``, ``best`` and ``loop_state``.
     """
     if not startup:
         checkpoints.open()
@@ -142,7 +145,7 @@ def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, s
 def evaluate_corpus(
     program: Program, feed: Feed, buckets: tuple[int, ...], config: TrainConfig, variables: Params
 ) -> HostSums:
-    """Sums of all lanes ``[L]`` over any examples; sums over calls are made in double precision."""
+    """Sums ``[L]`` over a corpus for all lanes, added up over calls in double precision."""
     in_flight = []
     for chunk in evaluation_plan(lengths(feed.host), buckets, config.batch_size, config.steps_per_call):
         corpus, examples = feed_arguments(feed, chunk.examples, chunk.length, config.steps_per_call)

@@ -11,18 +11,18 @@ from lstm_jax.training.lanes import Program
 
 @dataclasses.dataclass
 class LaneState:
-    """What the loop remembers of a lane."""
+    """What the loop remembers about a lane."""
 
     seed: int
     best_accuracy: float = -1.0  # Highest validation accuracy so far.
     best_step: int = 0
     waited: int = 0  # Validations since the best one.
     diverged_at: int | None = None  # First step whose loss was NaN or infinite.
-    stopped: bool = False  # Whether patience has ended it; its best weights are kept, and it logs no more.
+    stopped: bool = False  # Whether ``patience`` has ended it; its best weights are kept, and it is no longer logged.
 
     @property
     def running(self) -> bool:
-        """Whether it still trains."""
+        """Whether the lane still trains."""
         return self.diverged_at is None and not self.stopped
 
 
@@ -46,12 +46,12 @@ class LoopState:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "LoopState":
-        """The loop state that ``to_json`` gave."""
+        """The loop state that ``to_json`` returned."""
         return cls(**{**values, "lanes": [LaneState(**lane) for lane in values["lanes"]]})
 
 
 class Clock:
-    """Seconds of training without compiling, counted on from what earlier parts of the run took."""
+    """The seconds of training without compiling, including those of earlier parts of the run."""
 
     def __init__(self, program: Program, state: LoopState) -> None:
         self._program, self._state = program, state
@@ -69,7 +69,7 @@ class Clock:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """A block whose time does not count."""
+        """A context whose time does not count."""
         start = time.perf_counter()
         yield
         self._start += time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The network of a run: its module, and how large a checkpoint of a lane is."""
+"""The network of a run, and the size of a lane's checkpoint."""
 
 import jax
 import numpy as np
@@ -14,12 +14,16 @@ from lstm_jax.training.experiment import evaluated_variables, experiment
 
 
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
-    """The module of a config for the vocabulary and the classes of its reviews."""
+    """The network of a config, for the vocabulary and the classes of its corpora.
+
+    Raises:
+      ConfigError: The network does not fit the number of classes or the size of the vocabulary.
+    """
     words, rows = corpora.tokenizer.get_vocab_size(), config.model.embedding_rows
     if config.model.output == "sigmoid" and corpora.classes != 2:
         raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
     if rows and rows < words:
-        raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it to that")
+        raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it")
     return TextClassifier(
         config.model, words, corpora.classes, unknown_id(corpora.tokenizer), first_vectors(config, corpora)
     )

@@ -1,4 +1,4 @@
-"""From sums fetched from the device to rows of metrics and to what the loop remembers of each lane."""
+"""Turns sums from the device into rows of metrics and into the state of each lane."""
 
 import math
 from collections import defaultdict
@@ -20,7 +20,7 @@ def fetched(sums: Sums) -> HostSums:
 
 
 class Recorder:
-    """Turns fetched sums into rows of metrics, and into what the loop remembers of each lane."""
+    """Writes rows of metrics and updates the loop state."""
 
     def __init__(self, run_log: RunLog, state: LoopState, clock: Clock, log_every: int, per_epoch: int) -> None:
         self._log, self._state, self._clock = run_log, state, clock
@@ -30,7 +30,7 @@ class Recorder:
         self._row_at = self._validation_at = clock.training()
 
     def training(self, chunk: ScheduledChunk, sums: Sums) -> None:
-        """Takes the sums ``[L, K]`` of a chunk; waits for the device."""
+        """Records the sums ``[L, K]`` of a chunk; waits for the device."""
         all_steps = fetched(sums)
         for k in range(chunk.examples.shape[1]):
             step = chunk.first_step + k + 1
@@ -47,7 +47,7 @@ class Recorder:
             self._flush(chunk.last_step)
 
     def validation(self, sums: HostSums, step: int, patience: int) -> list[bool]:
-        """Takes validation sums ``[L]``; returns which lanes have improved."""
+        """Records validation sums ``[L]``; returns which lanes have improved."""
         now = self._clock.training()
         speed = sums["tokens"].sum() / max(now - self._row_at, 1e-9)
         self._table_row(step, sums, now - self._validation_at)
@@ -101,7 +101,7 @@ class Recorder:
         )
 
     def _table_row(self, step: int, validation: HostSums, seconds: float) -> None:
-        """Prints a row of means over the lanes that run."""
+        """Prints a row of means over the lanes that still train."""
         running = [lane.running for lane in self._state.lanes]
         if not any(running):
             return

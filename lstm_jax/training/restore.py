@@ -1,4 +1,4 @@
-"""A trained run read back from its folder: its best weights, ready to be applied or to begin another run with."""
+"""Restores a trained run from its folder: its best weights, for evaluation or to start another run from."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from lstm_jax.training.experiment import first_weights, used_objectives
 from lstm_jax.training.workdir import read_config, read_lanes
 from lstm_jax.types import Params
 
-# An evaluation reads its examples and its batches by these parts of the config, which may differ from the training's.
+# Groups of the config that may differ between training and evaluation.
 OF_EVALUATION = ("data", "train")
 
 
@@ -25,14 +25,14 @@ class Trained(NamedTuple):
     """The best weights of a run.
 
     Attributes:
-      config: The config that it is evaluated with.
-      model: Its module.
+      config: The config of the evaluation.
+      model: The module of the run.
       variables: The collections ``params`` and ``frozen``, with a leading axis L.
-      tokenizer: Its vocabulary.
-      classes: Names of its classes.
-      lanes: L.
-      step: Step at which the weights were best; of several lanes the last such step.
-      workdir: Its folder.
+      tokenizer: The tokenizer of the run.
+      classes: Names of the classes.
+      lanes: Number of lanes, L.
+      step: Step of the best weights; with several lanes, the latest such step.
+      workdir: Folder of the run.
     """
 
     config: Config
@@ -53,8 +53,8 @@ def load_run(workdir: Path, config: Config) -> Trained:
       config: The run's config; its fields of ``data`` and ``train``, and incidental ones, may differ.
 
     Raises:
-      UserError: There is no such run, or nothing of it can be read.
-      ConfigError: A field differs that may not.
+      UserError: The folder holds no trained run, or none of its checkpoints can be read.
+      ConfigError: A field differs that must not.
     """
     for path, theirs, ours in differences(read_config(workdir), config, without=OF_EVALUATION):
         raise ConfigError(

@@ -42,19 +42,19 @@ def train_lanes(
     corpora: Corpora | None = None,
     follow: Follow | None = None,
 ) -> dict[str, Any]:
-    """Trains the run of a config, or goes on with it, and returns its summary.
+    """Trains a config in a workdir, or resumes the run there, and returns the run's summary.
 
-    A finished run is left alone. docs/workdirs.md lists the files that a workdir holds.
+    A finished run is left unchanged. docs/workdirs.md lists the files that a workdir holds.
 
     Args:
       config: The config, validated.
-      workdir: Folder of the run, made if need be. It must not belong to another config.
-      lanes: Lanes that are trained side by side; by default those that the config asks for.
-      corpora: The config's examples, if they are prepared already.
-      follow: Shows the progress. The run itself then prints and draws nothing.
+      workdir: Folder of the run, created if needed. It must not belong to another config.
+      lanes: Lanes to train side by side; by default those that the config asks for.
+      corpora: The config's examples, if they are already prepared.
+      follow: Callback that shows the progress. The run itself then prints and plots nothing.
 
     Raises:
-      UserError: The data, the workdir or the disk is at fault.
+      UserError: The data are invalid, or the workdir or the disk cannot be used.
     """
     startup = Startup()
     lanes = lanes or lanes_of(config)
@@ -85,7 +85,7 @@ def _train(
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
     if loop_state.step and not follow:
-        _log.warning("going on from step %d", loop_state.step)
+        _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
     try:
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed)
@@ -96,7 +96,7 @@ def _train(
             plots.draw_epochs(rows, path / "plots" / "loss-epochs.png")
         status = "done" if all(lane.diverged_at is None for lane in loop_state.lanes) else "diverged"
     except BaseException:
-        with contextlib.suppress(Exception):  # A write under way may end. The first error is the one to show.
+        with contextlib.suppress(Exception):  # Lets a pending write finish. The first error is the one to report.
             checkpoints.finish()
         raise
     finally:
@@ -106,12 +106,12 @@ def _train(
 
 
 def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> Loop:
-    """The loop of a stack of lanes: its program, its corpora and its schedule.
+    """The loop of a stack of lanes: program, corpora and number of steps.
 
     Args:
-      config: The config of all lanes, except for what they change.
+      config: The config that the lanes share.
       corpora: The examples.
-      lanes: Their seeds and hyper-parameters.
+      lanes: Seeds of the lanes, and hyper-parameters that differ from the config.
     """
     _check_parts(config, [lane.hparams(config) for lane in lanes])
     total_steps = total_steps_of(config, corpora)
@@ -130,14 +130,14 @@ def total_steps_of(config: Config, corpora: Corpora) -> int:
 
 
 def first_checkpoint(program: Program, config: Config, lanes: list[Lane], corpora: Corpora | None = None) -> Checkpoint:
-    """Step 0 of a stack of lanes.
+    """The checkpoint at step 0 of a stack of lanes.
 
     Args:
-      program: Their compiled functions.
-      config: Their config.
-      lanes: Their seeds and hyper-parameters.
-      corpora: The examples, by whose vocabulary weights of the run ``config.model.init_from`` are taken over. Without
-        them the weights are fresh.
+      program: The compiled functions of the lanes.
+      config: The config that the lanes share.
+      lanes: Seeds of the lanes, and hyper-parameters that differ from the config.
+      corpora: The examples, whose vocabulary is needed to load the weights of the run ``config.model.init_from``.
+        Without them the weights are newly initialised.
     """
     seeds, hparams = np.array([lane.seed for lane in lanes]), [lane.hparams(config) for lane in lanes]
     variables = program.weights(seeds)
@@ -152,7 +152,9 @@ def first_checkpoint(program: Program, config: Config, lanes: list[Lane], corpor
 def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
     known = configs.hparams(config)
     for path in sorted({path for lane in hparams for path in lane} - set(known)):
-        raise ConfigError(f"a lane changes {path!r}, which is no traced hyper-parameter; those are {', '.join(known)}")
+        raise ConfigError(
+            f"a lane changes {path!r}, which is not a traced hyper-parameter; those are {', '.join(known)}"
+        )
     for lane in hparams:
         for path, shared in configs.hparams(config).items():
             left_out = configs.is_off(config, path, shared)
@@ -167,7 +169,7 @@ def _check_examples(corpora: Corpora, path: Path) -> None:
     facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
     if facts["fingerprint"] != corpus.corpora_fingerprint(corpora):
         raise UserError(
-            f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot go on; "
+            f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot be resumed; "
             "restore them, or use a new --workdir"
         )
 
@@ -206,10 +208,10 @@ def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) ->
 
 
 def check_finished(summary: dict[str, Any], workdir: str | Path) -> None:
-    """Raises what a command should end with where training did not come to a good end.
+    """Checks that a run did not diverge.
 
     Raises:
-      UserError: the run diverged.
+      UserError: The run diverged.
     """
     if summary["status"] == "diverged":
         raise UserError(

@@ -1,4 +1,4 @@
-"""A run that begins with another run's weights: fine-tuning on other examples or classes."""
+"""Starting a run from another run's weights: fine-tuning on other examples or classes."""
 
 from pathlib import Path
 
@@ -12,20 +12,21 @@ from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import read_config
 from lstm_jax.types import HostArray, Params
 
-TRANSFERRED = ("embedding", "layers")  # The other parts begin anew, since the classes may be others.
+TRANSFERRED = ("embedding", "layers")  # The other parts are newly initialised, since the classes may differ.
 
 
 def transfer(variables: Params, tokenizer: Tokenizer, workdir: Path, layer: str) -> Params:
-    """Puts embedding and layers of the run in ``workdir`` into new variables; its lanes are handed out in turn.
+    """Copies embedding and layers of the run in ``workdir`` into new variables.
 
-    Tokens are found by their text. A token that the other run does not know keeps its own first vector, mapped into
-    that run's space by the least-squares map of the tokens they share (Mikolov et al. 2013).
+    If that run has fewer lanes, its lanes are used in turn. Tokens are matched by their text. A token that the other
+    run does not know keeps its initial vector, mapped into that run's space by the least-squares map of the shared
+    tokens (Mikolov et al. 2013).
 
     Args:
       variables: Variables of all lanes before training.
       tokenizer: Vocabulary of the new run.
-      workdir: Folder of a finished run whose embedding and layers have the same kinds and sizes.
-      layer: Kind of the new run's layers.
+      workdir: Folder of a trained run whose embedding and layers have the same kinds and sizes.
+      layer: Kind of the new run's layers, ``config.model.layer``.
 
     Raises:
       ConfigError: There is no such run, or a part has another kind or size there.
@@ -34,7 +35,7 @@ def transfer(variables: Params, tokenizer: Tokenizer, workdir: Path, layer: str)
     try:
         other = load_run(workdir, validate(read_config(workdir), trains=False))
     except UserError as error:
-        raise ConfigError(f"{asked}, which cannot be begun with: {error}") from None
+        raise ConfigError(f"{asked}, which cannot be loaded: {error}") from None
     if other.config.model.layer != layer:
         raise ConfigError(
             f"{asked}, whose layers are {other.config.model.layer!r}, and config.model.layer is {layer!r}; set "
@@ -63,7 +64,7 @@ def transfer(variables: Params, tokenizer: Tokenizer, workdir: Path, layer: str)
 def _embedding(own: HostArray, theirs: HostArray | None, shared: list[tuple[int, int]], asked: str) -> HostArray:
     if theirs is None or own.shape[2] != theirs.shape[2] or not shared:
         raise ConfigError(
-            f"{asked}, whose vectors have another size or belong to other tokens alone; set "
+            f"{asked}, whose embedding has another size or no token in common; set "
             "config.model.embedding_size and config.data.tokens as they are there"
         )
     rows, others = np.array(shared).T

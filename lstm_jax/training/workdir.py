@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, whether it is finished, and the files that tell what was run."""
+"""The folder of a run: its lock, its config and lanes, its summary, and the versions that it ran with."""
 
 import json
 import logging
@@ -20,29 +20,29 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "t
 
 
 class Lane(NamedTuple):
-    """A whole training run beside others in one folder."""
+    """One of the training runs that share a folder and a compiled program."""
 
     seed: int  # Seeds the initial weights, the order of the examples and dropout.
-    changes: dict[str, float]  # traced hyper-parameters that are not the config's, by dotted path
+    changes: dict[str, float]  # Traced hyper-parameters that differ from the config, by dotted path.
 
     def hparams(self, config: Config) -> dict[str, float]:
-        """All its traced hyper-parameters."""
+        """All traced hyper-parameters of the lane, by dotted path."""
         return {**configs.hparams(config), **self.changes}
 
 
 def lanes_of(config: Config) -> list[Lane]:
-    """The lanes that a config asks for by itself: one, or those of an ensemble."""
+    """The lanes of a config: one, or those of an ensemble."""
     return [Lane(config.seed + n, {}) for n in range(config.ensemble)]
 
 
 class Workdir:
-    """A run's folder, held by one process at a time; a context manager."""
+    """A run's folder, locked by one process at a time; a context manager."""
 
     def __init__(self, path: str | Path, config: Config, lanes: list[Lane]) -> None:
-        """Locks the folder for a config and its lanes, making it if need be.
+        """Locks the folder for a config and its lanes, and creates it if needed.
 
         Raises:
-          UserError: another process works there, or the folder belongs to another config or other lanes.
+          UserError: Another process works there, or the folder belongs to another config or other lanes.
         """
         self.path = Path(path)
         self._lock = hold(self.path)
@@ -60,11 +60,11 @@ class Workdir:
 
     @property
     def claimed(self) -> bool:
-        """Whether a config owns the folder."""
+        """Whether the folder belongs to a config."""
         return (self.path / "config.json").exists()
 
     def claim(self, config: Config, lanes: list[Lane]) -> None:
-        """Makes the folder the config's own. Done when training can begin, so that a slip leaves no mark."""
+        """Writes config and lanes into the folder, once training can begin, so that a failed start leaves no trace."""
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
         if own := configs.own_files(config):
             write_json(self.path / PLUGINS, own)
@@ -86,22 +86,24 @@ class Workdir:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
 
     def summary(self) -> dict[str, Any] | None:
-        """What an earlier command wrote about the run, if it came to an end."""
+        """The summary that an earlier command wrote; ``None`` if there is none."""
         file = self.path / "summary.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def read_config(workdir: Path) -> Config:
-    """The config of a run, after loading the code of its user's own that it names.
+    """The config of a run, after loading the user code that the run needs.
 
-    A warning is logged for each of those files whose content has changed since the run began.
+    A warning is logged for each file of that code whose content has changed since the run began.
 
     Raises:
-      UserError: The folder is not a run's, or code that the run needs is not where it was.
+      UserError: The folder is not a run's, or a file of that code is missing.
     """
     file = workdir / "config.json"
     if not file.exists():
-        raise UserError(f"{workdir} holds no config.json, so it is no run's folder; train first, or mend --workdir")
+        raise UserError(
+            f"{workdir} holds no config.json, so it is not a run's folder; train first, or correct --workdir"
+        )
     try:
         config = configs.from_json(file.read_text(encoding="utf-8"))
         plugins = workdir / PLUGINS
@@ -122,14 +124,14 @@ def read_lanes(workdir: Path, config: Config) -> list[Lane]:
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Writes a value as indented JSON, whole or not at all."""
+    """Writes a value atomically, as indented JSON."""
     write_text(file, json.dumps(value, indent=2) + "\n")
 
 
 def git_commit() -> str | None:
-    """The commit of the code that runs, with ``-dirty`` where it has uncommitted changes."""
+    """The commit of the code that runs, with ``-dirty`` if there are uncommitted changes."""
     root = Path(__file__).parents[2]
-    if not (root / ".git").exists():  # installed, perhaps inside of some other repository
+    if not (root / ".git").exists():  # Installed, perhaps inside another repository.
         return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
@@ -140,5 +142,5 @@ def git_commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide a result."""
+    """The versions of Python and of the packages that results depend on."""
     return {"python": sys.version.split()[0]} | {name: metadata.version(name) for name in PACKAGES}

@@ -49,7 +49,7 @@ def test_damaged_checkpoint(command, trained, unfinished, how):
     assert ended.code == 0
     assert f"checkpoint {unfinished / 'checkpoints' / '12'} is damaged (" in ended.err
     assert "); trying the one before it\n" in ended.err
-    assert "going on from step 6\n" in ended.err
+    assert "resuming from step 6\n" in ended.err
     assert "Traceback" not in ended.err
     assert "error: " not in ended.err
     assert_same_weights(trained, unfinished)
@@ -82,15 +82,13 @@ def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
         patch.setattr(RunLog, "write", full)
         ended = command("train", f"--workdir={tmp_path}", *TINY)
     assert ended.code == 1
-    assert ended.error.startswith(
-        "No space left on device; what was written before is kept, mend this and run the same"
-    )
+    assert ended.error.startswith("No space left on device; what was written before is kept; fix this and run the same")
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
     assert_same_weights(trained, tmp_path, step=6)
 
     ended = command("train", f"--workdir={tmp_path}", *TINY)
     assert ended.code == 0
-    assert "going on from step 6" in ended.err
+    assert "resuming from step 6" in ended.err
     assert_same_weights(trained, tmp_path)
 
 
@@ -135,5 +133,5 @@ def test_disk_really_full(command, tmp_path, small_disk):
     small_disk(100_000)
     ended = command("train", *arguments)
     assert ended.code == 0
-    assert "going on from step 6" in ended.err
+    assert "resuming from step 6" in ended.err
     assert_same_weights(whole, disk / "run")

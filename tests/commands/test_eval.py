@@ -21,7 +21,9 @@ TEXTS = ("the screen is not bad .", "what a xylographic plot . all of the above 
 def test_nothing_to_evaluate(command, tmp_path, unfinished):
     ended = command("eval", f"--workdir={tmp_path / 'nowhere'}")
     assert ended.code == 1
-    assert ended.error.startswith(f"{tmp_path / 'nowhere'} holds no config.json, so it is no run's folder; train first")
+    assert ended.error.startswith(
+        f"{tmp_path / 'nowhere'} holds no config.json, so it is not a run's folder; train first"
+    )
     shutil.rmtree(unfinished / "checkpoints")
     ended = command("eval", f"--workdir={unfinished}")
     assert ended.code == 1
@@ -63,7 +65,7 @@ def test_texts_of_standard_input(command, trained, monkeypatch):
     assert re.fullmatch(r"(nega|posi)tive \(negative [\d.]+%, positive [\d.]+%\)", blank)
     monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
     ended = command("eval", f"--workdir={trained}", "--text=-")
-    assert (ended.code, ended.error) == (1, "standard input holds no text; give one a line")
+    assert (ended.code, ended.error) == (1, "standard input holds no text; give one text per line")
 
 
 def table(out: str) -> dict[str, str]:

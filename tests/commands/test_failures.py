@@ -13,7 +13,7 @@ from tests.commands.helpers import WARNINGS, subprocess_command
 
 pytestmark = WARNINGS
 
-KEPT = "what was written before is kept, mend this and run the same command again"
+KEPT = "what was written before is kept; fix this and run the same command again"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ KEPT = "what was written before is kept, mend this and run the same command agai
     [
         (UserError("two\nlines"), 1, "two lines"),
         (ConfigError("no such thing"), 2, "no such thing"),
-        (KeyboardInterrupt(), 1, "interrupted; a training goes on from its last checkpoint with the same command"),
+        (KeyboardInterrupt(), 1, "interrupted; run the same command again to resume from the last checkpoint"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file"),
             1,

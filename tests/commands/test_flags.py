@@ -24,11 +24,11 @@ pytestmark = WARNINGS
         ("--config.model.layer=LSTM", "config.model.layer is 'LSTM'; it must be one of 'lstm', "),
         ("--config.data.source=files", "config.data.source is 'files' but config.data.path is empty; give a file or"),
         ("--config.seed", "Missing value for flag --config.seed; see --help"),
-        ("--config=nowhere.py", "nowhere.py does not exist; give a Python file, or restore it where it was"),
+        ("--config=nowhere.py", "nowhere.py does not exist; give the path of a Python file, or restore it"),
         ("--config.model.cell=gru", "config.model has no field 'cell'; it is called 'model.layer' now"),
         ("--config.optimizer.hparams.tau=1", "config.optimizer.hparams of 'adam' has no hyper-parameter 'tau'; there "),
         ("--epochs=3", "Unknown command line flag 'epochs'; see --help"),
-        ("extra", "'extra' is no flag; flags look like --name=value"),
+        ("extra", "'extra' is not a flag; flags look like --name=value"),
     ],
 )
 def test_bad_flag(command, tmp_path, argument, message):
@@ -86,8 +86,8 @@ def test_a_bug_in_a_config_file_shows_its_traceback(command, tmp_path, text, las
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--explain"], "--explain draws what happens over one text; give it with --text"),
-        (["--explain", "--text=-"], "--explain draws what happens over one text; give it with --text"),
+        (["--explain"], "--explain draws the gates over a single text; give the text with --text"),
+        (["--explain", "--text=-"], "--explain draws the gates over a single text; give the text with --text"),
         *(
             (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate a split; ")
             for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch")

@@ -42,7 +42,7 @@ def test_compare_prints_the_table_of_a_study(command, tmp_path):
     [
         (["--config=FILE:config"], "get_config() of the config file returned a Config, not a study"),
         (["--config=FILE:grid", "--config.seeds=1"], "--config.seeds: the fields of a study are set in its file; "),
-        (["--config=nothing.py"], "nothing.py does not exist; give a Python file"),
+        (["--config=nothing.py"], "nothing.py does not exist; give the path of a Python file"),
     ],
 )
 def test_a_study_that_cannot_be_started(command, tmp_path, arguments, message):

@@ -146,7 +146,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("objectives.classification.weight", 0.0, "every objective in config.objectives has the weight 0"),
         ("objectives.classification.a", 1.0, "config.objectives.classification has no hyper-parameter 'a'"),
         ("plugins", ("nothing_here",), "config.plugins names 'nothing_here', but there is no such module or .py file"),
-        ("plugins", ("nothing.py",), "nothing.py does not exist; give a Python file, or restore it where it was"),
+        ("plugins", ("nothing.py",), "nothing.py does not exist; give the path of a Python file, or restore it"),
         ("data.source", "", "config.data.source is ''; it must be one of 'amazon_polarity', "),
         (
             "data.source",

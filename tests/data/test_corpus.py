@@ -97,7 +97,9 @@ def test_number_of_classes(tmp_path):
     assert classes([0, 1, 2, 3]) == 4
     assert classes([5], classes="stars") == 5  # the class map decides, whatever the file holds
     assert classes([1, 5], classes="polarity") == 2
-    with pytest.raises(UserError, match="all reviews have the label 0; a classifier needs reviews of two classes"):
+    with pytest.raises(
+        UserError, match="all reviews have the label 0; a classifier needs reviews of at least two classes"
+    ):
         classes([0])
     with pytest.raises(UserError, match="labels go up to 4, but none is 1; number the classes 0, 1, 2"):
         classes([0, 4, 2])

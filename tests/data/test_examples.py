@@ -65,16 +65,16 @@ def test_reviews_without_a_label_are_dropped(tmp_path):
         ({}, "no column 'text' among none", "label"),
         ({"text": "a", "rating": 5}, "no column 'label' among 'text', 'rating'", "label"),
         ({"text": "a", "label": 5}, "no column 'rating' or 'overall' among 'text', 'label'", "stars"),
-        ({"text": "a", "label": "good"}, "has the label 'good', which is none of 0, 1, 2, …", "label"),
-        ({"text": "a", "label": None}, "has the label None, which is none of 0, 1, 2, …", "label"),
-        ({"text": "a", "label": 0.5}, "has the label 0.5, which is none of 0, 1, 2, …", "label"),
-        ({"text": "a", "label": -2}, "has the label -2, which is none of 0, 1, 2, …", "label"),
-        ({"text": "a", "label": 2**31}, "has the label 2147483648, which is none of 0, 1, 2, …", "label"),
-        ({"text": "a", "rating": 7}, "has the rating 7, which is none of 1, 2, 3, 4, 5", "stars"),
-        ({"text": "a", "rating": 0}, "has the rating 0, which is none of 1, 2, 3, 4, 5", "polarity"),
-        ({"text": "a", "rating": 3.5}, "has the rating 3.5, which is none of 1, 2, 3, 4, 5", "binary"),
-        ({"text": "a", "rating": float("nan")}, "has the rating nan, which is none of 1, 2, 3, 4, 5", "stars"),
-        ({"text": "a", "rating": float("inf")}, "has the rating inf, which is none of 1, 2, 3, 4, 5", "stars"),
+        ({"text": "a", "label": "good"}, "has the label 'good', which is not one of 0, 1, 2, …", "label"),
+        ({"text": "a", "label": None}, "has the label None, which is not one of 0, 1, 2, …", "label"),
+        ({"text": "a", "label": 0.5}, "has the label 0.5, which is not one of 0, 1, 2, …", "label"),
+        ({"text": "a", "label": -2}, "has the label -2, which is not one of 0, 1, 2, …", "label"),
+        ({"text": "a", "label": 2**31}, "has the label 2147483648, which is not one of 0, 1, 2, …", "label"),
+        ({"text": "a", "rating": 7}, "has the rating 7, which is not one of 1, 2, 3, 4, 5", "stars"),
+        ({"text": "a", "rating": 0}, "has the rating 0, which is not one of 1, 2, 3, 4, 5", "polarity"),
+        ({"text": "a", "rating": 3.5}, "has the rating 3.5, which is not one of 1, 2, 3, 4, 5", "binary"),
+        ({"text": "a", "rating": float("nan")}, "has the rating nan, which is not one of 1, 2, 3, 4, 5", "stars"),
+        ({"text": "a", "rating": float("inf")}, "has the rating inf, which is not one of 1, 2, 3, 4, 5", "stars"),
         ({"text": "a \ud83d", "label": 0}, "holds half a character (a lone surrogate) at character 2", "label"),
     ],
 )
@@ -83,12 +83,12 @@ def test_bad_row_is_an_error_or_left_out(tmp_path, caplog, row, fault, classes):
     path.write_text(json.dumps(row) + "\n" + json.dumps({"text": "good", "label": 1, "rating": 4}) + "\n")
     with pytest.raises(UserError) as caught:
         training_rows(files(path, classes=classes))
-    advice = "mend it, or leave such rows out by --config.data.bad_rows=skip"
+    advice = "fix it, or skip such rows with --config.data.bad_rows=skip"
     assert str(caught.value) == f"{path}, line 1: {fault}; {advice}"
 
     with caplog.at_level(logging.WARNING, "lstm_jax"):
         assert [text for text, _ in training_rows(files(path, classes=classes, bad_rows="skip"))] == ["good"]
-    assert caplog.messages == ["left out 1 rows without text or with an impossible label"]
+    assert caplog.messages == ["skipped 1 rows without text or with an invalid label"]
 
 
 def test_skipped_rows_are_counted(tmp_path, caplog):
@@ -98,7 +98,7 @@ def test_skipped_rows_are_counted(tmp_path, caplog):
     )
     with caplog.at_level(logging.WARNING, "lstm_jax"):
         assert training_rows(files(path, bad_rows="skip")) == [("a", 0), ("b", 1)]
-    assert caplog.messages == ["left out 3 rows without text or with an impossible label"]
+    assert caplog.messages == ["skipped 3 rows without text or with an invalid label"]
 
 
 def test_source_without_usable_reviews(tmp_path):

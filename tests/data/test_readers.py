@@ -76,7 +76,7 @@ def test_nul_and_emoji_are_text(tmp_path, name):
     [
         ("a.jsonl", b'{"text": "a \xff b"}', "is not valid UTF-8 at byte 12"),
         ("a.jsonl", b'{"text": "a', "is not valid JSON (Unterminated string starting at at column 10)"),
-        ("a.jsonl", b"[1, 2]", "is JSON but no object"),
+        ("a.jsonl", b"[1, 2]", "is JSON but not an object"),
         ("a.jsonl", b'{"label": ' + b"1" * 5000 + b"}", "is not readable JSON"),
         ("a.jsonl", b"[" * 200_000, "is not readable JSON"),
         ("a.txt", b"__label__2 a \xff b", "is not valid UTF-8 at byte 13"),

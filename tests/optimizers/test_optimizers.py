@@ -171,7 +171,7 @@ def test_hyper_parameters_are_the_optimizers_own_unless_they_are_set():
             {"name": "sgd", "hparams": {"b1": 0.5}},
             "config.optimizer.hparams of 'sgd' has no hyper-parameter 'b1'; ther",
         ),
-        ({"name": "schedule_free_sgd", "ema": 0.9}, "'schedule_free_sgd' keeps an average of the weights of its own"),
+        ({"name": "schedule_free_sgd", "ema": 0.9}, "'schedule_free_sgd' keeps its own average of the weights"),
         (
             {"name": "schedule_free_sgd", "embedding_lr_scale": 0.5},
             "config.optimizer.embedding_lr_scale is 0.5, but 'sched",

@@ -36,7 +36,7 @@ def test_the_table_of_systems(at_hand, tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match="is no folder; name one after the colon"):
+    with pytest.raises(ConfigError, match="is not a folder; name one after the colon"):
         systems.get_config(str(tmp_path / "nothing"))
 
 

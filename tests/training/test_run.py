@@ -119,7 +119,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_p
     with caplog.at_level("WARNING"):
         run.train_lanes(tiny_config(), tmp_path)
     assert "damaged" in caplog.text
-    assert "going on from step 9" in caplog.text
+    assert "resuming from step 9" in caplog.text
     assert_same_run(finished[0], tmp_path)
 
 

@@ -74,7 +74,7 @@ def test_other_sizes_are_told(before, changes, message, tmp_path):
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
-    with pytest.raises(ConfigError, match=r"which cannot be begun with: .* holds no config\.json"):
+    with pytest.raises(ConfigError, match=r"which cannot be loaded: .* holds no config\.json"):
         run.train_lanes(tiny_config(model__init_from=str(tmp_path / "nothing")), tmp_path / "new")
 
 

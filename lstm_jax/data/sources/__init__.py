@@ -1,4 +1,4 @@
-"""Where examples come from. Each source is a file that registers itself; your own may stand anywhere."""
+"""Sources of examples. Each source is a module that registers itself; your own may be in any file."""
 
 from lstm_jax.data.readers import Row
 from lstm_jax.data.sources import (  # noqa: F401 - the imports register the project's own

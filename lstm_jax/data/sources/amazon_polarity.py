@@ -1,4 +1,4 @@
-"""Amazon polarity (Zhang et al. 2015): 3.6 million reviews to train and 400,000 to test, without those of 3 stars."""
+"""Amazon polarity (Zhang et al. 2015): 3.6 million training and 400,000 test reviews, none of 3 stars."""
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data.sources.base import Rows, Schema, Source, register
@@ -6,9 +6,9 @@ from lstm_jax.data.sources.hub import hub_dataset
 
 
 def fetch_amazon_polarity(_: DataConfig, splits: tuple[str, ...]) -> dict[str, Rows]:
-    """The rows of the Hub's copy."""
+    """The rows of the copy on the Hub."""
     return hub_dataset("fancyzhx/amazon_polarity", splits)
 
 
-# The Hub's copy has the columns title and content; in fastText's format both are one text.
+# The Hub's copy has the columns title and content; fastText's format has both in one text.
 register("amazon_polarity", Source(fetch_amazon_polarity, Schema(text=("title", "content", "text"), titles=("title",))))

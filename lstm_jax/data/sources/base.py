@@ -1,4 +1,4 @@
-"""What a source is: where its rows come from, and which columns hold the text and the label."""
+"""The Source contract: where rows come from, and which columns hold the text and the label."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from lstm_jax.data.readers import Row
 from lstm_jax.registry import SOURCES
 
 SPLITS = ("train", "validation", "test")
-UNLABELLED = "unsupervised"  # a further split, named as in the Hub's IMDB, that word vectors may be learned from
+UNLABELLED = "unsupervised"  # An additional split for word vectors, named as in the Hub's IMDB.
 
 
 class Schema(NamedTuple):
@@ -18,7 +18,7 @@ class Schema(NamedTuple):
       text: The columns of the text. Those that a row has are joined by ``": "``.
       titles: The columns among ``text`` that ``config.data.titles=False`` leaves out.
       label: The column of the class number; −1 means that a row has no label.
-      rating: The columns that may hold one to five stars; the first that a row has counts.
+      rating: The columns that may hold one to five stars; the first that a row has is read.
       classes: The class map, unless the config names one: ``label``, ``stars``, ``binary`` or ``polarity``.
     """
 
@@ -33,8 +33,9 @@ class Rows(NamedTuple):
     """The rows of one split, not read yet.
 
     Attributes:
-      read: A function of a module, called with ``arguments`` where the examples are not cached.
-      arguments: What decides its rows. They are pickled to find cached examples, as is the code of ``read``'s module.
+      read: A module-level function, called with ``arguments`` if the examples are not cached.
+      arguments: Everything that determines the rows. The key of cached examples contains these arguments, pickled, and
+        the code of ``read``'s module.
     """
 
     read: Callable[..., Iterable[Row]]
@@ -45,9 +46,9 @@ class Source(NamedTuple):
     """Where examples come from.
 
     Attributes:
-      fetch: ``(config, splits) -> {split: Rows}`` where ``config.path`` is empty. It may leave out splits, but not
-        ``train``, and raises ``UserError`` where a download fails. ``None``: the source is always read from files.
-      schema: Which columns of its rows hold what.
+      fetch: ``(config, splits) -> {split: Rows}``, called if ``config.path`` is empty. It may leave out splits other
+        than ``train``, and raises ``UserError`` if a download fails. ``None``: the source is always read from files.
+      schema: Which columns of the rows hold what.
     """
 
     fetch: Callable[[DataConfig, tuple[str, ...]], dict[str, Rows]] | None = None
@@ -55,7 +56,7 @@ class Source(NamedTuple):
 
 
 def register(name: str, source: Source) -> Source:
-    """Makes a source known to configs by a name, and returns it.
+    """Registers a source under a name for ``config.data.source``, and returns it.
 
     Raises:
       ConfigError: The name is taken.

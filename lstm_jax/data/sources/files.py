@@ -1,4 +1,4 @@
-"""Examples in files, which every source can be read from: ``config.data.path`` names a file or a folder."""
+"""Examples in files. Every source can be read from files: ``config.data.path`` names a file or a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from lstm_jax.errors import UserError
 
 
 def rows_of_path(path: Path, splits: tuple[str, ...]) -> dict[str, Rows]:
-    """The rows of a file, all of them ``train``, or of a folder whose files are named after the splits.
+    """The rows of a file, all in the split ``train``, or of a folder whose files are named after the splits.
 
     Raises:
       UserError: The path does not exist, or the folder holds no training examples.
@@ -31,8 +31,8 @@ def rows_of_path(path: Path, splits: tuple[str, ...]) -> dict[str, Rows]:
 def rows_of_files(files: list[Path]) -> Rows:
     """The rows of files, one after the other.
 
-    Size and time of change are arguments too, so that an edited file is read again. A link keeps its own name, whose
-    ending says how to read it.
+    Size and modification time are arguments too, so that an edited file is read again. A symbolic link keeps its own
+    name, whose suffix names the format.
     """
     stats = [(str(file.absolute()), file.stat()) for file in files]
     return Rows(_read, {"files": [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]})

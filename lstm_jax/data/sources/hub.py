@@ -1,4 +1,4 @@
-"""Downloads from the Hugging Face Hub; its cache serves where the Hub is out of reach."""
+"""Downloads from the Hugging Face Hub, or from its local cache if the Hub cannot be reached."""
 
 import contextlib
 import logging
@@ -16,31 +16,31 @@ from lstm_jax.errors import UserError
 
 Download = TypeVar("Download")
 
-HUB_SECONDS = 10  # without an answer for so long, the Hub counts as out of reach
+HUB_SECONDS = 10  # Time without an answer after which the Hub counts as unreachable.
 
 
 def hub_dataset(name: str, splits: tuple[str, ...]) -> dict[str, Rows]:
-    """The rows of a data set ``OWNER/NAME``, for those of the splits that it has.
+    """The rows of a data set ``OWNER/NAME``, for those of the given splits that it has.
 
     Raises:
-      UserError: It is neither cached nor can it be downloaded.
+      UserError: The data set is not cached and cannot be downloaded.
     """
     found = _download(name, lambda: datasets.load_dataset(name))
     return {split: Rows(_read, {"dataset": _ByFingerprint(found[split])}) for split in splits if split in found}
 
 
 def hub_file(repository: str, file: str) -> Path:
-    """Where a file of a data set's repository lies after it was downloaded.
+    """The local path of a file of a data set's repository, downloaded if it is not cached.
 
     Raises:
-      UserError: It is neither cached nor can it be downloaded.
+      UserError: The file is not cached and cannot be downloaded.
     """
     fetch = lambda: hf_hub_download(repository, file, repo_type="dataset")
     return Path(_download(f"{repository}/{file}", fetch))
 
 
 class _ByFingerprint:
-    """A dataset that pickles to its fingerprint, which is all that finding cached examples takes."""
+    """A dataset that pickles to its fingerprint, which is enough for the key of cached examples."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -59,17 +59,17 @@ def _download(name: str, fetch: Callable[[], Download]) -> Download:
     try:
         with _offline_if_unreachable():
             return fetch()
-    except Exception as error:  # The kinds depend on the versions of the Hub's client and of its HTTP library.
+    except Exception as error:  # The exception types depend on the versions of the Hub's client and its HTTP library.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{name} is neither cached nor to be had from the Hub ({reason}); give downloaded files with "
-            "--config.data.path=FOLDER, or use the embedded reviews with --config=configs/default.py"
+            f"{name} is neither cached nor available from the Hub ({reason}); give downloaded files with "
+            "--config.data.path=FOLDER, or use the generated reviews with --config=configs/default.py"
         ) from error
 
 
 @contextlib.contextmanager
 def _offline_if_unreachable() -> Iterator[None]:
-    """Turns the client offline if the Hub does not answer; it would try again for half a minute."""
+    """Sets the client offline if the Hub does not answer; otherwise it would retry for half a minute."""
     before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
     try:
         if not any(before):

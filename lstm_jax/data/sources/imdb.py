@@ -1,4 +1,4 @@
-"""IMDB (Maas et al. 2011): 25,000 reviews of films to train, as many to test, and 50,000 without labels."""
+"""IMDB (Maas et al. 2011): 25,000 training, 25,000 test and 50,000 unlabelled film reviews."""
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data.sources.base import Rows, Source, register
@@ -6,7 +6,7 @@ from lstm_jax.data.sources.hub import hub_dataset
 
 
 def fetch_imdb(_: DataConfig, splits: tuple[str, ...]) -> dict[str, Rows]:
-    """The rows of the Hub's copy."""
+    """The rows of the copy on the Hub."""
     return hub_dataset("stanfordnlp/imdb", splits)
 
 

@@ -1,4 +1,4 @@
-"""What a source of the embedding's first values is, and the values that a config asks for."""
+"""The Vectors contract, and the initial values of the embedding that a config asks for."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,13 +10,13 @@ from lstm_jax.types import HostArray
 
 
 class Vectors(NamedTuple):
-    """A source of the embedding's first values.
+    """A source of initial values of the embedding.
 
     Attributes:
-      make: ``(config, corpora) -> table[V, D]``, float32, whose rows are in the order of the vocabulary's ids, or
-        ``None`` for the random values of any other parameter. It raises ``UserError`` where the config is at fault.
+      make: ``(config, corpora) -> table[V, D]``, float32, with rows in the order of the vocabulary's ids, or ``None``
+        for random values. It raises ``UserError`` if the config is invalid.
       reads_text: Whether it reads ``corpora.whole``, the untruncated training and unlabelled texts, which are loaded
-        for such sources alone.
+        only for such sources.
     """
 
     make: Callable[[Config, Corpora], HostArray | None]
@@ -24,7 +24,7 @@ class Vectors(NamedTuple):
 
 
 def register(name: str, vectors: Vectors) -> Vectors:
-    """Makes a source of vectors known to configs by a name, and returns it.
+    """Registers a source of vectors under a name for ``config.data.vectors.source``, and returns it.
 
     Raises:
       ConfigError: The name is taken.
@@ -33,11 +33,11 @@ def register(name: str, vectors: Vectors) -> Vectors:
 
 
 def first_vectors(config: Config, corpora: Corpora) -> HostArray | None:
-    """The first values ``[V, D]`` of the embedding that a config asks for; ``None`` where they are random.
+    """The initial embedding ``[V, D]`` that a config asks for; ``None`` if it is random.
 
     Raises:
-      UserError: The config or a file that it names is at fault.
-      ValueError: The source gives a table of another shape.
+      UserError: The config or a file that it names is invalid.
+      ValueError: The source returns a table of another shape.
     """
     vectors = VECTORS[config.data.vectors.source]
     if vectors.reads_text and corpora.whole is None:

@@ -1,4 +1,4 @@
-"""Vectors that take time to learn, kept in the cache."""
+"""A cache of learned vectors."""
 
 import hashlib
 import io
@@ -16,17 +16,17 @@ from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
 
-DEVIATION = 0.1  # the standard deviation of learned vectors, the same as of random ones
+DEVIATION = 0.1  # The standard deviation of learned vectors, the same as of random ones.
 
 
 def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleType, *settings: object) -> HostArray:
-    """The vectors ``[V, D]`` that ``learn`` gives, from the cache where the same were learned before.
+    """The vectors ``[V, D]`` that ``learn`` returns, read from the cache if they were learned before.
 
     Args:
-      corpus: The texts that they are learned from.
-      learn: Called where they are not cached. Its vectors are scaled to the standard deviation ``DEVIATION``.
-      module: The code of ``learn``, which is part of what identifies them.
-      *settings: Everything else that decides them.
+      corpus: The texts that the vectors are learned from.
+      learn: Called if the vectors are not cached. Its result is scaled to the standard deviation ``DEVIATION``.
+      module: The module of ``learn``, whose code is part of the cache key.
+      *settings: Everything else that determines the vectors.
     """
     content = hashlib.sha256(digest(settings, code_digest(module, sys.modules[__name__])).encode())
     for array in (corpus.tokens, corpus.offsets):

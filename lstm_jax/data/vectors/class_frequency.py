@@ -1,4 +1,4 @@
-"""A token's share of the tokens of each class (Glos 2021, section 3.1.2), as its vector."""
+"""Class-frequency vectors: a token's share of the tokens of each class (Glos 2021, section 3.1.2)."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lstm_jax.types import HostArray
 
 
 def class_frequency_vectors(config: Config, corpora: Corpora) -> HostArray:
-    """The table ``[V, C]``, counted over the training examples, or over all where ``fit_on`` says so.
+    """The table ``[V, C]``, counted over the training examples, or over all if ``fit_on`` is ``all``.
 
     Raises:
       ConfigError: The embedding size is not the number of classes.

@@ -1,4 +1,4 @@
-"""Vectors learned from which tokens stand near each other, without any labels.
+"""Word vectors from co-occurrence counts, learned without labels.
 
 The positive pointwise mutual information of tokens and their neighbours is factored by a truncated singular value
 decomposition. Skip-gram with negative sampling factors the same matrix implicitly (Levy & Goldberg 2014). The smoothed
@@ -19,29 +19,29 @@ from lstm_jax.data.vectors.cache import cached
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
-SMOOTHING = 0.75  # power of the neighbours' counts, which gives rare neighbours less weight
-TOKENS_AT_A_TIME = 4_000_000  # bounds the memory that counting takes
+SMOOTHING = 0.75  # The power of the neighbours' counts; it gives rare neighbours less weight.
+TOKENS_AT_A_TIME = 4_000_000  # Limits the memory of counting.
 
 
 def cooccurrence_vectors(
     corpus: FlatCorpus, vocabulary_size: int, first_token: int, size: int, window: int
 ) -> HostArray:
-    """The vectors ``[V, D]`` of a vocabulary, from the cache where the same were learned before.
+    """The vectors ``[V, D]`` of a vocabulary, read from the cache if they were learned before.
 
     Args:
-      corpus: Whole texts; their labels are not read.
-      vocabulary_size: V.
-      first_token: The first id of a token of text. Special tokens before it have no neighbours and are nobody's.
-      size: D, less than V.
-      window: How many tokens on either side are a token's neighbours.
+      corpus: Untruncated texts; their labels are not read.
+      vocabulary_size: Size of the vocabulary, V.
+      first_token: The lowest id of an ordinary token. Special tokens have lower ids and are not counted.
+      size: Size of the vectors, D, less than V.
+      window: Number of tokens on either side that count as a token's neighbours.
 
     Raises:
       UserError: The vocabulary is too small.
     """
     if size >= vocabulary_size:
         raise UserError(
-            f"config.model.embedding_size is {size}, but {vocabulary_size} words give vectors of fewer numbers; "
-            "make it smaller, or config.data.vectors.source='random'"
+            f"config.model.embedding_size is {size}, but it must be below the vocabulary's {vocabulary_size} words; "
+            "lower it, or set config.data.vectors.source='random'"
         )
 
     def count_and_factor() -> HostArray:
@@ -51,8 +51,8 @@ def cooccurrence_vectors(
 
 
 def neighbours(corpus: FlatCorpus, vocabulary_size: int, first_token: int, window: int) -> Any:
-    """How often each token stands within ``window`` tokens of each other one: a sparse symmetric ``[V, V]``."""
-    import scipy.sparse  # A slow import, here and below, which a run on cached vectors is spared.
+    """How often two tokens are within ``window`` tokens of each other: a sparse symmetric ``[V, V]``."""
+    import scipy.sparse  # A slow import, here and below, which a run on cached vectors does not need.
 
     text = np.repeat(np.arange(len(corpus.offsets) - 1, dtype=np.int32), np.diff(corpus.offsets))
     shape = (vocabulary_size, vocabulary_size)
@@ -83,10 +83,10 @@ def mutual_information(counts: Any) -> Any:
 
 
 def factor(information: Any, size: int) -> HostArray:
-    """Vectors ``[V, D]`` from the largest singular values, in float32; those of unseen tokens are zero."""
+    """Vectors ``[V, D]`` in float32, from the largest singular values; those of unseen tokens are zero."""
     from scipy.sparse.linalg import svds
 
-    # A fixed start makes the result deterministic; the tolerance is precise enough for first values.
+    # A fixed start makes the result deterministic; the tolerance is precise enough for initial values.
     start = np.ones(information.shape[0], np.float32)
     u, values, _ = svds(information, k=size, v0=start, tol=1e-2)
     u = u * np.sign(u.sum(axis=0))  # The sign of a singular vector is arbitrary.

@@ -1,4 +1,4 @@
-"""Given vectors, read from the text format of GloVe, fastText and word2vec."""
+"""Pretrained vectors, read from the text format of GloVe, fastText and word2vec."""
 
 import logging
 import re
@@ -19,19 +19,19 @@ _log = logging.getLogger(__name__)
 
 
 def read_vectors(path: Path, ids: Mapping[str, int], size: int, missing: str, seed: int) -> tuple[HostArray, int]:
-    """The table of a vocabulary's vectors. The file is streamed, and only known tokens are kept.
+    """Reads the vectors of a vocabulary. The file is streamed, and only vectors of the vocabulary are kept.
 
     Args:
-      path: Lines of a token and ``size`` numbers, plain, gz, bz2 or zip. The first line may be fastText's, with the
-        numbers of tokens and of dimensions. Of several files in a zip the one named ``…{size}d…`` is read.
+      path: File with a token and ``size`` numbers per line, plain, gz, bz2 or zip. The first line may be fastText's
+        header. Of several files in a zip, the one named ``…{size}d…`` is read.
       ids: The row of the table for each token.
-      size: D.
-      missing: What tokens get that the file lacks: ``zeros``, or ``random`` for normal values with the standard
-        deviation of the given ones.
-      seed: Decides the random values.
+      size: Size of the vectors, D.
+      missing: Vectors of tokens that the file lacks: ``zeros``, or ``random`` for normal values with the standard
+        deviation of the file's vectors.
+      seed: Seed of the random values.
 
     Returns:
-      ``([V, D] float32, tokens found)``.
+      The table ``[V, D]``, float32, and the number of tokens found.
 
     Raises:
       UserError: The file is missing or damaged, holds vectors of another size, or no known token.
@@ -75,7 +75,7 @@ def _zip_lines(path: Path, size: int) -> Iterator[tuple[int, bytes]]:
             with archive.open(fitting[0]) as file:
                 yield from numbered(file, f"{path}/{fitting[0]}")
     except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is no readable zip file ({error}); fetch it again") from error
+        raise UserError(f"{path} is not a readable zip file ({error}); fetch it again") from error
 
 
 def _is_number(text: str) -> bool:
@@ -91,7 +91,7 @@ def _make(config: Config, corpora: Corpora) -> HostArray:
     size, seed = config.model.embedding_size, config.data.seed
     table, found = read_vectors(Path(asked.path), vocabulary, size, asked.missing, seed)
     lacking = len(vocabulary) - found
-    _log.info("word vectors for %d of %d words; %d are out of vocabulary", found, len(vocabulary), lacking)
+    _log.info("word vectors for %d of %d words; %d are not in the file", found, len(vocabulary), lacking)
     return table
 
 

@@ -15,8 +15,8 @@ from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
 
 GENSIM_EPOCHS = 5
-NEGATIVE = 5  # tokens drawn against each real neighbour
-LONGEST_SENTENCE = 10_000  # tokens of a sentence; gensim drops the rest
+NEGATIVE = 5  # Number of negative samples for each neighbour.
+LONGEST_SENTENCE = 10_000  # Maximum number of tokens of a sentence; gensim drops the rest.
 
 
 def word2vec_vectors(
@@ -25,12 +25,12 @@ def word2vec_vectors(
     """The vectors ``[V, D]`` of a vocabulary; those of special tokens, and of tokens that the corpus lacks, are zero.
 
     Args:
-      corpus: Whole texts; their labels are not read.
-      vocabulary_size: V.
-      first_token: The first id of a token of text.
-      size: D.
-      window: How many tokens on either side are a token's neighbours.
-      seed: Decides first vectors and draws. One thread learns, so that the same seed gives the same vectors.
+      corpus: Untruncated texts; their labels are not read.
+      vocabulary_size: Size of the vocabulary, V.
+      first_token: The lowest id of an ordinary token.
+      size: Size of the vectors, D.
+      window: Maximum number of tokens on either side that count as a token's neighbours.
+      seed: Seed of initial vectors and sampling. Training uses one thread, so the same seed gives the same vectors.
 
     Raises:
       UserError: gensim is not installed, or the corpus has no known token.
@@ -64,7 +64,7 @@ def word2vec_vectors(
 
 
 class _Sentences:
-    """Texts as lists of tokens, each the decimal digits of its id; may be iterated any number of times."""
+    """Texts as lists of tokens, each written as its decimal id; can be iterated repeatedly, as gensim needs."""
 
     def __init__(self, corpus: FlatCorpus, first_token: int) -> None:
         self._corpus, self._first_token = corpus, first_token

@@ -63,7 +63,7 @@ def test_review_of_a_title_alone(tmp_path):
     config = DataConfig(source="amazon_reviews", path=str(path))
     assert training_rows(config) == [("Good", 0), ("Fine", 4)]
     config.titles = False
-    with pytest.raises(UserError, match=r"a\.jsonl, line 1: has no text; mend it, or leave such rows out"):
+    with pytest.raises(UserError, match=r"a\.jsonl, line 1: has no text; fix it, or skip such rows"):
         training_rows(config)
     config.bad_rows = "skip"
     assert training_rows(config) == [("Fine", 4)]

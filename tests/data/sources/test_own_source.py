@@ -74,7 +74,7 @@ def test_examples_are_read_again_where_the_code_of_their_source_has_changed(head
 
 def test_bad_row_of_an_own_source(headlines):
     execute(headlines, HEADLINES.replace('"tone": number % 2', '"tone": "loud"'))
-    with pytest.raises(UserError, match=r"^headline 0: has the label 'loud', which is none of 0, 1, 2, …; mend it"):
+    with pytest.raises(UserError, match=r"^headline 0: has the label 'loud', which is not one of 0, 1, 2, …; fix it"):
         load_examples(DataConfig(source="headlines"))
 
 

@@ -101,5 +101,7 @@ def test_learning_again_gives_the_same_vectors(monkeypatch, tmp_path):
 
 
 def test_too_few_words_for_vectors_of_that_size():
-    with pytest.raises(UserError, match=r"embedding_size is 9, but 9 words give vectors of fewer numbers; make it"):
+    with pytest.raises(
+        UserError, match=r"embedding_size is 9, but it must be below the vocabulary's 9 words; lower it"
+    ):
         cooccurrence_vectors(corpus_of(), WORDS, 2, WORDS, 2)

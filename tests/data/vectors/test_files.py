@@ -145,10 +145,10 @@ def test_damaged_zip(tmp_path):
     whole = zipped(tmp_path / "v.zip", v_txt=rows + LINES).read_bytes()
     path = tmp_path / "damaged.zip"
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"damaged\.zip is no readable zip file \(.+\); fetch it again"):
+    with pytest.raises(UserError, match=r"damaged\.zip is not a readable zip file \(.+\); fetch it again"):
         read_vectors(path, IDS, 2, "zeros", seed=0)
     path.write_bytes(b"not a zip")
-    with pytest.raises(UserError, match=r"damaged\.zip is no readable zip file \(.+\); fetch it again"):
+    with pytest.raises(UserError, match=r"damaged\.zip is not a readable zip file \(.+\); fetch it again"):
         read_vectors(path, IDS, 2, "zeros", seed=0)
     changed = bytearray(whole)
     changed[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
