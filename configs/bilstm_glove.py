@@ -48,7 +48,7 @@ def get_config(variant: str = "faithful") -> Config:
     config.reference_accuracy = 0.868
     config.data.source = "imdb"
     config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
-    config.data.tokens.words = "spaces"
+    config.data.tokens.kind = "spaces"
     config.data.tokens.vocabulary_size = 200_000
     config.data.tokens.min_count = 5
     config.data.tokens.max_length = 500
@@ -61,7 +61,7 @@ def get_config(variant: str = "faithful") -> Config:
         config.data.test_fraction = 0.5
     if "improved" in asked:
         recipe.apply(config)
-        config.data.tokens.words = "runs"
+        config.data.tokens.kind = "runs"
     else:
         network(config)
     config.data.vectors.source = "file" if "glove" in asked else "cooccurrence"

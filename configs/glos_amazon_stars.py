@@ -65,7 +65,7 @@ def get_config(variant: str = "faithful") -> Config:
         if "deep" in asked:
             config.model.wide, config.model.dropout.wide = 0, 0.0
         return config
-    config.data.tokens.words = "alphanumeric"
+    config.data.tokens.kind = "alphanumeric"
     config.data.tokens.vocabulary_size = 1_000_000
     config.data.tokens.min_count = 1
     config.data.tokens.max_length = 100_000
@@ -95,7 +95,7 @@ def improved(config: Config) -> None:
     config.model.embedding_size = 300
     config.model.train_embedding = False
     config.model.segment = 0
-    config.model.dropout.words = 0.0
+    config.model.dropout.tokens = 0.0
     config.model.dropout.embedding = 0.3
     config.model.dropout.pooled = 0.4
     config.optimizer.learning_rate = 5e-3

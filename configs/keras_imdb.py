@@ -48,7 +48,7 @@ def faithful() -> Config:
     config = Config()
     config.data.source = "imdb"
     config.data.validation_fraction = 0.2
-    config.data.tokens.words = "keras"
+    config.data.tokens.kind = "keras"
     config.data.tokens.vocabulary_size = 10_000
     config.data.tokens.min_count = 1
     config.data.tokens.max_length = 1000

@@ -28,7 +28,7 @@ def apply(config: Config) -> Config:
 
 def regularise(config: Config) -> Config:
     """Sets dropout, a one-cycle learning rate, gradient clipping, and a moving average of the weights."""
-    config.model.dropout.words = 0.2
+    config.model.dropout.tokens = 0.2
     config.model.dropout.embedding = 0.5
     config.model.dropout.pooled = 0.5
     config.optimizer.schedule = "one_cycle"

@@ -40,7 +40,7 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     from lstm_jax.training import run
 
     summary = run.train_lanes(validate(config), workdir)
-    run.check_finished(summary, workdir)
+    run.raise_if_diverged(summary, workdir)
     return summary
 
 

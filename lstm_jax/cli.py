@@ -24,7 +24,7 @@ from lstm_jax.training.workdir import read_config
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 
 # System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
-OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
+SYSTEM_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
 
 
 def define_config(default: str) -> None:
@@ -39,7 +39,7 @@ def define_config(default: str) -> None:
     _define_fields(config, "Config file: a Python file with get_config(). Any field: --config.group.field=value.")
 
 
-def define_config_of_workdir() -> None:
+def define_workdir_config() -> None:
     """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``."""
     workdir = _given("workdir")
     config = read_config(Path(workdir)) if workdir else Config()
@@ -51,7 +51,7 @@ def _define_fields(config: Config, text: str) -> None:
         configs.check_path(name)
         path = name.removeprefix("config.")
         if path.startswith(("optimizer.hparams.", "objectives.")):  # Mappings, in which a name may still be missing.
-            configs.change(
+            configs.set_field(
                 config, path, float(dict((at, value) for at, _, value in configs.leaves(config)).get(path, 0))
             )
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
@@ -98,7 +98,7 @@ def _fields_given() -> list[str]:
     return [name for name in given if name.startswith("config.")]
 
 
-def checked(config: Config, trains: bool = True) -> Config:
+def validated(config: Config, trains: bool = True) -> Config:
     """The value of a config flag, validated and frozen.
 
     Args:
@@ -156,7 +156,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     except BrokenPipeError:
         return FAILED
     except Exception as error:
-        if (cause := _of_the_machine(error)) is None:
+        if (cause := _system_error(error)) is None:
             traceback.print_exc()
             return unexpected
         where = f" ({cause.filename})" if cause.filename else ""
@@ -167,10 +167,10 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     return SUCCEEDED
 
 
-def _of_the_machine(error: BaseException | None) -> OSError | None:
+def _system_error(error: BaseException | None) -> OSError | None:
     """The system error that caused an exception; ``None`` if there is none."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        if isinstance(error, OSError) and error.errno in SYSTEM_ERRNOS:
             return error
         if os.strerror(errno.ENOSPC) in str(error):  # Orbax raises a full disk as a ValueError.
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

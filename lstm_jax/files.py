@@ -10,7 +10,7 @@ from typing import TextIO
 from lstm_jax.errors import UserError
 
 
-def hold(folder: Path) -> TextIO:
+def lock_folder(folder: Path) -> TextIO:
     """Locks a folder for this process and creates it if needed. Closing the returned file releases the lock.
 
     Raises:

@@ -2,8 +2,8 @@
 
 "Own" code belongs to the user or to this project. An own function is identified by its syntax tree, its default values
 and closure, and everything that it names: functions, classes and constants of its own module and of other own modules.
-What an installed library defines is identified by its name and the library's version. Comments and layout make no
-difference; docstrings of functions do.
+What an installed library defines is identified by its name and the library's version. Comments, docstrings and
+layout make no difference.
 """
 
 import ast
@@ -163,7 +163,15 @@ def _tree(code: types.CodeType) -> ast.AST:
 
 @functools.cache
 def _parsed(text: str) -> ast.AST:
-    return ast.parse(text)
+    """A syntax tree without the docstrings of functions and classes."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -11,7 +11,7 @@ import jax
 _log = logging.getLogger(__name__)
 
 # More host devices only add to the cost of summing gradients over them.
-MOST_HOST_DEVICES = 8
+MAX_HOST_DEVICES = 8
 
 _configured: list[bool] = []
 
@@ -36,7 +36,7 @@ def configure() -> None:
     _keep_freed_memory()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         try:
-            jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
+            jax.config.update("jax_num_cpu_devices", min(cores, MAX_HOST_DEVICES))
         except RuntimeError:
             _log.warning("JAX was used before lstm_jax could configure it, so it computes on %s", machine())
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:  # By default GPUs and TPUs round float32 operands.

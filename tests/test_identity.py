@@ -53,6 +53,13 @@ def test_what_a_function_names_is_part_of_it(old, new):
     assert identity_of(module(BASE.replace(old, new)).make) != identity_of(module(BASE).make)
 
 
+def test_comments_docstrings_and_layout_make_no_difference():
+    told = BASE.replace(
+        "def make(rate): return optax", 'def make(rate):\n    """Makes it."""\n    # In two parts.\n    return optax'
+    )
+    assert identity_of(module(told).make) == identity_of(module(BASE).make)
+
+
 def test_what_an_object_holds_and_does_is_part_of_it():
     one, other = (identity_of(module(BASE).Factory(b)) for b in (0.5, 0.9))
     assert one != other

@@ -39,7 +39,7 @@ class Team:
         self._workers = workers
 
     @property
-    def sound(self) -> list[Any]:
+    def working(self) -> list[Any]:
         """Names of the workers that have not failed."""
         return [name for name in self._workers if name not in self.errors]
 
@@ -55,7 +55,7 @@ class Team:
 
     def ask_all(self, do: str, **arguments: Any) -> dict[Any, dict[str, Any]]:
         """Sends a request to every worker. Returns the answers by name, without those of workers that fail."""
-        answers = {name: self.ask(name, do, **arguments) for name in self.sound}
+        answers = {name: self.ask(name, do, **arguments) for name in self.working}
         return {name: answer for name, answer in answers.items() if answer is not None}
 
     def take_turns(self, requests: Mapping[Any, Mapping[str, Any]], rounds: int) -> dict[Any, list[dict[str, Any]]]:
@@ -115,7 +115,7 @@ def _check(team: Team, reference: str, tolerance: float) -> dict[str, dict[str, 
     checked: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         file, expected = Path(folder) / "results.npz", None
-        for name in team.sound:
+        for name in team.working:
             answer = team.ask(name, "save", file=str(file))
             if answer is None:
                 continue

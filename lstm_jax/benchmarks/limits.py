@@ -12,7 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 SIDES = (1024, 2048, 3072)  # Sides of the square matrices that each device multiplies.
-COPIED = 2**26  # Bytes that each device copies.
+COPY_BYTES = 2**26  # Bytes that each device copies.
 LIMIT_STEPS = 10_000  # Number of steps of the loop.
 LIMIT_ROUNDS = 7
 
@@ -56,7 +56,7 @@ def _product(mesh: Mesh, side: int, kind: Any) -> float:
 
 def _copy(mesh: Mesh) -> float:
     """Bytes read and written per second. The copy is in place, because a new array would also cause page faults."""
-    a = _spread(mesh, (mesh.size, COPIED // 4), jnp.float32)
+    a = _spread(mesh, (mesh.size, COPY_BYTES // 4), jnp.float32)
     add = jax.shard_map(lambda a: a + 1.0, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
     ready = jax.jit(add, donate_argnums=0).lower(a).compile()
 
@@ -65,7 +65,7 @@ def _copy(mesh: Mesh) -> float:
         a = ready(a)
         return a
 
-    return 2.0 * COPIED * mesh.size / _best(again)
+    return 2.0 * COPY_BYTES * mesh.size / _best(again)
 
 
 def _step() -> float:

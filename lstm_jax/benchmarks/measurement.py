@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 PASSES = ("forward", "train")
-NOISY = 0.15  # A ratio is reported only if its interquartile range over the rounds is below this share of its median.
+MAX_RELATIVE_IQR = (
+    0.15  # A ratio is reported only if its interquartile range over the rounds is below this share of its median.
+)
 
 
 class Device(NamedTuple):
@@ -76,7 +78,7 @@ class Ratio(NamedTuple):
     @property
     def noisy(self) -> bool:
         """Whether the rounds differ too much for the ratio to be reported."""
-        return self.high - self.low > NOISY * self.median
+        return self.high - self.low > MAX_RELATIVE_IQR * self.median
 
     def __str__(self) -> str:
         return "noisy" if self.noisy else f"× {self.median:.2f}"

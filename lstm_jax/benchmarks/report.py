@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from lstm_jax.benchmarks.limits import Limits
-from lstm_jax.benchmarks.measurement import NOISY, Measurement, Ratio, grouped, quartiles, ratio
+from lstm_jax.benchmarks.measurement import MAX_RELATIVE_IQR, Measurement, Ratio, grouped, quartiles, ratio
 from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.errors import UserError
 from lstm_jax.reports.tables import markdown
 
-ROUNDED = (
+BFLOAT16_NOTE = (
     "In bfloat16 our layers round only the operands of products; state, sums and saved activations stay float32. The "
     "others are bfloat16 throughout."
 )
@@ -23,7 +23,7 @@ def layer_tables(record: Record) -> str:
     reference = record.measurements[0].implementation
     groups = grouped(record.measurements, lambda each: (each.suite, each.dtype, each.pass_))
     parts = [_circumstances(record), _legend(reference)]
-    parts += [ROUNDED] if any(dtype == "bfloat16" for _, dtype, _ in groups) else []
+    parts += [BFLOAT16_NOTE] if any(dtype == "bfloat16" for _, dtype, _ in groups) else []
     several = len({suite for suite, _, _ in groups}) > 1
     for (suite, dtype, pass_), own in groups.items():
         title = f"{pass_}, {dtype}"
@@ -57,8 +57,8 @@ def _legend(reference: str) -> str:
         f"A cell gives the median in milliseconds, the time as a multiple (×) of that of {reference} in the same "
         "rounds, and the limit as a share of the time (%). The limit is the time that products, memory or steps take "
         "at XLA's best rates on this device; other libraries may exceed them. A ratio is reported only if its "
-        f"interquartile range over the rounds is below {NOISY:.0%} of its median (otherwise: noisy). A share is "
-        "reported only if the same holds for the times. Geometric means are over an implementation's reported ratios."
+        f"interquartile range over the rounds is below {MAX_RELATIVE_IQR:.0%} of its median (otherwise: noisy), and a "
+        "share only if the same holds for the times. Geometric means are over an implementation's reported ratios."
     )
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 3 * 3600.0  # Maximum seconds for an answer, because a collective of XLA may hang.
-LONGEST_ERROR = 200  # Maximum number of characters that are kept of an error message.
+TIMEOUT_SECONDS = 3 * 3600.0  # Maximum seconds for an answer, because a collective of XLA may hang.
+MAX_ERROR_CHARS = 200  # Maximum number of characters that are kept of an error message.
 
 
 class Worker:
@@ -56,10 +56,10 @@ class Worker:
         self._open.close()
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """Calls a method and returns its answer: ``error`` if the process failed, ended, or exceeded ``PATIENCE``."""
+        """Calls a method and returns its answer: ``error`` if the process failed, ended, or took too long."""
         assert self._process.stdin
         assert self._process.stdout
-        impatient = threading.Timer(PATIENCE, self._process.kill)
+        impatient = threading.Timer(TIMEOUT_SECONDS, self._process.kill)
         impatient.start()
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -76,7 +76,7 @@ class Worker:
         code = self._process.wait()
         self._stderr.seek(0)
         last = self._stderr.read().strip().splitlines()[-1:]
-        return ": ".join([f"its process ended with code {code}", *(line[-LONGEST_ERROR:] for line in last)])
+        return ": ".join([f"its process ended with code {code}", *(line[-MAX_ERROR_CHARS:] for line in last)])
 
 
 def _answer(service: str, name: str) -> None:
@@ -94,7 +94,7 @@ def _answer(service: str, name: str) -> None:
         except ModuleNotFoundError as error:
             answer = {"error": f"{error.name} is not installed"}
         except Exception as error:  # the parent reports it and goes on without this implementation
-            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_ERROR]}
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:MAX_ERROR_CHARS]}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -12,7 +12,7 @@ from lstm_jax.errors import ConfigError, UserError
 
 def _define() -> None:
     """Defines the flags."""
-    cli.define_config_of_workdir()
+    cli.define_workdir_config()
     flags.declare_key_flag("config")
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split of the data to evaluate on.")
@@ -42,7 +42,7 @@ def _evaluate() -> None:
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
     if flags.FLAGS.every_epoch and many:
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
-    trained = load_run(Path(flags.FLAGS.workdir), cli.checked(flags.FLAGS.config, trains=False))
+    trained = load_run(Path(flags.FLAGS.workdir), cli.validated(flags.FLAGS.config, trains=False))
     if flags.FLAGS.text is not None:
         classify(trained)
     else:
@@ -52,7 +52,7 @@ def _evaluate() -> None:
 def classify(trained: Any) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
     from lstm_jax.evaluation.explain import explain
-    from lstm_jax.evaluation.predictions import as_read, text_probabilities
+    from lstm_jax.evaluation.predictions import decoded_text, text_probabilities
 
     # A blank line is classified too, so that there is one prediction for each line.
     texts = [line.strip() for line in sys.stdin] if flags.FLAGS.text == "-" else [flags.FLAGS.text]
@@ -62,7 +62,7 @@ def classify(trained: Any) -> None:
         shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
         print(f"{trained.classes[probabilities.argmax()]} ({shares})")
     if flags.FLAGS.text != "-":
-        print(f"read as: {as_read(trained, flags.FLAGS.text)}")
+        print(f"read as: {decoded_text(trained, flags.FLAGS.text)}")
     if flags.FLAGS.explain:
         print(f"picture: {explain(trained, flags.FLAGS.text)}")
 

@@ -19,9 +19,9 @@ def _train() -> None:
     runtime.configure()
     from lstm_jax.training import run  # Imported after JAX's devices are configured.
 
-    config = cli.checked(flags.FLAGS.config)
+    config = cli.validated(flags.FLAGS.config)
     summary = run.train_lanes(config, flags.FLAGS.workdir)
-    run.check_finished(summary, flags.FLAGS.workdir)
+    run.raise_if_diverged(summary, flags.FLAGS.workdir)
     best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
     took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
     print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")

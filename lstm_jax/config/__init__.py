@@ -2,7 +2,6 @@
 
 from lstm_jax.config.check import validate
 from lstm_jax.config.definition import (
-    change,
     check_path,
     definition,
     differences,
@@ -11,6 +10,7 @@ from lstm_jax.config.definition import (
     hparams,
     is_off,
     optimizer_hparams,
+    set_field,
     variants,
 )
 from lstm_jax.config.fields import (
@@ -23,7 +23,7 @@ from lstm_jax.config.fields import (
     TrainConfig,
     VectorsConfig,
 )
-from lstm_jax.config.plugins import changed_files, load_file, load_plugins, own_files
+from lstm_jax.config.plugins import changed_files, load_file, load_plugins, user_files
 from lstm_jax.config.tree import Group, Numbers, field, leaves, to_json
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "TokensConfig",
     "TrainConfig",
     "VectorsConfig",
-    "change",
     "changed_files",
     "check_path",
     "definition",
@@ -51,8 +50,9 @@ __all__ = [
     "load_file",
     "load_plugins",
     "optimizer_hparams",
-    "own_files",
+    "set_field",
     "to_json",
+    "user_files",
     "validate",
     "variants",
 ]

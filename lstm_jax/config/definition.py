@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from lstm_jax.config.fields import Config
-from lstm_jax.config.tree import Group, Numbers, fill, leaves, names, no_field
+from lstm_jax.config.tree import Group, Numbers, leaves, names, unknown_field_message, update_from_json
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 
@@ -85,11 +85,11 @@ def check_path(path: str) -> None:
         if not isinstance(owner, Group):
             raise ConfigError(f"{'.'.join(parts[:n])} is a value and has no field {name!r}")
         if name not in names(owner):
-            raise ConfigError(no_field(".".join(parts[:n]), name, owner))
+            raise ConfigError(unknown_field_message(".".join(parts[:n]), name, owner))
         owner = getattr(owner, name)
 
 
-def change(config: Config, path: str, value: Any) -> None:
+def set_field(config: Config, path: str, value: Any) -> None:
     """Sets the field at a dotted path, such as ``model.hidden_size``, in a config that is not frozen yet."""
     *groups, name = path.split(".")
     owner: Any = config
@@ -112,7 +112,7 @@ def from_json(text: str) -> Config:
     values = json.loads(text)
     if not isinstance(values, dict):
         raise ConfigError(f"a config is a JSON object, not {values!r}")
-    return fill(Config(), values, "config")
+    return update_from_json(Config(), values, "config")
 
 
 def variants(asked: str, *kinds: str, beside: tuple[str, ...] = ()) -> set[str]:

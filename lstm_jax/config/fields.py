@@ -12,7 +12,7 @@ LARGEST_SEED = 2**32 - 1  # The largest seed; seeds are unsigned 32-bit integers
 class TokensConfig(Group):
     """How a text becomes token ids."""
 
-    words: str = field(
+    kind: str = field(
         "runs",
         "How a text is split into tokens: into `runs` of word characters or of punctuation; at `spaces`; at "
         "spaces, without punctuation (`alphanumeric`); as in `keras`, with its ids; or by NLTK's `treebank` rules.",
@@ -148,7 +148,7 @@ def _dropout(text: str) -> float:
 class DropoutConfig(Group):
     """Dropout rates by place; 0 disables dropout there."""
 
-    words: float = _dropout("Probability that a token is replaced with the unknown token.")
+    tokens: float = _dropout("Probability that a token is replaced with the unknown token.")
     embedding: float = _dropout("Probability that a feature of the embedding is dropped, for the whole example.")
     layers: float = _dropout("Probability that a feature between two layers is dropped, for the whole example.")
     pooled: float = _dropout("Probability that a feature of the pooled vector is dropped.")

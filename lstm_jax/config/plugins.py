@@ -57,7 +57,7 @@ def load_file(path: Path) -> ModuleType:
     return _loaded[name]
 
 
-def own_files(config: object) -> dict[str, str]:
+def user_files(config: object) -> dict[str, str]:
     """The files of the config's plugins and of the registered names that it uses, with digests of their content."""
     plugins: tuple[str, ...] = config.plugins  # type: ignore[attr-defined]
     files = [str(Path(each).resolve()) for each in plugins if each.endswith(".py")]
@@ -70,7 +70,7 @@ def own_files(config: object) -> dict[str, str]:
 
 
 def changed_files(own: Mapping[str, str]) -> list[str]:
-    """Loads the files that ``own_files`` returned, and returns those whose content has changed since.
+    """Loads the files that ``user_files`` returned, and returns those whose content has changed since.
 
     Raises:
       ConfigError: A file no longer exists.

@@ -98,7 +98,7 @@ class Group:
             raise dataclasses.FrozenInstanceError(f"the config is frozen; {name} cannot be set to {value!r}")
         fields = self.__dataclass_fields__  # type: ignore[attr-defined]
         if name not in fields:
-            raise ConfigError(no_field(type(self).__name__, name, self))
+            raise ConfigError(unknown_field_message(type(self).__name__, name, self))
         super().__setattr__(name, Numbers(value) if isinstance(value, Mapping) else value)
 
 
@@ -107,7 +107,7 @@ def names(group: Any) -> list[str]:
     return [each.name for each in dataclasses.fields(group)]
 
 
-def no_field(where: str, name: str, group: Any) -> str:
+def unknown_field_message(where: str, name: str, group: Any) -> str:
     """The error message about a field that a group does not have, with its new or most similar name."""
     if name in RENAMED:
         return f"{where} has no field {name!r}; it is called {RENAMED[name]!r} now"
@@ -186,7 +186,7 @@ def _plain(value: Any) -> Any:
     return {name: _plain(each) for name, each in value.items()} if isinstance(value, Numbers) else value
 
 
-def fill(group: Any, values: dict[str, Any], path: str) -> Any:
+def update_from_json(group: Any, values: dict[str, Any], path: str) -> Any:
     """Sets the fields of a group from parsed JSON and returns the group.
 
     Raises:
@@ -194,12 +194,12 @@ def fill(group: Any, values: dict[str, Any], path: str) -> Any:
     """
     for name, value in values.items():
         if name not in names(group):
-            raise ConfigError(no_field(path, name, group))
+            raise ConfigError(unknown_field_message(path, name, group))
         current = getattr(group, name)
         if isinstance(current, Group | Numbers) and not isinstance(value, dict):
             raise ConfigError(f"{path}.{name} is {value!r}; it must be a group of fields")
         if isinstance(current, Group):
-            fill(current, value, f"{path}.{name}")
+            update_from_json(current, value, f"{path}.{name}")
         else:
             setattr(group, name, tuple(value) if isinstance(value, list) else value)
     return group

@@ -94,7 +94,7 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage
         own = [take(flat[drawn_from], rows), take(flat["train"], rest), *unlabelled]
         whole = join([*own, *_more_text(config, tokenizer)])
     train, validation, test = (
-        shaped(take(flat[drawn_from], rows), config.tokens, unknown_id(tokenizer))
+        prepare_examples(take(flat[drawn_from], rows), config.tokens, unknown_id(tokenizer))
         for drawn_from, rows in (splits[split] for split in SPLITS)
     )
     return Corpora(train, validation, test, tokenizer, classes, whole)
@@ -134,8 +134,8 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
 def texts(config: DataConfig, split: str) -> tuple[list[str], HostArray]:
     """The texts of a split, not tokenized, and their labels ``[N]``."""
     source = load_examples(config)
-    drawn_from, rows = select(source, config).splits[split]
-    table = source[drawn_from].data.table.take(rows)
+    source_split, rows = select(source, config).splits[split]
+    table = source[source_split].data.table.take(rows)
     return table.column("text").to_pylist(), np.asarray(table.column("label"), np.int32)
 
 
@@ -195,7 +195,7 @@ def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
     return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
 
 
-def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
+def prepare_examples(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
     """Examples as the network reads them: truncated and, if asked, without unknown tokens or padded on the left.
 
     Args:
@@ -204,12 +204,12 @@ def shaped(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus
       unknown: The id of tokens outside the vocabulary.
     """
     if config.remove_unknown:
-        corpus = without(corpus, unknown)
+        corpus = remove_token(corpus, unknown)
     corpus = truncate(corpus, config.max_length, config.truncation)
     return pad_left(corpus, config.max_length) if config.pad_left else corpus
 
 
-def without(corpus: FlatCorpus, token: int) -> FlatCorpus:
+def remove_token(corpus: FlatCorpus, token: int) -> FlatCorpus:
     """Removes a token from all examples. An example that holds no other token keeps it once."""
     kept = corpus.tokens != token
     counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)

@@ -33,7 +33,7 @@ def _own_code() -> str:
 
 
 def blank_tokenizer(config: TokensConfig) -> Tokenizer:
-    """A tokenizer without a vocabulary. ``config.words`` says what a token is:
+    """A tokenizer without a vocabulary. ``config.kind`` says what a token is:
 
     * ``runs``: a run of word characters or of punctuation; apostrophes are removed ("don't" becomes ``dont``);
     * ``alphanumeric``: a piece of text between spaces, with everything but letters and digits removed;
@@ -43,32 +43,32 @@ def blank_tokenizer(config: TokensConfig) -> Tokenizer:
 
     HTML line breaks become spaces, except for ``keras``, which has a token ``br``.
     """
-    tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.words == "keras" else SPECIAL[1]))
-    if config.words != "treebank":  # ``pretokenize`` has cleaned those texts already.
+    tokenizer = Tokenizer(models.WordLevel(unk_token=KERAS_SPECIAL[2] if config.kind == "keras" else SPECIAL[1]))
+    if config.kind != "treebank":  # ``pretokenize`` has cleaned those texts already.
         tokenizer.normalizer = normalizers.Sequence(_normalising(config))
     runs = pre_tokenizers.Whitespace()
-    tokenizer.pre_tokenizer = runs if config.words == "runs" else pre_tokenizers.WhitespaceSplit()
-    if config.words == "keras":
+    tokenizer.pre_tokenizer = runs if config.kind == "runs" else pre_tokenizers.WhitespaceSplit()
+    if config.kind == "keras":
         start = KERAS_SPECIAL[1]
         tokenizer.post_processor = processors.TemplateProcessing(f"{start} $A", special_tokens=[(start, 1)])
     return tokenizer
 
 
 def _normalising(config: TokensConfig) -> list[Any]:
-    steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.words != "keras" else []
+    steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.kind != "keras" else []
     if config.lower_case:
         steps.append(normalizers.Lowercase())
     if config.mark_urls:
-        steps.append(normalizers.Replace(Regex(URL), "<url>" if config.words == "spaces" else "url"))
+        steps.append(normalizers.Replace(Regex(URL), "<url>" if config.kind == "spaces" else "url"))
     if config.zero_digits:
         steps.append(normalizers.Replace(Regex("[1-9]"), "0"))
-    if config.words == "runs":
+    if config.kind == "runs":
         steps.append(normalizers.Replace("'", ""))
-    if config.words == "alphanumeric":
+    if config.kind == "alphanumeric":
         steps.append(normalizers.Replace(Regex(r"[^\p{L}\p{N}\s]"), ""))
-    if config.words == "keras":
+    if config.kind == "keras":
         steps.append(normalizers.Replace(Regex(KERAS_FILTERS), " "))
-    if config.words == "spaces":  # The other kinds have no token with brackets.
+    if config.kind == "spaces":  # The other kinds have no token with brackets.
         steps += [normalizers.Replace(special, special.lower()) for special in SPECIAL]
     return steps
 
@@ -89,7 +89,7 @@ def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: Token
     trainer = trainers.WordLevelTrainer(
         vocab_size=config.vocabulary_size,
         min_frequency=config.min_count,
-        special_tokens=list(KERAS_SPECIAL if config.words == "keras" else SPECIAL),
+        special_tokens=list(KERAS_SPECIAL if config.kind == "keras" else SPECIAL),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -99,7 +99,7 @@ def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: Token
 
 def _how(config: TokensConfig) -> tuple[Any, ...]:
     """The fields that decide how a text is split into tokens."""
-    return config.words, config.lower_case, config.zero_digits, config.mark_urls
+    return config.kind, config.lower_case, config.zero_digits, config.mark_urls
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -136,7 +136,7 @@ def tokens_of(tokenizer: Tokenizer, ids: Iterable[Any]) -> list[str]:
 
 def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
     """Texts with a space between any two tokens, if ``tokenizers`` cannot split them; else the texts unchanged."""
-    return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.words == "treebank" else texts
+    return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.kind == "treebank" else texts
 
 
 def _cleaned(text: str, config: TokensConfig) -> str:
@@ -164,7 +164,7 @@ def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
 
 def pretokenize_dataset(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
     """The dataset with its column ``text`` pretokenized, computed once and cached."""
-    if config.words != "treebank":
+    if config.kind != "treebank":
         return dataset
     return dataset.map(
         lambda batch: {"text": pretokenize(batch["text"], config)},

@@ -9,7 +9,7 @@ tokenized by itself, and the new pieces of many texts in one call.
 
 import re
 
-MOST_REMEMBERED = 2_000_000  # Number of pieces; they take about 300 MB.
+CACHE_SIZE = 2_000_000  # Number of pieces; they take about 300 MB.
 BORDER = "\ue000"  # A private-use character, which no rule of the tokenizer matches.
 PIECES_PER_CALL = 2_000
 
@@ -22,7 +22,7 @@ _known: dict[str, str] = {}
 
 def separate_tokens(texts: list[str]) -> list[str]:
     """Each text as its tokens with single spaces between them; ``<url>`` counts as one token."""
-    if len(_known) > MOST_REMEMBERED:
+    if len(_known) > CACHE_SIZE:
         _known.clear()
     pieces = [text.replace(BORDER, " ").split() for text in texts]
     new = list(dict.fromkeys(piece for own in pieces for piece in own if piece not in _known))

@@ -10,7 +10,7 @@ from lstm_jax.types import HostArray
 
 LINEAR = "logistic regression on TF-IDF"
 LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
-STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse of the regularisation strength.
+INVERSE_REGULARISATION = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse of the regularisation strength.
 
 
 def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
@@ -56,7 +56,9 @@ def linear_baseline(config: DataConfig, split: str) -> dict[str, float]:
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     (train_texts, train_labels), validation = corpus.texts(config, "train"), corpus.texts(config, "validation")
     counted = features.fit_transform(train_texts)
-    fits = [LogisticRegression(C=strength, max_iter=300).fit(counted, train_labels) for strength in STRENGTHS]
+    fits = [
+        LogisticRegression(C=strength, max_iter=300).fit(counted, train_labels) for strength in INVERSE_REGULARISATION
+    ]
 
     def score(model: LogisticRegression, texts: list[str], labels: HostArray) -> float:
         return float(model.score(features.transform(texts), labels))

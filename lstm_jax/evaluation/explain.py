@@ -34,7 +34,7 @@ def explain(trained: Trained, text: str) -> Path:
     embedded: Any = trained.model.apply(variables, jnp.asarray(example.tokens)[:, None], method="embed")
     first_layer = variables["params"]["layers"]["cells"][0]
     forward = first_layer.forward if config.bidirectional else first_layer
-    inside = gates.look_inside(forward, embedded[:, 0], config.segment, matmul_dtype(config))
+    inside = gates.record_gates(forward, embedded[:, 0], config.segment, matmul_dtype(config))
     beginnings = [example.tokens[: n + 1].tolist() for n in range(len(example.tokens))]
     predictions = gates.Predictions(
         trained.classes[-1],

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.evaluation.predictions import lane_probabilities, split_of
+from lstm_jax.evaluation.predictions import checked_split, lane_probabilities
 from lstm_jax.reports import calibration, plots
 from lstm_jax.reports.tables import EvaluationFigures
 from lstm_jax.training.restore import Trained
@@ -14,8 +14,8 @@ LEAST_PROBABILITY = 1e-30  # The smallest probability whose logarithm is taken.
 
 def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> EvaluationFigures:
     """Accuracy, loss, confusion and calibration on a split; writes ``eval-SPLIT.json`` and plots."""
-    labels = split_of(trained, corpora, split).labels
-    by_lane, n = lane_probabilities(trained, split_of(trained, corpora, split)), len(labels)
+    labels = checked_split(trained, corpora, split).labels
+    by_lane, n = lane_probabilities(trained, checked_split(trained, corpora, split)), len(labels)
     predicted = by_lane.mean(axis=0)
     confusion = np.zeros((len(trained.classes),) * 2, int)
     np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)

@@ -50,15 +50,15 @@ def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
     """Texts as the network reads them."""
     config = trained.config.data.tokens
     ids = encode(trained.tokenizer, pretokenize(texts, config))
-    return corpus.shaped(corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
+    return corpus.prepare_examples(corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
 
 
-def as_read(trained: Trained, text: str) -> str:
+def decoded_text(trained: Trained, text: str) -> str:
     """A text as the network reads it: its tokens after truncation, unknown ones marked."""
     return " ".join(tokens_of(trained.tokenizer, corpus_of(trained, [text]).tokens))
 
 
-def split_of(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpus:
+def checked_split(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpus:
     """A split of the data, whose classes the model must know.
 
     Raises:

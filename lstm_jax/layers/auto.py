@@ -62,7 +62,7 @@ def nearest_choice(choices: Sequence[Choice], batch: int, inputs: int, hidden: i
 
 
 @cache
-def measured(backend: str, dtype: str) -> tuple[Choice, ...]:
+def measured_choices(backend: str, dtype: str) -> tuple[Choice, ...]:
     """The choices for a backend and a matmul dtype, float32 or bfloat16; empty if nothing was measured."""
     found = json.loads(CHOICES.read_text()).get(backend, {"sizes": {}})["sizes"].get(dtype, [])
     return tuple(Choice(batch, inputs, hidden, Implementation(*own)) for batch, inputs, hidden, *own in found)
@@ -85,7 +85,9 @@ def auto_lstm(
     ) -> tuple[Outputs, LSTMState]:
         check_inputs(x, lengths, params)
         _, batch, inputs = x.shape
-        chosen = nearest_choice(measured(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size)
+        chosen = nearest_choice(
+            measured_choices(jax.default_backend(), matmul_dtype or "float32"), batch, inputs, hidden_size
+        )
         return chosen.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
     return Layer(lstm(hidden_size, forget_bias).init, apply)

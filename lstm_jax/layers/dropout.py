@@ -34,12 +34,12 @@ def feature_dropout(
     return x * jnp.broadcast_to(keep / (1.0 - rate), x.shape)
 
 
-def word_dropout(keys: ExampleKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:
+def token_dropout(keys: ExampleKeys, tokens: Tokens, rate: Scalar | float, replacement: int) -> Tokens:
     """Replaces each token by ``replacement`` with probability ``rate``, independently of the others."""
     return jnp.where(_dropped_words(keys, tokens.shape[0], rate), replacement, tokens)
 
 
-def kept_words(keys: ExampleKeys, steps: int, rate: Scalar | float) -> Float[Array, "{steps} B"]:
+def token_keep_mask(keys: ExampleKeys, steps: int, rate: Scalar | float) -> Float[Array, "{steps} B"]:
     """A mask that is 0 for tokens dropped with probability ``rate`` and ``1 / (1 - rate)`` for the others."""
     return ~_dropped_words(keys, steps, rate) / (1.0 - rate)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from lstm_jax.config import ModelConfig
 from lstm_jax.data.batching import Batch
 from lstm_jax.layers import Layer, bidirectional, make_layer, segmented, stack
-from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
+from lstm_jax.layers.dropout import feature_dropout, fold_in, token_dropout
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.registry import POOLINGS
 from lstm_jax.types import (
@@ -33,7 +33,7 @@ from lstm_jax.types import (
 class DropoutRates(NamedTuple):
     """Traced dropout rates, with the fields of ``DropoutConfig``."""
 
-    words: Scalar
+    tokens: Scalar
     embedding: Scalar
     layers: Scalar
     pooled: Scalar
@@ -129,9 +129,9 @@ class TextClassifier(nn.Module):
 
     def embed(self, tokens: Tokens, key: ExampleKeys | None = None, rates: DropoutRates | None = None) -> Inputs:
         """The embedded tokens ``[T, B, D]``, after dropout of tokens and features."""
-        drops, rate = self._dropout("words", 0, key, rates)
+        drops, rate = self._dropout("tokens", 0, key, rates)
         if drops is not None:
-            tokens = word_dropout(drops, tokens, rate, self.unknown)
+            tokens = token_dropout(drops, tokens, rate, self.unknown)
         x = jnp.take(self.table, tokens, axis=0)
         drops, rate = self._dropout("embedding", 1, key, rates)
         return x if drops is None else feature_dropout(drops, x, rate)

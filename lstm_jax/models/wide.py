@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from lstm_jax.layers.dropout import fold_in, kept_words
+from lstm_jax.layers.dropout import fold_in, token_keep_mask
 from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, TokenMask, Tokens
 
 
@@ -51,16 +51,16 @@ class WideLinear(nn.Module):
         for n, (table, rows, there) in enumerate(
             [(words, tokens, known), (pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown))]
         ):
-            counted = first_of_each(rows, there).astype(jnp.float32)
+            counted = first_occurrences(rows, there).astype(jnp.float32)
             number = number + counted
             if key is not None:
-                counted = counted * kept_words(fold_in(key, n), len(tokens), rate)
+                counted = counted * token_keep_mask(fold_in(key, n), len(tokens), rate)
             total = total + jnp.take(table, rows, axis=0) * counted[:, :, None]
         add = jnp.cumsum if self.every_step else jnp.sum
         return add(total, axis=0) / jnp.sqrt(jnp.maximum(add(number, axis=0), 1.0))[..., None]
 
 
-def first_of_each(rows: Tokens, there: TokenMask) -> TokenMask:
+def first_occurrences(rows: Tokens, there: TokenMask) -> TokenMask:
     """Marks the first occurrence of each value in a column of ``rows[T, B]``, among the entries that are ``there``."""
     value = jnp.where(there, rows, -1)
     place = jnp.broadcast_to(jnp.arange(len(rows))[:, None], rows.shape)

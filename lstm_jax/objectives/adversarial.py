@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lstm_jax.data.batching import Batch
 from lstm_jax.models.classifier import Network
 from lstm_jax.objectives.base import LABELLED, Sums, register
-from lstm_jax.objectives.classification import classified, cross_entropy
+from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.types import ExampleKeys, Inputs, Params, Scalar
 
 LEAST_NORM = 1e-12
@@ -35,7 +35,7 @@ def adversarial(
         x = network.embed(params, batch, own) + jnp.std(network.table(params), axis=0)[None, None] * noise
         y, _ = network.encode(params, x, batch, own)
         each, logits = cross_entropy(network.classify(params, y, batch, own), batch.lengths, batch.labels)
-        return jnp.sum(each * batch.weights), classified(each, logits, batch)
+        return jnp.sum(each * batch.weights), classification_sums(each, logits, batch)
 
     none = jnp.zeros((*batch.tokens.shape, network.table(params).shape[1]))
     gradient, _ = jax.grad(losses, has_aux=True)(none, jax.lax.stop_gradient(params))

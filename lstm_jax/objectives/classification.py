@@ -23,7 +23,7 @@ def classification(
     del hparams
     batch = batches[LABELLED]
     losses, logits = cross_entropy(network.logits(params, batch, keys[LABELLED]), batch.lengths, batch.labels)
-    return jnp.sum(losses * batch.weights) / batch.total, classified(losses, logits, batch)
+    return jnp.sum(losses * batch.weights) / batch.total, classification_sums(losses, logits, batch)
 
 
 def cross_entropy(logits: Logits, lengths: Lengths, labels: Labels) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
@@ -58,7 +58,7 @@ def last_logits(logits: Float[Array, "T B C"], lengths: Lengths) -> Float[Array,
     return jnp.take_along_axis(logits, end[None, :, None], axis=0)[0]
 
 
-def classified(losses: Float[Array, " B"], logits: Float[Array, "B C"], batch: Batch) -> Sums:
+def classification_sums(losses: Float[Array, " B"], logits: Float[Array, "B C"], batch: Batch) -> Sums:
     """Sums of a batch: ``loss`` in nats, and the numbers of ``correct`` predictions, ``examples`` and ``tokens``."""
     predicted = jnp.argmax(logits, axis=-1)
     real = batch.weights.astype(jnp.int32)

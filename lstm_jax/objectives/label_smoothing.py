@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from lstm_jax.data.batching import Batch
 from lstm_jax.models.classifier import Network
 from lstm_jax.objectives.base import LABELLED, Sums, register
-from lstm_jax.objectives.classification import classified, last_logits, mean_over_tokens
+from lstm_jax.objectives.classification import classification_sums, last_logits, mean_over_tokens
 from lstm_jax.types import ExampleKeys, Labels, Logits, Params, Scalar
 
 
@@ -29,7 +29,7 @@ def label_smoothing(
     losses = smoothed_cross_entropy(logits, batch.labels, hparams["smoothing"])
     if logits.ndim == 3:
         losses, logits = mean_over_tokens(losses, batch.lengths), last_logits(logits, batch.lengths)
-    return jnp.sum(losses * batch.weights) / batch.total, classified(losses, logits, batch)
+    return jnp.sum(losses * batch.weights) / batch.total, classification_sums(losses, logits, batch)
 
 
 def smoothed_cross_entropy(logits: Logits, labels: Labels, smoothing: Scalar | float) -> Float[Array, "*steps B"]:

@@ -2,7 +2,7 @@
 
 from lstm_jax.optimizers import table  # noqa: F401 - the import registers the project's own
 from lstm_jax.optimizers.base import Optimizer, Range, Space, identity, register
-from lstm_jax.optimizers.special import evaluated
+from lstm_jax.optimizers.special import eval_params
 from lstm_jax.registry import OPTIMIZERS
 
-__all__ = ["OPTIMIZERS", "Optimizer", "Range", "Space", "evaluated", "identity", "register"]
+__all__ = ["OPTIMIZERS", "Optimizer", "Range", "Space", "eval_params", "identity", "register"]

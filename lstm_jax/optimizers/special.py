@@ -62,7 +62,7 @@ def schedule_free_adamw(schedule: optax.Schedule, b1: Scalar, b2: Scalar, eps: S
     return optax.contrib.schedule_free(step, schedule, b1)
 
 
-def evaluated(opt_state: Any, params: Params) -> Params:
+def eval_params(opt_state: Any, params: Params) -> Params:
     """The weights to evaluate: x of a schedule-free optimizer, whose gradients are taken at y; else ``params``.
 
     Works on one lane and on a stack of lanes, where every leaf has a leading axis L.

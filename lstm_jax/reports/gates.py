@@ -21,7 +21,7 @@ GATE_PANELS = {
 }
 
 
-class Inside(NamedTuple):
+class GateTrace(NamedTuple):
     """Gates, candidate and cell state of one LSTM layer over the tokens of a text, each ``[T, H]``."""
 
     i: HostArray
@@ -39,7 +39,7 @@ class Predictions(NamedTuple):
     by_itself: HostArray  # From each step's outputs alone. Backward outputs have read the tokens that follow.
 
 
-def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype: MatmulDtype = None) -> Inside:
+def record_gates(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype: MatmulDtype = None) -> GateTrace:
     """Runs a forward LSTM over the embedded tokens ``x[T, D]`` and records its gates and cell state.
 
     Args:
@@ -59,11 +59,11 @@ def look_inside(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype
     zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
     kept = jnp.arange(len(x)) % segment != 0 if segment else jnp.ones(len(x))
     _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), (x, kept.astype(x.dtype)))
-    return Inside(*(np.asarray(each)[:, 0] for each in seen))
+    return GateTrace(*(np.asarray(each)[:, 0] for each in seen))
 
 
 def draw_gates(
-    inside: Inside, words: list[str], predictions: Predictions, title: str, path: Path, most_words: int = 60
+    inside: GateTrace, words: list[str], predictions: Predictions, title: str, path: Path, most_words: int = 60
 ) -> None:
     """Draws gates and cell state, unit by unit, and the class probability after each token.
 
@@ -75,7 +75,7 @@ def draw_gates(
       path: The PNG file.
       most_words: Maximum number of tokens, since more would be illegible. The last ones are drawn.
     """
-    inside = Inside(*(each[-most_words:] for each in inside))
+    inside = GateTrace(*(each[-most_words:] for each in inside))
     words = words[-most_words:]
     # Units are sorted by their last cell state, so that similar ones are next to each other.
     order = np.argsort(inside.c[-1])[::-1]

@@ -11,7 +11,7 @@ from lstm_jax.types import HostArray
 SPLIT_COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
 
 
-def progress(share: float) -> tuple[float, float, float]:
+def epoch_colour(share: float) -> tuple[float, float, float]:
     """A colour that darkens from the first epoch to the last."""
     return 0.75 - 0.7 * share, 0.8 - 0.55 * share, 0.9 - 0.4 * share
 
@@ -75,7 +75,7 @@ def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
     last = max([math.ceil(row["epoch"]) for row in own], default=1)
     for epoch in range(1, last + 1):
         part = [r for r in own if epoch - 1 < r["epoch"] <= epoch]
-        shade = progress(epoch / last)
+        shade = epoch_colour(epoch / last)
         label = f"epoch {epoch}" if epoch in (1, last) else None
         within.plot([r["epoch"] - epoch + 1 for r in part], [r["loss"] for r in part], color=shade, label=label)
         over.plot([r["epoch"] for r in part], [r["loss"] for r in part], color=shade)

@@ -9,7 +9,7 @@ import jax
 
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.files import digest, hold
+from lstm_jax.files import digest, lock_folder
 from lstm_jax.optimizers import OPTIMIZERS, Space
 from lstm_jax.registry import nearest
 from lstm_jax.runtime import machine
@@ -78,7 +78,7 @@ class Comparison:
         for plan in self.plans():
             self._check_settings(plan)
         comparisons = len(self.optimizers) * (len(self.optimizers) - 1) // 2
-        if comparisons and not statistics.can_tell(self.held_out_seeds, comparisons):
+        if comparisons and not statistics.has_power(self.held_out_seeds, comparisons):
             _log.warning(
                 "with %d held-out seeds no difference can be significant among %d pairs of optimizers; at least %d "
                 "seeds are needed",
@@ -145,7 +145,7 @@ class Comparison:
           UserError: The workdir is in use, or the data or the disk is at fault.
         """
         self.check()
-        with hold(workdir):
+        with lock_folder(workdir):
             runner = Runner({label: task.config for label, task in self.tasks.items()}, workdir, self.lanes)
             plans = self.plans()
             _train(plans, runner, Extensions(workdir, plans), extend)
@@ -158,13 +158,13 @@ class Comparison:
             step_ms = _step_milliseconds(own, runner)
             for plan in own:
                 best = plan.best(runner)
-                planned = [(setting, trial) for setting in plan.settings() for trial in plan.searched(setting)]
+                planned = [(setting, trial) for setting in plan.settings() for trial in plan.search_trials(setting)]
                 for setting, trial in (*planned, *((best, trial) for trial in plan.held_out(best))):
                     curve = runner.store.curve(runner.key(trial))
                     rows.append(RunRow(trial, setting, runner[trial], curve, task.target, step_ms[plan.optimizer]))
             entries = [_entry(plan, runner, task.target, step_ms[plan.optimizer]) for plan in own]
             found.append(results.result(label, task.target, entries))
-        return write.everything(found, rows, runner.workdir)
+        return write.write_all(found, rows, runner.workdir)
 
 
 def _train(plans: list[Plan], runner: Runner, extensions: Extensions, extend: bool) -> None:
@@ -213,7 +213,7 @@ def _step_milliseconds(plans: list[Plan], runner: Runner) -> dict[str, float]:
         return timing.step_milliseconds(configs, runner.corpora(plans[0].task))
 
     key = digest(machine(), jax.__version__, [runner.key(trial) for trial in first.values()])
-    return runner.remembered("step-times.json", key, measure)
+    return runner.cached("step-times.json", key, measure)
 
 
 def _entry(plan: Plan, runner: Runner, target: float, step_ms: float) -> Entry:

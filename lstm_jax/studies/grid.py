@@ -10,7 +10,7 @@ from typing import Any
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError
-from lstm_jax.files import hold
+from lstm_jax.files import lock_folder
 from lstm_jax.studies import trials
 from lstm_jax.studies.reports import grid as report
 from lstm_jax.studies.reports.grid import GridRun
@@ -82,7 +82,7 @@ class Grid:
           UserError: The workdir is in use, or the data or the disk is at fault.
         """
         planned = self.trials()
-        with hold(workdir):
+        with lock_folder(workdir):
             runner = Runner({planned[0].task: self.task}, workdir, self.lanes)
             runner.train(planned)
             found = [_run(trial, runner) for trial in planned]

@@ -95,13 +95,13 @@ class Plan:
         changes += [(trials.path_of(name), value) for name, value in setting]
         return Trial(self.label, self.optimizer, tuple(changes), seed, stage)
 
-    def searched(self, setting: Setting) -> list[Trial]:
+    def search_trials(self, setting: Setting) -> list[Trial]:
         """The runs of a setting in the search."""
         return [self.trial(setting, self.task.seed + n, SEARCH) for n in range(self._seeds[0])]
 
     def search(self) -> list[Trial]:
         """All runs of the search."""
-        return [trial for setting in self.settings() for trial in self.searched(setting)]
+        return [trial for setting in self.settings() for trial in self.search_trials(setting)]
 
     def held_out(self, setting: Setting) -> list[Trial]:
         """The runs of a setting on held-out seeds, which are compared."""
@@ -110,7 +110,7 @@ class Plan:
 
     def tried(self, runner: Runner) -> list[Tried]:
         """The settings of a finished search, with their runs."""
-        return [Tried(each, [runner[trial] for trial in self.searched(each)]) for each in self.settings()]
+        return [Tried(each, [runner[trial] for trial in self.search_trials(each)]) for each in self.settings()]
 
     def best(self, runner: Runner) -> Setting:
         """The setting that a finished search chooses."""

@@ -144,7 +144,7 @@ class Result(NamedTuple):
         """Notes that a reader of the table must know."""
         found = []
         seeds = len(self.entries[0].held_out)
-        if self.pairs and not statistics.can_tell(seeds, len(self.pairs)):
+        if self.pairs and not statistics.has_power(seeds, len(self.pairs)):
             needed = statistics.pairs_needed(len(self.pairs))
             found.append(
                 f"The study is too small to tell optimizers apart: with {seeds} paired runs each, Wilcoxon's test "

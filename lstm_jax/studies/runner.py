@@ -81,7 +81,7 @@ class Runner:
           planned: All trials, including finished ones.
           progress: Shows the progress of the study. Without it each run shows its own.
         """
-        for group in trials.alike(planned, self._tasks[planned[0].task]):
+        for group in trials.group_by_program(planned, self._tasks[planned[0].task]):
             if self.missing(group):
                 for stack in self._stacks(group):
                     if progress:
@@ -114,14 +114,14 @@ class Runner:
 
     def _choice(self, config: Config) -> LaneChoice:
         """How lanes of a program share a device. The workdir keeps it, so it is the same for all lanes of the study."""
-        key = digest(trials.cost(config), self._fingerprint(config))
-        measured = self.remembered("lane-choices.json", key, lambda: self._autotuned(config))
+        key = digest(trials.cost_key(config), self._fingerprint(config))
+        measured = self.cached("lane-choices.json", key, lambda: self._autotuned(config))
         return LaneChoice(**measured)
 
     def _autotuned(self, config: Config) -> dict[str, Any]:
         return timing.autotune_lanes(config, self.corpora(config))._asdict()
 
-    def remembered(self, name: str, key: str, measure: Any) -> Any:
+    def cached(self, name: str, key: str, measure: Any) -> Any:
         """The value of a key in a JSON file of the workdir. If it is missing, it is measured and written there."""
         file = self.workdir / name
         known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

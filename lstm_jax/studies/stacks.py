@@ -15,8 +15,8 @@ from lstm_jax.studies import trials
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
 from lstm_jax.studies.trials import Trial
 from lstm_jax.training import run
-from lstm_jax.training.checkpoints import KEPT
-from lstm_jax.training.logging import Follow, read_metrics
+from lstm_jax.training.checkpoints import MAX_TO_KEEP
+from lstm_jax.training.logging import ProgressCallback, read_metrics
 from lstm_jax.training.network import checkpoint_bytes
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
@@ -69,7 +69,9 @@ def chunked(
     return found
 
 
-def train_stack(stack: Stack, corpora: Corpora, workdir: Path, follow: Follow | None = None) -> list[Finished]:
+def train_stack(
+    stack: Stack, corpora: Corpora, workdir: Path, follow: ProgressCallback | None = None
+) -> list[Finished]:
     """Trains or resumes a stack, then evaluates it as its stage requires.
 
     Args:
@@ -121,7 +123,7 @@ def _finished(
 
 def _check_disk(stack: Stack, place: Path, corpora: Corpora) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    needed = checkpoint_bytes(stack.config, corpora) * len(stack.lanes) * (KEPT + 1)
+    needed = checkpoint_bytes(stack.config, corpora) * len(stack.lanes) * (MAX_TO_KEEP + 1)
     kept = sum(file.stat().st_size for file in (place / "checkpoints").rglob("*") if file.is_file())
     free = shutil.disk_usage(place).free + kept
     if free < needed:

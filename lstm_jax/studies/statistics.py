@@ -160,7 +160,7 @@ def compare(samples: Mapping[str, Figures], alpha: float = ALPHA) -> list[Pair]:
     differences = [np.subtract(samples[a], samples[b]) for a, b in pairs]
     wilcoxon = holm([wilcoxon_p(each) for each in differences])
     bootstrap = holm([bootstrap_p(each) for each in differences])
-    tells = can_tell(len(differences[0]), len(pairs), alpha)
+    tells = has_power(len(differences[0]), len(pairs), alpha)
     rows = []
     for (a, b), each, w, p in zip(pairs, differences, wilcoxon, bootstrap, strict=True):
         outcome = _outcome(each) if w < alpha else "tie"
@@ -177,7 +177,7 @@ def _outcome(differences: HostArray) -> str:
     return "win" if lead > 0 else "loss"
 
 
-def can_tell(pairs: int, comparisons: int, alpha: float = ALPHA) -> bool:
+def has_power(pairs: int, comparisons: int, alpha: float = ALPHA) -> bool:
     """Whether ``pairs`` pairs can give any significant difference among ``comparisons`` comparisons."""
     return comparisons * least_wilcoxon_p(pairs) < alpha
 

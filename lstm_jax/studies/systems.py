@@ -10,7 +10,7 @@ import numpy as np
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
-from lstm_jax.files import hold, write_text
+from lstm_jax.files import lock_folder, write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import trials
 from lstm_jax.studies.runner import Runner
@@ -62,7 +62,7 @@ class Systems:
           UserError: A run diverged, the workdir is in use, or the data or the disk is at fault.
         """
         rows: list[Sequence[str]] = [SYSTEM_COLUMNS]
-        with hold(workdir):
+        with lock_folder(workdir):
             for system in self.systems:
                 for variant, config in system.variants.items():
                     rows += _rows(system, variant, config, _result(system, variant, config, workdir))

@@ -111,7 +111,7 @@ def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
       corpora: Their data.
     """
     file = cache_dir() / "lanes.json"
-    key = digest(machine(), jax.__version__, trials.cost(config), len(corpora.train.tokens))
+    key = digest(machine(), jax.__version__, trials.cost_key(config), len(corpora.train.tokens))
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if key not in known:
         known[key] = _measured(config, corpora)._asdict()

@@ -53,7 +53,7 @@ def config_of(task: Config, changes: Changes, seed: int) -> Config:
     config.seed = seed
     for path, value in changes:
         configs.check_path(f"config.{path}")
-        configs.change(config, path, value)
+        configs.set_field(config, path, value)
     return validate(config)
 
 
@@ -63,7 +63,7 @@ def lane_of(config: Config, trial: Trial) -> Lane:
     return Lane(trial.seed, {path: float(value) for path, value in trial.changes if path in traced})
 
 
-def alike(planned: list[Trial], task: Config) -> list[list[Trial]]:
+def group_by_program(planned: list[Trial], task: Config) -> list[list[Trial]]:
     """Groups trials that can share a program: their static fields are equal, and they leave out the same parts."""
     groups: dict[Any, list[Trial]] = {}
     for trial in planned:
@@ -123,7 +123,7 @@ def trial_definition(config: Config) -> list[tuple[str, Any]]:
     return list(configs.definition(config, without=("seed",)).items())
 
 
-def cost(config: Config) -> list[tuple[str, Any]]:
+def cost_key(config: Config) -> list[tuple[str, Any]]:
     """The fields that decide approximately how long a step of a lane takes: no optimizer, dropout or duration."""
     length = ("train.steps", "train.epochs", "train.validate_every", "train.keep_epochs")
     without = ("seed", "ensemble", "optimizer", "model.dropout", *length)

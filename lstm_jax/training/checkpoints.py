@@ -12,7 +12,7 @@ from lstm_jax.errors import UserError
 from lstm_jax.training.experiment import TrainState, evaluated_variables
 from lstm_jax.types import Params
 
-KEPT = 2
+MAX_TO_KEEP = 2
 
 
 class Checkpoint(NamedTuple):
@@ -62,7 +62,7 @@ class Checkpoints:
     def _manager(self) -> Any:
         own = not self._read_only
         options = self._orbax.CheckpointManagerOptions(
-            max_to_keep=KEPT, cleanup_tmp_directories=own, create=own, read_only=self._read_only
+            max_to_keep=MAX_TO_KEEP, cleanup_tmp_directories=own, create=own, read_only=self._read_only
         )
         return self._orbax.CheckpointManager(self.folder, options=options)
 
@@ -88,7 +88,7 @@ class Checkpoints:
         """Starts to write the evaluated weights to ``epochs/NAME``, which is never deleted."""
         self._keeper.save(self._epochs / name, evaluated_variables(state), force=True)
 
-    def kept(self, name: str, like: Params) -> Params | None:
+    def restore_epoch(self, name: str, like: Params) -> Params | None:
         """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` if there are none of that name.
 
         Raises:

@@ -14,7 +14,7 @@ from lstm_jax.config import Config
 from lstm_jax.data.batching import Batch
 from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
 from lstm_jax.objectives.base import LABELLED, Objective, Sums, checked_result
-from lstm_jax.objectives.classification import classified, cross_entropy
+from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer
 from lstm_jax.types import ExampleKeys, Params, Scalar
@@ -70,7 +70,7 @@ class Experiment(NamedTuple):
 
 def evaluated_variables(state: TrainState) -> Params:
     """The variables to evaluate and keep: the moving average if there is one, else those the optimizer evaluates."""
-    params = state.average if state.average != () else optimizers.evaluated(state.opt_state, state.params)
+    params = state.average if state.average != () else optimizers.eval_params(state.opt_state, state.params)
     return {"params": params, "frozen": state.frozen}
 
 
@@ -111,7 +111,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             stream: batch._replace(total=jnp.maximum(over_devices(jnp.sum(batch.weights)), 1.0))
             for stream, batch in batches.items()
         }
-        loss = functools.partial(weighed_loss, model, objectives, state, batches)
+        loss = functools.partial(weighted_loss, model, objectives, state, batches)
         gradient, sums = over_devices(jax.grad(loss, has_aux=True)(state.params))
         finite = state.finite & jnp.isfinite(sums["loss"]) & jnp.isfinite(optax.tree.norm(gradient))
         updates, opt_state = optimizer(config.optimizer, state.hparams, total_steps).update(
@@ -139,7 +139,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
         return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)
 
     def evaluate(variables: Params, batch: Batch) -> Sums:
-        return over_devices(classified(*decided(variables, batch), batch))
+        return over_devices(classification_sums(*decided(variables, batch), batch))
 
     def predict(variables: Params, batch: Batch) -> Float[Array, "B C"]:
         return jax.nn.softmax(decided(variables, batch)[1], axis=-1)
@@ -147,7 +147,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
     return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
 
 
-def weighed_loss(
+def weighted_loss(
     model: TextClassifier,
     objectives: Mapping[str, Objective],
     state: TrainState,
@@ -163,7 +163,7 @@ def weighed_loss(
         variables = {"params": network_params(params), "frozen": state.frozen, "own": own.get(name, {})}
         hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
         found[name] = checked_result(name, objective.loss(network, variables, batches, keys, hparams))
-    return weighed({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
+    return weighted_sum({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
 
 
 def moving_average(state: TrainState, params: Params) -> Params:
@@ -196,7 +196,7 @@ def example_keys(state: TrainState, batch: Batch) -> ExampleKeys:
     return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch.examples)
 
 
-def weighed(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar, Sums]]) -> tuple[Scalar, Sums]:
+def weighted_sum(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar, Sums]]) -> tuple[Scalar, Sums]:
     """The weighted loss of all objectives, and their sums.
 
     Counts are those of the first objective; the sum ``loss`` is weighted. If there are several objectives,

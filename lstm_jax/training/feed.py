@@ -11,7 +11,7 @@ from lstm_jax.data.batching import EMPTY, FlatCorpus, gather
 from lstm_jax.types import HostArray
 
 # A corpus larger than this stays on the host, and its batches are gathered there.
-MOST_DEVICE_BYTES = 2 * 2**30
+MAX_DEVICE_BYTES = 2 * 2**30
 
 
 class Feed(NamedTuple):
@@ -21,7 +21,7 @@ class Feed(NamedTuple):
     on_device: FlatCorpus | None
 
 
-def make_feed(corpus: FlatCorpus, mesh: Mesh, most_bytes: int = MOST_DEVICE_BYTES) -> Feed:
+def make_feed(corpus: FlatCorpus, mesh: Mesh, most_bytes: int = MAX_DEVICE_BYTES) -> Feed:
     """Puts a corpus on every device of a mesh if it is small enough."""
     if corpus.tokens.nbytes > most_bytes:
         return Feed(corpus, None)
@@ -30,17 +30,17 @@ def make_feed(corpus: FlatCorpus, mesh: Mesh, most_bytes: int = MOST_DEVICE_BYTE
     return Feed(corpus, jax.device_put(jax.tree.map(jnp.asarray, small), everywhere))
 
 
-def feed_arguments(feed: Feed, reviews: HostArray, length: int, steps: int) -> tuple[FlatCorpus | None, Any]:
+def feed_arguments(feed: Feed, examples: HostArray, length: int, steps: int) -> tuple[FlatCorpus | None, Any]:
     """The arguments ``corpus`` and ``examples`` of ``Program.train`` and ``Program.evaluate``.
 
     Args:
       feed: The corpus.
-      reviews: Example numbers ``[..., k, B]``, with k ≤ ``steps``.
+      examples: Example numbers ``[..., k, B]``, with k ≤ ``steps``.
       length: Padded length of the bucket, T.
       steps: Number of steps, K. Missing steps are empty batches, so that one compiled program serves every k.
     """
-    missing = [(0, 0)] * (reviews.ndim - 2) + [(0, steps - reviews.shape[-2]), (0, 0)]
-    reviews = np.pad(reviews, missing, constant_values=EMPTY)
+    missing = [(0, 0)] * (examples.ndim - 2) + [(0, steps - examples.shape[-2]), (0, 0)]
+    examples = np.pad(examples, missing, constant_values=EMPTY)
     if feed.on_device is not None:
-        return feed.on_device, reviews
-    return None, gather(feed.host, reviews, length)
+        return feed.on_device, examples
+    return None, gather(feed.host, examples, length)

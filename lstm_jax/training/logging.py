@@ -18,14 +18,18 @@ _log = logging.getLogger(__name__)
 
 LINE_SECONDS = 10  # Time between two lines of progress if there is no terminal.
 FIRST_STEP = "first step done"  # The beginning of the message about the start-up time.
-Follow = Callable[[int, int], None]  # Called with the number of steps made and the number of steps of the run.
+ProgressCallback = Callable[
+    [int, int], None
+]  # Called with the number of steps made and the number of steps of the run.
 LOG_COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
 
 
 class RunLog:
     """Writes the files and the terminal output of a stack of lanes; a context manager."""
 
-    def __init__(self, workdir: Path, lanes: int, step: int, total_steps: int, follow: Follow | None = None) -> None:
+    def __init__(
+        self, workdir: Path, lanes: int, step: int, total_steps: int, follow: ProgressCallback | None = None
+    ) -> None:
         """Opens the files and drops rows after ``step``, where the run resumes.
 
         Args:
@@ -93,7 +97,7 @@ class RunLog:
             print(line, file=sys.stderr, flush=True)
 
     def table_row(self, *values: float) -> None:
-        """Prints a row under ``COLUMNS``."""
+        """Prints a row under ``LOG_COLUMNS``."""
         if self._follow:
             return
         if not self._has_header:

@@ -24,7 +24,7 @@ from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import TrainState, evaluated_variables
 from lstm_jax.training.feed import Feed, feed_arguments
 from lstm_jax.training.lanes import Program
-from lstm_jax.training.logging import Follow, RunLog, Startup
+from lstm_jax.training.logging import ProgressCallback, RunLog, Startup
 from lstm_jax.training.loop_state import Clock, LoopState
 from lstm_jax.training.recorder import HostSums, Recorder, fetched
 from lstm_jax.types import Params
@@ -76,7 +76,7 @@ def run_loop(
     loop_state: LoopState,
     checkpoints: Checkpoints,
     workdir: Path,
-    follow: Follow | None = None,
+    follow: ProgressCallback | None = None,
     startup: Startup | None = None,
 ) -> tuple[TrainState, Params, LoopState]:
     """Trains every lane from ``loop_state.step`` until the last step, its early stop or its divergence.

@@ -16,7 +16,7 @@ class LaneState:
     seed: int
     best_accuracy: float = -1.0  # Highest validation accuracy so far.
     best_step: int = 0
-    waited: int = 0  # Validations since the best one.
+    validations_since_best: int = 0  # Validations since the best one.
     diverged_at: int | None = None  # First step whose loss was NaN or infinite.
     stopped: bool = False  # Whether ``patience`` has ended it; its best weights are kept, and it is no longer logged.
 

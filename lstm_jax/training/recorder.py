@@ -58,8 +58,8 @@ class Recorder:
             improved.append(better)
             if lane.running:
                 self._write(n, "validation", step, sums, speed)
-                lane.waited = 0 if better else lane.waited + 1
-                lane.stopped = 0 < patience <= lane.waited
+                lane.validations_since_best = 0 if better else lane.validations_since_best + 1
+                lane.stopped = 0 < patience <= lane.validations_since_best
             if better:
                 lane.best_accuracy, lane.best_step = float(accuracy), step
         self._since_validation = self._empty()

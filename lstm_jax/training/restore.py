@@ -18,7 +18,7 @@ from lstm_jax.training.workdir import read_config, read_lanes
 from lstm_jax.types import Params
 
 # Groups of the config that may differ between training and evaluation.
-OF_EVALUATION = ("data", "train")
+EVALUATION_GROUPS = ("data", "train")
 
 
 class Trained(NamedTuple):
@@ -56,7 +56,7 @@ def load_run(workdir: Path, config: Config) -> Trained:
       UserError: The folder holds no trained run, or none of its checkpoints can be read.
       ConfigError: A field differs that must not.
     """
-    for path, theirs, ours in differences(read_config(workdir), config, without=OF_EVALUATION):
+    for path, theirs, ours in differences(read_config(workdir), config, without=EVALUATION_GROUPS):
         raise ConfigError(
             f"config.{path} is {ours!r}, but the run in {workdir} was trained with {theirs!r}; for an evaluation only "
             "fields of config.data and config.train may change"

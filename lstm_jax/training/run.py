@@ -18,6 +18,7 @@ from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.data.examples import class_names
+from lstm_jax.data.sources.base import SPLITS
 from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
@@ -25,7 +26,7 @@ from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.feed import make_feed
 from lstm_jax.training.lanes import Program, make_mesh
-from lstm_jax.training.logging import Follow, Startup, read_metrics
+from lstm_jax.training.logging import ProgressCallback, Startup, read_metrics
 from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
@@ -40,7 +41,7 @@ def train_lanes(
     workdir: str | Path,
     lanes: list[Lane] | None = None,
     corpora: Corpora | None = None,
-    follow: Follow | None = None,
+    follow: ProgressCallback | None = None,
 ) -> dict[str, Any]:
     """Trains a config in a workdir, or resumes the run there, and returns the run's summary.
 
@@ -69,7 +70,12 @@ def train_lanes(
 
 
 def _train(
-    config: Config, lanes: list[Lane], corpora: Corpora, place: Workdir, follow: Follow | None, startup: Startup
+    config: Config,
+    lanes: list[Lane],
+    corpora: Corpora,
+    place: Workdir,
+    follow: ProgressCallback | None,
+    startup: Startup,
 ) -> dict[str, Any]:
     path, checkpoints = place.path, Checkpoints(place.path)
     if place.claimed:
@@ -185,7 +191,7 @@ def _write_data(corpora: Corpora, path: Path) -> None:
 
 
 def _counts(corpora: Corpora) -> dict[str, int]:
-    return {part: len(getattr(corpora, part).labels) for part in ("train", "validation", "test")}
+    return {split: len(getattr(corpora, split).labels) for split in SPLITS}
 
 
 def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) -> dict[str, Any]:
@@ -207,7 +213,7 @@ def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) ->
     }
 
 
-def check_finished(summary: dict[str, Any], workdir: str | Path) -> None:
+def raise_if_diverged(summary: dict[str, Any], workdir: str | Path) -> None:
     """Checks that a run did not diverge.
 
     Raises:

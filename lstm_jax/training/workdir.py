@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
-from lstm_jax.files import hold, write_text
+from lstm_jax.files import lock_folder, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Workdir:
           UserError: Another process works there, or the folder belongs to another config or other lanes.
         """
         self.path = Path(path)
-        self._lock = hold(self.path)
+        self._lock = lock_folder(self.path)
         try:
             self._check(config, lanes)
         except BaseException:
@@ -66,7 +66,7 @@ class Workdir:
     def claim(self, config: Config, lanes: list[Lane]) -> None:
         """Writes config and lanes into the folder, once training can begin, so that a failed start leaves no trace."""
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
-        if own := configs.own_files(config):
+        if own := configs.user_files(config):
             write_json(self.path / PLUGINS, own)
         write_text(self.path / "config.json", configs.to_json(config))
 

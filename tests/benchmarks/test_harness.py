@@ -136,7 +136,7 @@ def test_a_process_that_takes_too_long(tmp_path, monkeypatch):
         "    def load(self):\n        time.sleep(60)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(worker, "PATIENCE", 1.0)
+    monkeypatch.setattr(worker, "TIMEOUT_SECONDS", 1.0)
     with Worker("slow:Service", "any") as process:
         assert process.ask("load")["error"].startswith("its process ended with code -9")
 

@@ -12,7 +12,7 @@ import pytest
 
 from lstm_jax.benchmarks.harness import TOLERANCE
 from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS, LAYER_IMPLEMENTATIONS
-from lstm_jax.benchmarks.implementations.problem import Case, Results, draw_problem
+from lstm_jax.benchmarks.implementations.problem import Case, Results, random_problem
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other packages' warnings
 
@@ -25,7 +25,7 @@ def results(name: str, case: Case, dtype: str, padding: float) -> dict[str, np.n
     if module != "ours" and importlib.util.find_spec(module) is None:  # keras must not be imported before its module is
         pytest.skip(f"{module} is not installed")
     build = LAYER_IMPLEMENTATIONS[name].load()
-    problem = draw_problem(case)
+    problem = random_problem(case)
     alive = (np.arange(case.steps)[:, None] < problem.lengths)[:, :, None]
     problem = problem._replace(x=np.where(alive, problem.x, np.float32(padding)))
     with jax.numpy_rank_promotion("allow"):

@@ -18,7 +18,7 @@ LIMITS = Limits(100.0, 50.0, 10.0, 2.0)
 def test_measured_on_tiny_sizes(monkeypatch):
     monkeypatch.setattr(devices, "configure", lambda: None)  # conftest has configured it
     monkeypatch.setattr(jax.config, "update", lambda name, value: None)
-    for name, value in (("SIDES", (8, 16)), ("COPIED", 1024), ("LIMIT_STEPS", 10), ("LIMIT_ROUNDS", 2)):
+    for name, value in (("SIDES", (8, 16)), ("COPY_BYTES", 1024), ("LIMIT_STEPS", 10), ("LIMIT_ROUNDS", 2)):
         monkeypatch.setattr(limits, name, value)
     answer = json.loads(json.dumps(LayerService("scan").limits()))
     assert answer["device"] == [devices.machine(), "cpu"]

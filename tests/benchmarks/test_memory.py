@@ -14,7 +14,7 @@ SIZE = 2**27
 
 
 def test_the_peak_is_that_since_it_was_forgotten():
-    memory.forget_peak()
+    memory.reset_peak()
     before = memory.peak()
     with mmap.mmap(-1, SIZE) as pages:
         for start in range(0, SIZE, mmap.PAGESIZE):
@@ -31,7 +31,7 @@ def test_another_process_has_its_own():
     command = [sys.executable, "-c", "print(flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()  # the process has started
-        assert 2**20 < memory.held("VmRSS", other.pid) < 2**26
-        assert memory.held("VmRSS", other.pid) != memory.held("VmRSS")
+        assert 2**20 < memory.status_bytes("VmRSS", other.pid) < 2**26
+        assert memory.status_bytes("VmRSS", other.pid) != memory.status_bytes("VmRSS")
         other.communicate(b"\n")
-    assert memory.held("VmRSS", other.pid) is None
+    assert memory.status_bytes("VmRSS", other.pid) is None

@@ -88,9 +88,9 @@ def test_what_is_noisy_is_no_fraction_of_a_limit():
 
 
 def test_a_table_of_rounded_products_says_what_is_rounded(found):
-    assert report.ROUNDED not in report.layer_tables(found)
+    assert report.BFLOAT16_NOTE not in report.layer_tables(found)
     rounded = [each._replace(dtype="bfloat16") for each in found.measurements]
-    assert report.ROUNDED in report.layer_tables(found._replace(measurements=rounded))
+    assert report.BFLOAT16_NOTE in report.layer_tables(found._replace(measurements=rounded))
 
 
 def test_no_two_implementations_look_alike():

@@ -69,6 +69,7 @@ def test_all_checkpoints_damaged(command, unfinished):
     }
 
 
+@pytest.mark.slow
 def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
     """The disk fills after the first checkpoint. With room again, the run ends as if nothing had happened."""
 

@@ -20,6 +20,7 @@ def get_config(kind):
 """
 
 
+@pytest.mark.slow
 def test_bench_measures_the_text_pipeline(command, tmp_path, monkeypatch):
     monkeypatch.setattr("lstm_jax.benchmarks.suites.text.WORDS", 20_000)
     ended = command("bench", "--suite=text", "--reviews=1000", f"--workdir={tmp_path}")

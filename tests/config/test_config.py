@@ -20,7 +20,7 @@ BOUNDED = [
 
 def changed(path: str, value) -> Config:
     config = Config()
-    configs.change(config, path, value)
+    configs.set_field(config, path, value)
     return config
 
 
@@ -81,7 +81,7 @@ def test_json_round_trip():
 def test_leaves_go_through_every_group():
     paths = [path for path, _, _ in configs.leaves(Config())]
     assert len(paths) == len(set(paths))
-    assert {"seed", "data.tokens.truncation", "data.vectors.path", "model.dropout.words", "train.epochs"} <= set(paths)
+    assert {"seed", "data.tokens.truncation", "data.vectors.path", "model.dropout.tokens", "train.epochs"} <= set(paths)
     nested = json.loads(configs.to_json(Config()))
     for path, _, value in configs.leaves(Config()):
         there = nested
@@ -95,7 +95,7 @@ def test_hyper_parameters_are_the_traced_fields():
     found = configs.hparams(config)
     assert found["optimizer.learning_rate"] == 1.0
     assert {type(value) for value in found.values()} == {float}
-    assert {"model.dropout.words", "optimizer.hparams.b1", "optimizer.clip_norm"} <= set(found)
+    assert {"model.dropout.tokens", "optimizer.hparams.b1", "optimizer.clip_norm"} <= set(found)
     assert found["objectives.classification.weight"] == 1.0
     assert found["optimizer.hparams.b2"] == 0.999
     config.optimizer.hparams["b2"] = 0.9
@@ -110,7 +110,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="config has no field 'optimiser'; did you mean 'optimizer'"):
         configs.check_path("config.optimiser.name")
     with pytest.raises(
-        ConfigError, match=r"config\.model\.dropout has no field 'zzz'; it has words, embedding, layers"
+        ConfigError, match=r"config\.model\.dropout has no field 'zzz'; it has tokens, embedding, layers"
     ):
         configs.check_path("config.model.dropout.zzz")
     with pytest.raises(ConfigError, match=r"config\.seed is a value and has no field 'a'"):
@@ -119,7 +119,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         configs.from_json('{"train": {"epoch": 3}}')
     with pytest.raises(ConfigError, match=r"no field 'cell'; it is called 'model.layer' now"):
         configs.check_path("config.model.cell")
-    for path in ("model.dropout.words", "data", "optimizer.hparams.tau", "objectives.adversarial.epsilon"):
+    for path in ("model.dropout.tokens", "data", "optimizer.hparams.tau", "objectives.adversarial.epsilon"):
         configs.check_path(f"config.{path}")
 
 
@@ -167,10 +167,14 @@ def test_unknown_field_is_refused_with_the_nearest_name():
             "neither",
             "config.data.validation_from is 'neither'; it must be one of 'train', 'test'",
         ),
-        ("data.tokens.words", "nltk", "config.data.tokens.words is 'nltk'; it must be one of 'runs', 'alphanumeric', "),
+        ("data.tokens.kind", "nltk", "config.data.tokens.kind is 'nltk'; it must be one of 'runs', 'alphanumeric', "),
         ("data.vectors.missing", "", "config.data.vectors.missing is ''; it must be one of 'random', 'zeros'"),
         ("data.vectors.fit_on", "test", "config.data.vectors.fit_on is 'test'; it must be one of 'train', 'all'"),
-        ("data.vectors.more_path", "a", "config.data.vectors.more_path is set without more_text; name the source that"),
+        (
+            "data.vectors.more_path",
+            "a",
+            "config.data.vectors.more_path is set without more_text; name the source of that path",
+        ),
         ("reference_accuracy", 86.8, "config.reference_accuracy is 86.8; it must be between 0 and 1"),
         ("reference_accuracy", -0.1, "config.reference_accuracy is -0.1; it must be between 0 and 1"),
         ("model.embedding_rows", -1, "config.model.embedding_rows is -1; it must be at least 0"),
@@ -212,7 +216,7 @@ def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
     validate(configs.from_json(configs.to_json(config)))
     config.data.vectors.source = source
     config.data.vectors.path = "glove.txt" if source == "file" else ""
-    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have a row"
+    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have one row per token"
     with pytest.raises(ConfigError, match=message):
         validate(config)
     config.model.embedding_rows = 0
@@ -304,14 +308,14 @@ def test_whole_numbers_are_floats_too():
 
 def test_validated_config_is_frozen():
     config = validate(Config())
-    for group, name in ((config, "seed"), (config.model.dropout, "words"), (config.data.tokens, "truncation")):
+    for group, name in ((config, "seed"), (config.model.dropout, "tokens"), (config.data.tokens, "truncation")):
         with pytest.raises(dataclasses.FrozenInstanceError, match=f"the config is frozen; {name} cannot be set to 1"):
             setattr(group, name, 1)
     for numbers in (config.optimizer.hparams, config.objectives["classification"]):
         with pytest.raises(dataclasses.FrozenInstanceError, match="the config is frozen; weight cannot be changed"):
             numbers["weight"] = 2.0
     assert validate(config) is config
-    assert configs.from_json(configs.to_json(config)).model.dropout.words == 0
+    assert configs.from_json(configs.to_json(config)).model.dropout.tokens == 0
     Config().seed = 3  # other configs can still be changed
 
 

@@ -132,7 +132,7 @@ def test_padding_on_the_left(ids, more):
 @given(short_reviews, st.integers(1, 12), st.sampled_from(["head", "tail", "both"]), st.booleans())
 def test_reviews_as_the_network_reads_them(ids, length, cut, pad_left):
     flat = corpus.from_ids(ids)
-    shaped = corpus.shaped(flat, TokensConfig(max_length=length, truncation=cut, pad_left=pad_left), UNKNOWN)
+    shaped = corpus.prepare_examples(flat, TokensConfig(max_length=length, truncation=cut, pad_left=pad_left), UNKNOWN)
     short = unpack(corpus.truncate(flat, length, cut))
     assert unpack(shaped) == [[PADDING] * (length - len(review)) * pad_left + review for review in short]
 
@@ -153,7 +153,7 @@ def test_padded_splits(tmp_path):
 @pytest.mark.parametrize("kind", ["keras", "treebank"])
 def test_other_kinds_of_tokens(tmp_path, kind):
     path = write(tmp_path / "a.jsonl", ROWS * 4)
-    config = files(path, tokens=TokensConfig(words=kind, min_count=1))
+    config = files(path, tokens=TokensConfig(kind=kind, min_count=1))
     corpora = corpus.prepare(config)
     for split in SPLITS:
         texts, _ = corpus.texts(config, split)
@@ -164,7 +164,7 @@ def test_other_kinds_of_tokens(tmp_path, kind):
 
 def test_unknown_tokens_vanish_where_asked():
     flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
-    assert unpack(corpus.without(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
-    shaped = corpus.shaped(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
+    assert unpack(corpus.remove_token(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
+    shaped = corpus.prepare_examples(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
     assert unpack(shaped) == [[5], [1], [7], [1]]
-    assert unpack(corpus.shaped(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]
+    assert unpack(corpus.prepare_examples(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

@@ -113,6 +113,7 @@ def test_source_without_usable_reviews(tmp_path):
 
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 class TestRealReviews:
+    @pytest.mark.slow
     def test_video_games(self):
         reviews = training_rows(DataConfig(source="amazon_reviews", path=str(REAL_DATA / "Video_Games.json.gz")))
         assert len(reviews) == 31_920

@@ -48,7 +48,7 @@ def words_of(text: str, **options) -> list[str]:
     """The tokens of a text under the vocabulary learned from it, without <START>."""
     (split,) = pretokenize([text], TokensConfig(**options))
     found = words(learned([text], **options), split)
-    return found[1:] if options["words"] == "keras" else found
+    return found[1:] if options["kind"] == "keras" else found
 
 
 @pytest.mark.parametrize(
@@ -79,21 +79,21 @@ WORDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_words(kind):
-    assert words_of(TEXT, words=kind) == WORDS[kind].split()
+    assert words_of(TEXT, kind=kind) == WORDS[kind].split()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_case_is_kept_by_every_kind(kind):
     text = "Good GOOD good"
-    assert words_of(text, words=kind) == ["good"] * 3
-    assert words_of(text, words=kind, lower_case=False) == text.split()
+    assert words_of(text, kind=kind) == ["good"] * 3
+    assert words_of(text, kind=kind, lower_case=False) == text.split()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_digits_become_zeros(kind):
     text = "1999 was b2b 0 x10"
-    assert words_of(text, words=kind) == text.split()
-    assert words_of(text, words=kind, zero_digits=True) == ["0000", "was", "b0b", "0", "x00"]
+    assert words_of(text, kind=kind) == text.split()
+    assert words_of(text, kind=kind, zero_digits=True) == ["0000", "was", "b0b", "0", "x00"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,22 +112,22 @@ def test_digits_become_zeros(kind):
 )
 def test_every_address_becomes_the_same_word(kind, address):
     text = f"see {address} now"
-    marked = words_of(text, words=kind, mark_urls=True)
+    marked = words_of(text, kind=kind, mark_urls=True)
     assert [word.strip("<>") for word in marked] == ["see", "url", "now"]
     assert marked[1] == "<url>" or kind not in ("spaces", "treebank")  # the others may drop the brackets
-    assert marked[1] not in words_of(text, words=kind)
+    assert marked[1] not in words_of(text, kind=kind)
 
 
 @pytest.mark.parametrize("kind", ["spaces", "treebank"])
 def test_what_is_no_address(kind):
     text = "the company.community http www com not.a.link end.then u.s.a"
-    assert words_of(text, words=kind, mark_urls=True) == text.split()
+    assert words_of(text, kind=kind, mark_urls=True) == text.split()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_ids(kind, tmp_path):
     special = ["<PAD>", "<START>", "<UNK>", "<UNUSED>"] if kind == "keras" else ["[PAD]", "[UNK]"]
-    tokenizer = learned(["one two two", "three three three"], words=kind)
+    tokenizer = learned(["one two two", "three three three"], kind=kind)
     write_tokenizer(tokenizer, tmp_path / "tokenizer.json")
     for known in (tokenizer, read_tokenizer(tmp_path / "tokenizer.json")):
         assert tokens_of(known, range(known.get_vocab_size())) == [*special, "three", "two", "one"]
@@ -138,7 +138,7 @@ def test_first_ids(kind, tmp_path):
 
 def test_layout_of_keras():
     texts = ["the film was good", "the film", "the end <br /> was"]
-    tokenizer = learned(texts, words="keras", vocabulary_size=7)
+    tokenizer = learned(texts, kind="keras", vocabulary_size=7)
     vocabulary = {"<PAD>": PAD, "<START>": START, "<UNK>": KERAS_UNKNOWN, "<UNUSED>": UNUSED}
     assert tokenizer.get_vocab().keys() - vocabulary == {"the", "film", "was"}
     assert tokenizer.get_vocab() == {**vocabulary, "the": 4, "film": 5, "was": 6}
@@ -153,7 +153,7 @@ def test_keras_vocabulary_of_real_reviews():
     """The most frequent words of ``keras.datasets.imdb.get_word_index()``, which counts the test half too."""
     imdb = datasets.Dataset.from_parquet(str(REAL_DATA / "imdb" / "train.parquet"))
     tokenizer = learn_vocabulary(
-        [imdb.data.column("text").to_pylist()], "real", TokensConfig(words="keras", vocabulary_size=10_000)
+        [imdb.data.column("text").to_pylist()], "real", TokensConfig(kind="keras", vocabulary_size=10_000)
     )
     assert tokenizer.get_vocab_size() == 10_000
     assert tokens_of(tokenizer, range(4, 14)) == ["the", "and", "a", "of", "to", "is", "br", "in", "it", "i"]
@@ -197,11 +197,11 @@ def test_a_text_cannot_spell_the_special_words(good_film, tmp_path):
 def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
     special = (*SPECIAL, *KERAS_SPECIAL)
     for texts in (["good film"], ["good film", *special * 3]):
-        tokenizer = learned(texts, words=kind, lower_case=lower_case)
+        tokenizer = learned(texts, kind=kind, lower_case=lower_case)
         own = KERAS_SPECIAL if kind == "keras" else SPECIAL
         assert tokens_of(tokenizer, range(len(own))) == list(own)
         assert sorted(tokenizer.get_vocab().values()) == list(range(tokenizer.get_vocab_size()))
-        for ids in encode(tokenizer, pretokenize(list(special), TokensConfig(words=kind))):
+        for ids in encode(tokenizer, pretokenize(list(special), TokensConfig(kind=kind))):
             without_start = ids[1:] if kind == "keras" else ids
             assert {n for n in without_start if n < len(own)} <= {unknown_id(tokenizer)}
 
@@ -209,8 +209,8 @@ def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
 @pytest.mark.parametrize("kind", KINDS)
 @given(texts=st.lists(st.text(), min_size=1, max_size=50))
 def test_any_text_has_words(kind, texts):
-    config = TokensConfig(words=kind, zero_digits=True, mark_urls=True)
-    tokenizer = learned(["good film"], words=kind)
+    config = TokensConfig(kind=kind, zero_digits=True, mark_urls=True)
+    tokenizer = learned(["good film"], kind=kind)
     for ids in encode(tokenizer, pretokenize(texts, config)):
         assert ids
         assert PAD not in ids
@@ -231,7 +231,7 @@ def test_learned_vocabulary_is_read_from_the_cache(monkeypatch):
 
 
 def test_vocabularies_of_other_words_are_cached_apart():
-    changes = [{"words": kind} for kind in KINDS]
+    changes = [{"kind": kind} for kind in KINDS]
     changes += [{"zero_digits": True}, {"mark_urls": True}, {"lower_case": False}, {"min_count": 2}]
     text = "Don't say 12<br />at_all x.com"
     for _ in range(2):
@@ -286,18 +286,18 @@ def test_treebank_words_are_found_once(tmp_path, monkeypatch):
         return pretokenize_dataset(datasets.load_from_disk(tmp_path), TokensConfig(**options))
 
     for _ in range(2):
-        assert prepared(words="treebank")["text"][:] == ["it 's 10 .", "good film"]
+        assert prepared(kind="treebank")["text"][:] == ["it 's 10 .", "good film"]
     assert asked == [["it's 10.", "good film"]]
-    assert prepared(words="treebank", zero_digits=True)["text"][:] == ["it 's 00 .", "good film"]
-    assert prepared(words="treebank", lower_case=False)["text"][:] == ["It 's 10 .", "Good film"]
+    assert prepared(kind="treebank", zero_digits=True)["text"][:] == ["it 's 00 .", "good film"]
+    assert prepared(kind="treebank", lower_case=False)["text"][:] == ["It 's 10 .", "Good film"]
     assert len(asked) == 3
     for kind in set(KINDS) - {"treebank"}:
-        assert prepared(words=kind)["text"][:] == ["It's 10.", "Good<br />film"]
+        assert prepared(kind=kind)["text"][:] == ["It's 10.", "Good<br />film"]
     assert len(asked) == 3
 
 
 def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
-    config = TokensConfig(words="treebank", min_count=2)
+    config = TokensConfig(kind="treebank", min_count=2)
     texts = pretokenize(["It's good, isn't it?", "It's not good.", "", "[PAD] unheard (good)"], config)
     tokenizer = learn_vocabulary([texts], "by dictionary", config)
     by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]

@@ -119,7 +119,7 @@ def test_a_piece_is_tokenised_once(monkeypatch):
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(treebank, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(treebank, "CACHE_SIZE", 10)
     most = 0
     for n in range(40):
         assert separate_tokens([f"it's{n}, w{n}.", "it's"]) == [f"it's{n} , w{n} .", "it 's"]

@@ -46,7 +46,7 @@ def kept(workdir):
     """The weights of every epoch, read from their folders."""
     trained, checkpoints = load_run(workdir, CONFIG), Checkpoints(workdir, read_only=True)
     shapes = shapes_of(trained.config, trained.model, trained.lanes)
-    weights = [checkpoints.kept(epoch_name(CONFIG, epoch), shapes) for epoch in (1, 2, 3)]
+    weights = [checkpoints.restore_epoch(epoch_name(CONFIG, epoch), shapes) for epoch in (1, 2, 3)]
     checkpoints.finish()
     return weights
 

@@ -13,7 +13,7 @@ from lstm_jax.evaluation import explain as explaining
 from lstm_jax.evaluation.baselines import LEAKING, bag_of_words_baselines, leaking_baseline
 from lstm_jax.evaluation.figures import evaluate_split
 from lstm_jax.evaluation.predictions import (
-    as_read,
+    decoded_text,
     lane_probabilities,
     probabilities,
     text_probabilities,
@@ -115,7 +115,7 @@ def test_the_picture_of_a_review_is_drawn(trained):
     ],
     ids=["segments", "ensemble", "both directions", "every"],
 )
-def test_the_verdict_drawn_at_the_last_word_is_that_of_the_review(trained, drawn, fields):
+def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, drawn, fields):
     run_ = untrained(trained, fields.get("ensemble", 1), **fields)
     explaining.explain(run_, TEXT)
     ((seen, words, verdicts, _, path),) = drawn
@@ -145,12 +145,12 @@ def test_only_an_lstm_has_gates_to_draw(trained):
 )
 def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
     run_ = untrained(trained, data__tokens__max_length=4, data__tokens__truncation=cut)
-    assert as_read(run_, TEXT) == " ".join(expected)
+    assert decoded_text(run_, TEXT) == " ".join(expected)
 
 
 def test_padding_that_the_network_reads_is_shown(trained):
     run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_left=True)
-    assert as_read(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
+    assert decoded_text(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
 
 
 def test_another_network_than_the_trained_one_is_refused(trained):

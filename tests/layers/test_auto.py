@@ -5,7 +5,7 @@ import pytest
 
 from lstm_jax.cells import lstm
 from lstm_jax.layers import auto, auto_lstm, scan
-from lstm_jax.layers.auto import UNMEASURED, Choice, Implementation, measured, nearest_choice
+from lstm_jax.layers.auto import UNMEASURED, Choice, Implementation, measured_choices, nearest_choice
 from tests.helpers import assert_close, random, random_weights
 
 SMALL, LARGE = Implementation("scan"), Implementation("custom_vjp", 16, True)
@@ -22,13 +22,13 @@ def test_the_nearest_size_decides(size, expected):
 
 def test_the_custom_vjp_is_taken_where_nothing_was_measured():
     assert nearest_choice((), 8, 32, 32) == UNMEASURED
-    assert measured("a backend that nobody has measured", "float32") == measured("cpu", "float8") == ()
+    assert measured_choices("a backend that nobody has measured", "float32") == measured_choices("cpu", "float8") == ()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_table_of_this_project_can_be_read(dtype):
-    assert measured("cpu", dtype)
-    for choice in measured("cpu", dtype):
+    assert measured_choices("cpu", dtype)
+    for choice in measured_choices("cpu", dtype):
         assert min(choice[:3]) >= 1
         assert choice.implementation.name in ("scan", "custom_vjp")
 
@@ -38,7 +38,9 @@ def test_the_implementation_that_the_table_names_is_taken(monkeypatch, chosen, d
     taken, rounded = [], None if dtype == "float32" else dtype
     real = Implementation.layer
     monkeypatch.setattr(Implementation, "layer", lambda self, *given: taken.append(self) or real(self, *given))
-    monkeypatch.setattr(auto, "measured", lambda *asked: (Choice(1, 1, 1, chosen),) if asked == ("cpu", dtype) else ())
+    monkeypatch.setattr(
+        auto, "measured_choices", lambda *asked: (Choice(1, 1, 1, chosen),) if asked == ("cpu", dtype) else ()
+    )
     layer = auto_lstm(5, reverse=True, matmul_dtype=rounded)
     reference = scan(lstm(5, matmul_dtype=rounded), reverse=True)
     params, x = random_weights(layer, 3, 1), random(2, 6, 4, 3)

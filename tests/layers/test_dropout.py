@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.layers.dropout import feature_dropout, fold_in, word_dropout
+from lstm_jax.layers.dropout import feature_dropout, fold_in, token_dropout
 from tests.helpers import assert_equal, random
 
 T, B, UNKNOWN = 6, 500, 1
@@ -15,22 +15,22 @@ TOKENS = jax.random.randint(jax.random.key(1), (T, B), 2, 100)
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.7])
 def test_word_dropout_replaces_the_given_share(rate):
-    tokens = np.asarray(word_dropout(KEYS, TOKENS, rate, UNKNOWN))
+    tokens = np.asarray(token_dropout(KEYS, TOKENS, rate, UNKNOWN))
     dropped = tokens == UNKNOWN
     assert_equal(tokens[~dropped], TOKENS[~dropped])
     assert abs(dropped.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / dropped.size)
 
 
 def test_tokens_are_dropped_one_by_one():
-    dropped = np.asarray(word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)) == UNKNOWN
+    dropped = np.asarray(token_dropout(KEYS, TOKENS, 0.5, UNKNOWN)) == UNKNOWN
     correlations = np.corrcoef(dropped)[np.triu_indices(T, 1)]
     assert np.abs(correlations).max() < 4 / np.sqrt(B)
 
 
 def test_token_mask_depends_on_neither_neighbours_nor_bucket():
-    tokens = word_dropout(KEYS, TOKENS, 0.5, UNKNOWN)
+    tokens = token_dropout(KEYS, TOKENS, 0.5, UNKNOWN)
     longer = jnp.concatenate([TOKENS, TOKENS])[:, 3:5]
-    assert_equal(word_dropout(KEYS[3:5], longer, 0.5, UNKNOWN)[:T], tokens[:, 3:5])
+    assert_equal(token_dropout(KEYS[3:5], longer, 0.5, UNKNOWN)[:T], tokens[:, 3:5])
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.7])

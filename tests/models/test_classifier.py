@@ -336,12 +336,12 @@ def test_each_place_of_dropout_has_a_rate_of_its_own(place):
 
 def test_dropped_words_are_read_as_unknown():
     variables, apply = dropping()
-    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
+    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(tokens=1.0))
     assert difference(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS)) > 0.1, (
         "the linear part reads on"
     )
     variables["params"]["wide"] = jax.tree.map(jnp.zeros_like, variables["params"]["wide"])
-    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(words=1.0))
+    dropped = apply(variables, TOKENS, LENGTHS, KEYS, rates(tokens=1.0))
     assert_close(dropped, apply(variables, np.full_like(TOKENS, UNKNOWN), LENGTHS))
 
 

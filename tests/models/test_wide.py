@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.models.wide import WideLinear, first_of_each, hashed
+from lstm_jax.models.wide import WideLinear, first_occurrences, hashed
 from lstm_jax.types import HostArray
 
 UNKNOWN, V, C, M = 1, 12, 3, 64  # few words, so that some recur
@@ -97,5 +97,5 @@ def test_pairs_spread_over_the_table() -> None:
 def test_the_first_of_each_value() -> None:
     rows = jnp.array([[3, 5], [3, 5], [4, 0], [3, 5], [4, 0], [9, 7]])
     there = jnp.array([[True, False], [True, True], [True, True], [True, True], [False, True], [True, False]])
-    found = np.asarray(first_of_each(rows, there)).T.astype(int)
+    found = np.asarray(first_occurrences(rows, there)).T.astype(int)
     np.testing.assert_array_equal(found, [[1, 0, 1, 0, 0, 1], [0, 1, 1, 0, 0, 0]])

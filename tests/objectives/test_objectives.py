@@ -58,7 +58,8 @@ def test_no_smoothing_is_classification(pooling):
     assert_close(smoothed, plain)
 
 
-@pytest.mark.parametrize("layer", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["lstm", "gru"])
 def test_adversarial_noise_is_where_the_loss_rises_most(layer):
     """Finite differences: along the noise the loss rises as fast as the gradient's norm, elsewhere more slowly."""
     config, _, state = made(model__layer=layer)

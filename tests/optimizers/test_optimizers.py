@@ -78,7 +78,7 @@ def test_contract(name):
     params, state = TREE, optimizer(tiny_config(optimizer__name=name).optimizer, hparams, 60).init(TREE)
     for _ in range(60):
         params, state = step(params, state, hparams)
-    assert loss(optimizers.evaluated(state, params)) < loss(TREE)
+    assert loss(optimizers.eval_params(state, params)) < loss(TREE)
     assert compiled == [name]
     other = {path: value * 0.9 for path, value in hparams.items()}
     changed, _ = step(params, state, other)
@@ -263,11 +263,11 @@ def test_schedule_free_is_evaluated_at_x_which_is_the_average_of_z():
         mean = jax.tree.map(lambda m, p, n=n: m + (p - m) / n, mean, z)
         updates, state = ours.update(gradient, state, params)
         params = jax.tree.map(jnp.add, params, updates)
-        x = optimizers.evaluated(state, params)
+        x = optimizers.eval_params(state, params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), x, mean)
-    both = optimizers.evaluated(*jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (state, params)))
+    both = optimizers.eval_params(*jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (state, params)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, rtol=1e-6), both, x)
-    assert optimizers.evaluated(optax.adam(0.1).init(PARAMS), PARAMS) is PARAMS
+    assert optimizers.eval_params(optax.adam(0.1).init(PARAMS), PARAMS) is PARAMS
 
 
 def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():

@@ -146,16 +146,16 @@ def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses):
 
 
 def test_epochs_darken():
-    shades = [sum(plots.progress(share)) for share in (0.1, 0.5, 1.0)]
+    shades = [sum(plots.epoch_colour(share)) for share in (0.1, 0.5, 1.0)]
     assert shades == sorted(shades, reverse=True)
-    assert all(0 <= part <= 1 for share in (0.0, 1.0) for part in plots.progress(share))
+    assert all(0 <= part <= 1 for share in (0.0, 1.0) for part in plots.epoch_colour(share))
 
 
 def test_what_is_seen_inside_is_what_the_layer_computes():
     cell = lstm(5)
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
-    inside = gates.look_inside(params, x)
+    inside = gates.record_gates(params, x)
     y, end = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(inside.c[-1], end.c[0], rtol=1e-5)
@@ -168,7 +168,7 @@ def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
     cell = lstm(5, matmul_dtype="bfloat16")
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (6, 3))
-    inside, whole = (gates.look_inside(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
+    inside, whole = (gates.record_gates(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
     y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
     assert np.abs(inside.c - whole.c).max() > 1e-5
@@ -178,7 +178,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
     cell = lstm(5)
     params = cell.init(jax.random.key(0), 3)
     x = jax.random.normal(jax.random.key(1), (7, 3))
-    inside = gates.look_inside(params, x, segment=3)
+    inside = gates.record_gates(params, x, segment=3)
     y, _ = segmented(scan(cell), 3).apply(params, x[:, None], jnp.array([7]))
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
@@ -186,7 +186,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
 def test_the_picture_of_the_gates_is_drawn(tmp_path):
     cell = lstm(5)
     params = cell.init(jax.random.key(0), 3)
-    inside = gates.look_inside(params, jax.random.normal(jax.random.key(1), (70, 3)))
+    inside = gates.record_gates(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
     verdicts = gates.Predictions("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
     gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)

@@ -44,7 +44,7 @@ def rows_of(folder):
 
 def test_a_traced_field_is_one_program():
     grid = Grid(base(), "optimizer.learning_rate", (0.1, 0.01), seeds=2)
-    (group,) = trials.alike(grid.trials(), grid.task)
+    (group,) = trials.group_by_program(grid.trials(), grid.task)
     assert [(trial.seed, *trial.changes[0]) for trial in group] == [
         (seed, "optimizer.learning_rate", rate) for rate in (0.1, 0.01) for seed in (0, 1)
     ]
@@ -52,7 +52,7 @@ def test_a_traced_field_is_one_program():
 
 def test_a_static_field_is_a_program_a_value():
     grid = Grid(base(), "model.hidden_size", (2, 3), seeds=2)
-    groups = trials.alike(grid.trials(), grid.task)
+    groups = trials.group_by_program(grid.trials(), grid.task)
     assert [[trial.name for trial in group] for group in groups] == [["hidden_size=2"] * 2, ["hidden_size=3"] * 2]
     assert grid.base.model.hidden_size == 4
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.files import hold
+from lstm_jax.files import lock_folder
 from lstm_jax.optimizers import Range
 from lstm_jax.studies.comparison import Comparison, Task
 from lstm_jax.studies.store import Store
@@ -15,7 +15,7 @@ from tests.studies.tiny_study import get_config, tiny_task
 
 
 def test_two_studies_at_once_are_refused(tmp_path):
-    with hold(tmp_path), pytest.raises(UserError, match="is in use by another process"):
+    with lock_folder(tmp_path), pytest.raises(UserError, match="is in use by another process"):
         get_config().run(tmp_path)
 
 

@@ -21,7 +21,7 @@ NAMES = ("adam", "sgd", "my_<b>adam", "lion")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("reports")
     result, rows = invented()
-    write.everything([result], rows, place)
+    write.write_all([result], rows, place)
     return place
 
 
@@ -60,10 +60,11 @@ def test_the_width_is_told_where_the_task_was_learned():
     assert tables.ranking(result._replace(target=0.99)).rows[0][-2].text == "–"
 
 
+@pytest.mark.slow
 def test_no_picture_stays_behind_where_no_run_reaches_the_target_any_more(tmp_path):
     for target, there in ((0.8, True), (0.999, False)):
         result, rows = invented(target=target)
-        write.everything([result], rows, tmp_path)
+        write.write_all([result], rows, tmp_path)
         assert (tmp_path / "plots" / "profile.png").exists() == there
         page = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert page.count("data:image/png") == 4 + there
@@ -97,9 +98,10 @@ def test_runs_csv_counts_steps_only_where_the_target_was_reached():
             assert float(row["seconds_to_target"]) == pytest.approx(int(row["steps_to_target"]) * 2e-3)
 
 
+@pytest.mark.slow
 def test_two_tasks_have_pictures_each_and_one_profile(tmp_path):
     results, rows = zip(*(invented(task) for task in ("first", "second")), strict=True)
-    write.everything(list(results), [row for each in rows for row in each], tmp_path)
+    write.write_all(list(results), [row for each in rows for row in each], tmp_path)
     pictures = {file.name for file in (tmp_path / "plots").iterdir()}
     kinds = ("test-accuracy", "learning-curves", "learning-rate-sensitivity", "budget")
     assert pictures == {f"{task}-{kind}.png" for task in ("first", "second") for kind in kinds} | {"profile.png"}

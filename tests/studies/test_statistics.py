@@ -54,13 +54,13 @@ def test_wilcoxon_with_ties_counts_all_signs():
 def test_a_study_can_be_too_small():
     assert statistics.least_wilcoxon_p(3) == 0.25
     assert statistics.wilcoxon_p([1.0, 2.0, 3.0]) == statistics.least_wilcoxon_p(3)
-    assert not statistics.can_tell(3, 1)
-    assert statistics.can_tell(10, 15)
-    assert not statistics.can_tell(10, 66)
+    assert not statistics.has_power(3, 1)
+    assert statistics.has_power(10, 15)
+    assert not statistics.has_power(10, 66)
     for comparisons in (1, 15, 66):
         needed = statistics.pairs_needed(comparisons)
-        assert statistics.can_tell(needed, comparisons)
-        assert not statistics.can_tell(needed - 1, comparisons)
+        assert statistics.has_power(needed, comparisons)
+        assert not statistics.has_power(needed - 1, comparisons)
 
 
 def test_too_few_pairs_give_no_outcome():

@@ -11,7 +11,7 @@ from lstm_jax.studies import statistics, trials
 @pytest.mark.parametrize("path", ["", "Video_Games.json.gz"])
 def test_the_tables_of_system_a(module, path):
     grid = module.get_config(path)
-    groups = trials.alike(grid.trials(), grid.task)
+    groups = trials.group_by_program(grid.trials(), grid.task)
     assert list(map(len, groups)) == {glos_cells: [2] * 5, glos_rates: [14]}[module]
     for group in groups:
         config = trials.config_of(grid.task, group[0].changes, group[0].seed)
@@ -47,5 +47,5 @@ def test_comparisons_of_optimizers(module, least):
     count = len(study.optimizers)
     assert count >= least
     assert (study.search.points, study.seeds) == (7, 3)
-    assert statistics.can_tell(study.held_out_seeds, count * (count - 1) // 2)
+    assert statistics.has_power(study.held_out_seeds, count * (count - 1) // 2)
     assert all(task.target for task in study.tasks.values())

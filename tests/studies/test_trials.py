@@ -49,7 +49,7 @@ def test_trials_are_alike_where_only_hyper_parameters_and_seeds_differ():
         (RATE, ("model.dropout.pooled", 0.1)),
     ]
     planned = [Trial("tiny", "all", each, seed, SEARCH) for each in changes for seed in (0, 1)]
-    groups = trials.alike(planned, tiny_task().config)
+    groups = trials.group_by_program(planned, tiny_task().config)
     assert [[planned.index(trial) for trial in group] for group in groups] == [[0, 1, 2, 3], [4, 5], [6, 7, 8, 9]]
 
 

@@ -148,8 +148,9 @@ def test_a_frozen_embedding_does_not_move():
     assert "embedding" not in stepped.params
 
 
+@pytest.mark.slow
 def test_evaluation_is_deterministic_and_training_masks_change_by_step():
-    config = tiny_config(model__dropout__embedding=0.5, model__dropout__words=0.3, optimizer__learning_rate=1e-12)
+    config = tiny_config(model__dropout__embedding=0.5, model__dropout__tokens=0.3, optimizer__learning_rate=1e-12)
     _, run = make(config)
     state = run.init(0, scalars(hparams(config)))
     variables = evaluated_variables(state)

@@ -238,7 +238,7 @@ def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
     assert last["loss"] is None
     assert last["step"] == summary["steps"]
     with pytest.raises(UserError, match=f"diverged at step {summary['steps']}"):
-        run.check_finished(summary, tmp_path)
+        run.raise_if_diverged(summary, tmp_path)
 
 
 @pytest.mark.slow

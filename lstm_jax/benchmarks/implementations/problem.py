@@ -64,7 +64,7 @@ class Problem(NamedTuple):
     probe: HostArray  # [T, B, directions · H], 0 past an example's length; the loss is Σ probe ⊙ y
 
 
-def draw_problem(case: Case) -> Problem:
+def random_problem(case: Case) -> Problem:
     """Draws the weights and inputs of a case, scaled so that gates neither close nor saturate."""
     rng, size = np.random.default_rng(0), 4 * case.units
 

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_jax import runtime
 from lstm_jax.benchmarks import limits, memory
 from lstm_jax.benchmarks.implementations import LAYER_IMPLEMENTATIONS, OURS
-from lstm_jax.benchmarks.implementations.problem import Built, Case, draw_problem
+from lstm_jax.benchmarks.implementations.problem import Built, Case, random_problem
 from lstm_jax.benchmarks.measurement import PASSES, Device
 
 
@@ -31,17 +31,17 @@ class LayerService:
     def build(self, case: list[Any], dtype: str, platform: str) -> dict[str, Any]:
         """Builds a case and returns the seconds of compilation by pass."""
         size = Case(*case)
-        self._held = memory.held("VmRSS") or 0
-        self._built: Built = self._build(self._name, size, draw_problem(size), dtype, platform)
+        self._held = memory.status_bytes("VmRSS") or 0
+        self._built: Built = self._build(self._name, size, random_problem(size), dtype, platform)
         return {"compile_seconds": self._built.compile_seconds}
 
     def save(self, file: str) -> dict[str, Any]:
         """Writes the results of both passes into a file and returns the peak memory of each pass."""
         given, peaks = [], {}
         for pass_ in PASSES:
-            memory.forget_peak()
+            memory.reset_peak()
             given.append(getattr(self._built, pass_)())
-            peak = memory.held("VmHWM")
+            peak = memory.status_bytes("VmHWM")
             peaks[pass_] = None if peak is None else peak - self._held
         results = self._built.results(*given)
         flat = [value for layer in results.weights for own in layer for value in own]

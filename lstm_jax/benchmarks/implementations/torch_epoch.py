@@ -94,7 +94,7 @@ class Training:
                     average.lerp_(own, 1.0 - decay)
         self._steps += 1
 
-    def evaluating(self) -> TorchNetwork:
+    def evaluation_network(self) -> TorchNetwork:
         """Returns the network for evaluation, with averaged weights if there are any. It cannot be trained further."""
         with torch.no_grad():
             for average, own in zip(self._average, self._trained, strict=False):  # there may be no average
@@ -119,7 +119,7 @@ class TorchEpoch:
         batches = self.task.batches
         self._corpora = {split: Corpus(batches[split], length, front, self._device) for split in batches}
         train = self._corpora["train"]
-        network = Training(self.task, self._device).evaluating()
+        network = Training(self.task, self._device).evaluation_network()
         with torch.no_grad():
             batch = Corpus(batches["train"], 0, False, self._device)[0]  # padded as in ours
             loss = float(F.cross_entropy(network(batch.tokens, batch.lengths), batch.labels))
@@ -145,7 +145,7 @@ class TorchEpoch:
 
     def evaluate(self, split: str = "test") -> dict[str, Any]:
         """The accuracy on a split after the last epoch that was trained."""
-        network, corpus, correct, examples = self.training.evaluating(), self._corpora[split], 0, 0
+        network, corpus, correct, examples = self.training.evaluation_network(), self._corpora[split], 0, 0
         with torch.no_grad():
             for step in range(len(corpus)):
                 batch = corpus[step]

@@ -50,8 +50,8 @@ class TorchNetwork(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Logits ``[B, C]`` of ``tokens[T, B]``; all ``lengths[B]`` are at least 1."""
         read = tokens
-        if self.training and self.rates["words"]:
-            read = tokens.masked_fill(torch.rand_like(tokens, dtype=torch.float32) < self.rates["words"], self.unknown)
+        if self.training and self.rates["tokens"]:
+            read = tokens.masked_fill(torch.rand_like(tokens, dtype=torch.float32) < self.rates["tokens"], self.unknown)
         x = self.dropped(self.embedding(read), "embedding")
         y = self.segments(x, lengths) if self.model.segment else self.layer(x, lengths)
         if self.model.bidirectional:

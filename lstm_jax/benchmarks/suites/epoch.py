@@ -20,7 +20,7 @@ from lstm_jax.config import Config, to_json
 from lstm_jax.reports.tables import markdown
 
 LOSS_TOLERANCE = 1e-5  # Maximum difference between losses on the first batch, in nats.
-ONCE = ("torch_padded",)  # Implementations that make a single round because they are slow.
+SINGLE_ROUND = ("torch_padded",)  # Implementations that make a single round because they are slow.
 # The config of each case, and where its source pads: at the front, read by the network, or at the end, masked.
 EPOCH_CASES = {"D, Keras": (keras_imdb.get_config, "front"), "IMDB, recipe": (imdb.get_config, "end")}
 
@@ -48,15 +48,15 @@ def measure_epoch(case: str, config: Config, padding: str, rounds: int) -> Itera
     Args:
       case: The name of the case.
       config: The config to train. Its ``train.steps`` limits the steps of the epoch; 0 uses all.
-      padding: front | end; see ``CASES``.
-      rounds: Epochs of each implementation except those in ``ONCE``.
+      padding: front | end; see ``EPOCH_CASES``.
+      rounds: Epochs of each implementation except those in ``SINGLE_ROUND``.
     """
     with contextlib.ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory())
         team = Team({name: running.enter_context(epoch_worker(name)) for name in EPOCH_IMPLEMENTATIONS})
         ready = _prepare(team, to_json(config), folder, padding)
-        epochs = team.take_turns({name: {"do": "epoch"} for name in team.sound}, 1)
-        again = {name: {"do": "epoch"} for name in team.sound if name not in ONCE}
+        epochs = team.take_turns({name: {"do": "epoch"} for name in team.working}, 1)
+        again = {name: {"do": "epoch"} for name in team.working if name not in SINGLE_ROUND}
         for name, more in team.take_turns(again, rounds - 1).items():
             epochs[name] += more
         tests = team.ask_all("evaluate")
@@ -75,10 +75,10 @@ def _prepare(team: Team, config: str, folder: str, padding: str) -> dict[str, di
     """The answers, by name, of the implementations that are ready and whose loss on the first batch equals ours."""
     ours = team.ask("ours", "prepare", config=config, folder=folder, padding=padding)
     if ours is None:
-        team.errors |= {name: "not measured: ours, the reference, failed" for name in team.sound}
+        team.errors |= {name: "not measured: ours, the reference, failed" for name in team.working}
         return {}
     ready = {"ours": ours}
-    for name in team.sound[1:]:
+    for name in team.working[1:]:
         answer = team.ask(name, "prepare", folder=folder)
         if answer and abs(answer["first_loss"] - ours["first_loss"]) > LOSS_TOLERANCE:
             losses = f"{answer['first_loss']:.5f}, ours {ours['first_loss']:.5f}"

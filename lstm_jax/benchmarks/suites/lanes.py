@@ -25,7 +25,7 @@ from lstm_jax.training.workdir import Lane
 from lstm_jax.types import HostArray
 
 COUNTS = (2, 4, 8, 16, 32)
-MANY = 32  # Number of lanes whose speed-up is reported. It is fixed, so that no best of several is reported.
+REPORTED_LANES = 32  # Number of lanes whose speed-up is reported. It is fixed, so that no best of several is reported.
 SOLO = "solo"
 RUN_ROUNDS = 3
 CALLS_A_ROUND = 3  # Calls of the compiled program per round, when steps alone are timed.
@@ -111,7 +111,7 @@ def _measurement(case: str, layout: Layout, seconds: Sequence[float]) -> Measure
 
 
 def lane_tables(found: Sequence[Measurement], chosen: str) -> str:
-    """One table per case, and the speed-up of ``MANY`` lanes over the fastest single runs, one after another."""
+    """One table per case, and the speed-up of ``REPORTED_LANES`` lanes over the fastest single runs in a row."""
     return "\n\n".join(_table(case, own, chosen) for case, own in grouped(found, lambda each: each.case).items())
 
 
@@ -121,9 +121,11 @@ def _table(case: str, found: Sequence[Measurement], chosen: str) -> str:
     for each in found:
         seconds, gain = (each.seconds or np.nan) / each.details["lanes"], float(np.median(_gains(solo, each)))
         rows.append([each.implementation, f"{seconds:.5f}", f"{gain:.2f}"])
-    many = next(each for each in found if each.details["lanes"] == MANY and each.details["lane_map"] == chosen)
+    many = next(
+        each for each in found if each.details["lanes"] == REPORTED_LANES and each.details["lane_map"] == chosen
+    )
     gains = _gains(solo, many)
-    said = f"{MANY} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after another"
+    said = f"{REPORTED_LANES} lanes by {chosen} are {np.median(gains):.2f} times as fast as one run after another"
     return f"{markdown(rows)}\n\n{case}: {said} (rounds: {gains.min():.2f} to {gains.max():.2f})"
 
 

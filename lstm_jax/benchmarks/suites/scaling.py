@@ -17,7 +17,7 @@ from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import Device, Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.suites import lanes, start, text
-from lstm_jax.config import Config, change, validate
+from lstm_jax.config import Config, set_field, validate
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.reports import plots
@@ -31,8 +31,8 @@ SIZES = (
     *(BASE._replace(name=f"layers {n}", layers=n) for n in (1, 2, 3, 4)),
 )
 LANE_COUNTS = (1, 2, 4, 8, 16, 32)
-PARTS = (16, 4, 1)  # Divisors of the number of reviews.
-PUBLISHED = "configs/floydhub_amazon.py:small"  # The config that reads the reviews.
+DIVISORS = (16, 4, 1)  # Divisors of the number of reviews.
+REVIEWS_CONFIG = "configs/floydhub_amazon.py:small"  # The config that reads the reviews.
 # Changes to that config: a small network, so that the time to the first step is mostly that of the data, and no limit
 # on the number of reviews.
 CHANGES = {
@@ -71,13 +71,13 @@ def measure_scaling(device: Device, reviews: int, place: Path) -> Iterator[Measu
     layouts = [lanes.Layout(count, "auto", 0) for count in LANE_COUNTS]
     for each in lanes.measure_steps(network, corpus.prepare(network.data), layouts):
         yield each._replace(suite="scaling", case=f"lanes {each.details['lanes']}", pass_=STEP)
-    for part in PARTS:
+    for part in DIVISORS:
         yield from measure_reviews(reviews // part, place)
 
 
 def measure_reviews(count: int, place: Path) -> Iterator[Measurement]:
     """Times preparing a file of reviews with nothing cached, then a start of ``train.py`` with that cache."""
-    config, arguments = reading_all(PUBLISHED, text.generated(place, count))
+    config, arguments = reading_all(REVIEWS_CONFIG, text.generated(place, count))
     first = Measurement("scaling", f"reviews {count}", "ours", FIRST)
     with tempfile.TemporaryDirectory(dir=place) as cache:
         prepared = text.measure_preparation(config, Path(cache), count)._replace(suite="scaling")
@@ -103,7 +103,7 @@ def reading_all(published: str, file: Path) -> tuple[Config, list[str]]:
     config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(variant)
     changes = {"data.path": str(file.resolve()), **CHANGES}
     for path, value in changes.items():
-        change(config, path, value)
+        set_field(config, path, value)
     return config, [f"--config={published}", *(f"--config.{path}={value}" for path, value in changes.items())]
 
 

@@ -28,8 +28,8 @@ from lstm_jax.reports.tables import markdown
 from lstm_jax.training.logging import FIRST_STEP
 
 STAGES = ("imports", "reviews", "compiling", "step", "other")
-WARM = 3  # Number of starts with everything cached.
-BAR = 5.0  # Seconds that such a start may take. The table marks slower ones.
+WARM_STARTS = 3  # Number of starts with everything cached.
+WARM_LIMIT_SECONDS = 5.0  # Seconds that such a start may take. The table marks slower ones.
 
 
 class Start(NamedTuple):
@@ -65,7 +65,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def measure_starts(commands: Mapping[str, Sequence[str]], place: Path) -> Iterator[Measurement]:
-    """Starts each config once with nothing cached, then ``WARM`` times with everything cached.
+    """Starts each config once with nothing cached, then ``WARM_STARTS`` times with everything cached.
 
     Args:
       commands: Flags of ``train.py``, without ``--workdir``, by the name of the config.
@@ -76,7 +76,7 @@ def measure_starts(commands: Mapping[str, Sequence[str]], place: Path) -> Iterat
         with tempfile.TemporaryDirectory(dir=place) as cache:
             try:
                 yield _measurement(cold, [first_step(arguments, Path(cache))])
-                yield _measurement(warm, [first_step(arguments, Path(cache)) for _ in range(WARM)])
+                yield _measurement(warm, [first_step(arguments, Path(cache)) for _ in range(WARM_STARTS)])
             except UserError as error:
                 yield cold._replace(error=str(error))
 
@@ -125,7 +125,7 @@ def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) ->
         for line in process.stderr:
             if line.startswith(FIRST_STEP):
                 seconds = time.perf_counter() - start
-                held = memory.held("VmHWM", process.pid)
+                held = memory.status_bytes("VmHWM", process.pid)
                 break
     finally:  # also when this process is interrupted while it waits
         os.kill(process.pid, signal.SIGTERM)  # Popen.terminate may reap the process, and its memory would be lost
@@ -145,7 +145,7 @@ def starts_table(found: Sequence[Measurement]) -> str:
         if cold.error or not warm or not warm.seconds:
             rows.append([case, cold.error or "–", *["–"] * (len(STAGES) + 2)])
             continue
-        late = "" if warm.seconds <= BAR else f", more than {BAR:g}"
+        late = "" if warm.seconds <= WARM_LIMIT_SECONDS else f", more than {WARM_LIMIT_SECONDS:g}"
         spread = f"[{min(warm.rounds) / 1e3:.1f}, {max(warm.rounds) / 1e3:.1f}]"
         stages = [f"{warm.details[stage]:.1f}" for stage in STAGES]
         peak = f"{(warm.peak_bytes or 0) / 2**30:.2f}"

@@ -14,7 +14,7 @@ import jax
 
 from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import ours
-from lstm_jax.benchmarks.implementations.problem import Built, Case, draw_problem
+from lstm_jax.benchmarks.implementations.problem import Built, Case, random_problem
 from lstm_jax.benchmarks.measurement import Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.errors import UserError
@@ -33,14 +33,18 @@ BLOCKED = (
     Implementation("scan"),
 )
 GATEWISE = Implementation("custom_vjp", 16, gatewise=True)
-SHARED = 7_000_000  # Number of operations from which XLA shares a matrix product among the threads of a CPU.
+MULTITHREADED_FLOP = (
+    7_000_000  # Number of operations from which XLA shares a matrix product among the threads of a CPU.
+)
 BATCHES = (16, 48)  # Examples per device.
 # Pairs (D, H). 100 units do not fill a whole number of SIMD vectors, which affects the speed of products.
 WIDTHS = ((64, 64), (300, 64), (32, 100), (100, 100), (200, 100), (32, 128), (128, 128), (256, 256), (512, 512))
 TUNING_STEPS = 200
 TUNING_ROUNDS = 7
 TUNING_SECONDS = 0.05
-GAIN = 0.05  # An implementation must save this share of the time to be chosen over one listed before it; less is noise.
+MIN_GAIN = (
+    0.05  # An implementation must save this share of the time to be chosen over one listed before it; less is noise.
+)
 
 
 def define_tune() -> None:
@@ -65,7 +69,7 @@ def measure_choices() -> Iterator[Measurement]:
     """Times a forward and a training pass together, for all implementations in turn, on all devices at once."""
     for dtype, (inputs, hidden), batch in itertools.product(DTYPES, WIDTHS, BATCHES):
         case = Case("", batch * len(jax.devices()), TUNING_STEPS, inputs, hidden)
-        problem, cases = draw_problem(case), {}
+        problem, cases = random_problem(case), {}
         for each in candidates(dtype, batch, inputs, hidden):
             layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
             cases[each] = partial(_passes, ours.build_layer(stack([layer]), case, problem))
@@ -85,7 +89,7 @@ def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implem
     """
     if dtype == "bfloat16":
         return BLOCKED
-    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= SHARED
+    shared = jax.default_backend() == "cpu" and 2 * batch * max(inputs, hidden) * 4 * hidden >= MULTITHREADED_FLOP
     return (GATEWISE, *BLOCKED) if shared else (*BLOCKED, GATEWISE)
 
 
@@ -100,9 +104,9 @@ def _passes(built: Built) -> int:
 
 
 def fastest(found: Sequence[Measurement]) -> Measurement:
-    """The first implementation at a size such that no other saves ``GAIN`` of its time."""
+    """The first implementation at a size such that no other saves ``MIN_GAIN`` of its time."""
     best = min(each.median_ms or 0.0 for each in found)
-    return next(each for each in found if (each.median_ms or 0.0) * (1 - GAIN) <= best)
+    return next(each for each in found if (each.median_ms or 0.0) * (1 - MIN_GAIN) <= best)
 
 
 def _by_size(found: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:

@@ -60,7 +60,7 @@ DIRECT = (
     "a {degree} {word} {aspect}",
     "the {aspect} turned out {word}",
 )
-TURNED = (
+NEGATED = (
     "the {aspect} is not {opposite}",
     "the {aspect} is anything but {opposite}",
     "nobody could call the {aspect} {opposite}",
@@ -94,7 +94,7 @@ REVERSE_LAST = (
     "read the opposite into every word above",
     "all of the above is sarcasm",
 )
-SHARE_TURNED = 0.3
+NEGATED_FRACTION = 0.3
 SHARE_HEARSAY = 0.1
 SHARE_REVERSED = 0.2
 # For each number of stars, the numbers of good and bad statements that one review may make.
@@ -155,7 +155,7 @@ def _write(rng: np.random.Generator, stars: int) -> str:
 
 def _statement(rng: np.random.Generator, polarity: bool, aspect: str) -> str:
     draw = rng.random()
-    kind = TURNED if draw < SHARE_TURNED else HEARSAY if draw < SHARE_TURNED + SHARE_HEARSAY else DIRECT
+    kind = NEGATED if draw < NEGATED_FRACTION else HEARSAY if draw < NEGATED_FRACTION + SHARE_HEARSAY else DIRECT
     return _fill(rng, _pick(rng, kind), polarity, aspect)
 
 

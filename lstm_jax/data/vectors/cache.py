@@ -16,7 +16,7 @@ from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
 
-DEVIATION = 0.1  # The standard deviation of learned vectors, the same as of random ones.
+STDDEV = 0.1  # The standard deviation of learned vectors, the same as of random ones.
 
 
 def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleType, *settings: object) -> HostArray:
@@ -24,7 +24,7 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
 
     Args:
       corpus: The texts that the vectors are learned from.
-      learn: Called if the vectors are not cached. Its result is scaled to the standard deviation ``DEVIATION``.
+      learn: Called if the vectors are not cached. Its result is scaled to the standard deviation ``STDDEV``.
       module: The module of ``learn``, whose code is part of the cache key.
       *settings: Everything else that determines the vectors.
     """
@@ -36,6 +36,6 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
         _log.info("learning word vectors from %d tokens of text", len(corpus.tokens))
         vectors = learn()
         written = io.BytesIO()
-        np.save(written, (vectors * (DEVIATION / vectors.std())).astype(np.float32))
+        np.save(written, (vectors * (STDDEV / vectors.std())).astype(np.float32))
         write_bytes(path, written.getvalue())
     return np.load(path, allow_pickle=False)

@@ -16,7 +16,7 @@ from lstm_jax.types import HostArray
 
 GENSIM_EPOCHS = 5
 NEGATIVE = 5  # Number of negative samples for each neighbour.
-LONGEST_SENTENCE = 10_000  # Maximum number of tokens of a sentence; gensim drops the rest.
+MAX_SENTENCE_LENGTH = 10_000  # Maximum number of tokens of a sentence; gensim drops the rest.
 
 
 def word2vec_vectors(
@@ -74,7 +74,7 @@ class _Sentences:
         for start, end in zip(self._corpus.offsets[:-1], self._corpus.offsets[1:], strict=True):
             ids = self._corpus.tokens[start:end]
             names = self._names[ids[ids >= self._first_token]].tolist()
-            yield from (names[n : n + LONGEST_SENTENCE] for n in range(0, len(names), LONGEST_SENTENCE))
+            yield from (names[n : n + MAX_SENTENCE_LENGTH] for n in range(0, len(names), MAX_SENTENCE_LENGTH))
 
 
 def _make(config: Config, corpora: Corpora) -> HostArray:

@@ -14,7 +14,7 @@ from lstm_jax.studies.reports import page, pictures, tables
 from lstm_jax.studies.results import Result, RunRow
 
 
-def everything(results: list[Result], rows: list[RunRow], workdir: Path) -> str:
+def write_all(results: list[Result], rows: list[RunRow], workdir: Path) -> str:
     """Writes ``runs.csv``, ``curves.parquet``, ``table.md``, ``table.tex``, ``plots/`` and ``report.html``.
 
     Returns:

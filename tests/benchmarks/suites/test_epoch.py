@@ -71,7 +71,7 @@ def test_losses_and_trained_weights_are_equal(config, tmp_path):
         own = Theirs(name)
         assert own.prepare(str(tmp_path))["first_loss"] == pytest.approx(answer["first_loss"], abs=2e-6)
         own.epoch()
-        found = torch_weights(own.training.evaluating())
+        found = torch_weights(own.training.evaluation_network())
         assert set(found) == set(after)
         for path, expected in after.items():
             np.testing.assert_allclose(found[path], expected, atol=1e-2 * moved[path], rtol=0, err_msg=f"{name} {path}")

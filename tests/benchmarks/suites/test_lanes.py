@@ -19,7 +19,7 @@ def measured(case: str, layout: Layout, seconds_a_lane: list[float]) -> Measurem
 
 @pytest.mark.slow
 def test_all_layouts_are_measured_and_nothing_is_kept(tmp_path, monkeypatch):
-    for name, value in (("COUNTS", (2,)), ("MANY", 2), ("STEP_ROUNDS", 2), ("RUN_ROUNDS", 1)):
+    for name, value in (("COUNTS", (2,)), ("REPORTED_LANES", 2), ("STEP_ROUNDS", 2), ("RUN_ROUNDS", 1)):
         monkeypatch.setattr(lanes, name, value)
     trained = []
     monkeypatch.setattr(lanes.runs, "train_lanes", lambda config, folder, own, *_, follow: trained.append(len(own)))
@@ -40,7 +40,7 @@ def test_all_layouts_are_measured_and_nothing_is_kept(tmp_path, monkeypatch):
 
 
 def test_the_table_compares_with_the_fastest_single_runs(monkeypatch):
-    monkeypatch.setattr(lanes, "MANY", 2)
+    monkeypatch.setattr(lanes, "REPORTED_LANES", 2)
     steps = {ONE: [3.0, 3.0, 3.0], BOTH: [2.0, 2.0, 4.0], VMAP: [4.0, 4.0, 4.0], MAP: [1.0, 1.0, 1.0]}
     runs = {ONE: [3.0], BOTH: [6.0], MAP: [1.0]}
     found = [measured(case, *each) for case, own in ((STEPS_ALONE, steps), (WHOLE_RUNS, runs)) for each in own.items()]

@@ -71,7 +71,7 @@ def test_all_axes_are_measured(tmp_path, monkeypatch):
         (harness, "TURN_SECONDS", 1e-3),
         (scaling, "LANE_COUNTS", (1, 2)),
         (lanes, "STEP_ROUNDS", 2),
-        (scaling, "PARTS", (1,)),
+        (scaling, "DIVISORS", (1,)),
         (text, "WORDS", 2000),
         (scaling.quick, "get_config", lambda: type("Study", (), {"tasks": {"tiny": tiny_task()}})),
     ):

@@ -26,7 +26,7 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
     monkeypatch.setenv("LSTM_JAX_CACHE", os.environ["LSTM_JAX_CACHE"])  # both are set by the service
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
     config = Config()
-    config.data.source, config.data.path, config.data.tokens.words = "amazon_polarity", str(file), "treebank"
+    config.data.source, config.data.path, config.data.tokens.kind = "amazon_polarity", str(file), "treebank"
     answer = text.Preparation("ours").prepare(to_json(config), str(tmp_path / "cache"))
     assert list(answer["seconds"]) == ["reading", "tokenising"]
     assert min(answer["seconds"].values()) > 0

@@ -7,7 +7,7 @@ import pytest
 from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.suites import tune
 from lstm_jax.layers import auto
-from lstm_jax.layers.auto import Choice, Implementation, measured
+from lstm_jax.layers.auto import Choice, Implementation, measured_choices
 
 SCAN, BLOCKS, GATEWISE = Implementation("scan"), Implementation("custom_vjp", 8), Implementation("custom_vjp", 8, True)
 
@@ -32,9 +32,9 @@ FOUND = [
 def choices(tmp_path, monkeypatch):
     """The file that ``auto`` reads."""
     monkeypatch.setattr(auto, "CHOICES", tmp_path / "choices.json")
-    measured.cache_clear()
+    measured_choices.cache_clear()
     yield auto.CHOICES
-    measured.cache_clear()
+    measured_choices.cache_clear()
 
 
 def test_an_implementation_is_chosen_only_if_it_saves_something():
@@ -48,10 +48,10 @@ def test_auto_reads_what_is_written_and_other_backends_stay(choices):
     assert len(choices.read_text().splitlines()) < 45
     assert '[1, 2, 3, "scan", 0, false]' in choices.read_text()
     assert json.loads(choices.read_text())["cpu"]["command"] == "the command"
-    assert measured("cpu", "float32") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
-    assert measured("cpu", "bfloat16") == (Choice(8, 32, 64, BLOCKS),)
-    assert measured("tpu", "float32") == (Choice(1, 2, 3, SCAN),)
-    assert measured("tpu", "bfloat16") == measured("gpu", "float32") == ()
+    assert measured_choices("cpu", "float32") == (Choice(8, 32, 64, SCAN), Choice(8, 512, 512, BLOCKS))
+    assert measured_choices("cpu", "bfloat16") == (Choice(8, 32, 64, BLOCKS),)
+    assert measured_choices("tpu", "float32") == (Choice(1, 2, 3, SCAN),)
+    assert measured_choices("tpu", "bfloat16") == measured_choices("gpu", "float32") == ()
 
 
 @pytest.mark.parametrize(

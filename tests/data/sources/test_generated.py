@@ -32,7 +32,7 @@ def pattern(template: str) -> re.Pattern:
     )
 
 
-STATEMENTS = [pattern(t) for t in generated.DIRECT + generated.TURNED + generated.HEARSAY]
+STATEMENTS = [pattern(t) for t in generated.DIRECT + generated.NEGATED + generated.HEARSAY]
 REVERSALS = [pattern(t) for t in generated.REVERSE_FIRST + generated.REVERSE_LAST]
 REMARKS = [pattern(t) for t in generated.ASIDES + generated.OPENINGS]
 
@@ -92,12 +92,12 @@ def test_shares_of_the_ways_to_say_it():
         name: sum(any(pattern(t).fullmatch(s) for t in templates) for s in sentences[:4000])
         for name, templates in {
             "direct": generated.DIRECT,
-            "turned": generated.TURNED,
+            "turned": generated.NEGATED,
             "hearsay": generated.HEARSAY,
         }.items()
     }
     total = sum(counts.values())
-    assert counts["turned"] / total == pytest.approx(generated.SHARE_TURNED, abs=0.03)
+    assert counts["turned"] / total == pytest.approx(generated.NEGATED_FRACTION, abs=0.03)
     assert counts["hearsay"] / total == pytest.approx(generated.SHARE_HEARSAY, abs=0.03)
     reversals = [any(t.fullmatch(s) for t in REVERSALS) for s in sentences]
     assert sum(reversals) / len(REVIEWS) == pytest.approx(generated.SHARE_REVERSED, abs=0.03)

@@ -4,7 +4,7 @@ import scipy.sparse
 
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.vectors import cooccurrence
-from lstm_jax.data.vectors.cache import DEVIATION
+from lstm_jax.data.vectors.cache import STDDEV
 from lstm_jax.data.vectors.cooccurrence import cooccurrence_vectors
 from lstm_jax.errors import UserError
 
@@ -72,7 +72,7 @@ def test_vectors_have_the_deviation_of_random_ones():
     vectors = cooccurrence_vectors(corpus_of(), WORDS, 4, 3, 2)
     assert vectors.shape == (WORDS, 3)
     assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors.std(), DEVIATION, rtol=1e-5)
+    np.testing.assert_allclose(vectors.std(), STDDEV, rtol=1e-5)
     np.testing.assert_allclose(vectors[:4], 0, atol=1e-6)
     assert np.abs(vectors[4:]).max(axis=1).min() > 1e-3
 

@@ -6,7 +6,7 @@ import pytest
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.vectors import word2vec
-from lstm_jax.data.vectors.cache import DEVIATION
+from lstm_jax.data.vectors.cache import STDDEV
 from lstm_jax.data.vectors.word2vec import word2vec_vectors
 from lstm_jax.errors import UserError
 
@@ -34,7 +34,7 @@ def test_vectors_of_a_vocabulary(vectors):
     assert vectors.dtype == np.float32
     np.testing.assert_array_equal(vectors[[PAD, UNKNOWN, UNSEEN]], 0)
     assert np.abs(vectors[FIRST:UNSEEN]).sum(axis=1).all()
-    assert vectors.std() == pytest.approx(DEVIATION, rel=1e-5)
+    assert vectors.std() == pytest.approx(STDDEV, rel=1e-5)
 
 
 def test_words_in_like_company_get_like_vectors():
@@ -65,7 +65,7 @@ def test_vectors_are_learned_once(vectors, monkeypatch):
 
 
 def test_sentences_hold_all_words_of_a_review(monkeypatch):
-    monkeypatch.setattr(word2vec, "LONGEST_SENTENCE", 3)
+    monkeypatch.setattr(word2vec, "MAX_SENTENCE_LENGTH", 3)
     flat = corpus.from_ids([[2, 3, UNKNOWN, 4, 5, 6, 7, 8], [PAD, UNKNOWN], [9]])
     sentences = word2vec._Sentences(flat, FIRST)
     for _ in range(2):
