@@ -216,7 +216,7 @@ def test_rows_of_the_table_and_given_vectors_exclude_each_other(source):
     validate(configs.from_json(configs.to_json(config)))
     config.data.vectors.source = source
     config.data.vectors.path = "glove.txt" if source == "file" else ""
-    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have one row per token"
+    message = rf"embedding_rows is 88588, but given vectors \(config\.data\.vectors\.source '{source}'\) have one row"
     with pytest.raises(ConfigError, match=message):
         validate(config)
     config.model.embedding_rows = 0
