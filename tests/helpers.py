@@ -5,6 +5,7 @@ from typing import get_type_hints
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jaxtyping import jaxtyped
 
 
@@ -59,3 +60,8 @@ def assert_fields_fit(*records) -> None:
         # Fields that begin with H come first: sizes like 4*H can be checked once H has a size.
         for name, value, annotation in sorted(fields, key=lambda field: not field[2].dim_str.startswith("H")):
             assert isinstance(value, annotation), (name, value.shape, annotation)
+
+
+def slow_but(values, *quick):
+    """Parameters of a test of which only ``quick`` are run by ``make test``."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]

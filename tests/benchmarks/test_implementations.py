@@ -13,6 +13,7 @@ import pytest
 from lstm_jax.benchmarks.harness import TOLERANCE
 from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS, LAYER_IMPLEMENTATIONS
 from lstm_jax.benchmarks.implementations.problem import Case, Results, random_problem
+from tests.helpers import slow_but
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other packages' warnings
 
@@ -42,7 +43,8 @@ def reference(request):
     return request.param, results("auto", request.param, "float32", padding=0.0)
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for dtype in TOLERANCE for name in LAYER_IMPLEMENTATIONS])
+@pytest.mark.parametrize("dtype", slow_but(TOLERANCE, "float32"))
+@pytest.mark.parametrize("name", slow_but(LAYER_IMPLEMENTATIONS, "auto", "scan", "flax", "torch"))
 def test_equals_ours_whatever_the_padding(name, dtype, reference):
     case, expected = reference
     found = results(name, case, dtype, padding=7.0)

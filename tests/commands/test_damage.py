@@ -11,6 +11,7 @@ import pytest
 
 from lstm_jax.training.logging import RunLog
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents, subprocess_command
+from tests.helpers import slow_but
 
 pytestmark = WARNINGS
 
@@ -38,7 +39,9 @@ def damage(checkpoint: Path, how: str) -> None:
             file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("how", ["cut off", "arrays lost", "a bit flipped", "loop state empty"])
+@pytest.mark.parametrize(
+    "how", slow_but(["cut off", "arrays lost", "a bit flipped", "loop state empty"], "a bit flipped")
+)
 def test_damaged_checkpoint(command, trained, unfinished, how):
     damage(unfinished / "checkpoints" / "12", how)
     text = command("eval", f"--workdir={unfinished}", "--text=the screen is bright")

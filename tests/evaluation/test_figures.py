@@ -66,6 +66,7 @@ def test_counts_made_on_the_reviews_themselves_leak_their_labels(tmp_path):
     assert leaking_baseline(config, "test") == {LEAKING: 1.0}
 
 
+@pytest.mark.slow
 def test_a_review_is_classified_alike_alone_and_among_others(trained):
     run_, _ = trained
     texts = ["the screen is not bad .", "what a dull plot . all of the above is sarcasm .", "?", "the price is fair"]
@@ -99,6 +100,7 @@ TEXT = "The SCREEN is<br />not xylographically bad ."
 WORDS = ["the", "screen", "is", "not", "[UNK]", "bad", "."]
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_review_is_drawn(trained):
     assert explaining.explain(trained[0], "the screen is not bad .").read_bytes().startswith(PNG)
 

@@ -16,7 +16,7 @@ from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
 from lstm_jax.layers import bidirectional, lstm_vjp, scan, segmented, stack
 from lstm_jax.registry import CELLS
-from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, weighted_sum
+from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, slow_but, weighted_sum
 
 T, B, D, H = 6, 3, 5, 4
 RAGGED = np.array([T, 2, 4])
@@ -92,7 +92,7 @@ def test_padding_reaches_no_result(name, lengths, garbage):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(dirty))
 
 
-@every_layer
+@pytest.mark.parametrize("name", slow_but(LAYERS, "lstm", "custom_vjp"))
 @given(lengths=some_lengths)
 def test_padding_reaches_no_gradient(name, lengths):
     params, state, _, gradient = made(name)
@@ -120,7 +120,7 @@ def test_order_of_the_examples_changes_nothing(name, lengths, order):
     assert_close(turned, (y[:, order], examples(end, order)))
 
 
-@every_layer
+@pytest.mark.parametrize("name", slow_but(LAYERS, "lstm", "custom_vjp"))
 @given(lengths=some_lengths)
 def test_example_depends_on_neither_neighbours_nor_bucket(name, lengths):
     params, state, apply, _ = made(name)

@@ -12,7 +12,16 @@ from jax.test_util import check_grads
 
 from lstm_jax.cells import lstm
 from lstm_jax.layers import bidirectional, lstm_vjp, scan, segmented, stack
-from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, weighted_sum
+from tests.helpers import (
+    assert_close,
+    assert_equal,
+    difference,
+    random,
+    random_weights,
+    randomised,
+    slow_but,
+    weighted_sum,
+)
 
 T, B, D, H = 6, 4, 3, 5
 RAGGED = np.array([T, 0, 2, 4])
@@ -32,7 +41,6 @@ COMPOSED = {
     "tower": lambda one: stack([bidirectional(one(False), one(True))] * 2, dropout=0.5, residual=True),
     "segments": lambda one: segmented(stack([one(False), one(True)]), 4),
 }
-QUICK = ("forward", "backward")
 some_lengths = st.lists(st.integers(0, T), min_size=B, max_size=B).map(np.array)
 
 
@@ -56,9 +64,7 @@ def made(composition: str):
     return params, randomised(state, 2), *compiled
 
 
-@pytest.mark.parametrize(
-    "composition", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in COMPOSED]
-)
+@pytest.mark.parametrize("composition", slow_but(COMPOSED, "forward", "backward"))
 @given(lengths=some_lengths)
 def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
     params, state, by_autodiff, *custom = made(composition)
@@ -68,6 +74,7 @@ def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
         assert_close(by_vjp(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("block", [0, 4])
 def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, block):
@@ -81,7 +88,7 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
     assert difference(found[0][0].input_kernel, expected[0][0].input_kernel) > 1e-4
 
 
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("reverse", slow_but([False, True], True))
 def test_gradients_of_rounded_products_add_up_in_float32_by_custom_vjp_and_by_autodiff(reverse):
     steps = 300  # A sum over so many steps in bfloat16 would lose most of them.
     lengths, x = jnp.full(B, steps), jnp.asarray(random(3, steps, B, D))
@@ -132,6 +139,7 @@ def mapped(function):
     return lambda *trees: jax.lax.map(lambda each: function(*each), trees)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_lanes", [jax.vmap, mapped], ids=["vmap", "map"])
 def test_lanes_side_by_side_equal_each_alone(over_lanes):
     params, state, _, by_vjp, *_ = made("both")

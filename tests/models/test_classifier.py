@@ -19,7 +19,7 @@ from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_l
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.objectives.classification import cross_entropy
 from lstm_jax.registry import POOLINGS
-from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised
+from tests.helpers import assert_close, assert_equal, difference, random, random_weights, randomised, slow_but
 
 T, B, V, D, H, C = 5, 3, 11, 4, 6, 3
 UNKNOWN = 3
@@ -207,7 +207,7 @@ def test_both_implementations_give_the_same_logits(bidirectional):
 # Every step by itself.
 
 
-@pytest.mark.parametrize("pooling", [*POOLINGS, "every"])
+@pytest.mark.parametrize("pooling", slow_but([*POOLINGS, "every"], "last", "every"))
 def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
     params, y, _ = computed(layer="lstm", bidirectional=True, pooling=pooling)
     model = model_of(layer="lstm", bidirectional=True, pooling=pooling).clone(every_step=True)

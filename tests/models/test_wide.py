@@ -59,6 +59,7 @@ def test_padding_changes_nothing(reviews) -> None:
     np.testing.assert_array_equal(plain, part().apply(variables, longer, lengths, None, 0.0))
 
 
+@pytest.mark.slow
 def test_weights_begin_at_zero() -> None:
     variables = part().init(jax.random.key(0), jnp.ones((1, 1), jnp.int32), jnp.ones(1, jnp.int32), None, 0.0)
     assert variables["params"]["words"].shape == (V, C)

@@ -51,7 +51,8 @@ def test_smoothed_labels_are_a_mixture_with_the_uniform_distribution(smoothing):
     assert_close(smoothed_cross_entropy(jnp.asarray(logits[0]), labels, smoothing), expected[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", [pytest.param("max", marks=pytest.mark.slow), "every"])
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", ["max", "every"])
 def test_no_smoothing_is_classification(pooling):
     config, _, state = made(model__pooling=pooling)
     plain, smoothed = loss_of("classification", state, config), loss_of("label_smoothing", state, config, smoothing=0.0)
@@ -92,6 +93,7 @@ def test_adversarial_noise_is_where_the_loss_rises_most(layer):
     assert_close(worse, losses(noise).sum() / 6, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_noise_is_classification():
     config, _, state = made()
     assert_close(loss_of("adversarial", state, config, epsilon=0.0), loss_of("classification", state, config))
@@ -168,6 +170,7 @@ def test_an_unknown_stream_is_refused():
         objectives.register("adrift", OBJECTIVES["classification"].loss, streams=("labeled",))
 
 
+@pytest.mark.slow
 def test_every_loss_is_nan_after_a_step_that_is_not_finite():
     _, run, state = made(objectives={"classification": {"weight": 1.0}, "label_smoothing": {"weight": 1.0}})
     spoilt = state._replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))

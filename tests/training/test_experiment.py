@@ -159,6 +159,7 @@ def test_evaluation_is_deterministic_and_training_masks_change_by_step():
     assert first != second
 
 
+@pytest.mark.slow
 def test_probabilities_add_up_and_agree_with_the_metrics():
     config = tiny_config()
     _, run = make(config)

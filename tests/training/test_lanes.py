@@ -66,6 +66,7 @@ def test_sharing_a_batch_over_devices_changes_nothing():
     )
 
 
+@pytest.mark.slow
 def test_batches_gathered_on_the_host_equal_those_gathered_on_the_device(together):
     losses, state = train(LANES, SEEDS, devices=2, most_bytes=0)
     np.testing.assert_array_equal(losses, together[0])

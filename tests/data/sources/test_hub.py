@@ -136,7 +136,9 @@ def test_amazon_reviews_by_category(downloaded):
 
 def test_category_that_the_hub_lacks(downloaded):
     error = downloaded[0]["error"]
-    assert error.startswith("McAuley-Lab/Amazon-Reviews-2023/raw/review_categories/Toys.jsonl is neither cached nor available")
+    assert error.startswith(
+        "McAuley-Lab/Amazon-Reviews-2023/raw/review_categories/Toys.jsonl is neither cached nor available"
+    )
     assert "404" in error
     assert "\n" not in error
 
