@@ -63,6 +63,7 @@ def trained(finished):
     return run_, corpus.prepare(CONFIG.data, run_.tokenizer)
 
 
+@pytest.mark.slow
 def test_every_epoch_has_a_folder_named_by_the_template(finished):
     assert folders(finished[0]) == NAMES
 
@@ -75,6 +76,7 @@ def as_written(folder):
         return reader.restore(folder, restore_args=as_numpy)
 
 
+@pytest.mark.slow
 def test_what_is_kept_are_the_evaluated_weights_after_the_epoch(finished):
     workdir, _ = finished
     for epoch in (2, 3):  # checkpoints of earlier epochs are deleted
@@ -107,6 +109,7 @@ def test_figures_of_the_best_epoch_are_those_of_the_best_weights(finished, train
 
 
 @pytest.mark.parametrize("template", ["", "another_{epoch}"])
+@pytest.mark.slow
 def test_a_run_that_kept_nothing_of_that_name_says_so(trained, template):
     run_, corpora = trained
     config = from_json(to_json(CONFIG))
@@ -115,6 +118,7 @@ def test_a_run_that_kept_nothing_of_that_name_says_so(trained, template):
         epochs.every_epoch(run_._replace(config=validate(config)), corpora)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_early_has_figures_of_the_epochs_it_made(finished, trained, tmp_path):
     run_, corpora = trained
     shutil.copytree(finished[0] / "epochs", tmp_path / "epochs")
@@ -123,6 +127,7 @@ def test_a_run_that_was_stopped_early_has_figures_of_the_epochs_it_made(finished
     assert [row.epoch for row in rows] == [1] * 4 + [2] * 4
 
 
+@pytest.mark.slow
 def test_damaged_weights_of_an_epoch_are_named(finished, trained, tmp_path):
     run_, corpora = trained
     shutil.copytree(finished[0] / "epochs", tmp_path / "epochs")

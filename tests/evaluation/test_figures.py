@@ -37,6 +37,7 @@ def trained(tmp_path_factory):
     return load_run(workdir, config), corpus.prepare(config.data)
 
 
+@pytest.mark.slow
 def test_figures_agree_with_the_predictions_written(trained, tmp_path):
     run_, corpora = trained
     figures = evaluate_split(run_, corpora, "test")
@@ -108,15 +109,14 @@ def test_the_picture_of_a_review_is_drawn(trained):
 @pytest.mark.parametrize(
     "fields",
     [
-        pytest.param({"model__pooling": "max", "model__segment": 3}, marks=pytest.mark.slow),
+        {"model__pooling": "max", "model__segment": 3},
         {"model__pooling": "mean", "model__train_embedding": False, "ensemble": 2},
-        pytest.param(
-            {"model__pooling": "last", "model__bidirectional": True, "model__layers": 2}, marks=pytest.mark.slow
-        ),
+        {"model__pooling": "last", "model__bidirectional": True, "model__layers": 2},
         {"model__pooling": "every", "model__output": "sigmoid"},
     ],
     ids=["segments", "ensemble", "both directions", "every"],
 )
+@pytest.mark.slow
 def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, drawn, fields):
     run_ = untrained(trained, fields.get("ensemble", 1), **fields)
     explaining.explain(run_, TEXT)
@@ -131,12 +131,14 @@ def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, dr
     assert np.ptp(verdicts.by_itself) > 1e-3
 
 
+@pytest.mark.slow
 def test_where_the_last_output_is_pooled_each_step_by_itself_gives_the_verdict_so_far(trained, drawn):
     explaining.explain(untrained(trained, model__pooling="last"), TEXT)
     ((_, _, verdicts, _, _),) = drawn
     np.testing.assert_allclose(verdicts.by_itself, verdicts.so_far, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_only_an_lstm_has_gates_to_draw(trained):
     with pytest.raises(UserError, match="--explain draws the gates of an LSTM; the layers of this run are 'gru'"):
         explaining.explain(untrained(trained, model__layer="gru"), TEXT)
@@ -145,16 +147,19 @@ def test_only_an_lstm_has_gates_to_draw(trained):
 @pytest.mark.parametrize(
     ("cut", "expected"), [("head", WORDS[:4]), ("tail", WORDS[3:]), ("both", [*WORDS[:2], *WORDS[-2:]])]
 )
+@pytest.mark.slow
 def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
     run_ = untrained(trained, data__tokens__max_length=4, data__tokens__truncation=cut)
     assert decoded_text(run_, TEXT) == " ".join(expected)
 
 
+@pytest.mark.slow
 def test_padding_that_the_network_reads_is_shown(trained):
     run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_left=True)
     assert decoded_text(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
 
 
+@pytest.mark.slow
 def test_another_network_than_the_trained_one_is_refused(trained):
     run_, _ = trained
     other = from_json(to_json(run_.config))

@@ -97,6 +97,7 @@ def test_the_table_has_means_and_deviations():
     ]
 
 
+@pytest.mark.slow
 def test_a_grid_leaves_figures_of_every_run_and_epoch(trained):
     rows = rows_of(trained)
     finished = [row for row in rows if row["status"] == "ok"]
@@ -114,6 +115,7 @@ def test_a_grid_leaves_figures_of_every_run_and_epoch(trained):
     assert cells[0] == cells[2] == "diverged"
 
 
+@pytest.mark.slow
 def test_a_grid_leaves_pictures_and_weights(trained):
     assert (trained / "accuracy.png").stat().st_size > 5_000
     pictures = [(trained / f"loss-{size}, 0.01.png").read_bytes() for size in SIZES]
@@ -124,6 +126,7 @@ def test_a_grid_leaves_pictures_and_weights(trained):
         assert {file.name for file in (folder / "epochs").iterdir()} == {"epoch_1", "epoch_2"}
 
 
+@pytest.mark.slow
 def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
     monkeypatch.setattr(run, "train_lanes", no_training)
@@ -131,6 +134,7 @@ def test_a_repeated_grid_trains_nothing(trained, tmp_path, monkeypatch):
     assert joint().run(copied) == (trained / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_grid_with_more_values_trains_those_alone(trained, tmp_path, monkeypatch):
     copied = shutil.copytree(trained, tmp_path / "grid")
     made = []
