@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.examples import CLASS_COUNTS, load_examples, schema_of
+from lstm_jax.data.flat_corpus import flatten, join, pad_left, remove_token, take, truncate
 from lstm_jax.data.sources import SPLITS, UNLABELLED
 from lstm_jax.data.splits import Splits, select
 from lstm_jax.data.tokenizer import (
-    PADDING,
     encode_dataset,
     learn_vocabulary,
     pretokenize_dataset,
@@ -24,8 +24,6 @@ from lstm_jax.data.tokenizer import (
 from lstm_jax.errors import UserError
 from lstm_jax.registry import VECTORS
 from lstm_jax.types import HostArray
-
-BLOCK = 20_000  # Number of examples whose tokens are copied at a time.
 
 Stage = Callable[[str], contextlib.AbstractContextManager]
 
@@ -48,11 +46,6 @@ class Corpora(NamedTuple):
     tokenizer: Tokenizer
     classes: int
     whole: FlatCorpus | None
-
-
-def lengths(corpus: FlatCorpus) -> HostArray:
-    """The number of tokens of each example, ``[N]``."""
-    return np.diff(corpus.offsets)
 
 
 def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage = contextlib.nullcontext) -> Corpora:
@@ -160,41 +153,6 @@ def _class_count(labels: HostArray, config: DataConfig) -> int:
     return classes
 
 
-def flatten(dataset: datasets.Dataset) -> FlatCorpus:
-    """The columns ``ids`` and ``label`` as flat arrays, taken directly from Arrow's buffers."""
-    column = dataset.data.column("ids").combine_chunks()
-    return FlatCorpus(
-        tokens=np.asarray(column.flatten(), np.int32),
-        offsets=np.concatenate([[0], np.cumsum(np.asarray(column.value_lengths(), np.int64))]),
-        labels=np.asarray(dataset.data.column("label"), np.int32),
-    )
-
-
-def join(corpora: list[FlatCorpus]) -> FlatCorpus:
-    """The examples of several corpora, one corpus after the other."""
-    counts = np.concatenate([lengths(corpus) for corpus in corpora])
-    return FlatCorpus(
-        tokens=np.concatenate([corpus.tokens for corpus in corpora]),
-        offsets=np.concatenate([[0], np.cumsum(counts)]),
-        labels=np.concatenate([corpus.labels for corpus in corpora]),
-    )
-
-
-def from_ids(ids: list[list[int]]) -> FlatCorpus:
-    """A corpus of unlabelled texts given as token ids."""
-    return FlatCorpus(
-        tokens=np.concatenate([np.asarray(text, np.int32) for text in ids]),
-        offsets=np.concatenate([[0], np.cumsum([len(text) for text in ids])]),
-        labels=np.zeros(len(ids), np.int32),
-    )
-
-
-def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
-    """The examples with the given numbers, in the order of the numbers."""
-    starts = corpus.offsets[:-1][rows]
-    return _slices(corpus, starts, lengths(corpus)[rows], corpus.labels[rows])
-
-
 def prepare_examples(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
     """Examples as the network reads them: truncated and, if asked, without unknown tokens or padded on the left.
 
@@ -207,62 +165,6 @@ def prepare_examples(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> 
         corpus = remove_token(corpus, unknown)
     corpus = truncate(corpus, config.max_length, config.truncation)
     return pad_left(corpus, config.max_length) if config.pad_left else corpus
-
-
-def remove_token(corpus: FlatCorpus, token: int) -> FlatCorpus:
-    """Removes a token from all examples. An example that holds no other token keeps it once."""
-    kept = corpus.tokens != token
-    counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)
-    kept[corpus.offsets[:-1][counts == 0]] = True
-    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(np.maximum(counts, 1))]), corpus.labels)
-
-
-def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
-    """Examples of at most ``length`` tokens.
-
-    Args:
-      corpus: The examples.
-      length: The maximum number of tokens that an example keeps.
-      keep: Which tokens a longer example keeps: the first (``head``), the last (``tail``), or half of each (``both``).
-    """
-    full = lengths(corpus)
-    if full.max(initial=0) <= length:
-        return corpus
-    short = np.minimum(full, length)
-    starts = corpus.offsets[:-1]
-    if keep == "both":
-        return _slices(corpus, starts, short, corpus.labels, skip_after=length // 2, skip=full - short)
-    return _slices(corpus, starts + (full - short) * (keep == "tail"), short, corpus.labels)
-
-
-def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
-    """Pads examples on the left to exactly ``length`` tokens; none may be longer."""
-    full = lengths(corpus)
-    last = np.cumsum(np.full(len(full), length))
-    table = np.full(len(full) * length, PADDING, np.int32)
-    table[np.repeat(last - full, full) + (np.arange(len(corpus.tokens)) - np.repeat(corpus.offsets[:-1], full))] = (
-        corpus.tokens
-    )
-    return FlatCorpus(table, np.concatenate([[0], last]), corpus.labels)
-
-
-def _slices(
-    corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0
-) -> FlatCorpus:
-    """Examples of ``counts`` tokens from ``starts`` on; ``skip`` tokens are left out after ``skip_after``."""
-    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    tokens = np.empty(offsets[-1], np.int32)
-    skip = np.broadcast_to(skip, counts.shape)
-    for first in range(0, len(counts), BLOCK):  # The positions of all tokens at once would take too much memory.
-        block = slice(first, first + BLOCK)
-        begin, own = offsets[:-1][block], counts[block]
-        end = begin[-1] + own[-1]
-        positions = np.arange(begin[0], end) + np.repeat(starts[block] - begin, own)
-        if skip_after:
-            within = np.arange(begin[0], end) - np.repeat(begin, own)
-            positions += np.where(within >= skip_after, np.repeat(skip[block], own), 0)
-        tokens[begin[0] : end] = corpus.tokens[positions]
-    return FlatCorpus(tokens, offsets, np.asarray(labels, np.int32))
 
 
 def corpora_fingerprint(corpora: Corpora) -> str:

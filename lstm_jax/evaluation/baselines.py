@@ -3,7 +3,7 @@
 import dataclasses
 
 from lstm_jax.config import DataConfig, VectorsConfig
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.word_counts import BASELINES, baseline_accuracy, class_frequencies
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
@@ -34,7 +34,7 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     )
     counted = VectorsConfig("class_frequency", fit_on="all")
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
-    everything = corpus.join([corpora.train, corpora.validation, corpora.test])
+    everything = flat_corpus.join([corpora.train, corpora.validation, corpora.test])
     scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), corpora.classes)
     return {LEAKING: baseline_accuracy(scores, getattr(corpora, split))}
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from lstm_jax.config import epoch_name
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import bucket_lengths
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.predictions import checked_split, mesh_of, program_of
@@ -45,7 +45,7 @@ def every_epoch(trained: Trained, corpora: corpus.Corpora) -> list[EpochFigures]
             continue
         variables = jax.device_put(kept, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane")))
         for split, feed in feeds.items():
-            buckets = bucket_lengths(corpus.lengths(feed.host), config.buckets)
+            buckets = bucket_lengths(flat_corpus.lengths(feed.host), config.buckets)
             sums = evaluate_corpus(program, feed, buckets, config, variables)
             for lane, examples in enumerate(sums["examples"]):
                 loss, correct = sums["loss"][lane], sums["correct"][lane]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.data import corpus
+from lstm_jax.data import flat_corpus
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.tokenizer import tokens_of
 from lstm_jax.errors import UserError
@@ -38,7 +38,7 @@ def explain(trained: Trained, text: str) -> Path:
     beginnings = [example.tokens[: n + 1].tolist() for n in range(len(example.tokens))]
     predictions = gates.Predictions(
         trained.classes[-1],
-        so_far=probabilities(trained, corpus.from_ids(beginnings))[:, -1],
+        so_far=probabilities(trained, flat_corpus.from_ids(beginnings))[:, -1],
         by_itself=np.asarray(_every_step(trained, variables, example))[:, -1],
     )
     path = trained.workdir / "plots" / "explain.png"

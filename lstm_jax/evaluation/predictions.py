@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.data.tokenizer import encode, pretokenize, tokens_of, unknown_id
 from lstm_jax.errors import UserError
@@ -24,7 +24,7 @@ def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarr
     config, mesh = trained.config.train, mesh_of(trained)
     program, variables = program_of(trained, mesh)
     feed = make_feed(examples, mesh)
-    lengths = corpus.lengths(examples)
+    lengths = flat_corpus.lengths(examples)
     result = np.zeros((trained.lanes, len(examples.labels), len(trained.classes)))
     for chunk in evaluation_plan(
         lengths, bucket_lengths(lengths, config.buckets), config.batch_size, config.steps_per_call
@@ -50,7 +50,7 @@ def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
     """Texts as the network reads them."""
     config = trained.config.data.tokens
     ids = encode(trained.tokenizer, pretokenize(texts, config))
-    return corpus.prepare_examples(corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
+    return corpus.prepare_examples(flat_corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
 
 
 def decoded_text(trained: Trained, text: str) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data.batching import Chunk
-from lstm_jax.data.corpus import Corpora, lengths
+from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.files import digest, write_text
 from lstm_jax.runtime import cache_dir, machine, memory_bytes
 from lstm_jax.studies import trials

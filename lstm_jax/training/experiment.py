@@ -134,15 +134,11 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite
         ), sums
 
-    def decided(variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
-        own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
-        return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)
-
     def evaluate(variables: Params, batch: Batch) -> Sums:
-        return over_devices(classification_sums(*decided(variables, batch), batch))
+        return over_devices(classification_sums(*losses_and_logits(model, variables, batch), batch))
 
     def predict(variables: Params, batch: Batch) -> Float[Array, "B C"]:
-        return jax.nn.softmax(decided(variables, batch)[1], axis=-1)
+        return jax.nn.softmax(losses_and_logits(model, variables, batch)[1], axis=-1)
 
     return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
 
@@ -164,6 +160,14 @@ def weighted_loss(
         hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
         found[name] = checked_result(name, objective.loss(network, variables, batches, keys, hparams))
     return weighted_sum({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
+
+
+def losses_and_logits(
+    model: TextClassifier, variables: Params, batch: Batch
+) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
+    """The cross-entropy of each example in nats and its logits, without dropout."""
+    own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
+    return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)
 
 
 def moving_average(state: TrainState, params: Params) -> Params:

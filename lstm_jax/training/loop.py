@@ -17,7 +17,7 @@ import numpy as np
 
 from lstm_jax.config import TrainConfig
 from lstm_jax.data.batching import bucket_lengths, evaluation_plan, steps_per_epoch
-from lstm_jax.data.corpus import lengths
+from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.objectives.base import Sums
 from lstm_jax.training.batch_schedule import ScheduledChunk, first_step_alone, lane_plan, scheduled_chunks
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints

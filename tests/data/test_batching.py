@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_jax.data import batching as batches
-from lstm_jax.data import corpus
+from lstm_jax.data import flat_corpus
 from lstm_jax.data.batching import EMPTY
 from tests.helpers import assert_equal
 
@@ -127,7 +127,7 @@ def loop(ids, labels, reviews, length):
     st.lists(st.integers(EMPTY, 4), min_size=3, max_size=3),
 )
 def test_gather_is_the_same_on_host_and_device(ids, length, reviews):
-    flat = corpus.from_ids(ids)
+    flat = flat_corpus.from_ids(ids)
     flat = batches.FlatCorpus(
         tokens=np.pad(flat.tokens, (0, 60 - len(flat.tokens)), constant_values=77),  # one shape to compile for
         offsets=flat.offsets.astype(np.int32),
@@ -151,7 +151,7 @@ def test_gather_is_the_same_on_host_and_device(ids, length, reviews):
 
 
 def test_gather_keeps_leading_axes():
-    flat = corpus.from_ids([[2, 3], [4], [5, 6, 7]])
+    flat = flat_corpus.from_ids([[2, 3], [4], [5, 6, 7]])
     reviews = np.array([[[0, EMPTY], [1, 2]], [[2, 2], [EMPTY, EMPTY]]], np.int32)
     stacked = batches.gather(flat, reviews, 4)
     assert stacked.tokens.shape == (2, 2, 4, 2)
@@ -161,13 +161,13 @@ def test_gather_keeps_leading_axes():
 
 
 def test_empty_rows_weigh_nothing():
-    batch = batches.gather(corpus.from_ids([[2, 3], [4]]), np.array([EMPTY, 1, EMPTY], np.int32), 8)
+    batch = batches.gather(flat_corpus.from_ids([[2, 3], [4]]), np.array([EMPTY, 1, EMPTY], np.int32), 8)
     assert batch.lengths.tolist() == [0, 1, 0]
     assert batch.weights.tolist() == [0, 1, 0]
     assert batch.tokens.sum() == 4
 
 
 def test_gather_within_a_compiled_program():
-    flat = jax.tree.map(jnp.asarray, corpus.from_ids([[2, 3], [4]]))
+    flat = jax.tree.map(jnp.asarray, flat_corpus.from_ids([[2, 3], [4]]))
     compiled = jax.jit(batches.gather, static_argnums=2)
     assert compiled(flat, jnp.array([1, 0]), 2).tokens.tolist() == [[4, 2], [0, 3]]

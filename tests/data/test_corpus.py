@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_jax.config import DataConfig, TokensConfig, VectorsConfig
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.data.tokenizer import PADDING, encode, pretokenize
 from lstm_jax.errors import UserError
@@ -21,7 +21,7 @@ UNKNOWN = 1
 def small_blocks():
     """Makes blocks small, so that the few reviews here are copied in several."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK", 3)
+        patch.setattr(flat_corpus, "BLOCK", 3)
         yield
 
 
@@ -60,34 +60,6 @@ def test_texts_are_truncated_to_the_greatest_length(tmp_path):
     assert kept == {"head": list("abcd"), "tail": list("defg"), "both": list("abfg")}
 
 
-@given(
-    st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=12), min_size=1, max_size=8),
-    st.integers(1, 12),
-    st.sampled_from(["head", "tail", "both"]),
-)
-def test_truncation_of_any_corpus(ids, length, keep):
-    def expected(review):
-        if len(review) <= length:
-            return review
-        head = {"head": length, "tail": 0, "both": length // 2 or length}[keep]
-        return review[:head] + review[len(review) - (length - head) :]
-
-    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
-    cut = corpus.truncate(flat, length, keep)
-    assert unpack(cut) == [expected(review) for review in ids]
-    assert cut.labels.tolist() == list(range(len(ids)))
-
-
-@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=6), min_size=1, max_size=8), st.data())
-def test_take(ids, data):
-    rows = data.draw(st.lists(st.integers(0, len(ids) - 1), max_size=10))
-    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
-    taken = corpus.take(flat, np.array(rows, int))
-    assert unpack(taken) == [ids[row] for row in rows]
-    assert taken.labels.tolist() == rows
-    assert corpus.lengths(taken).tolist() == [len(ids[row]) for row in rows]
-
-
 def test_number_of_classes(tmp_path):
     def classes(labels, **options):
         path = write(tmp_path / "a.csv", [{"text": "a", "label": n, "rating": n} for n in labels * 10])
@@ -119,21 +91,11 @@ def test_embedded_reviews():
 short_reviews = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=8)
 
 
-@given(short_reviews, st.integers(0, 5))
-def test_padding_on_the_left(ids, more):
-    length = max(map(len, ids)) + more
-    flat = corpus.from_ids(ids)._replace(labels=np.arange(len(ids), dtype=np.int32))
-    padded = corpus.pad_left(flat, length)
-    assert unpack(padded) == [[PADDING] * (length - len(review)) + review for review in ids]
-    assert padded.labels.tolist() == list(range(len(ids)))
-    assert padded.tokens.dtype == np.int32
-
-
 @given(short_reviews, st.integers(1, 12), st.sampled_from(["head", "tail", "both"]), st.booleans())
 def test_reviews_as_the_network_reads_them(ids, length, cut, pad_left):
-    flat = corpus.from_ids(ids)
+    flat = flat_corpus.from_ids(ids)
     shaped = corpus.prepare_examples(flat, TokensConfig(max_length=length, truncation=cut, pad_left=pad_left), UNKNOWN)
-    short = unpack(corpus.truncate(flat, length, cut))
+    short = unpack(flat_corpus.truncate(flat, length, cut))
     assert unpack(shaped) == [[PADDING] * (length - len(review)) * pad_left + review for review in short]
 
 
@@ -160,11 +122,3 @@ def test_other_kinds_of_tokens(tmp_path, kind):
         assert unpack(getattr(corpora, split)) == encode(corpora.tokenizer, pretokenize(texts, config.tokens))
     read = {" ".join(review) for split in SPLITS for review in tokens_in(corpora, split)}
     assert {"keras": "<START> don't bother", "treebank": "do n't bother"}[kind] in read
-
-
-def test_unknown_tokens_vanish_where_asked():
-    flat = corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
-    assert unpack(corpus.remove_token(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
-    shaped = corpus.prepare_examples(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
-    assert unpack(shaped) == [[5], [1], [7], [1]]
-    assert unpack(corpus.prepare_examples(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lstm_jax.data import corpus
+from lstm_jax.data import flat_corpus
 from lstm_jax.data.word_counts import (
     BASELINES,
     TokenScores,
@@ -19,7 +19,7 @@ VOCABULARY = 6
 @pytest.fixture
 def reviews():
     """Two positive reviews of five words and two negative ones of four."""
-    flat = corpus.from_ids([[GOOD, FILM], [BAD, FILM], [GOOD, GOOD, FILM], [BAD, BAD]])
+    flat = flat_corpus.from_ids([[GOOD, FILM], [BAD, FILM], [GOOD, GOOD, FILM], [BAD, BAD]])
     return flat._replace(labels=np.array([1, 0, 1, 0], np.int32))
 
 
@@ -54,7 +54,7 @@ LOOKING = {name: fit for name, fit in BASELINES.items() if fit is not majority}
 
 
 def test_the_majority_is_the_greatest_class_whatever_the_words(reviews):
-    more = corpus.join([reviews, reviews._replace(labels=np.zeros(len(reviews.labels), int))])
+    more = flat_corpus.join([reviews, reviews._replace(labels=np.zeros(len(reviews.labels), int))])
     assert baseline_predictions(majority(more, VOCABULARY, 2), reviews).tolist() == [0, 0, 0, 0]
 
 
@@ -63,7 +63,7 @@ def test_methods_tell_apart_what_words_tell_apart(reviews, method):
     scores = BASELINES[method](reviews, VOCABULARY, 2)
     assert baseline_predictions(scores, reviews).tolist() == [1, 0, 1, 0]
     assert baseline_accuracy(scores, reviews) == 1.0
-    unknown = corpus.from_ids([[GOOD, UNSEEN], [UNSEEN, BAD], [UNSEEN]])
+    unknown = flat_corpus.from_ids([[GOOD, UNSEEN], [UNSEEN, BAD], [UNSEEN]])
     assert baseline_predictions(scores, unknown)[:2].tolist() == [1, 0]
 
 

@@ -13,7 +13,7 @@ from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import epoch_task
 from lstm_jax.benchmarks.implementations.epoch_task import Batches, EpochTask
 from lstm_jax.config import validate
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import Chunk, FlatCorpus, bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.studies import timing
@@ -88,7 +88,7 @@ class OurEpoch:
 
     def evaluate(self) -> dict[str, Any]:
         """The test accuracy after the last epoch that was trained."""
-        buckets = bucket_lengths(corpus.lengths(self._test.host), self._config.train.buckets)
+        buckets = bucket_lengths(flat_corpus.lengths(self._test.host), self._config.train.buckets)
         variables = evaluated_variables(self.state)
         sums = evaluate_corpus(self.loop.program, self._test, buckets, self._config.train, variables)
         return {"accuracy": float(sums["correct"][0] / sums["examples"][0]), "examples": int(sums["examples"][0])}
@@ -119,7 +119,7 @@ class OurEpoch:
 
     def _evaluated(self, split: FlatCorpus) -> Batches:
         """The batches in which a split is evaluated."""
-        train, lengths = self._config.train, corpus.lengths(split)
+        train, lengths = self._config.train, flat_corpus.lengths(split)
         buckets = bucket_lengths(lengths, train.buckets)
         return _batches(split, evaluation_plan(lengths, buckets, train.batch_size, train.steps_per_call))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lstm_jax.config import TokensConfig, VectorsConfig
-from lstm_jax.data import corpus
+from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.errors import UserError
 from lstm_jax.registry import VECTORS
@@ -75,8 +75,8 @@ def test_word_vectors_are_learned_from_no_review_to_validate_or_test_on(tmp_path
     if own_test_split:
         write(tmp_path / "test.csv", reviews(range(81, 121)))
     corpora = corpus.prepare(files(tmp_path, vectors=VectorsConfig(source), **options))
-    splits = {split: set(corpus.lengths(getattr(corpora, split))) for split in SPLITS}
-    whole = corpus.lengths(corpora.whole).tolist()
+    splits = {split: set(flat_corpus.lengths(getattr(corpora, split))) for split in SPLITS}
+    whole = flat_corpus.lengths(corpora.whole).tolist()
     assert sorted(whole) == sorted(set(range(1, 81)) - splits["validation"] - splits["test"])
     assert set(whole[: len(splits["train"])]) == splits["train"]
 

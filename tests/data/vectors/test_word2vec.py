@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from lstm_jax.data import corpus
+from lstm_jax.data import flat_corpus
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.vectors import word2vec
 from lstm_jax.data.vectors.cache import STDDEV
@@ -21,7 +21,7 @@ def reviews(count: int = 600, seed: int = 1) -> FlatCorpus:
     rng = np.random.default_rng(seed)
     kinds = ((2, 3), (6, 7)), ((4, 5), (8, 9))
     chosen = [kinds[n % 2] for n in range(count)]
-    return corpus.from_ids([[rng.choice(words), *rng.permutation(things), UNKNOWN] for words, things in chosen])
+    return flat_corpus.from_ids([[rng.choice(words), *rng.permutation(things), UNKNOWN] for words, things in chosen])
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_vectors_are_learned_once(vectors, monkeypatch):
 
 def test_sentences_hold_all_words_of_a_review(monkeypatch):
     monkeypatch.setattr(word2vec, "MAX_SENTENCE_LENGTH", 3)
-    flat = corpus.from_ids([[2, 3, UNKNOWN, 4, 5, 6, 7, 8], [PAD, UNKNOWN], [9]])
+    flat = flat_corpus.from_ids([[2, 3, UNKNOWN, 4, 5, 6, 7, 8], [PAD, UNKNOWN], [9]])
     sentences = word2vec._Sentences(flat, FIRST)
     for _ in range(2):
         assert list(sentences) == [["2", "3", "4"], ["5", "6", "7"], ["8"], ["9"]]
@@ -74,4 +74,4 @@ def test_sentences_hold_all_words_of_a_review(monkeypatch):
 
 def test_reviews_without_any_known_word():
     with pytest.raises(UserError, match="the reviews hold no word of the vocabulary"):
-        word2vec_vectors(corpus.from_ids([[UNKNOWN, UNKNOWN], [UNKNOWN]]), **SETTINGS)
+        word2vec_vectors(flat_corpus.from_ids([[UNKNOWN, UNKNOWN], [UNKNOWN]]), **SETTINGS)
