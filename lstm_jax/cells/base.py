@@ -16,7 +16,7 @@ class Cell(NamedTuple):
 
     Attributes:
       init: ``(key, input_size) -> params``.
-      initial_state: ``(batch_size) -> state``, all zeros.
+      initial_state: ``(batch_size) -> state``, all zeros. Every array of a state is ``[B, …]``.
       step: ``(params, state, x[B, D]) -> (state, y[B, H])``.
     """
 

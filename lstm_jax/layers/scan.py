@@ -1,11 +1,12 @@
 """A cell over time with ``jax.lax.scan``."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from lstm_jax.cells import Cell
 from lstm_jax.layers.base import Layer, check_inputs
@@ -21,8 +22,8 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
         keeps an example's state unchanged until it reaches the example's tokens, so nothing is reversed in memory.
 
     Raises:
-      TypeError: Raised by ``apply`` if the step returns a state of another shape or dtype, or an output that is not
-        ``[B, H]``.
+      TypeError: Raised by ``apply`` if an array of the state is not ``[B, …]``, or if the step returns a state of
+        another shape or dtype, or an output that is not ``[B, H]``.
     """
 
     def apply(
@@ -32,15 +33,16 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
         check_inputs(x, lengths, params)
         if state is None:
             state = cell.initial_state(x.shape[1])
+        _check_state(cell.initial_state, state, x.shape[1])
 
         def body(state: State, inputs: tuple[Features, Int[Array, ""]]) -> tuple[State, Hidden]:
             x_t, t = inputs
-            alive = (t < lengths)[:, None]
+            alive = t < lengths
             # Padding may hold anything. Masking the results alone would let NaN into the gradient, as 0 · NaN.
-            stepped, y = cell.step(params, state, jnp.where(alive, x_t, 0.0))
-            _check_step(cell.step, state, stepped, y)
-            state = jax.tree.map(lambda new, old: jnp.where(alive, new, old), stepped, state)
-            return state, jnp.where(alive, y, 0.0)
+            stepped, y = cell.step(params, state, _where(alive, x_t, 0.0))
+            _check_step(cell.step, state, stepped, y, x.shape[1])
+            state = jax.tree.map(partial(_where, alive), stepped, state)
+            return state, _where(alive, y, 0.0)
 
         state, y = jax.lax.scan(body, state, (x, jnp.arange(x.shape[0])), reverse=reverse)
         return y, state
@@ -48,7 +50,20 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
     return Layer(cell.init, apply)
 
 
-def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any) -> None:
+def _where(alive: Bool[Array, " B"], new: Any, old: Any) -> Any:
+    """``new[B, …]`` for examples that are not over, otherwise ``old``."""
+    return jnp.where(jnp.expand_dims(alive, tuple(range(1, jnp.ndim(new)))), new, old)
+
+
+def _check_state(initial_state: Callable[..., Any], state: State, batch: int) -> None:
+    """Checks that every array of a state has one row per example."""
+    for leaf in jax.tree.leaves(state):
+        if jnp.shape(leaf)[:1] != (batch,):
+            wanted = f"every array of a state must be [B, …], where B = {batch}"
+            _raise_in(initial_state, TypeError(f"{wanted}; found the shape {jnp.shape(leaf)}"))
+
+
+def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any, batch: int) -> None:
     """Checks, while a step is traced, that its results have the shapes of the Cell contract."""
     before, after = (jax.tree.map(lambda leaf: jnp.shape(leaf), each) for each in (state, stepped))
     if before != after:
@@ -56,7 +71,6 @@ def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any) ->
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(stepped), strict=True):
         if jnp.result_type(old, new) != old.dtype:
             _raise_in(step, TypeError(f"the step was given a state of {old.dtype} and returned one of {new.dtype}"))
-    batch = jax.tree.leaves(state)[0].shape[0]
     if jnp.ndim(y) != 2 or jnp.shape(y)[0] != batch:
         wanted = f"[B, H], where B = {batch}"
         _raise_in(step, TypeError(f"the step returned an output of shape {jnp.shape(y)}; it must be {wanted}"))

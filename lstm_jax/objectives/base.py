@@ -37,7 +37,7 @@ class Objective(NamedTuple):
         ``params`` and ``frozen``, and the objective's ``own``. ``batches`` and ``keys`` are by stream, with one key
         for each example. The loss is this device's part: its sum over the batch divided by ``batch.total``, the number
         of examples on all devices. ``sums`` are unnormalised sums and counts: ``loss`` in nats, ``correct``,
-        ``examples``, ``tokens``, and any others.
+        ``examples``, ``tokens``, and any others, which are logged per example.
       hparams: Default values of the hyper-parameters by name. All are traced.
       streams: The streams that it draws batches from.
       init: ``(key) -> own parameters``, which are trained with the network's.

@@ -13,7 +13,7 @@ from lstm_jax import optimizers
 from lstm_jax.config import Config
 from lstm_jax.data.batching import Batch
 from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
-from lstm_jax.objectives.base import LABELLED, Objective, Sums, checked_result
+from lstm_jax.objectives.base import COUNTED, LABELLED, Objective, Sums, checked_result
 from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer
@@ -203,13 +203,15 @@ def example_keys(state: TrainState, batch: Batch) -> ExampleKeys:
 def weighted_sum(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar, Sums]]) -> tuple[Scalar, Sums]:
     """The weighted loss of all objectives, and their sums.
 
-    Counts are those of the first objective; the sum ``loss`` is weighted. If there are several objectives,
-    ``loss/NAME`` is the unweighted loss of each.
+    Counts are those of ``classification`` if it is among them, otherwise of the first objective. The sum ``loss`` is
+    weighted. If there are several objectives, ``loss/NAME`` is the unweighted loss of each. A sum that only the objective
+    ``NAME`` has is called ``NAME/SUM``.
     """
-    names = list(found)
-    losses = [weights[name] * found[name][0] for name in names]
-    sums = dict(found[names[0]][1])
-    sums["loss"] = functools.reduce(jnp.add, [weights[name] * found[name][1]["loss"] for name in names])
-    if len(names) > 1:
-        sums |= {f"loss/{name}": found[name][1]["loss"] for name in names}
-    return functools.reduce(jnp.add, losses), sums
+    counted = found.get("classification", found[next(iter(found))])[1]
+    sums = {name: counted[name] for name in COUNTED}
+    sums["loss"] = functools.reduce(jnp.add, [weights[name] * own["loss"] for name, (_, own) in found.items()])
+    if len(found) > 1:
+        sums |= {f"loss/{name}": own["loss"] for name, (_, own) in found.items()}
+    for name, (_, own) in found.items():
+        sums |= {f"{name}/{each}": value for each, value in own.items() if each not in COUNTED}
+    return functools.reduce(jnp.add, [weights[name] * loss for name, (loss, _) in found.items()]), sums

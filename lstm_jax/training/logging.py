@@ -77,7 +77,7 @@ class RunLog:
         self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
         for row in self._unsent:
             for name, value in row.items():
-                if name.startswith(("loss", "accuracy")) and value is not None:
+                if (name in ("loss", "accuracy") or "/" in name) and value is not None:
                     self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", value, row["step"])
         self._unsent.clear()
 

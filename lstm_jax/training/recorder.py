@@ -85,7 +85,7 @@ class Recorder:
 
     def _write(self, lane: int, split: str, step: int, sums: HostSums, speed: float, diverged: bool = False) -> None:
         examples = sums["examples"][lane]
-        losses = {name: values[lane] / examples for name, values in sums.items() if name.startswith("loss/")}
+        of_objectives = {name: values[lane] / examples for name, values in sums.items() if "/" in name}
         self._log.write(
             {
                 "step": step,
@@ -93,7 +93,7 @@ class Recorder:
                 "split": split,
                 "loss": math.nan if diverged else sums["loss"][lane] / examples,
                 "accuracy": sums["correct"][lane] / examples,
-                **losses,
+                **of_objectives,
                 "seconds": round(self._clock.training(), 3),
                 "tokens_per_second": round(speed, 1),
                 "lane": lane,

@@ -62,6 +62,8 @@ def train_lanes(
     with Workdir(workdir, config, lanes) as place:
         summary = place.summary()
         if summary is not None and summary["status"] != "interrupted":
+            if not follow:
+                _log.info("the run in %s has ended before; nothing was trained", workdir)
             return summary
         if corpora is None:
             corpora = corpus.prepare(config.data)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lstm_jax.benchmarks import harness
+from lstm_jax.benchmarks import harness, suites
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import Device
@@ -71,3 +71,8 @@ def test_refusals(command, tmp_path, suite, flag, message):
 
 def test_a_suite_is_needed(command, tmp_path):
     assert "--suite" in command("bench", f"--workdir={tmp_path}").error
+
+
+@pytest.mark.parametrize("name", suites.SUITES)
+def test_every_suite_has_its_two_functions(name):
+    assert all(callable(suites._function(function, [name])) for function in ("define", "run"))

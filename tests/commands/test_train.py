@@ -69,6 +69,7 @@ def test_finished_run_is_left_alone(command, trained):
     ended = command("train", f"--workdir={trained}", *TINY)
     assert ended.code == 0
     assert ended.out.startswith("done: 12 steps ")
+    assert "has ended before; nothing was trained" in ended.err
     assert contents(trained) == before
 
 

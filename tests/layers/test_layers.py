@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_jax.cells import gru, lstm
+from lstm_jax.cells import Cell, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
 from lstm_jax.layers import bidirectional, lstm_vjp, scan, segmented, stack
@@ -196,3 +196,27 @@ def test_reverse_equals_forward_over_reversed_examples(lengths):
     turned, expected_end = forward(params, np.take_along_axis(x, turn, axis=0), lengths, KEYS, state)
     assert_close(y, np.take_along_axis(np.asarray(turned), turn, axis=0))
     assert_close(end, expected_end)
+
+
+def test_a_state_may_have_any_number_of_axes():
+    """A matrix state with as many rows as examples would fit a mask along the wrong axis."""
+
+    def step(params, state, x):
+        matrix, count = state
+        matrix = matrix + x[:, :, None] * x[:, None, :]
+        return (matrix, count + 1), jnp.sum(matrix, axis=2) * params
+
+    cell = Cell(lambda key, size: jnp.ones(()), lambda n: (jnp.zeros((n, B, B)), jnp.zeros(n, jnp.int32)), step)
+    x, lengths = jnp.asarray(random(3, T, B, B)), jnp.asarray([n % (T + 1) for n in range(B)])
+    y, (matrix, count) = scan(cell).apply(jnp.ones(()), x, lengths)
+    assert count.tolist() == lengths.tolist()
+    for n, length in enumerate(lengths):
+        alone, (own, _) = scan(cell).apply(jnp.ones(()), x[:length, n : n + 1], lengths[n : n + 1])
+        assert_close(y[:length, n], alone[:, 0])
+        assert_close(matrix[n], own[0])
+
+
+def test_a_state_without_a_row_per_example_is_refused():
+    cell = Cell(lambda key, size: (), lambda n: jnp.zeros(H + 3), lambda params, state, x: (state, x))
+    with pytest.raises(TypeError, match="every array of a state must be"):
+        scan(cell).apply((), jnp.zeros((T, 4, D)), jnp.full(4, T))

@@ -11,6 +11,7 @@ from lstm_jax.data.batching import gather
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import Network, TextClassifier
 from lstm_jax.objectives.adversarial import worst_noise
+from lstm_jax.objectives.base import COUNTED
 from lstm_jax.objectives.label_smoothing import smoothed_cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.experiment import evaluated_variables, experiment
@@ -163,6 +164,22 @@ def test_an_objective_that_breaks_the_contract_is_named(change, said):
         assert said in str(raised.value)
     finally:
         OBJECTIVES.unregister("broken")
+
+
+def test_other_sums_of_an_objective_are_named_by_it_and_counts_are_those_of_classification():
+    def loss(network, params, batches, keys, hparams):
+        value, sums = OBJECTIVES["classification"].loss(network, params, batches, keys, hparams)
+        return value, {**sums, "correct": sums["correct"] * 0, "entropy": 2.0 * sums["examples"]}
+
+    objectives.register("spread", loss)
+    try:
+        _, run, state = made(objectives={"spread": {"weight": 1.0}, "classification": {"weight": 1.0}})
+        _, sums = jax.jit(run.step)(state, {"labelled": batch()})
+        assert sums["spread/entropy"] == 12
+        assert sums["correct"] == run.evaluate(evaluated_variables(state), batch())["correct"]
+        assert set(sums) == {*COUNTED, "loss/spread", "loss/classification", "spread/entropy"}
+    finally:
+        OBJECTIVES.unregister("spread")
 
 
 def test_an_unknown_stream_is_refused():

@@ -46,7 +46,7 @@ def define_start() -> None:
     flags.DEFINE_string("data", None, help_text, required=True)
 
 
-def run(place: Path, command: str, data: str) -> str:
+def run_start(place: Path, command: str, data: str) -> str:
     """Measures every config of ``configs``, writes ``start.json`` and returns the table."""
     record = Record(**provenance(command, runtime.machine()))
     return starts_table(record.collect(measure_starts(commands(Path(data)), place), place / "start.json").measurements)
