@@ -17,7 +17,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
-from lstm_jax.config import Config, validate
+from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import read_config
 
@@ -98,19 +98,6 @@ def _fields_given() -> list[str]:
     return [name for name in given if name.startswith("config.")]
 
 
-def validated(config: Config, trains: bool = True) -> Config:
-    """The value of a config flag, validated and frozen.
-
-    Args:
-      config: The flag's value.
-      trains: Whether to validate the optimizer and the objectives too.
-
-    Raises:
-      ConfigError: A field is wrong.
-    """
-    return validate(config, trains)
-
-
 def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     """Defines and parses the flags, calls ``main`` and ends the process.
 
@@ -152,7 +139,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     except flags.Error as error:
         return _say(f"{error}; see --help", BAD_USAGE)
     except KeyboardInterrupt:
-        return _say("interrupted; run the same command again to resume from the last checkpoint", FAILED)
+        return _say("interrupted; what was written before is kept, and the same command goes on from there", FAILED)
     except BrokenPipeError:
         return FAILED
     except Exception as error:
@@ -183,6 +170,13 @@ def _say(what: object, code: int) -> int:
     return code
 
 
+def _except_in_orbax(failed: threading.ExceptHookArgs) -> None:
+    """Reports an exception in a thread, unless Orbax has started it."""
+    frames = [frame for frame, _ in traceback.walk_tb(failed.exc_traceback)]
+    if not any("orbax" in frame.f_globals.get("__name__", "") for frame in frames):
+        threading.__excepthook__(failed)
+
+
 def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -198,8 +192,8 @@ def _quiet_libraries() -> None:
 def _log_plainly() -> None:
     """Logs this project's messages without a prefix, and those of other packages only with ``--verbosity=1``.
 
-    An exception in a thread of another package, such as Orbax's writer of checkpoints, is raised in the main thread
-    too, so the report of the thread is suppressed.
+    An exception in Orbax's threads, which write checkpoints, is raised in the main thread too, so the report of the
+    thread is suppressed.
     """
     verbose = flags.FLAGS.verbosity >= 1
     root = logging.getLogger()
@@ -210,5 +204,5 @@ def _log_plainly() -> None:
     logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has set its level.
     if not verbose:
         warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
-        threading.excepthook = lambda _: None
+        threading.excepthook = _except_in_orbax
         sys.unraisablehook = lambda _: None

@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 
 
@@ -42,7 +43,7 @@ def _evaluate() -> None:
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
     if flags.FLAGS.every_epoch and many:
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
-    trained = load_run(Path(flags.FLAGS.workdir), cli.validated(flags.FLAGS.config, trains=False))
+    trained = load_run(Path(flags.FLAGS.workdir), validate(flags.FLAGS.config, trains=False))
     if flags.FLAGS.text is not None:
         classify(trained)
     else:

@@ -72,6 +72,11 @@ def load_examples(config: DataConfig, unlabelled: bool = False) -> datasets.Data
         raise ConfigError(
             f"config.data.source is {config.source!r} but config.data.path is empty; give a file or a folder"
         )
+    if "train" not in found or set(found) - set(splits):
+        raise UserError(
+            f"the source {config.source!r} returned the splits {', '.join(map(repr, found)) or 'none'}; it must return "
+            f"'train', and may return {', '.join(map(repr, splits[1:]))}"
+        )
     schema = schema_of(config)
     return datasets.DatasetDict(
         {

@@ -180,10 +180,14 @@ class TextClassifier(nn.Module):
 
     def _pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
         """One vector for each example, or for every step by itself."""
-        backward = self.config.hidden_size if self.config.bidirectional else 0
+        backward = y.shape[-1] // 2 if self.config.bidirectional else 0
         pool = POOLINGS[self.config.pooling]
         if not self.every_step:
-            return pool(y, lengths, backward)
+            pooled = pool(y, lengths, backward)
+            if pooled.ndim != 2 or pooled.shape[0] != y.shape[1]:
+                found = f"[B, P] with B = {y.shape[1]}; found {list(pooled.shape)}"
+                raise TypeError(f"the pooling {self.config.pooling!r} must return {found}")
+            return pooled
         steps, examples, features = y.shape
         alone = pool(y.reshape(1, steps * examples, features), jnp.ones(steps * examples, jnp.int32), backward)
         return alone.reshape(steps, examples, -1)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lstm_jax.data.batching import Batch
 from lstm_jax.errors import ConfigError
-from lstm_jax.models.classifier import Network
+from lstm_jax.models.classifier import Network, TextClassifier
 from lstm_jax.registry import OBJECTIVES, nearest
 from lstm_jax.types import ExampleKeys, Key, Params, Scalar
 
@@ -23,7 +23,7 @@ Loss = Callable[
 ]
 
 
-def no_params(key: Key) -> Params:
+def no_params(key: Key, module: TextClassifier) -> Params:
     """The parameters of an objective without any: an empty dict."""
     del key
     return {}
@@ -40,13 +40,14 @@ class Objective(NamedTuple):
         ``examples``, ``tokens``, and any others, which are logged per example.
       hparams: Default values of the hyper-parameters by name. All are traced.
       streams: The streams that it draws batches from.
-      init: ``(key) -> own parameters``, which are trained with the network's.
+      init: ``(key, module) -> own parameters``, which are trained with the network's. ``module`` is the TextClassifier,
+        which knows the vocabulary's size and the widths.
     """
 
     loss: Loss
     hparams: dict[str, float]
     streams: tuple[str, ...] = (LABELLED,)
-    init: Callable[[Key], Params] = no_params
+    init: Callable[[Key, TextClassifier], Params] = no_params
 
 
 def checked_result(name: str, result: Any) -> tuple[Scalar, Sums]:

@@ -19,21 +19,17 @@ def epoch_colour(share: float) -> tuple[float, float, float]:
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
     """A figure in this project's style, and its axes. It needs no display."""
     import matplotlib
+    from matplotlib.figure import Figure  # Without pyplot, so that a notebook keeps its backend and its settings.
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 11})
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+    with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+        drawn = Figure(figsize=(width, height), layout="constrained")
+        return drawn, drawn.subplots(rows, columns, **options)
 
 
 def save(drawn: Any, path: Path) -> None:
-    """Writes a figure as PNG and frees it."""
-    import matplotlib.pyplot as plt
-
+    """Writes a figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn.savefig(path, dpi=130)
-    plt.close(drawn)
+    drawn.savefig(path, dpi=140)
 
 
 def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:

@@ -183,7 +183,10 @@ def first_weights(model: TextClassifier, objectives: Mapping[str, Objective], se
     tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     variables = dict(model.init(key, tokens, lengths))
-    own = {name: objective.init(jax.random.fold_in(key, n)) for n, (name, objective) in enumerate(objectives.items())}
+    own = {
+        name: objective.init(jax.random.fold_in(key, n), model)
+        for n, (name, objective) in enumerate(objectives.items())
+    }
     if any(map(jax.tree.leaves, own.values())):
         variables["params"] = {**variables["params"], "objectives": own}
     return variables
@@ -204,8 +207,8 @@ def weighted_sum(weights: Mapping[str, Scalar], found: Mapping[str, tuple[Scalar
     """The weighted loss of all objectives, and their sums.
 
     Counts are those of ``classification`` if it is among them, otherwise of the first objective. The sum ``loss`` is
-    weighted. If there are several objectives, ``loss/NAME`` is the unweighted loss of each. A sum that only the objective
-    ``NAME`` has is called ``NAME/SUM``.
+    weighted. If there are several objectives, ``loss/NAME`` is the unweighted loss of each. ``NAME/SUM`` is a further
+    sum of the objective ``NAME``.
     """
     counted = found.get("classification", found[next(iter(found))])[1]
     sums = {name: counted[name] for name in COUNTED}

@@ -127,7 +127,7 @@ def test_parameters_of_an_objectives_own_are_trained_and_evaluation_does_without
         value, sums = OBJECTIVES["classification"].loss(network, params, batches, keys, hparams)
         return value + jnp.square(params["own"]["offset"] - hparams["goal"]), sums
 
-    objectives.register("with_an_offset", loss, init=lambda key: {"offset": jnp.zeros(())}, goal=1.0)
+    objectives.register("with_an_offset", loss, init=lambda key, module: {"offset": jnp.zeros(())}, goal=1.0)
     try:
         _, run, state = made(objectives={"with_an_offset": {"weight": 1.0}})
         after, _ = jax.jit(run.step)(state, {"labelled": batch()})
