@@ -21,7 +21,11 @@ KEPT = "what was written before is kept; fix this and run the same command again
     [
         (UserError("two\nlines"), 1, "two lines"),
         (ConfigError("no such thing"), 2, "no such thing"),
-        (KeyboardInterrupt(), 1, "interrupted; run the same command again to resume from the last checkpoint"),
+        (
+            KeyboardInterrupt(),
+            1,
+            "interrupted; what was written before is kept, and the same command goes on from there",
+        ),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file"),
             1,
@@ -42,17 +46,29 @@ def test_failure_is_one_line(command, raised, code, line):
     assert (ended.code, ended.err) == (code, f"error: {line}\n")
 
 
-def test_failures_beside_the_main_thread_are_quiet(command):
+def run_in_thread(module: str):
+    """Fails in a thread that runs a function of a module."""
+    scope = {"__name__": module}
+    exec("def fail(): 1 / 0", scope)
+    thread = threading.Thread(target=scope["fail"])
+    thread.start()
+    thread.join()
+
+
+def test_failures_in_threads_of_orbax_are_quiet(command):
     def main():
         logging.getLogger("another.package").error("background noise")
-        thread = threading.Thread(target=lambda: 1 / 0)
-        thread.start()
-        thread.join()
+        run_in_thread("orbax.checkpoint.writer")
         raise ValueError("odd") from OSError(errno.EIO, "Input/output error")
 
     ended = command("train", "--workdir=x", main=main)
     assert ended.error.startswith("Input/output error; what was written before is kept")
     assert ended.err.count("\n") == 1
+
+
+def test_failures_in_other_threads_show_their_traceback(command):
+    ended = command("train", "--workdir=x", main=lambda: run_in_thread("mine"))
+    assert "ZeroDivisionError" in ended.err
 
 
 @pytest.mark.parametrize("raised", [ValueError("odd"), FileNotFoundError(errno.ENOENT, "No such file", "mine.txt")])
