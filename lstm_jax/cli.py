@@ -139,7 +139,7 @@ def _guarded(function: Callable[[], None], unexpected: int) -> int:
     except flags.Error as error:
         return _say(f"{error}; see --help", BAD_USAGE)
     except KeyboardInterrupt:
-        return _say("interrupted; what was written before is kept, and the same command goes on from there", FAILED)
+        return _say("interrupted; the same command goes on from what was written before", FAILED)
     except BrokenPipeError:
         return FAILED
     except Exception as error:

@@ -21,11 +21,7 @@ KEPT = "what was written before is kept; fix this and run the same command again
     [
         (UserError("two\nlines"), 1, "two lines"),
         (ConfigError("no such thing"), 2, "no such thing"),
-        (
-            KeyboardInterrupt(),
-            1,
-            "interrupted; what was written before is kept, and the same command goes on from there",
-        ),
+        (KeyboardInterrupt(), 1, "interrupted; the same command goes on from what was written before"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file"),
             1,
