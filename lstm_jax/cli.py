@@ -18,6 +18,7 @@ from ml_collections import config_flags
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config
+from lstm_jax.config.document import fields_help
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import read_config
 
@@ -48,12 +49,10 @@ def define_workdir_config() -> None:
 
 def _define_fields(config: Config, text: str) -> None:
     for name in _fields_given():
-        configs.check_path(name)
+        configs.check_path(name, whole=False)
         path = name.removeprefix("config.")
-        if path.startswith(("optimizer.hparams.", "objectives.")):  # Mappings, in which a name may still be missing.
-            configs.set_field(
-                config, path, float(dict((at, value) for at, _, value in configs.leaves(config)).get(path, 0))
-            )
+        if path.startswith(("optimizer.hparams.", "objectives.")):
+            configs.set_field(config, path, 0.0)  # A name may still be missing here; the flag then sets its value.
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
     flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.
 
@@ -95,7 +94,7 @@ def _given(name: str) -> str | None:
 
 def _fields_given() -> list[str]:
     given = [argument.lstrip("-").partition("=")[0] for argument in sys.argv[1:] if argument.startswith("-")]
-    return [name for name in given if name.startswith("config.")]
+    return [name.removeprefix("no") for name in given if name.startswith(("config.", "noconfig."))]
 
 
 def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
@@ -122,6 +121,8 @@ def _parse(define: Callable[[], None]) -> None:
     define()
     if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
         print(sys.modules[define.__module__].__doc__, flags.FLAGS.module_help(define.__module__), sep="\n\n")
+        if "config" in flags.FLAGS and isinstance(config := flags.FLAGS["config"].default, Config):
+            print(f"\n{fields_help(config)}", end="")
         sys.exit(SUCCEEDED)
     rest = flags.FLAGS(sys.argv)
     if len(rest) > 1:

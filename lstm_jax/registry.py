@@ -30,6 +30,7 @@ class Registry(Generic[_Entry]):
         """
         self.kind = kind
         self._package = package
+        self.rival: Registry[Any] | None = None  # Another registry, with which it shares its names.
         self._entries: dict[str, _Entry] = {}
         self._files: dict[str, str] = {}
 
@@ -40,9 +41,15 @@ class Registry(Generic[_Entry]):
         file may register a name again, as it does when it is loaded twice.
 
         Raises:
-          ConfigError: The project or another file has already registered the name.
+          ConfigError: The project or another file has already registered the name, or a user's file registers a name
+            that an entry of the rival has.
         """
         file = _calling_file()
+        if file and self.rival is not None and name in self.rival:
+            raise ConfigError(
+                f"there is a {self.rival.kind} {name!r}, which a {self.kind} of that name would replace; "
+                "register yours under another name"
+            )
         if name in self._entries and (self._files[name] != file or not file):
             where = self._files[name] or "lstm_jax"
             raise ConfigError(
@@ -107,8 +114,16 @@ def _calling_file() -> str:
 
 CELLS: Registry[Any] = Registry("cell", "lstm_jax.cells")
 LAYERS: Registry[Any] = Registry("layer", "lstm_jax.layers")
+CELLS.rival, LAYERS.rival = LAYERS, CELLS  # Both are named in ``config.model.layer``.
 POOLINGS: Registry[Any] = Registry("pooling", "lstm_jax.layers")
 OBJECTIVES: Registry[Any] = Registry("objective", "lstm_jax.objectives")
 OPTIMIZERS: Registry[Any] = Registry("optimizer", "lstm_jax.optimizers")
 SOURCES: Registry[Any] = Registry("source", "lstm_jax.data.sources")
 VECTORS: Registry[Any] = Registry("source of word vectors", "lstm_jax.data.vectors")
+
+
+def implementations(layer: str) -> list[str]:
+    """The names of a layer's implementations; every cell has ``auto`` and ``scan``."""
+    by_scan = ("auto", "scan") if layer in CELLS else ()
+    own = LAYERS[layer] if layer in LAYERS else {}  # noqa: SIM401 - a registry has no get
+    return list(dict.fromkeys([*by_scan, *own]))

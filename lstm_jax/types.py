@@ -16,6 +16,7 @@ dtypes and dimensions whenever a function is called or traced; a letter must hav
 tests nothing is checked.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import jaxtyping
@@ -44,6 +45,9 @@ Logits = Float[Array, "B C"] | Float[Array, "T B C"]
 
 # The type that the operands of matrix products are rounded to; None rounds nothing.
 MatmulDtype = Literal["bfloat16"] | None
+
+# The smallest and the largest allowed value of hyper-parameters, by name.
+Bounds = Mapping[str, tuple[float, float]]
 
 # An array on the host, of any shape.
 HostArray = Shaped[np.ndarray, "..."]

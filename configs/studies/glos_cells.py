@@ -16,4 +16,4 @@ def get_config(path: str = "") -> Grid:
     base.data.path = path
     base.optimizer.learning_rate = glos_amazon_stars.FASTER * 5e-5
     base.train.epochs = 3
-    return Grid(base, "model.hidden_size", (1, 16, 32, 64, 96), seeds=2)
+    return Grid(base, {"model.hidden_size": (1, 16, 32, 64, 96)}, seeds=2)

@@ -19,4 +19,4 @@ def get_config(path: str = "") -> Grid:
     base.train.keep_epochs = "lstm_{hidden_size}_epoch_{epoch}"  # The lanes of all learning rates share one name.
     published = (1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 5e-6, 1e-6)
     rates = tuple(round(glos_amazon_stars.FASTER * rate, 6) for rate in published)
-    return Grid(base, "optimizer.learning_rate", rates, seeds=2)
+    return Grid(base, {"optimizer.learning_rate": rates}, seeds=2)

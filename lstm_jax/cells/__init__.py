@@ -25,7 +25,7 @@ def register(name: str, make: Callable[..., Cell]) -> None:
         not take ``matmul_dtype``.
 
     Raises:
-      ConfigError: The project or another file has already registered the name.
+      ConfigError: The project or another file has already registered the name, or a layer has it.
     """
     CELLS.register(name, make)
 

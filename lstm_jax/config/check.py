@@ -3,15 +3,18 @@
 import dataclasses
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from lstm_jax.config.definition import epoch_name
-from lstm_jax.config.fields import Config, DataConfig
+from lstm_jax.config.fields import Config, DataConfig, VectorsConfig
 from lstm_jax.config.plugins import load_plugins
-from lstm_jax.config.tree import Numbers, freeze, leaves, options
+from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, VECTORS, nearest
+from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, VECTORS, implementations, nearest
 
+FREE = (-math.inf, math.inf)  # The bounds of a hyper-parameter for which none are registered.
+AT_LEAST_0 = (0.0, math.inf)
 TYPES: dict[Any, tuple[type, type | None]] = {tuple[int, ...]: (tuple, int), tuple[str, ...]: (tuple, str)}
 
 
@@ -26,6 +29,7 @@ def validate(config: Config, trains: bool = True) -> Config:
       ConfigError: A field has a wrong type or value, or fields contradict each other. The message names the field, its
         value and the allowed values.
     """
+    check_form(config)
     load_plugins(config.plugins)
     for path, own, value in leaves(config):
         _check_type(path, own, value)
@@ -55,17 +59,19 @@ def _check_type(path: str, own: dataclasses.Field, value: Any) -> None:
 
 
 def _check_value(path: str, own: dataclasses.Field, value: Any) -> None:
+    if own.type is Numbers:  # The optimizer and the objectives have the bounds of their hyper-parameters.
+        return
     if own.metadata["choices"] and value not in (allowed := options(own)):
         raise ConfigError(f"config.{path} is {value!r}; {nearest(value, allowed, 'it must be one of')}")
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not isinstance(number, bool):
-            _check_bounds(path, own, number)
+            _check_bounds(path, number, own.metadata["low"], own.metadata["high"])
 
 
-def _check_bounds(path: str, own: dataclasses.Field, value: float) -> None:
-    low, high = own.metadata["low"], own.metadata["high"]
+def _check_bounds(path: str, value: float, low: float, high: float) -> None:
     if not (low <= value <= high and math.isfinite(value)):
         wanted = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+        wanted = "finite" if (low, high) == FREE else wanted
         raise ConfigError(f"config.{path} is {value}; it must be {wanted}")
 
 
@@ -74,12 +80,25 @@ def _check_data(config: Config) -> None:
         raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
     if config.data.source == "files" and not config.data.path:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
-    if (config.data.vectors.source == "file") != bool(config.data.vectors.path):
-        raise ConfigError("config.data.vectors.path and config.data.vectors.source='file' need each other; set both")
+    _check_vectors_file(config.data.vectors)
     _check_more_text(config.data)
     if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+        )
+
+
+def _check_vectors_file(asked: VectorsConfig) -> None:
+    if VECTORS[asked.source].reads_file and not asked.path:
+        raise ConfigError(
+            f"config.data.vectors.source is {asked.source!r}, which reads a file, but config.data.vectors.path is "
+            "empty; give the path of the file"
+        )
+    if asked.path and not VECTORS[asked.source].reads_file:
+        readers = " or ".join(repr(name) for name, vectors in VECTORS.items() if vectors.reads_file)
+        raise ConfigError(
+            f"config.data.vectors.path is set, but vectors from {asked.source!r} read no file; set "
+            f"config.data.vectors.source to {readers}, or leave the path out"
         )
 
 
@@ -105,6 +124,12 @@ def _check_more_text(data: DataConfig) -> None:
 
 
 def _check_model(config: Config) -> None:
+    known = implementations(config.model.layer)
+    if config.model.implementation not in known:
+        raise ConfigError(
+            f"config.model.implementation is {config.model.implementation!r}, which the layer "
+            f"{config.model.layer!r} does not have; {nearest(config.model.implementation, known, 'it must be one of')}"
+        )
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}; with config.model.segment its prediction would rest on "
@@ -122,32 +147,34 @@ def _check_model(config: Config) -> None:
         )
 
 
-def _check_hparams(where: str, given: Any, known: list[str]) -> None:
-    for name in given:
+def _check_hparams(
+    where: str, owner: str, given: Numbers, known: list[str], bounds: Mapping[str, tuple[float, float]]
+) -> None:
+    for name, value in given.items():
         if name not in known:
-            raise ConfigError(f"config.{where} has no hyper-parameter {name!r}; {nearest(name, known)}")
+            raise ConfigError(f"config.{where}{owner} has no hyper-parameter {name!r}; {nearest(name, known)}")
+        _check_bounds(f"{where}.{name}", value, *bounds.get(name, FREE))
 
 
 def _check_optimizer(config: Config) -> None:
     asked = config.optimizer
-    own = OPTIMIZERS[asked.name].hparams
-    _check_hparams(f"optimizer.hparams of {asked.name!r}", asked.hparams, list({**own, "weight_decay": 0.0}))
+    chosen = OPTIMIZERS[asked.name]
+    bounds = dict(chosen.bounds)
+    if "weight_decay" not in chosen.hparams:
+        bounds["weight_decay"] = AT_LEAST_0
+    known = list({**chosen.hparams, "weight_decay": 0.0})
+    _check_hparams("optimizer.hparams", f" of {asked.name!r}", asked.hparams, known, bounds)
     if asked.embedding_lr_scale == 0:
         raise ConfigError("config.optimizer.embedding_lr_scale is 0; set config.model.train_embedding=False instead")
     if asked.learning_rate == 0:
         raise ConfigError("config.optimizer.learning_rate is 0; nothing would be learned, set a learning rate above 0")
-    for name in ("b1", "b2", "b3", "momentum"):
-        if asked.hparams.get(name, 0.0) >= 1:
-            raise ConfigError(f"config.optimizer.hparams.{name} is {asked.hparams[name]}; a decay must be below 1")
-    if asked.name.startswith("schedule_free"):
+    if chosen.averages:
         for name, wanted in (("ema", 0), ("embedding_lr_scale", 1)):
             if getattr(asked, name) != wanted:
                 raise ConfigError(
                     f"config.optimizer.{name} is {getattr(asked, name)}, but {asked.name!r} keeps its own "
                     f"average of the weights; set it to {wanted}"
                 )
-        if asked.hparams.get("b1", 1.0) == 0:
-            raise ConfigError(f"config.optimizer.hparams.b1 is 0, but {asked.name!r} divides by it; set it above 0")
 
 
 def _check_objectives(config: Config) -> None:
@@ -156,7 +183,8 @@ def _check_objectives(config: Config) -> None:
             raise ConfigError(f"config.objectives names {name!r}; {nearest(name, OBJECTIVES)}")
         if "weight" not in given:
             raise ConfigError(f"config.objectives.{name} has no weight; set config.objectives.{name}.weight=1")
-        _check_hparams(f"objectives.{name}", given, ["weight", *OBJECTIVES[name].hparams])
+        known, bounds = ["weight", *OBJECTIVES[name].hparams], {**OBJECTIVES[name].bounds, "weight": AT_LEAST_0}
+        _check_hparams(f"objectives.{name}", "", given, known, bounds)
     if not any(given["weight"] for given in config.objectives.values()):
         raise ConfigError("every objective in config.objectives has the weight 0; nothing would be learned")
 

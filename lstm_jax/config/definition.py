@@ -1,10 +1,21 @@
 """Which fields define a run, which of them are traced, and access to fields by their dotted paths."""
 
 import json
+import keyword
+from collections.abc import Mapping
 from typing import Any
 
 from lstm_jax.config.fields import Config
-from lstm_jax.config.tree import Group, Numbers, leaves, names, unknown_field_message, update_from_json
+from lstm_jax.config.tree import (
+    Group,
+    Numbers,
+    check_form,
+    field_of,
+    leaves,
+    names,
+    unknown_field_message,
+    update_from_json,
+)
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 
@@ -24,23 +35,46 @@ def definition(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> list[tuple[str, Any, Any]]:
-    """The defining fields that differ, as ``(path, their value, our value)``; ``None`` stands for a missing field."""
-    one, other = definition(theirs, without), definition(ours, without)
-    paths = dict.fromkeys([*one, *other])
-    return [(path, one.get(path), other.get(path)) for path in paths if one.get(path) != other.get(path)]
+    """The defining fields that differ, as ``(path, their value, our value)``; ``None`` stands for a missing field.
+
+    Hyper-parameters that a config does not set have their default values; an objective that it leaves out has weight 0.
+    """
+    set_there, set_here = (
+        {path: value for path, value in definition(each, without).items() if not path.startswith(_left_out(each))}
+        for each in (theirs, ours)
+    )
+    there, here = {**_defaults(theirs), **set_there}, {**_defaults(ours), **set_here}
+    paths = dict.fromkeys([*set_there, *set_here])
+    return [(path, there.get(path), here.get(path)) for path in paths if there.get(path) != here.get(path)]
+
+
+def _defaults(config: Config) -> dict[str, float]:
+    """Default values of hyper-parameters of the config's optimizer, if that is known, and of all objectives."""
+    own = OPTIMIZERS[config.optimizer.name].hparams if config.optimizer.name in OPTIMIZERS else {}
+    found = {f"optimizer.hparams.{name}": value for name, value in {"weight_decay": 0.0, **own}.items()}
+    for name, objective in OBJECTIVES.items():
+        found |= {f"objectives.{name}.{own}": value for own, value in {**objective.hparams, "weight": 0.0}.items()}
+    return found
+
+
+def _left_out(config: Config) -> tuple[str, ...]:
+    """The beginnings of the paths of objectives with weight 0."""
+    return tuple(f"objectives.{name}." for name, given in config.objectives.items() if not given.get("weight"))
 
 
 def hparams(config: Config) -> dict[str, float]:
     """The traced hyper-parameters by dotted path, such as ``optimizer.learning_rate`` or ``optimizer.hparams.b1``.
 
     All hyper-parameters of the optimizer and of the objectives are included; those that the config does not set have
-    their default values.
+    their default values. Objectives with weight 0 are left out.
     """
-    found = {path: float(value) for path, own, value in leaves(config) if own.metadata["kind"] == "traced"}
+    traced = {path: value for path, own, value in leaves(config) if own.metadata["kind"] == "traced"}
+    found = {path: float(value) for path, value in traced.items() if not path.startswith(_left_out(config))}
     found |= {f"optimizer.hparams.{name}": value for name, value in optimizer_hparams(config).items()}
     for name, given in config.objectives.items():
         for own, default in OBJECTIVES[name].hparams.items():
-            found[f"objectives.{name}.{own}"] = float(given.get(own, default))
+            if given.get("weight"):
+                found[f"objectives.{name}.{own}"] = float(given.get(own, default))
     return found
 
 
@@ -71,8 +105,12 @@ def epoch_name(config: Config, epoch: int) -> str:
     )
 
 
-def check_path(path: str) -> None:
+def check_path(path: str, whole: bool = True) -> None:
     """Checks that a dotted path, such as ``config.model.layer``, names a field of a config.
+
+    Args:
+      path: The path, beginning with ``config``.
+      whole: Whether it may also name a group or a mapping as a whole.
 
     Raises:
       ConfigError: It does not. The message names the wrong part and the existing fields.
@@ -80,17 +118,33 @@ def check_path(path: str) -> None:
     owner: Any = Config()
     parts = path.split(".")
     for n, name in enumerate(parts[1:], start=1):
-        if isinstance(owner, Numbers):
-            return
+        if isinstance(owner, Mapping):
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise ConfigError(f"{'.'.join(parts[:n])} has the name {name!r}; a name must be a Python identifier")
+            (owner,) = owner.values()  # The example shows what any name stands for.
+            continue
         if not isinstance(owner, Group):
             raise ConfigError(f"{'.'.join(parts[:n])} is a value and has no field {name!r}")
         if name not in names(owner):
             raise ConfigError(unknown_field_message(".".join(parts[:n]), name, owner))
-        owner = getattr(owner, name)
+        owner = field_of(owner, name).metadata.get("example") or getattr(owner, name)
+    if isinstance(owner, Group) and not whole:
+        raise ConfigError(f"{path} is a group of fields; set one of them: {', '.join(names(owner))}")
+    if isinstance(owner, Mapping) and not whole:
+        wanted = path
+        while isinstance(owner, Mapping):
+            ((name, owner),) = owner.items()
+            wanted += f".{name}"
+        raise ConfigError(f"{path} is a mapping; set one of its numbers, such as {wanted}={owner}")
 
 
 def set_field(config: Config, path: str, value: Any) -> None:
-    """Sets the field at a dotted path, such as ``model.hidden_size``, in a config that is not frozen yet."""
+    """Sets the field at a dotted path, such as ``model.hidden_size``, in a config that is not frozen yet.
+
+    Raises:
+      ConfigError: The config has a group, a mapping or a value where it must have another of them.
+    """
+    check_form(config)
     *groups, name = path.split(".")
     owner: Any = config
     for each in groups:

@@ -1,5 +1,7 @@
 """Prints the page of all config fields: ``python -m lstm_jax.config.document > docs/configuration.md``."""
 
+import dataclasses
+import textwrap
 from typing import Any
 
 from lstm_jax.config.fields import Config
@@ -48,6 +50,19 @@ def _groups(group: Group, path: str) -> list[str]:
         if isinstance(value, Group):
             found += _groups(value, f"{path}{each.name}.")
     return found
+
+
+def fields_help(group: Group, path: str = "config.") -> str:
+    """All fields of a group and of the groups inside it with their values, as text for ``--help``."""
+    lines, inner = [str(type(group).__doc__).splitlines()[0]], ""
+    for each in dataclasses.fields(group):  # type: ignore[arg-type]
+        value = getattr(group, each.name)
+        if isinstance(value, Group):
+            inner += fields_help(value, f"{path}{each.name}.")
+        else:
+            text = f"--{path}{each.name}: {_text(each)} (default: {value!r})"
+            lines += textwrap.wrap(text, 118, subsequent_indent="    ", break_on_hyphens=False)
+    return "\n  ".join(lines) + f"\n\n{inner}"
 
 
 def _default(value: Any) -> str:

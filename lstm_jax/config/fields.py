@@ -55,7 +55,9 @@ class VectorsConfig(Group):
         "class (`class_frequency`, Glos 2021; the embedding size is then the number of classes).",
         choices=(VECTORS,),
     )
-    path: str = field("", "File of word vectors for `source=file`: plain text, gz, bz2 or zip.", kind="incidental")
+    path: str = field(
+        "", "File that the source reads; for `file` word vectors as plain text, gz, bz2 or zip.", kind="incidental"
+    )
     missing: str = field(
         "random",
         "Vectors of tokens that the file lacks: `random`, with the file's standard deviation, or `zeros`.",
@@ -168,9 +170,9 @@ class ModelConfig(Group):
     layer: str = field("lstm", "Kind of recurrent layer: a registered layer or cell.", choices=(LAYERS, CELLS))
     implementation: str = field(
         "auto",
-        "How the layers are computed: `auto` takes the implementation that was measured as fastest, `scan` leaves the "
-        "backward pass to autodiff, `custom_vjp` (LSTM only) has a hand-written one.",
-        choices=("auto", "scan", "custom_vjp"),
+        "How the layers are computed: `auto` takes the implementation that was measured as fastest. Every cell has "
+        "`scan`, whose backward pass is left to autodiff, `lstm` also `custom_vjp`, a hand-written one, and a layer "
+        "of your own the implementations that it registers.",
     )
     matmul_dtype: str = field(
         "float32",
@@ -212,6 +214,7 @@ class OptimizerConfig(Group):
         "optimizer's defaults. `weight_decay` works for every optimizer, on weight matrices only: decoupled if the "
         "optimizer supports it, otherwise added to the gradient.",
         kind="traced",
+        example={"b1": 0.9},
     )
     embedding_lr_scale: float = field(1.0, "Factor on the learning rate of the embedding.", kind="traced", off=1.0)
     clip_norm: float = field(0.0, "Maximum global norm of the gradient; 0: no clipping.", kind="traced", off=0.0)
@@ -282,6 +285,7 @@ class Config(Group):
         "What training minimises: objectives by their registered names, each with its `weight` and hyper-parameters, "
         "such as `objectives.adversarial.weight=1`. An objective with weight 0 is left out of the program.",
         kind="traced",
+        example={"classification": {"weight": 1.0}},
     )
     data: DataConfig = group(DataConfig)
     model: ModelConfig = group(ModelConfig)

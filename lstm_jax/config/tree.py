@@ -26,6 +26,7 @@ def field(
     low: float = 0,
     high: float = math.inf,
     off: float | None = None,
+    example: Mapping[str, Any] | None = None,
 ) -> Any:
     """A field of a config.
 
@@ -38,8 +39,10 @@ def field(
       high: Largest allowed number.
       off: Value at which a traced field leaves its part out of the program. Lanes may differ in such a field only if
         none of them has this value.
+      example: An entry, if the field is a mapping. It shows how many names stand above a number.
     """
     metadata = {"text": text, "kind": kind, "choices": tuple(choices), "low": low, "high": high, "off": off}
+    metadata["example"] = example
     if isinstance(default, Numbers):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -107,6 +110,11 @@ def names(group: Any) -> list[str]:
     return [each.name for each in dataclasses.fields(group)]
 
 
+def field_of(group: Any, name: str) -> dataclasses.Field:
+    """A group's own field of a name."""
+    return {each.name: each for each in dataclasses.fields(group)}[name]
+
+
 def unknown_field_message(where: str, name: str, group: Any) -> str:
     """The error message about a field that a group does not have, with its new or most similar name."""
     if name in RENAMED:
@@ -162,6 +170,32 @@ def options(own: dataclasses.Field) -> list[str]:
     for choice in own.metadata["choices"]:
         found += [choice] if isinstance(choice, str) else list(choice)
     return found
+
+
+def check_form(group: Group, path: str = "config") -> None:
+    """Checks that groups, mappings and values are where a config has them.
+
+    Raises:
+      ConfigError: One of them is not. The message names it and shows the form that it must have.
+    """
+    for own in dataclasses.fields(group):  # type: ignore[arg-type]
+        where, value = f"{path}.{own.name}", getattr(group, own.name)
+        if isinstance(own.type, type) and issubclass(own.type, Group):
+            if not isinstance(value, own.type):
+                raise ConfigError(f"{where} is {value!r}; it must be a group of fields, {own.type.__name__}")
+            check_form(value, where)
+        else:
+            _check_mapping(where, value, own.metadata["example"])
+
+
+def _check_mapping(where: str, value: Any, example: Any) -> None:
+    if isinstance(value, Numbers) != isinstance(example, Mapping):
+        wanted = f"a mapping, such as {example}" if isinstance(example, Mapping) else "a value, not a mapping"
+        raise ConfigError(f"{where} is {value!r}; it must be {wanted}")
+    if isinstance(value, Numbers):
+        (inner,) = example.values()
+        for name, each in value.items():
+            _check_mapping(f"{where}.{name}", each, inner)
 
 
 def freeze(group: Group) -> None:

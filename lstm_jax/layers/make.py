@@ -7,7 +7,7 @@ from typing import Any, no_type_check
 from lstm_jax.errors import ConfigError
 from lstm_jax.layers.base import Layer
 from lstm_jax.layers.scan import scan
-from lstm_jax.registry import CELLS, LAYERS, nearest
+from lstm_jax.registry import CELLS, LAYERS, implementations, nearest
 from lstm_jax.types import MatmulDtype
 
 
@@ -15,8 +15,8 @@ from lstm_jax.types import MatmulDtype
 def register(name: str, make: Callable[..., Layer], **implementations: Callable[..., Layer]) -> None:
     """Registers a layer under a name, for ``config.model.layer`` and ``make_layer``.
 
-    A cell needs no layer of its own: :func:`scan` turns every registered cell into a layer. A layer with the name of a
-    cell adds its implementations to the scan of that cell.
+    A cell needs no layer of its own: :func:`scan` turns every registered cell into a layer. A layer of the project
+    with the name of a cell adds its implementations to the scan of that cell.
 
     Args:
       name: The name that a config may use.
@@ -25,7 +25,7 @@ def register(name: str, make: Callable[..., Layer], **implementations: Callable[
       **implementations: Further implementations by the names that ``config.model.implementation`` may use.
 
     Raises:
-      ConfigError: The project or another file has already registered the name.
+      ConfigError: The project or another file has already registered the name, or a cell has it.
     """
     LAYERS.register(name, {"auto": make, **implementations})
 
@@ -56,10 +56,8 @@ def make_layer(
     own = dict(LAYERS[name]) if name in LAYERS else {}
     if implementation in own:
         return own[implementation](hidden_size, reverse=reverse, **_rounding(name, own[implementation], matmul_dtype))
-    by_scan = ("auto", "scan") if name in CELLS else ()
-    if implementation in by_scan:
+    if implementation in (known := implementations(name)):
         return scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype)), reverse)
-    known = dict.fromkeys([*by_scan, *own])
     raise ConfigError(f"the layer {name!r} has no implementation {implementation!r}; {nearest(implementation, known)}")
 
 

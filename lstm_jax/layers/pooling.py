@@ -6,6 +6,7 @@ from typing import no_type_check
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lstm_jax.errors import ConfigError
 from lstm_jax.registry import POOLINGS
 from lstm_jax.types import Hidden, Lengths, Outputs
 
@@ -20,8 +21,11 @@ def register(name: str, pool: Callable[[Outputs, Lengths, int], Float[Array, "B 
         that reads backwards.
 
     Raises:
-      ConfigError: The project or another file has already registered the name.
+      ConfigError: The project or another file has already registered the name, or it is ``every``, which stands for
+        no pooling: an output at every token.
     """
+    if name == "every":
+        raise ConfigError("the pooling 'every' stands for no pooling; register yours under another name")
     POOLINGS.register(name, pool)
 
 
@@ -68,7 +72,6 @@ def _at(y: Outputs, step: Lengths) -> Hidden:
     return jnp.take_along_axis(y, jnp.maximum(step, 0)[None, :, None], axis=0)[0]
 
 
-# A config may also say ``every``, which stands for no pooling: an output at every token.
 register("last", last)
 register("first_last", first_last)
 register("mean", mean)

@@ -1,5 +1,6 @@
 """Adversarial training on the normalised embedding (Miyato, Dai & Goodfellow 2017, sections 2 and 3.1)."""
 
+import math
 from collections.abc import Mapping
 
 import jax
@@ -49,4 +50,4 @@ def worst_noise(gradient: Inputs, epsilon: Scalar | float) -> Inputs:
     return epsilon * gradient / jnp.maximum(norm, LEAST_NORM)
 
 
-register("adversarial", adversarial, epsilon=5.0)
+register("adversarial", adversarial, bounds={"epsilon": (0.0, math.inf)}, epsilon=5.0)

@@ -1,6 +1,7 @@
 """The Objective contract: what a training step minimises, and from which streams of batches."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ from lstm_jax.data.batching import Batch
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import Network, TextClassifier
 from lstm_jax.registry import OBJECTIVES, nearest
-from lstm_jax.types import ExampleKeys, Key, Params, Scalar
+from lstm_jax.types import Bounds, ExampleKeys, Key, Params, Scalar
 
 LABELLED = "labelled"  # The stream of labelled training examples.
 STREAMS = (LABELLED,)
@@ -25,7 +26,7 @@ Loss = Callable[
 
 def no_params(key: Key, module: TextClassifier) -> Params:
     """The parameters of an objective without any: an empty dict."""
-    del key
+    del key, module
     return {}
 
 
@@ -42,12 +43,14 @@ class Objective(NamedTuple):
       streams: The streams that it draws batches from.
       init: ``(key, module) -> own parameters``, which are trained with the network's. ``module`` is the TextClassifier,
         which knows the vocabulary's size and the widths.
+      bounds: The allowed values of hyper-parameters, both ends included. Others may be any finite number.
     """
 
     loss: Loss
     hparams: dict[str, float]
     streams: tuple[str, ...] = (LABELLED,)
     init: Callable[[Key, TextClassifier], Params] = no_params
+    bounds: Bounds = MappingProxyType({})
 
 
 def checked_result(name: str, result: Any) -> tuple[Scalar, Sums]:
@@ -69,7 +72,13 @@ def checked_result(name: str, result: Any) -> tuple[Scalar, Sums]:
 
 
 def register(
-    name: str, loss: Loss, *, streams: tuple[str, ...] = (LABELLED,), init=no_params, **hparams: float
+    name: str,
+    loss: Loss,
+    *,
+    streams: tuple[str, ...] = (LABELLED,),
+    init: Callable[[Key, TextClassifier], Params] = no_params,
+    bounds: Bounds = MappingProxyType({}),
+    **hparams: float,
 ) -> None:
     """Registers an objective under a name, for ``config.objectives``.
 
@@ -78,12 +87,15 @@ def register(
       loss: As in ``Objective``.
       streams: As in ``Objective``.
       init: As in ``Objective``.
+      bounds: As in ``Objective``.
       **hparams: Default values of the hyper-parameters. Every objective also has ``weight``, which is not given here.
 
     Raises:
-      ConfigError: The name is taken, or there is no such stream.
+      ConfigError: The name is taken, there is no such stream, or a hyper-parameter is called ``weight``.
     """
+    if "weight" in hparams:
+        raise ConfigError(f"every objective has a weight in the config; rename the hyper-parameter of {name!r}")
     for stream in streams:
         if stream not in STREAMS:
             raise ConfigError(f"the objective {name!r} draws from {stream!r}; {nearest(stream, STREAMS)}")
-    OBJECTIVES.register(name, Objective(loss, hparams, streams, init))
+    OBJECTIVES.register(name, Objective(loss, hparams, streams, init, bounds))

@@ -40,4 +40,4 @@ def smoothed_cross_entropy(logits: Logits, labels: Labels, smoothing: Scalar | f
     return -(1.0 - smoothing) * of_label - smoothing * jnp.mean(log_probabilities, axis=-1)
 
 
-register("label_smoothing", label_smoothing, smoothing=0.1)
+register("label_smoothing", label_smoothing, bounds={"smoothing": (0.0, 1.0)}, smoothing=0.1)

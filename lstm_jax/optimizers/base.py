@@ -1,12 +1,15 @@
 """The Optimizer contract: a function like optax's, its hyper-parameters, and where to search for its learning rate."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import optax
 
+from lstm_jax.errors import ConfigError
 from lstm_jax.identity import identity_of
 from lstm_jax.registry import OPTIMIZERS
+from lstm_jax.types import Bounds
 
 SEARCH_FACTOR = 10**1.5  # Default search spaces reach this factor to either side of the recommended learning rate.
 
@@ -32,6 +35,9 @@ class Optimizer(NamedTuple):
       hparams: Default values of the hyper-parameters by name.
       warmup_only: Whether the method needs no decaying learning rate. Studies then use only the warm-up of a schedule.
       periodic: Whether it does extra work only every few steps. Lanes under ``vmap`` do that work in every step.
+      averages: Whether it keeps an average of the weights, as schedule-free optimizers do. A config then cannot ask
+        for another average or scale the embedding's updates.
+      bounds: The allowed values of hyper-parameters, both ends included. Others may be any finite number.
     """
 
     make: Callable[..., optax.GradientTransformation]
@@ -40,6 +46,8 @@ class Optimizer(NamedTuple):
     hparams: dict[str, float]
     warmup_only: bool = False
     periodic: bool = False
+    averages: bool = False
+    bounds: Bounds = MappingProxyType({})
 
     @property
     def space(self) -> Space:
@@ -59,7 +67,10 @@ def register(
     source: str = "its author",
     warmup_only: bool = False,
     periodic: bool = False,
-    **hparams: float,
+    averages: bool = False,
+    bounds: Bounds = MappingProxyType({}),
+    hparams: Mapping[str, float] = MappingProxyType({}),
+    **others: float,
 ) -> None:
     """Registers an optimizer under a name, for configs and studies.
 
@@ -72,12 +83,18 @@ def register(
       source: Source of that learning rate.
       warmup_only: As in ``Optimizer``.
       periodic: As in ``Optimizer``.
-      **hparams: Default values of the hyper-parameters, which may have any names.
+      averages: As in ``Optimizer``.
+      bounds: As in ``Optimizer``.
+      hparams: Default values of hyper-parameters, for those with the name of another argument, such as ``source``.
+      **others: Default values of the other hyper-parameters.
 
     Raises:
-      ConfigError: The name is taken.
+      ConfigError: The name is taken, or a hyper-parameter is called ``learning_rate``.
     """
-    OPTIMIZERS.register(name, Optimizer(make, learning_rate, source, hparams, warmup_only, periodic))
+    own = {**hparams, **others}
+    if "learning_rate" in own:
+        raise ConfigError(f"the schedule gives {name!r} its learning_rate; give that hyper-parameter another name")
+    OPTIMIZERS.register(name, Optimizer(make, learning_rate, source, own, warmup_only, periodic, averages, bounds))
 
 
 def identity(name: str) -> str:

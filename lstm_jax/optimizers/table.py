@@ -6,6 +6,7 @@ subspace depends on the last bits of a gradient, so a lane would not equal its s
 superseded by the second. Wrappers that are not optimizers themselves are left out too.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,6 +18,13 @@ from lstm_jax.optimizers import special
 from lstm_jax.optimizers.base import register
 from lstm_jax.optimizers.masks import matrices
 
+_DECAY = (0.0, 0.999999)
+BOUNDS = {
+    **dict.fromkeys(("b1", "b2", "b3", "momentum"), _DECAY),
+    **dict.fromkeys(("alpha", "eps", "gamma", "weight_decay"), (0.0, math.inf)),
+}
+_DIVISOR = {**BOUNDS, "b1": (1e-6, _DECAY[1])}  # Schedule-free optimizers divide by b1.
+
 
 def _masked(make: Callable[..., Any]) -> Callable[..., Any]:
     """An optimizer that decays weight matrices only."""
@@ -24,7 +32,7 @@ def _masked(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _add(name: str, make: Callable[..., Any], learning_rate: float, source: str, **others: Any) -> None:
-    register(name, make, learning_rate=learning_rate, source=source, **others)
+    register(name, make, learning_rate=learning_rate, source=source, **{"bounds": BOUNDS, **others})
 
 
 _adam = partial(_add, b1=0.9, b2=0.999, eps=1e-8)  # Adam's defaults (Kingma & Ba 2015, algorithm 1).
@@ -86,7 +94,8 @@ _add("dowg", contrib.dowg, 1.0, "Khaled et al. 2023, a factor", eps=1e-4)
 _add("cocob", special.cocob, 1.0, "Orabona & Tommasi 2017, a factor", alpha=100.0, eps=1e-8)
 _add("momo", lambda schedule, momentum: contrib.momo(schedule, momentum), 1.0, "Schaipp et al. 2024", momentum=0.9)
 _adam("momo_adam", contrib.momo_adam, 1e-2, "Schaipp et al. 2024")
-_add("schedule_free_sgd", contrib.schedule_free_sgd, 1.0, "Defazio et al. 2024", b1=0.9, warmup_only=True)
+_add("schedule_free_sgd", contrib.schedule_free_sgd, 1.0, "Defazio et al. 2024", b1=0.9, warmup_only=True,
+     averages=True, bounds=_DIVISOR)
 _adam("schedule_free_adamw", special.schedule_free_adamw, 2.5e-3, "Defazio et al. 2024", weight_decay=0.0,
-      warmup_only=True)
+      warmup_only=True, averages=True, bounds=_DIVISOR)
 # fmt: on

@@ -111,8 +111,9 @@ class Comparison:
             raise ConfigError(f"the target of {label} is {task.target}; it is an accuracy, from 0 to 1")
         for name in task.config.optimizer.hparams:
             raise ConfigError(
-                f"the task {label} sets config.optimizer.hparams.{name}, which would apply to no optimizer; put it "
-                "into the search space of each optimizer that needs it, as a tuple of one value"
+                f"the task {label} sets config.optimizer.hparams.{name}, which would hold for every "
+                "optimizer of the study; put it into the search space of each optimizer that needs it, as a tuple of "
+                "one value"
             )
 
     def _check_settings(self, plan: Plan) -> None:

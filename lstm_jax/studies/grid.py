@@ -20,22 +20,16 @@ from lstm_jax.studies.trials import GRID, Changes, Trial
 
 @dataclasses.dataclass
 class Grid:
-    """A study of one field, or of all combinations of several: ``Grid(base, {"model.hidden_size": (32, 64), …})``.
+    """A study of all combinations of values of one or more fields: ``Grid(base, {"model.hidden_size": (32, 64)})``.
 
     Values of traced hyper-parameters and all seeds are lanes of one program; every combination of the other fields
     is compiled by itself.
     """
 
     base: Config
-    field: str | Mapping[str, tuple[Any, ...]]  # A dotted path, or dotted paths with their values.
-    values: tuple[Any, ...] = ()  # Values of ``field`` if it is a single path.
+    fields: Mapping[str, tuple[Any, ...]]  # The values of each field, by dotted path.
     seeds: int = 1  # Number of seeds, counted from the base's seed.
     lanes: int = 0  # Maximum number of lanes at once; 0: as many as fit in memory.
-
-    @property
-    def fields(self) -> dict[str, tuple[Any, ...]]:
-        """The values of each field, by dotted path."""
-        return {self.field: self.values} if isinstance(self.field, str) else dict(self.field)
 
     @property
     def task(self) -> Config:
@@ -48,19 +42,25 @@ class Grid:
         """All combinations of values.
 
         Raises:
-          ConfigError: A field does not exist or has no values.
+          ConfigError: There is no seed or no field, or a field does not exist or has no values.
         """
+        if not isinstance(self.fields, Mapping) or not self.fields:
+            raise ConfigError(
+                f"the grid's fields are {self.fields!r}; give a dict, as {{'model.hidden_size': (32, 64)}}"
+            )
+        if self.seeds < 1:
+            raise ConfigError(f"the grid has {self.seeds} seeds; it needs at least 1")
         for path, values in self.fields.items():
             configs.check_path(f"config.{path}")
-            if not values:
-                raise ConfigError(f"the study of {path} has no values")
+            if not isinstance(values, list | tuple) or not values:
+                raise ConfigError(f"the grid's values of {path} are {values!r}; give a tuple of at least one")
         return [tuple(zip(self.fields, each, strict=True)) for each in itertools.product(*self.fields.values())]
 
     def trials(self) -> list[Trial]:
         """The runs of all points and seeds.
 
         Raises:
-          ConfigError: A field does not exist, has no values, or cannot have one of them.
+          ConfigError: As of ``points``, or a field cannot have one of its values.
         """
         label = ",".join(path.split(".")[-1] for path in self.fields)
         found = []

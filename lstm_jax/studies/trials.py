@@ -12,6 +12,7 @@ from lstm_jax import optimizers
 from lstm_jax.config import Config, validate
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
+from lstm_jax.registry import VECTORS
 from lstm_jax.studies.search import LEARNING_RATE
 from lstm_jax.training.workdir import Lane
 
@@ -94,7 +95,7 @@ def key(config: Config, trial: Trial, fingerprint: str) -> str:
 def fingerprint(config: Config, corpora: Corpora) -> str:
     """A digest of all data that runs read: splits, vocabulary, file of word vectors, weights of ``init_from``."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
-    read = [config.data.vectors.path] if config.data.vectors.source == "file" else []
+    read = [config.data.vectors.path] if VECTORS[config.data.vectors.source].reads_file else []
     read += [str(Path(config.model.init_from) / "summary.json")] if config.model.init_from else []
     for file in filter(os.path.exists, read):
         with open(file, "rb") as opened:
@@ -113,9 +114,11 @@ def path_of(name: str) -> str:
 
 
 def searchable(config: Config) -> list[str]:
-    """The names that a search space of the config's optimizer may hold."""
+    """The names that a search space of the config's optimizer may hold: those of all traced fields."""
     own = (LEARNING_RATE, *configs.optimizer_hparams(config))
-    return [*own, *(path for path in configs.hparams(config) if path.startswith(("model.", "objectives.")))]
+    traced = [path for path, field, _ in configs.leaves(config) if field.metadata["kind"] == "traced"]
+    others = dict.fromkeys(path for path in (*traced, *configs.hparams(config)) if path not in map(path_of, own))
+    return [*own, *others]
 
 
 def trial_definition(config: Config) -> list[tuple[str, Any]]:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from lstm_jax import config as configs
+from lstm_jax.config import Config
 from tests.commands.helpers import WARNINGS
 
 pytestmark = WARNINGS
@@ -27,6 +29,20 @@ pytestmark = WARNINGS
         ("--config=nowhere.py", "nowhere.py does not exist; give the path of a Python file, or restore it"),
         ("--config.model.cell=gru", "config.model has no field 'cell'; it is called 'model.layer' now"),
         ("--config.optimizer.hparams.tau=1", "config.optimizer.hparams of 'adam' has no hyper-parameter 'tau'; there "),
+        (
+            "--config.optimizer.hparams=5",
+            "config.optimizer.hparams is a mapping; set one of its numbers, such as config",
+        ),
+        ("--config.optimizer.hparams.b1.x=1", "config.optimizer.hparams.b1 is a value and has no field 'x'"),
+        ("--config.optimizer.hparams.b1=a", "flag --config.optimizer.hparams.b1=a: could not convert string to float"),
+        ("--config.optimizer.hparams.b1=nan", "config.optimizer.hparams.b1 is nan; it must be between 0"),
+        ("--config.optimizer.hparams.b[0]=1", "config.optimizer.hparams has the name 'b[0]'; a name must be a Python"),
+        (
+            "--config.objectives.focal=1",
+            "config.objectives.focal is a mapping; set one of its numbers, such as config.",
+        ),
+        ("--config.model=build", "config.model is a group of fields; set one of them: init_from, "),
+        ("--noconfig.model.residul", "config.model has no field 'residul'; did you mean 'residual'?"),
         ("--epochs=3", "Unknown command line flag 'epochs'; see --help"),
         ("extra", "'extra' is not a flag; flags look like --name=value"),
     ],
@@ -37,6 +53,17 @@ def test_bad_flag(command, tmp_path, argument, message):
     assert ended.error.startswith(message)
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "eval"])
+def test_help_lists_the_flags_and_all_fields(command, name):
+    ended = command(name, "--help")
+    assert ended.code == 0
+    assert "--workdir: Folder of the run." in ended.out
+    for path, _, _ in configs.leaves(Config()):
+        field = "objectives" if path.startswith("objectives.") else path
+        assert f"\n  --config.{field}: " in ended.out, path
+    assert "  --config.model.layers: Number of recurrent layers. (default: 1)" in ended.out
 
 
 @pytest.mark.parametrize("name", ["train", "eval"])

@@ -16,7 +16,7 @@ def get_config(kind):
     config.model.hidden_size = config.model.embedding_size = 4
     config.train.epochs, config.train.batch_size, config.train.buckets = 1, 32, 1
     config.train.keep_epochs = "epoch_{epoch}"
-    return Grid(config, "optimizer.learning_rate", (0.1, 0.01), seeds=1) if kind == "grid" else config
+    return Grid(config, {"optimizer.learning_rate": (0.1, 0.01)}, seeds=1) if kind == "grid" else config
 """
 
 

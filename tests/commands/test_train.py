@@ -1,12 +1,13 @@
 """The command train: the data that it accepts, and the folders that it leaves alone."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.commands.helpers import TINY, WARNINGS, contents
+from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents
 from tests.reviews import ROWS, write
 
 pytestmark = WARNINGS
@@ -71,6 +72,22 @@ def test_finished_run_is_left_alone(command, trained):
     assert ended.out.startswith("done: 12 steps ")
     assert "has ended before; nothing was trained" in ended.err
     assert contents(trained) == before
+
+
+def test_defaults_that_are_given_are_no_change(command, trained):
+    given = ("--config.optimizer.hparams.b1=0.9", "--config.objectives.adversarial.weight=0")
+    ended = command("train", f"--workdir={trained}", *TINY, *given)
+    assert ended.code == 0
+    assert ended.out.startswith("done: 12 steps ")
+
+
+@pytest.mark.slow
+def test_defaults_that_are_given_do_not_change_a_resumed_run(command, trained, unfinished):
+    shutil.rmtree(unfinished / "checkpoints" / "12")
+    given = ("--config.optimizer.hparams.b1=0.9", "--config.objectives.adversarial.weight=0")
+    ended = command("train", f"--workdir={unfinished}", *TINY, *given)
+    assert ended.code == 0, ended.err
+    assert_same_weights(trained, unfinished)
 
 
 def test_workdir_of_another_config(command, trained):

@@ -58,10 +58,24 @@ def test_incidental_fields_do_not_define_a_run():
     other.data.path, other.train.log_every, other.train.lane_map, other.reference_accuracy = "a", 3, "vmap", 0.5
     assert configs.differences(one, other) == []
     other.seed, other.optimizer.hparams["b1"] = 1, 0.8
-    assert configs.differences(one, other) == [("seed", 0, 1), ("optimizer.hparams.b1", None, 0.8)]
+    assert configs.differences(one, other) == [("seed", 0, 1), ("optimizer.hparams.b1", 0.9, 0.8)]
     assert configs.differences(one, other, without=("seed", "optimizer")) == []
     assert "seed" not in configs.definition(one, without=("seed",))
     assert not [path for path in configs.definition(one, without=("data",)) if path.startswith("data.")]
+
+
+def test_what_a_config_does_not_set_has_its_default():
+    one, other = Config(), Config()
+    other.optimizer.hparams.update({"b1": 0.9, "weight_decay": 0})
+    other.objectives["adversarial"] = {"weight": 0.0, "epsilon": 3.0}
+    assert configs.differences(one, other) == configs.differences(other, one) == []
+    assert configs.hparams(one) == configs.hparams(other)  # The states of both runs have the same leaves.
+    other.objectives["adversarial"] = {"weight": 1.0, "epsilon": 5.0}
+    assert configs.differences(one, other) == [("objectives.adversarial.weight", 0.0, 1.0)]
+    other.objectives = {"classification": {"weight": 1}}
+    other.optimizer.name = "sgd"
+    other.optimizer.hparams.clear()
+    assert configs.differences(one, other) == [("optimizer.name", "adam", "sgd")]
 
 
 def test_json_round_trip():
@@ -139,8 +153,8 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("model.layer", "LSTM", "config.model.layer is 'LSTM'; it must be one of 'lstm', "),
         ("optimizer.name", "adamm", "config.optimizer.name is 'adamm'; did you mean 'adam' or "),
         ("optimizer.hparams.tau", 1.0, "config.optimizer.hparams of 'adam' has no hyper-parameter 'tau'; there are "),
-        ("optimizer.hparams.b1", 1.0, "config.optimizer.hparams.b1 is 1.0; a decay must be below 1"),
-        ("optimizer.hparams.b1", -1.0, "config.optimizer.hparams.b1 is -1.0; it must be at least 0"),
+        ("optimizer.hparams.b1", 1.0, "config.optimizer.hparams.b1 is 1.0; it must be between 0.0 and 0.999999"),
+        ("optimizer.hparams.b1", -1.0, "config.optimizer.hparams.b1 is -1.0; it must be between 0.0 and 0.99"),
         ("optimizer.hparams.b1", "a", "config.optimizer.hparams.b1 is 'a' of type str; it must be of type float"),
         ("objectives.classified.weight", 1.0, "config.objectives names 'classified'; did you mean 'classification'?"),
         ("objectives.classification.weight", 0.0, "every objective in config.objectives has the weight 0"),
@@ -181,11 +195,16 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("optimizer.learning_rate", math.nan, "config.optimizer.learning_rate is nan; it must be at least 0"),
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate is 0; nothing would be learned"),
         ("optimizer.learning_rate", 0, "config.optimizer.learning_rate is 0; nothing would be learned"),
-        ("data.vectors.path", "glove.txt", "config.data.vectors.path and config.data.vectors.source='file' need each "),
         (
-            "data.vectors.source",
-            "file",
-            "config.data.vectors.path and config.data.vectors.source='file' need each other",
+            "data.vectors.path",
+            "a.txt",
+            "vectors.path is set, but vectors from 'random' read no file; set ",
+        ),
+        ("data.vectors.source", "file", "source is 'file', which reads a file, but config.data.vectors.path is empty"),
+        (
+            "model.implementation",
+            "pallas",
+            "which the layer 'lstm' does not have; it must be one of 'auto', 'scan'",
         ),
         ("optimizer.schedule", "warmup", "config.optimizer.schedule is 'warmup' but config.optimizer.warmup is 0; set"),
     ],
@@ -194,6 +213,39 @@ def test_validation_says_what_is_wrong(path, value, message):
     with pytest.raises(ConfigError) as caught:
         validate(changed(path, value))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        *(("optimizer.hparams", value, "it must be a mapping, such as {'b1': 0.9}") for value in (5, None, "a", [1])),
+        ("optimizer.hparams", {"b1": {"x": 1}}, "hparams.b1 is {'x': 1}; it must be a value, not a mapping"),
+        ("optimizer.hparams", {"b1": None}, "hparams.b1 is None of type NoneType; it must be of type float"),
+        ("optimizer.hparams", {"b1": True}, "hparams.b1 is True of type bool; it must be of type float"),
+        ("optimizer.hparams", {3: 1.0}, "has no hyper-parameter 3"),
+        ("objectives", 1.0, "config.objectives is 1.0; it must be a mapping, such as {'classification': {'weight': 1"),
+        ("objectives", {"focal": 1.0}, "objectives.focal is 1.0; it must be a mapping, such as {'weight': 1.0}"),
+        ("objectives", {"classification": {"weight": {"x": 1}}}, "weight is {'x': 1}; it must be a value, not a map"),
+        ("model.hidden_size", {"a": 64}, "config.model.hidden_size is {'a': 64}; it must be a value, not a mapping"),
+        ("model.hidden_size", {}, "config.model.hidden_size is {}; it must be a value, not a mapping"),
+        ("model", {"hidden_size": 64}, "config.model is {'hidden_size': 64}; it must be a group of fields, ModelCon"),
+        ("model", None, "config.model is None; it must be a group of fields, ModelConfig"),
+    ],
+)
+def test_groups_mappings_and_values_have_their_places(path, value, message):
+    config = changed(path, value)
+    with pytest.raises(ConfigError) as caught:
+        validate(config)
+    assert message in str(caught.value)
+    with pytest.raises(ConfigError):
+        validate(changed_more(config))
+
+
+def changed_more(config: Config) -> Config:
+    """Sets hyper-parameters by their paths, as the command line does before a config is validated."""
+    configs.set_field(config, "optimizer.hparams.b1", 0.8)
+    configs.set_field(config, "objectives.focal.weight", 1.0)
+    return config
 
 
 @pytest.mark.parametrize("path", BOUNDED)

@@ -6,8 +6,9 @@ import pytest
 
 from lstm_jax import cells, layers
 from lstm_jax.cells import gru, lstm
+from lstm_jax.config import Config, ModelConfig, validate
 from lstm_jax.errors import ConfigError
-from lstm_jax.layers import auto_lstm, lstm_vjp, make_layer, scan
+from lstm_jax.layers import auto_lstm, lstm_vjp, make_layer, pooling, scan
 from lstm_jax.registry import CELLS, LAYERS, POOLINGS
 from tests.helpers import assert_equal, random, random_weights
 
@@ -66,6 +67,32 @@ def test_an_implementation_that_a_layer_does_not_have_is_refused(name, known):
     message = f"the layer '{name}' has no implementation 'custom_vjp'; there are {known}$"
     with pytest.raises(ConfigError, match=message):
         make_layer(name, H, implementation="custom_vjp")
+
+
+@pytest.mark.usefixtures("own")
+def test_a_config_may_name_every_implementation_that_a_layer_registers():
+    make = LAYERS["own layer"]["auto"]
+    layers.register("own layer", make, pallas=make)
+    validate(Config(model=ModelConfig(layer="own layer", implementation="pallas")))
+    message = "implementation is 'scan', which the layer 'own layer' does not have; it must be one of 'auto', 'pallas'"
+    with pytest.raises(ConfigError, match=message):
+        validate(Config(model=ModelConfig(layer="own layer", implementation="scan")))
+
+
+@pytest.mark.usefixtures("own")
+def test_a_layer_of_ones_own_does_not_replace_a_cell():
+    for name in ("gru", "own cell"):
+        with pytest.raises(ConfigError, match=f"there is a cell '{name}', which a layer of that name would replace"):
+            layers.register(name, lstm_vjp)
+    with pytest.raises(ConfigError, match="there is a layer 'own layer', which a cell of that name would replace"):
+        cells.register("own layer", gru)
+    assert "gru" not in LAYERS
+    assert "own layer" not in CELLS
+
+
+def test_no_pooling_is_called_every():
+    with pytest.raises(ConfigError, match="the pooling 'every' stands for no pooling; register yours under another"):
+        pooling.register("every", pooling.mean)
 
 
 def test_an_unknown_layer_gets_the_nearest_names():

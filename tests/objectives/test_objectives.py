@@ -187,6 +187,25 @@ def test_an_unknown_stream_is_refused():
         objectives.register("adrift", OBJECTIVES["classification"].loss, streams=("labeled",))
 
 
+def test_hyper_parameters_of_an_objectives_own_are_finite_and_bounded_if_it_says_so():
+    with pytest.raises(ConfigError, match="every objective has a weight in the config; rename the hyper-parameter"):
+        objectives.register("weighted", OBJECTIVES["classification"].loss, weight=2.0)
+    objectives.register("mine", OBJECTIVES["classification"].loss, bounds={"tau": (-2.0, 0.0)}, shift=-1.0, tau=-1.0)
+    try:
+        tiny_config(objectives={"mine": {"weight": 1.0, "shift": -3.0, "tau": -2.0}})
+        for name, value, wanted in (
+            ("shift", np.nan, "it must be finite"),
+            ("tau", 1.0, "it must be between -2.0 and 0.0"),
+            ("weight", -1.0, "it must be at least 0"),
+        ):
+            with pytest.raises(ConfigError, match=f"objectives.mine.{name} is {value}; {wanted}"):
+                tiny_config(objectives={"mine": {"weight": 1.0, name: value}})
+    finally:
+        OBJECTIVES.unregister("mine")
+    with pytest.raises(ConfigError, match=r"smoothing is 1\.5; it must be between 0"):
+        tiny_config(objectives={"label_smoothing": {"weight": 1.0, "smoothing": 1.5}})
+
+
 @pytest.mark.slow
 def test_every_loss_is_nan_after_a_step_that_is_not_finite():
     _, run, state = made(objectives={"classification": {"weight": 1.0}, "label_smoothing": {"weight": 1.0}})

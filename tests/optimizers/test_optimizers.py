@@ -178,7 +178,7 @@ def test_hyper_parameters_are_the_optimizers_own_unless_they_are_set():
         ),
         (
             {"name": "schedule_free_adamw", "hparams": {"b1": 0.0}},
-            "config.optimizer.hparams.b1 is 0, but 'schedule_free_adamw' divides by it",
+            "config.optimizer.hparams.b1 is 0.0; it must be between 1e-06 and 0.999999",
         ),
     ],
 )
@@ -197,6 +197,33 @@ def test_ones_own_optimizer_takes_part_by_its_name(registered):
     wanted, _ = theirs.update(gradient, theirs.init(PARAMS), PARAMS)
     jax.tree.map(np.testing.assert_allclose, updates, wanted)
     assert OPTIMIZERS["mine"].space["learning_rate"] == Range(0.2 / 10**1.5, 0.2 * 10**1.5)
+
+
+def test_hyper_parameters_of_ones_own_have_any_names_and_finite_values(registered):
+    make = lambda schedule, **own: optax.sgd(schedule)
+    registered("mine", make, learning_rate=0.2, hparams={"source": -1.0, "name": 0.5}, momentum=2.0)
+    assert OPTIMIZERS["mine"].hparams == {"source": -1.0, "name": 0.5, "momentum": 2.0}
+    found = tiny_config(optimizer__name="mine", optimizer__hparams={"source": -3.0, "momentum": 1.5})
+    assert configs.hparams(found)["optimizer.hparams.source"] == -3.0
+    registered("bounded", make, learning_rate=0.2, bounds={"tau": (-1.0, 1.0)}, tau=-0.5)
+    tiny_config(optimizer__name="bounded", optimizer__hparams={"tau": -1.0})
+    for name, hparam, value, wanted in (
+        ("mine", "source", np.inf, "it must be finite"),
+        ("mine", "weight_decay", -0.1, "it must be at least 0"),
+        ("bounded", "tau", 2.0, "it must be between -1.0 and 1.0"),
+    ):
+        with pytest.raises(ConfigError, match=f"hparams.{hparam} is {value}; {wanted}"):
+            tiny_config(optimizer__name=name, optimizer__hparams={hparam: value})
+    with pytest.raises(ConfigError, match="the schedule gives 'wrong' its learning_rate"):
+        registered("wrong", make, learning_rate=0.2, hparams={"learning_rate": 1.0})
+
+
+def test_an_average_of_ones_own_excludes_another(registered):
+    registered("mine", optax.sgd, learning_rate=0.2, averages=True)
+    registered("schedule_free_of_nothing", optax.sgd, learning_rate=0.2)
+    with pytest.raises(ConfigError, match="'mine' keeps its own average of the weights; set it to 0"):
+        tiny_config(optimizer__name="mine", optimizer__ema=0.9)
+    tiny_config(optimizer__name="schedule_free_of_nothing", optimizer__ema=0.9)
 
 
 def test_a_name_that_is_taken_is_refused(registered):
@@ -273,11 +300,12 @@ def test_schedule_free_is_evaluated_at_x_which_is_the_average_of_z():
 def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():
     config, values = settings("muon", optimizer__learning_rate=0.1)
     params = {"layers": {"w": jnp.eye(4), "b": jnp.ones(4)}, "embedding": jnp.eye(4), "output": {"kernel": jnp.eye(4)}}
+    params["objectives"] = {"of_tokens": {"output": jnp.eye(4)}}
     ours, adam = optimizer(config.optimizer, values, 10), optax.adam(0.1)
     gradient = jax.tree.map(lambda p: 2 * p + jnp.sin(jnp.arange(p.size, dtype=p.dtype)).reshape(p.shape), params)
     updates, _ = ours.update(gradient, ours.init(params), params)
     wanted, _ = adam.update(gradient, adam.init(params), params)
-    for path in ("embedding", "output"):
+    for path in ("embedding", "output", "objectives"):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), updates[path], wanted[path])
     np.testing.assert_allclose(updates["layers"]["b"], wanted["layers"]["b"], rtol=1e-5)
     singular = np.linalg.svd(np.asarray(updates["layers"]["w"]), compute_uv=False)

@@ -43,7 +43,7 @@ def rows_of(folder):
 
 
 def test_a_traced_field_is_one_program():
-    grid = Grid(base(), "optimizer.learning_rate", (0.1, 0.01), seeds=2)
+    grid = Grid(base(), {"optimizer.learning_rate": (0.1, 0.01)}, seeds=2)
     (group,) = trials.group_by_program(grid.trials(), grid.task)
     assert [(trial.seed, *trial.changes[0]) for trial in group] == [
         (seed, "optimizer.learning_rate", rate) for rate in (0.1, 0.01) for seed in (0, 1)
@@ -51,7 +51,7 @@ def test_a_traced_field_is_one_program():
 
 
 def test_a_static_field_is_a_program_a_value():
-    grid = Grid(base(), "model.hidden_size", (2, 3), seeds=2)
+    grid = Grid(base(), {"model.hidden_size": (2, 3)}, seeds=2)
     groups = trials.group_by_program(grid.trials(), grid.task)
     assert [[trial.name for trial in group] for group in groups] == [["hidden_size=2"] * 2, ["hidden_size=3"] * 2]
     assert grid.base.model.hidden_size == 4
@@ -63,16 +63,20 @@ def test_a_grid_of_several_fields_has_all_combinations():
 
 
 @pytest.mark.parametrize(
-    ("field", "values", "message"),
+    ("fields", "seeds", "message"),
     [
-        ("model.hiden_size", (2,), "did you mean 'hidden_size'"),
-        ("model.hidden_size", (), "has no values"),
-        ("optimizer.learning_rate", (0.1, -1.0), r"config\.optimizer\.learning_rate is -1\.0; it must be at least 0"),
+        ({"model.hiden_size": (2,)}, 1, "did you mean 'hidden_size'"),
+        ({"model.hidden_size": ()}, 1, r"values of model\.hidden_size are \(\); give a tuple of at least one"),
+        ({"model.hidden_size": 3}, 1, r"values of model\.hidden_size are 3; give a tuple of at least one"),
+        ({"optimizer.learning_rate": (0.1, -1.0)}, 1, r"learning_rate is -1\.0; it must be at least 0"),
+        ("model.hidden_size", 1, r"fields are 'model\.hidden_size'; give a dict"),
+        ({}, 1, r"fields are \{\}; give a dict"),
+        ({"model.hidden_size": (2,)}, 0, "the grid has 0 seeds; it needs at least 1"),
     ],
 )
-def test_a_bad_grid_is_refused(field, values, message):
+def test_a_bad_grid_is_refused(fields, seeds, message):
     with pytest.raises(ConfigError, match=message):
-        Grid(base(), field, values).trials()
+        Grid(base(), fields, seeds).trials()
 
 
 def test_the_table_has_means_and_deviations():
@@ -145,7 +149,7 @@ def test_a_grid_with_more_values_trains_those_alone(trained, tmp_path, monkeypat
 
     monkeypatch.setattr(run, "train_lanes", counting)
     larger = joint()
-    larger.field = {"model.hidden_size": SIZES, "optimizer.learning_rate": (*RATES, 0.1)}
+    larger.fields = {"model.hidden_size": SIZES, "optimizer.learning_rate": (*RATES, 0.1)}
     with pytest.raises(KeyboardInterrupt):
         larger.run(copied)
     assert made == [(2, 0.1), (2, 0.1)]

@@ -70,7 +70,7 @@ def with_momentum():
         (lambda: study(tasks={"": tiny_task()}), "a task is called ''"),
         (
             lambda: study(tasks={"tiny": with_momentum()}),
-            "sets config.optimizer.hparams.momentum, which would apply to no",
+            "sets config.optimizer.hparams.momentum, which would hold for every optimizer",
         ),
     ],
 )

@@ -1,5 +1,10 @@
 """The key and the config of a trial depend on all that defines its run, and on nothing else."""
 
+import pytest
+
+from lstm_jax.data import corpus, vectors
+from lstm_jax.errors import ConfigError
+from lstm_jax.registry import VECTORS
 from lstm_jax.studies import trials
 from lstm_jax.studies.plan import Plan
 from lstm_jax.studies.search import Search
@@ -64,3 +69,35 @@ def test_an_optimizer_whose_learning_rate_must_not_fall_keeps_the_warm_up_alone(
     assert scheduled("schedule_free_adamw", "one_cycle", 0.3) == "warmup"
     assert scheduled("adam", "one_cycle", 0.3) == "one_cycle"
     assert scheduled("schedule_free_sgd", "cosine", 0.0) == "constant"
+
+
+def test_a_study_may_search_over_every_traced_field():
+    config = tiny_task().config
+    config.objectives["adversarial"] = {"weight": 0.0}
+    found = trials.searchable(config)
+    assert found[:5] == ["learning_rate", "weight_decay", "b1", "b2", "eps"]
+    others = {"optimizer.clip_norm", "optimizer.ema", "optimizer.embedding_lr_scale", "model.dropout.wide"}
+    assert {*others, "objectives.classification.weight", "objectives.adversarial.weight"} <= set(found)
+    assert not {"optimizer.learning_rate", "optimizer.hparams.b1", "model.hidden_size"} & set(found)
+    assert len(set(found)) == len(found)
+    planned = [Trial("tiny", "adam", (("optimizer.clip_norm", value),), 0, SEARCH) for value in (0.0, 0.5, 1.0)]
+    groups = trials.group_by_program(planned, tiny_task().config)
+    assert [[planned.index(trial) for trial in group] for group in groups] == [[0], [1, 2]]
+
+
+def test_vectors_of_ones_own_may_read_a_file(tmp_path):
+    vectors.register("mine", vectors.Vectors(lambda config, corpora: None, reads_file=True))
+    config = tiny_task().config
+    config.data.vectors.source, file = "mine", tmp_path / "table.txt"
+    try:
+        with pytest.raises(ConfigError, match="source is 'mine', which reads a file, but "):
+            trials.config_of(config, (), 0)
+        config.data.vectors.path = str(file)
+        config = trials.config_of(config, (), 0)
+        found = []
+        for text in ("one", "other"):
+            file.write_text(text)
+            found.append(trials.fingerprint(config, corpus.prepare(config.data)))
+        assert found[0] != found[1]
+    finally:
+        VECTORS.unregister("mine")

@@ -17,10 +17,13 @@ class Vectors(NamedTuple):
         for random values. It raises ``UserError`` if the config is invalid.
       reads_text: Whether it reads ``corpora.whole``, the untruncated training and unlabelled texts, which are loaded
         only for such sources.
+      reads_file: Whether it reads the file ``config.data.vectors.path``, which other sources refuse. Studies take the
+        file's content as part of the data.
     """
 
     make: Callable[[Config, Corpora], HostArray | None]
     reads_text: bool = False
+    reads_file: bool = False
 
 
 def register(name: str, vectors: Vectors) -> Vectors:

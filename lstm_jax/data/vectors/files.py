@@ -95,4 +95,4 @@ def _make(config: Config, corpora: Corpora) -> HostArray:
     return table
 
 
-register("file", Vectors(_make))
+register("file", Vectors(_make, reads_file=True))
