@@ -17,7 +17,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
-from lstm_jax.config import Config, validate
+from lstm_jax.config import Config
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.workdir import read_config
 
@@ -96,19 +96,6 @@ def _given(name: str) -> str | None:
 def _fields_given() -> list[str]:
     given = [argument.lstrip("-").partition("=")[0] for argument in sys.argv[1:] if argument.startswith("-")]
     return [name for name in given if name.startswith("config.")]
-
-
-def validated(config: Config, trains: bool = True) -> Config:
-    """The value of a config flag, validated and frozen.
-
-    Args:
-      config: The flag's value.
-      trains: Whether to validate the optimizer and the objectives too.
-
-    Raises:
-      ConfigError: A field is wrong.
-    """
-    return validate(config, trains)
 
 
 def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.config import validate
 
 
 def _define() -> None:
@@ -19,7 +20,7 @@ def _train() -> None:
     runtime.configure()
     from lstm_jax.training import run  # Imported after JAX's devices are configured.
 
-    config = cli.validated(flags.FLAGS.config)
+    config = validate(flags.FLAGS.config)
     summary = run.train_lanes(config, flags.FLAGS.workdir)
     run.raise_if_diverged(summary, flags.FLAGS.workdir)
     best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"

@@ -10,7 +10,7 @@ from lstm_jax.config.fields import Config, DataConfig
 from lstm_jax.config.plugins import load_plugins
 from lstm_jax.config.tree import Numbers, freeze, leaves, options
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, VECTORS, nearest
+from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, PLUGIN_HINT, VECTORS, Registry, nearest
 
 TYPES: dict[Any, tuple[type, type | None]] = {tuple[int, ...]: (tuple, int), tuple[str, ...]: (tuple, str)}
 
@@ -26,7 +26,9 @@ def validate(config: Config, trains: bool = True) -> Config:
       ConfigError: A field has a wrong type or value, or fields contradict each other. The message names the field, its
         value and the allowed values.
     """
-    load_plugins(config.plugins)
+    plugins = load_plugins(config.plugins)
+    if plugins != config.plugins:  # The config may be frozen already.
+        config.plugins = plugins
     for path, own, value in leaves(config):
         _check_type(path, own, value)
         if trains or not path.startswith(("optimizer.", "objectives.")):
@@ -56,7 +58,8 @@ def _check_type(path: str, own: dataclasses.Field, value: Any) -> None:
 
 def _check_value(path: str, own: dataclasses.Field, value: Any) -> None:
     if own.metadata["choices"] and value not in (allowed := options(own)):
-        raise ConfigError(f"config.{path} is {value!r}; {nearest(value, allowed, 'it must be one of')}")
+        hint = f"; {PLUGIN_HINT}" if any(isinstance(each, Registry) for each in own.metadata["choices"]) else ""
+        raise ConfigError(f"config.{path} is {value!r}; {nearest(value, allowed, 'it must be one of')}{hint}")
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not isinstance(number, bool):
             _check_bounds(path, own, number)
