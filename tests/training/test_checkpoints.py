@@ -3,10 +3,13 @@ import sys
 import time
 from pathlib import Path
 
+import jax.numpy as jnp
+import optax
 import pytest
 
 from lstm_jax.errors import UserError
-from lstm_jax.training.checkpoints import Checkpoints
+from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
+from lstm_jax.training.experiment import TrainState
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,4 +47,49 @@ def test_an_empty_folder_holds_no_checkpoint(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(UserError, match="holds no checkpoint; train first"):
         checkpoints.restore_best({})
+    checkpoints.finish()
+
+
+def saved(width: int) -> Checkpoint:
+    """A checkpoint of one lane whose only weights have the shape [1, 2, width]."""
+    params = {"layers": {"w": jnp.ones((1, 2, width))}}
+    scalar = jnp.ones(1)
+    state = TrainState(scalar, scalar, {}, params, {}, (), optax.adam(0.1).init(params), scalar)
+    return Checkpoint(state, params, {"lanes": []})
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_checkpoint_of_other_shapes_is_not_called_damaged(tmp_path, damaged):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, saved(3))
+    checkpoints.finish()
+    if damaged:
+        for file in (tmp_path / "checkpoints" / "1").rglob("*"):
+            if file.is_file():
+                file.write_bytes(b"")
+    message = (
+        r"the code or the config no longer fits the checkpoint .*/1: best.params.layers.w has the shape \(1, 2, 3\) "
+    )
+    message += r"there and the shape \(1, 2, 4\) here; restore the code that the run was trained with"
+    message = "every checkpoint in .* is damaged" if damaged else message
+    other = saved(4)
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(UserError, match=message):
+        checkpoints.restore_best(other.best_variables)
+    with pytest.raises(UserError, match=message):
+        checkpoints.restore(other)
+    checkpoints.finish()
+
+
+def test_an_optimizer_with_another_state_no_longer_fits_a_checkpoint(tmp_path):
+    checkpoint, checkpoints = saved(3), Checkpoints(tmp_path)
+    checkpoints.save(1, checkpoint)
+    checkpoints.finish()
+    checkpoints = Checkpoints(tmp_path)
+    other = checkpoint.state._replace(opt_state=optax.trace(0.9).init(checkpoint.best))
+    with pytest.raises(
+        UserError, match=r": state.opt_state.trace.layers.w has no array there and the shape \(1, 2, 3\)"
+    ):
+        checkpoints.restore(checkpoint._replace(state=other))
+    assert checkpoints.restore(checkpoint) is not None
     checkpoints.finish()
