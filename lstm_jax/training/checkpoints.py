@@ -94,13 +94,14 @@ class Checkpoints:
         """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` if there are none of that name.
 
         Raises:
-          UserError: The weights cannot be read.
+          UserError: The weights cannot be read, or have other shapes.
         """
         if not (self._epochs / name).exists():
             return None
         try:
             return self._keeper.restore(self._epochs / name, like)
         except Exception as error:  # Damaged files raise many types of exceptions.
+            self._check_shapes(self._epochs, {name: like})
             reason = textwrap.shorten(str(error) or type(error).__name__, 200)
             raise UserError(f"{self._epochs / name} is damaged ({reason}); delete it, or restore a copy") from error
 
@@ -141,11 +142,7 @@ class Checkpoints:
             try:
                 items = self._manager.restore(step, args=args.Composite(**arrays, loop_state=args.JsonRestore()))
             except Exception as error:  # Damaged files raise many types of exceptions.
-                if misfit := self._misfit(step, like):
-                    raise UserError(
-                        f"the code or the config no longer fits the checkpoint {self.folder / str(step)}: {misfit}; "
-                        "restore the code that the run was trained with, or use a new --workdir"
-                    ) from error
+                self._check_shapes(self.folder / str(step), like)
                 reason = textwrap.shorten(str(error) or type(error).__name__, 200)
                 logging.getLogger(__name__).warning(
                     "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
@@ -155,19 +152,25 @@ class Checkpoints:
         if steps:
             raise UserError(f"every checkpoint in {self.folder} is damaged; use a new --workdir or restore a copy")
 
-    def _misfit(self, step: int, like: dict[str, Any]) -> str:
-        """The first array of which a checkpoint has another shape than ``like``, in words; empty if there is none."""
-        try:
-            folder = self.folder / str(step)
-            stored = {name: _shapes(self._keeper.metadata(folder / name).item_metadata.tree) for name in like}
-        except Exception:  # The metadata is damaged too.
-            return ""
+    def _check_shapes(self, folder: Path, like: dict[str, Any]) -> None:
+        """Checks that the items of a checkpoint that cannot be restored have the shapes of ``like``.
+
+        Raises:
+          UserError: An array has another shape. Without an error the checkpoint is damaged.
+        """
         for name, tree in like.items():
-            theirs, ours = stored[name], _shapes(tree)
+            try:
+                theirs, ours = _shapes(self._keeper.metadata(folder / name).item_metadata.tree), _shapes(tree)
+            except Exception:  # Damaged files raise many types of exceptions.
+                return
             for path in dict.fromkeys([*ours, *theirs]):
-                if theirs.get(path) != ours.get(path):
-                    return f"{name}.{path} has {_size(theirs.get(path))} there and {_size(ours.get(path))} here"
-        return ""
+                there, here = (each.get(path, "no array") for each in (theirs, ours))
+                if there != here:
+                    raise UserError(
+                        f"the code or the config no longer fits the checkpoint {folder / name}: the shape of {path} is "
+                        f"{there} there and {here} here; restore the code that the run was trained with, or use a new "
+                        "--workdir"
+                    )
 
     def finish(self) -> None:
         """Waits for pending writes and closes the folder; raises the exception of a failed write."""
@@ -178,11 +181,7 @@ class Checkpoints:
                     closed.callback(vars(self)[name].wait_until_finished)
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(tree: Any) -> dict[str, Any]:
     """The shapes of all arrays by their dotted paths."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape) for path, leaf in leaves}
-
-
-def _size(shape: tuple[int, ...] | None) -> str:
-    return "no array" if shape is None else f"the shape {shape}"

@@ -10,7 +10,9 @@ from lstm_jax import registry
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import CELLS, LAYERS, OBJECTIVES, OPTIMIZERS, POOLINGS
+from lstm_jax.training import run
 from lstm_jax.training.workdir import Workdir, evaluation_config, lanes_of, read_config
+from tests.training.tiny import tiny_config
 
 CELL = "from lstm_jax.cells import gru, register\nregister('mgu', lambda hidden_size: gru(hidden_size))\n"
 OWN = {CELLS: "mgu", OPTIMIZERS: "mine", OBJECTIVES: "own_loss"}
@@ -159,6 +161,15 @@ def test_code_from_a_script_or_a_function_is_lost(project, tmp_path, code):
         evaluation_config(tmp_path / "run")
     write(project, mgu=CELL)
     with_plugins(tmp_path / "run", "mgu.py")
+
+
+def test_training_warns_about_code_that_is_lost(project, tmp_path, caplog, monkeypatch):
+    write(project, helper=CELL)
+    __import__("helper")
+    monkeypatch.setattr(run, "run_loop", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.train_lanes(tiny_config(model__layer="mgu"), tmp_path / "run")
+    assert f"no later command can load the cell mgu ({project / 'helper.py'}); register it where" in caplog.text
 
 
 def test_the_first_content_of_a_file_is_remembered_when_a_run_is_resumed(project, tmp_path, caplog):

@@ -62,22 +62,25 @@ def saved(width: int) -> Checkpoint:
 def test_a_checkpoint_of_other_shapes_is_not_called_damaged(tmp_path, damaged):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, saved(3))
+    checkpoints.keep("one", saved(3).state)
     checkpoints.finish()
     if damaged:
-        for file in (tmp_path / "checkpoints" / "1").rglob("*"):
+        for file in (*tmp_path.glob("checkpoints/1/**/*"), *tmp_path.glob("epochs/**/*")):
             if file.is_file():
                 file.write_bytes(b"")
-    message = (
-        r"the code or the config no longer fits the checkpoint .*/1: best.params.layers.w has the shape \(1, 2, 3\) "
-    )
-    message += r"there and the shape \(1, 2, 4\) here; restore the code that the run was trained with"
-    message = "every checkpoint in .* is damaged" if damaged else message
+    message = r"the code or the config no longer fits the checkpoint .*/1/best: the shape of params.layers.w is "
+    message += r"\(1, 2, 3\) there and \(1, 2, 4\) here; restore the code that the run was trained with"
+    message = "every checkpoint in.* is damaged" if damaged else message
     other = saved(4)
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(UserError, match=message):
         checkpoints.restore_best(other.best_variables)
     with pytest.raises(UserError, match=message):
         checkpoints.restore(other)
+    with pytest.raises(
+        UserError, match=message.replace("/1/best", "/one").replace("every checkpoint in", "epochs/one")
+    ):
+        checkpoints.restore_epoch("one", other.best_variables)
     checkpoints.finish()
 
 
@@ -87,9 +90,8 @@ def test_an_optimizer_with_another_state_no_longer_fits_a_checkpoint(tmp_path):
     checkpoints.finish()
     checkpoints = Checkpoints(tmp_path)
     other = checkpoint.state._replace(opt_state=optax.trace(0.9).init(checkpoint.best))
-    with pytest.raises(
-        UserError, match=r": state.opt_state.trace.layers.w has no array there and the shape \(1, 2, 3\)"
-    ):
+    message = r"/1/state: the shape of opt_state.trace.layers.w is no array there and \(1, 2, 3\) here"
+    with pytest.raises(UserError, match=message):
         checkpoints.restore(checkpoint._replace(state=other))
     assert checkpoints.restore(checkpoint) is not None
     checkpoints.finish()
