@@ -57,7 +57,7 @@ class _Reader:
         if isinstance(value, types.MethodType):
             return self.content([value.__func__, value.__self__])
         if isinstance(value, types.FunctionType):
-            return digest(self._function(value))
+            return self._generated(value) or digest(self._function(value))
         if isinstance(value, type):
             return digest(self._class(value))
         if isinstance(value, types.ModuleType):
@@ -71,6 +71,14 @@ class _Reader:
         if isinstance(value, tuple | list):
             return [type(value).__name__, *(self.content(each) for each in value)]
         return self._object(value)
+
+    def _generated(self, value: types.FunctionType) -> Any:
+        """What stands for code in no file that a decorator, such as beartype's, has generated around a function."""
+        if linecache.getlines(value.__code__.co_filename):
+            return None
+        if hasattr(value, "__wrapped__"):
+            return self.content(value.__wrapped__)
+        return value.__qualname__ if self._inside_library else None
 
     def _function(self, value: types.FunctionType) -> Any:
         # The ``__module__`` of a wrapper is that of the wrapped function.

@@ -4,18 +4,51 @@ This module imports none of the packages, so ``lstm_jax.config`` can use it with
 package fills its own registry when it is imported; a registry imports its package when it is first used.
 """
 
+import contextlib
 import difflib
 import importlib
+import itertools
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lstm_jax.errors import ConfigError
 
 _Entry = TypeVar("_Entry")
 
 PACKAGE = Path(__file__).parent
+PLUGIN_HINT = "if a file of yours registers it, name that file by --config.plugins, or by --plugins of compare.py"
+
+
+class Execution(NamedTuple):
+    """One execution of user code that later commands can repeat."""
+
+    plugin: str  # The path of a Python file, or the name of a module.
+    number: int  # Tells apart executions of the same plugin.
+
+
+class Origin(NamedTuple):
+    """Where an entry was registered."""
+
+    file: str  # The file that called ``register``; empty if it belongs to the project.
+    execution: Execution | None  # The execution during which it was called; ``None`` if there was none.
+
+
+_executions: list[Execution] = []  # Those in progress, the innermost one last.
+_numbers = itertools.count()
+incomplete: set[str] = set()  # Plugins of which an entry was unregistered; loading them executes them again.
+
+
+@contextlib.contextmanager
+def executing(plugin: str) -> Iterator[None]:
+    """A context in which a plugin is executed; what is registered in it is known to come from that plugin."""
+    _executions.append(Execution(plugin, next(_numbers)))
+    try:
+        yield
+    finally:
+        _executions.pop()
 
 
 class Registry(Generic[_Entry]):
@@ -32,39 +65,55 @@ class Registry(Generic[_Entry]):
         self._package = package
         self.rival: Registry[Any] | None = None  # Another registry, with which it shares its names.
         self._entries: dict[str, _Entry] = {}
-        self._files: dict[str, str] = {}
+        self._origins: dict[str, Origin] = {}
 
     def register(self, name: str, entry: _Entry) -> _Entry:
         """Registers an entry under a name and returns the entry.
 
-        The path of the calling file is kept with the entry, so that a later command can load the file again. The same
-        file may register a name again, as it does when it is loaded twice.
+        The calling file is kept with the entry, so that a later command can load it again. A name may be registered
+        again by the same file, by a copy of it, and after interactive code, such as a cell of a notebook.
 
         Raises:
-          ConfigError: The project or another file has already registered the name, or a user's file registers a name
-            that an entry of the rival has.
+          ConfigError: The project, another file or the same execution of the file has registered the name already, or
+            a user's file registers a name that an entry of the rival has.
         """
-        file = _calling_file()
-        if file and self.rival is not None and name in self.rival:
+        origin = Origin(_calling_file(), _executions[-1] if _executions else None)
+        if origin.file and self.rival is not None and name in self.rival:
             raise ConfigError(
                 f"there is a {self.rival.kind} {name!r}, which a {self.kind} of that name would replace; "
                 "register yours under another name"
             )
-        if name in self._entries and (self._files[name] != file or not file):
-            where = self._files[name] or "lstm_jax"
-            raise ConfigError(
-                f"{where} has registered the {self.kind} {name!r} already; register yours under another name"
-            )
-        self._entries[name], self._files[name] = entry, file
+        if name in self._entries:
+            self._check_replaceable(name, origin)
+        self._entries[name], self._origins[name] = entry, origin
         return entry
+
+    def _check_replaceable(self, name: str, new: Origin) -> None:
+        old = self._origins[name]
+        if not old.file:
+            raise ConfigError(
+                f"lstm_jax has registered the {self.kind} {name!r} already; register yours under another name"
+            )
+        once = new.execution is None or new.execution != old.execution
+        if not (once and (old.file == new.file or _is_interactive(old.file) or _are_copies(old.file, new.file))):
+            raise ConfigError(
+                f"{old.file} has registered the {self.kind} {name!r} already; register yours under another name, or "
+                f"call unregister({name!r}) of its registry in lstm_jax.registry first"
+            )
 
     def unregister(self, name: str) -> None:
         """Removes an entry; for tests and notebooks."""
-        del self._entries[name], self._files[name]
+        incomplete.add(self.plugin_of(name))
+        del self._entries[name], self._origins[name]
 
     def file_of(self, name: str) -> str:
         """The file outside the project that registered a name; empty for the project's own entries."""
-        return self._files.get(name, "")
+        return self._origins[name].file if name in self._origins else ""
+
+    def plugin_of(self, name: str) -> str:
+        """The plugin whose execution registered a name; empty if there was none."""
+        execution = self._origins[name].execution if name in self._origins else None
+        return execution.plugin if execution else ""
 
     def __getitem__(self, name: str) -> _Entry:
         self._fill()
@@ -95,21 +144,37 @@ class Registry(Generic[_Entry]):
 
 
 def nearest(name: object, known: Iterable[str], introduction: str = "there are") -> str:
-    """The end of a message about an unknown name: the most similar known names, if there are any, then all."""
-    known = list(known)
-    near = difflib.get_close_matches(str(name), known, 3)
+    """The end of a message about an unknown name: the most similar known names, if there are any, then all.
+
+    For names of a registry the message ends with a hint to load the file that registers the name.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(name), names, 3)
     if near:
         introduction = f"did you mean {' or '.join(map(repr, near))}? {introduction[0].upper()}{introduction[1:]}"
-    return f"{introduction} {', '.join(map(repr, known))}"
+    hint = f"; {PLUGIN_HINT}" if isinstance(known, Registry) else ""
+    return f"{introduction} {', '.join(map(repr, names))}{hint}"
 
 
 def _calling_file() -> str:
     """The file whose code called ``register``; empty if it belongs to the project."""
     frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_name == "register":
+    # The tests check arguments by jaxtyping, whose wrappers call the functions of the packages.
+    while frame.f_back is not None and (
+        frame.f_code.co_name == "register" or frame.f_globals.get("__name__") == "jaxtyping._decorator"
+    ):
         frame = frame.f_back
     file = frame.f_code.co_filename
     return "" if Path(file).is_relative_to(PACKAGE) else file
+
+
+def _is_interactive(file: str) -> bool:
+    """Whether code was typed into Python, IPython or a notebook, which invent a file name for each input."""
+    return file.startswith("<") or "ipykernel" in file
+
+
+def _are_copies(*files: str) -> bool:
+    return all(map(os.path.isfile, files)) and len({Path(file).read_bytes() for file in files}) == 1
 
 
 CELLS: Registry[Any] = Registry("cell", "lstm_jax.cells")

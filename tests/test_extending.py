@@ -56,6 +56,7 @@ def test_example(title, file, code, commands, clone):
     for line in rest:
         done = typed(line, clone)
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count(f"{clone / file} has changed since the run in") == 1
 
 
 OWN = """

@@ -242,3 +242,11 @@ def test_what_only_its_place_in_memory_tells_is_refused():
     place = object()
     with pytest.raises(ConfigError, match=r"holds <object object at 0x.*; create it inside the registered function"):
         identity_of(lambda rate: (place, rate))
+
+
+@pytest.mark.parametrize("decorators", ["@beartype", "@jaxtyped(typechecker=beartype)"])
+def test_code_that_a_decorator_generates_stands_for_the_function(decorators):
+    text = f"from beartype import beartype\nfrom jaxtyping import jaxtyped\n{decorators}\n"
+    text += "def make(rate: float) -> float: return X * rate"
+    one, other, again = (identity_of(module(text.replace("X", factor)).make) for factor in ("2", "3", "2"))
+    assert one == again != other

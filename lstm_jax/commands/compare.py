@@ -5,6 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.config import load_plugins
 from lstm_jax.errors import ConfigError
 
 
@@ -15,6 +16,7 @@ def _define() -> None:
     flags.DEFINE_string(
         "workdir", None, "Folder of the study. The same command resumes an interrupted study.", required=True
     )
+    flags.DEFINE_list("plugins", [], "Modules or Python files that register your own code; see docs/extending.md.")
     flags.DEFINE_boolean(
         "extend", False, "Try more learning rates if the best one was the lowest or the highest that was tried."
     )
@@ -23,6 +25,7 @@ def _define() -> None:
 def _compare() -> None:
     """Trains the runs that are not trained yet and prints the table."""
     runtime.configure()
+    load_plugins(flags.FLAGS.plugins)
     study = cli.load_config_file(flags.FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")

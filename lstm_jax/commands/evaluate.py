@@ -7,7 +7,6 @@ from typing import Any
 from absl import flags
 
 from lstm_jax import cli, runtime
-from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 
 
@@ -35,6 +34,7 @@ def _evaluate() -> None:
     """Classifies texts, or evaluates a split."""
     runtime.configure()
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
+    from lstm_jax.training.workdir import evaluation_config
 
     many = flags.FLAGS.predictions or flags.FLAGS.naive or flags.FLAGS.linear
     if flags.FLAGS.explain and flags.FLAGS.text in (None, "-"):
@@ -43,7 +43,8 @@ def _evaluate() -> None:
         raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
     if flags.FLAGS.every_epoch and many:
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
-    trained = load_run(Path(flags.FLAGS.workdir), validate(flags.FLAGS.config, trains=False))
+    workdir = Path(flags.FLAGS.workdir)
+    trained = load_run(workdir, evaluation_config(workdir, flags.FLAGS.config))
     if flags.FLAGS.text is not None:
         classify(trained)
     else:

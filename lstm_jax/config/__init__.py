@@ -23,7 +23,17 @@ from lstm_jax.config.fields import (
     TrainConfig,
     VectorsConfig,
 )
-from lstm_jax.config.plugins import changed_files, load_file, load_plugins, user_files
+from lstm_jax.config.plugins import (
+    UserFile,
+    changed_files,
+    load_file,
+    load_plugins,
+    load_recorded,
+    lost_entries,
+    merged,
+    own_entries,
+    user_files,
+)
 from lstm_jax.config.tree import Group, Numbers, field, leaves, to_json
 
 __all__ = [
@@ -36,6 +46,7 @@ __all__ = [
     "OptimizerConfig",
     "TokensConfig",
     "TrainConfig",
+    "UserFile",
     "VectorsConfig",
     "changed_files",
     "check_path",
@@ -49,7 +60,11 @@ __all__ = [
     "leaves",
     "load_file",
     "load_plugins",
+    "load_recorded",
+    "lost_entries",
+    "merged",
     "optimizer_hparams",
+    "own_entries",
     "set_field",
     "to_json",
     "user_files",

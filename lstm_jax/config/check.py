@@ -11,7 +11,7 @@ from lstm_jax.config.fields import Config, DataConfig, VectorsConfig
 from lstm_jax.config.plugins import load_plugins
 from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, VECTORS, implementations, nearest
+from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, PLUGIN_HINT, VECTORS, Registry, implementations, nearest
 
 FREE = (-math.inf, math.inf)  # The bounds of a hyper-parameter for which none are registered.
 AT_LEAST_0 = (0.0, math.inf)
@@ -30,7 +30,9 @@ def validate(config: Config, trains: bool = True) -> Config:
         value and the allowed values.
     """
     check_form(config)
-    load_plugins(config.plugins)
+    plugins = load_plugins(config.plugins)
+    if plugins != config.plugins:  # The config may be frozen already.
+        config.plugins = plugins
     for path, own, value in leaves(config):
         _check_type(path, own, value)
         if trains or not path.startswith(("optimizer.", "objectives.")):
@@ -62,7 +64,8 @@ def _check_value(path: str, own: dataclasses.Field, value: Any) -> None:
     if own.type is Numbers:  # The optimizer and the objectives have the bounds of their hyper-parameters.
         return
     if own.metadata["choices"] and value not in (allowed := options(own)):
-        raise ConfigError(f"config.{path} is {value!r}; {nearest(value, allowed, 'it must be one of')}")
+        hint = f"; {PLUGIN_HINT}" if any(isinstance(each, Registry) for each in own.metadata["choices"]) else ""
+        raise ConfigError(f"config.{path} is {value!r}; {nearest(value, allowed, 'it must be one of')}{hint}")
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not isinstance(number, bool):
             _check_bounds(path, number, own.metadata["low"], own.metadata["high"])

@@ -4,40 +4,64 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 from lstm_jax.config.tree import leaves
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, Registry
+from lstm_jax.registry import OBJECTIVES, Registry, executing, incomplete
 
-# Files that may be executed again by a later command, because a command has loaded them as a config or a plugin.
-_loaded: dict[str, ModuleType] = {}
-_digests: dict[str, str] = {}
+_loaded: dict[str, tuple[str, ModuleType]] = {}  # Executed files by path, each with the digest of its content.
 
 
-def load_plugins(plugins: Iterable[str]) -> None:
+class UserFile(NamedTuple):
+    """A file with user code that a run uses.
+
+    Attributes:
+      path: The path of the file.
+      plugin: What later commands load to register the code, in the form of ``config.plugins``. It is the file itself,
+        or a file or module that imports it.
+      entries: The registered names that the config uses, each after its kind, such as ``cell mgu``.
+      digests: Digests of the file's contents with which the run was trained, the first one first.
+    """
+
+    path: str
+    plugin: str
+    entries: Sequence[str]
+    digests: Sequence[str]
+
+
+def load_plugins(plugins: Iterable[str]) -> tuple[str, ...]:
     """Imports modules and Python files that register user code.
+
+    Args:
+      plugins: Names of modules and paths of files. One string may hold several, with commas between them.
+
+    Returns:
+      The names of the modules and the absolute paths of the files.
 
     Raises:
       ConfigError: A module or a file does not exist.
     """
-    for plugin in plugins:
+    separate = [part for each in plugins for part in ([each] if Path(each).is_file() else each.split(",")) if part]
+    for plugin in separate:
         if plugin.endswith(".py"):
             load_file(Path(plugin))
-            continue
-        try:
-            module = importlib.import_module(plugin)
-        except ModuleNotFoundError as error:
-            if error.name is None or not plugin.startswith(error.name):
-                raise  # The plugin exists, but something that it imports does not.
-            raise ConfigError(f"config.plugins names {plugin!r}, but there is no such module or .py file") from None
-        _loaded[str(module.__file__)] = module
+        elif _exists(plugin):
+            with executing(plugin):
+                importlib.import_module(plugin)
+        else:
+            raise ConfigError(
+                f"config.plugins names {plugin!r}, but there is no such module or .py file; correct it, or add the "
+                "module's folder to PYTHONPATH"
+            )
+    return tuple(dict.fromkeys(map(_resolved, separate)))
 
 
 def load_file(path: Path) -> ModuleType:
-    """Executes a Python file as a module, once per process unless its content has changed.
+    """Executes a Python file as a module, once per process unless it has changed or lost a registered name.
 
     Raises:
       ConfigError: There is no such file.
@@ -46,37 +70,152 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; give the path of a Python file, or restore it")
     digest = _digest(name)
-    if _digests.get(name) != digest:
+    if name not in _loaded or _loaded[name][0] != digest or name in incomplete:
         spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", name)
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # Dataclasses and pickled functions look their module up there.
-        spec.loader.exec_module(module)
-        _loaded[name], _digests[name] = module, digest
-    return _loaded[name]
+        with executing(name):
+            spec.loader.exec_module(module)
+        _loaded[name] = digest, module
+        incomplete.discard(name)
+    return _loaded[name][1]
 
 
-def user_files(config: object) -> dict[str, str]:
-    """The files of the config's plugins and of the registered names that it uses, with digests of their content."""
-    plugins: tuple[str, ...] = config.plugins  # type: ignore[attr-defined]
-    files = [str(Path(each).resolve()) for each in plugins if each.endswith(".py")]
-    files += [str(sys.modules[each].__file__) for each in plugins if not each.endswith(".py")]
-    for _, own, value in leaves(config):
-        registries = [each for each in own.metadata["choices"] if isinstance(each, Registry)]
-        files += [each.file_of(value) for each in registries if each.file_of(value)]
-    files += [file for name in config.objectives if (file := OBJECTIVES.file_of(name))]  # type: ignore[attr-defined]
-    return {file: _digest(file) for file in dict.fromkeys(files) if file in _loaded}
+def own_entries(config: Any) -> list[tuple[Registry[Any], str]]:
+    """The registries and names of the user's own code that a config uses."""
+    return [(registry, name) for registry, name in _named(config) if registry.file_of(name)]
 
 
-def changed_files(own: Mapping[str, str]) -> list[str]:
-    """Loads the files that ``user_files`` returned, and returns those whose content has changed since.
+def user_files(config: Any) -> list[UserFile]:
+    """The files of the config's plugins and of the registered names that it uses, if a later command can load them."""
+    found: dict[tuple[str, str], list[str]] = {(_path(plugin), plugin): [] for plugin in config.plugins}
+    for registry, name in own_entries(config):
+        if plugin := _plugin(config, registry, name):
+            place = _resolved(registry.file_of(name)), plugin
+            found.setdefault(place, []).append(_entry(registry, name))
+    return [
+        UserFile(path, plugin, entries, [_digest(path)])
+        for (path, plugin), entries in found.items()
+        if Path(path).is_file()
+    ]
+
+
+def lost_entries(config: Any) -> list[str]:
+    """The user's own entries that a config uses and no later command can load, each with the file that holds it."""
+    return [
+        f"{_entry(registry, name)} ({registry.file_of(name)})"
+        for registry, name in own_entries(config)
+        if not _plugin(config, registry, name)
+    ]
+
+
+def load_recorded(config: Any, recorded: Sequence[UserFile]) -> tuple[str, ...]:
+    """Loads the code that an evaluation of a run needs; code for optimizers and objectives may be missing.
+
+    Args:
+      config: The run's config, in which a command may have changed the plugins. They are loaded first, and what they
+        register replaces what the run has recorded.
+      recorded: What ``user_files`` returned when the run was trained.
+
+    Returns:
+      The config's plugins, without those that are missing and not needed.
 
     Raises:
-      ConfigError: A file no longer exists.
+      ConfigError: A module or a file that is needed does not exist.
     """
-    load_plugins(own)
-    return [file for file, digest in own.items() if _digest(file) != digest]
+    entries: dict[str, set[str]] = {}
+    for each in recorded:
+        entries.setdefault(each.plugin, set()).update(each.entries)
+    asked = [_resolved(plugin) for plugin in config.plugins]
+    given = load_plugins(plugin for plugin in asked if plugin not in entries)
+    replaced = {_entry(registry, name) for registry, name in own_entries(config) if registry.plugin_of(name) in given}
+    needed = {_entry(registry, name) for registry, name in _named(config, trains=False)}
+    loaded: list[str] = []
+    for plugin, names in entries.items():
+        if names - replaced or (not names and plugin in asked):
+            if _exists(plugin):
+                loaded += load_plugins([plugin])
+            elif not names or names & needed:
+                raise ConfigError(_missing_message(plugin, names, recorded))
+    return given + tuple(plugin for plugin in loaded if plugin in asked)
+
+
+def changed_files(config: Any, recorded: Sequence[UserFile]) -> list[str]:
+    """The loaded files whose content differs from any with which the run was trained.
+
+    A file is compared with the recorded one of the same path, or with the one that registered the same name.
+    """
+    return [
+        new.path
+        for new in user_files(config)
+        if any(len({*old.digests, *new.digests}) > 1 for old in recorded if _are_versions(old, new))
+    ]
+
+
+def merged(recorded: Sequence[UserFile], now: Sequence[UserFile]) -> list[UserFile]:
+    """The files of a resumed run, each with the digests of all contents that the run was trained with."""
+    found = [old for old in recorded if not any(_are_versions(old, new) for new in now)]
+    for new in now:
+        before = [digest for old in recorded if _are_versions(old, new) for digest in old.digests]
+        found.append(new._replace(digests=list(dict.fromkeys([*before, *new.digests]))))
+    return found
+
+
+def _missing_message(plugin: str, names: set[str], recorded: Sequence[UserFile]) -> str:
+    if plugin.endswith(".py"):
+        what, remedy = plugin, "restore it, or give its new path by --config.plugins"
+    else:
+        what = f"the module {plugin} ({next(each.path for each in recorded if each.plugin == plugin)})"
+        remedy = "add the folder of its package to PYTHONPATH, or give its new name by --config.plugins"
+    role = f"registers the {' and the '.join(sorted(names))}" if names else "is one of its plugins"
+    return f"the run needs {what}, which {role}, but it cannot be found; {remedy}"
+
+
+def _are_versions(old: UserFile, new: UserFile) -> bool:
+    return old.path == new.path or bool({*old.entries} & {*new.entries})
+
+
+def _named(config: Any, trains: bool = True) -> list[tuple[Registry[Any], str]]:
+    """The registries and names of what a config asks for by name, without ``trains`` only what an evaluation needs."""
+    found = [
+        (choices, value)
+        for path, own, value in leaves(config)
+        for choices in own.metadata["choices"]
+        if isinstance(choices, Registry) and (trains or not path.startswith("optimizer."))
+    ]
+    return found + [(OBJECTIVES, name) for name in config.objectives if trains]
+
+
+def _entry(registry: Registry[Any], name: str) -> str:
+    return f"{registry.kind} {name}"
+
+
+def _plugin(config: Any, registry: Registry[Any], name: str) -> str:
+    """What registers a name when it is loaded: a file, or a module, which may have been imported before."""
+    modules = [each for each in config.plugins if _path(each) == _resolved(registry.file_of(name))]
+    return registry.plugin_of(name) or next(iter(modules), "")
+
+
+def _exists(plugin: str) -> bool:
+    if plugin.endswith(".py"):
+        return Path(plugin).is_file()
+    try:
+        return importlib.util.find_spec(plugin) is not None
+    except ModuleNotFoundError as error:
+        if f"{plugin}.".startswith(f"{error.name}."):
+            return False
+        raise  # The plugin exists, but something that its package imports does not.
+
+
+def _resolved(plugin: str) -> str:
+    return str(Path(plugin).resolve()) if plugin.endswith(".py") else plugin
+
+
+def _path(plugin: str) -> str:
+    """The file of a loaded plugin."""
+    return _resolved(plugin if plugin.endswith(".py") else str(getattr(sys.modules.get(plugin), "__file__", "")))
 
 
 def _digest(file: str) -> str:

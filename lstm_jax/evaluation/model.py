@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from lstm_jax.config import Config, validate
+from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.explain import explain
 from lstm_jax.evaluation.predictions import text_probabilities
 from lstm_jax.training.restore import load_run
-from lstm_jax.training.workdir import read_config
+from lstm_jax.training.workdir import evaluation_config
 from lstm_jax.types import Params
 
 
@@ -34,7 +34,7 @@ class Model:
         Raises:
           UserError: The folder holds no trained run, or none of its checkpoints can be read.
         """
-        self._trained = load_run(workdir, validate(read_config(workdir), trains=False))
+        self._trained = load_run(workdir, evaluation_config(workdir))
         self.config: Config = self._trained.config
         self.classes: tuple[str, ...] = self._trained.classes
         self.params: Params = self._trained.variables

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from lstm_jax.config import Config
+from lstm_jax.config import Config, load_plugins
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import digest, lock_folder
 from lstm_jax.optimizers import OPTIMIZERS, Space
@@ -94,6 +94,8 @@ class Comparison:
             raise ConfigError("the study's tasks are no dict; give one, such as {'IMDB': Task(config)}")
         if not self.tasks or not self.optimizers:
             raise ConfigError("the study has no tasks or no optimizers; give at least one of each")
+        for task in self.tasks.values():
+            load_plugins(task.config.plugins)
         for name in sorted({*self.optimizers, *self.spaces} - set(OPTIMIZERS)):
             raise ConfigError(f"the study names the optimizer {name!r}; {nearest(name, OPTIMIZERS)}")
         for name in sorted(set(self.spaces) - set(self.optimizers)):

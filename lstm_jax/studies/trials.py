@@ -12,7 +12,8 @@ from lstm_jax import optimizers
 from lstm_jax.config import Config, validate
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
-from lstm_jax.registry import VECTORS
+from lstm_jax.identity import identity_of
+from lstm_jax.registry import OPTIMIZERS, SOURCES, VECTORS
 from lstm_jax.studies.search import LEARNING_RATE
 from lstm_jax.training.workdir import Lane
 
@@ -77,8 +78,10 @@ def group_by_program(planned: list[Trial], task: Config) -> list[list[Trial]]:
 
 
 def key(config: Config, trial: Trial, fingerprint: str) -> str:
-    """A digest of all that distinguishes runs: definition, hyper-parameters, seed, stage, data, the optimizer's code.
+    """A digest of all that distinguishes runs: definition, hyper-parameters, seed, stage, data and code.
 
+    The code is that of the optimizer and all of the user's own, except a data source, whose examples are in the
+    fingerprint.
     The location of the data and the way in which the run is computed do not count. The stage does, because runs of the
     search are not tested.
 
@@ -88,8 +91,9 @@ def key(config: Config, trial: Trial, fingerprint: str) -> str:
       fingerprint: The fingerprint of its data, from ``fingerprint``.
     """
     hparams = sorted(configs.hparams(config).items())
-    code = optimizers.identity(config.optimizer.name)
-    return digest(trial_definition(config), hparams, trial.seed, trial.stage.name, fingerprint, code)
+    own = [(kind, name) for kind, name in configs.own_entries(config) if kind not in (OPTIMIZERS, SOURCES)]
+    code = [optimizers.identity(config.optimizer.name), *(identity_of(kind[name]) for kind, name in own)]
+    return digest(trial_definition(config), hparams, trial.seed, trial.stage.name, fingerprint, *code)
 
 
 def fingerprint(config: Config, corpora: Corpora) -> str:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from lstm_jax.errors import UserError
 from lstm_jax.training.experiment import TrainState, evaluated_variables
 from lstm_jax.types import Params
@@ -92,13 +94,14 @@ class Checkpoints:
         """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` if there are none of that name.
 
         Raises:
-          UserError: The weights cannot be read.
+          UserError: The weights cannot be read, or have other shapes.
         """
         if not (self._epochs / name).exists():
             return None
         try:
             return self._keeper.restore(self._epochs / name, like)
         except Exception as error:  # Damaged files raise many types of exceptions.
+            self._check_shapes(self._epochs, {name: like})
             reason = textwrap.shorten(str(error) or type(error).__name__, 200)
             raise UserError(f"{self._epochs / name} is damaged ({reason}); delete it, or restore a copy") from error
 
@@ -106,17 +109,11 @@ class Checkpoints:
         """The newest checkpoint that can be read, in the shapes and shardings of ``like``; newer ones are deleted.
 
         Raises:
-          UserError: There are checkpoints, but none can be read.
+          UserError: There are checkpoints, but none can be read, or they have other shapes.
         """
         if not self.folder.exists():
             return None
-        args = self._orbax.args
-        asked = args.Composite(
-            state=args.StandardRestore(like.state._asdict()),
-            best=args.StandardRestore(like.best_variables),
-            loop_state=args.JsonRestore(),
-        )
-        for step, items in self._readable(asked):
+        for step, items in self._readable({"best": like.best_variables, "state": like.state._asdict()}):
             for later in self._manager.all_steps():
                 if later > step:
                     self._manager.delete(later)
@@ -130,19 +127,22 @@ class Checkpoints:
           like: Shapes of the variables of all lanes.
 
         Raises:
-          UserError: There is no such checkpoint.
+          UserError: There is no such checkpoint, or it has other shapes.
         """
-        args = self._orbax.args
-        for _, items in self._readable(args.Composite(best=args.StandardRestore(like), loop_state=args.JsonRestore())):
+        for _, items in self._readable({"best": like}):
             return items.best, items.loop_state
         raise UserError(f"{self.folder} holds no checkpoint; train first, with the same --workdir")
 
-    def _readable(self, args: Any) -> Iterator[tuple[int, Any]]:
+    def _readable(self, like: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+        """The checkpoints that can be read, the newest first, each with its items in the shapes of ``like``."""
+        args = self._orbax.args
+        arrays = {name: args.StandardRestore(tree) for name, tree in like.items()}
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                items = self._manager.restore(step, args=args)
+                items = self._manager.restore(step, args=args.Composite(**arrays, loop_state=args.JsonRestore()))
             except Exception as error:  # Damaged files raise many types of exceptions.
+                self._check_shapes(self.folder / str(step), like)
                 reason = textwrap.shorten(str(error) or type(error).__name__, 200)
                 logging.getLogger(__name__).warning(
                     "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
@@ -152,6 +152,26 @@ class Checkpoints:
         if steps:
             raise UserError(f"every checkpoint in {self.folder} is damaged; use a new --workdir or restore a copy")
 
+    def _check_shapes(self, folder: Path, like: dict[str, Any]) -> None:
+        """Checks that the items of a checkpoint that cannot be restored have the shapes of ``like``.
+
+        Raises:
+          UserError: An array has another shape. Without an error the checkpoint is damaged.
+        """
+        for name, tree in like.items():
+            try:
+                theirs, ours = _shapes(self._keeper.metadata(folder / name).item_metadata.tree), _shapes(tree)
+            except Exception:  # Damaged files raise many types of exceptions.
+                return
+            for path in dict.fromkeys([*ours, *theirs]):
+                there, here = (each.get(path, "no array") for each in (theirs, ours))
+                if there != here:
+                    raise UserError(
+                        f"the code or the config no longer fits the checkpoint {folder / name}: the shape of {path} is "
+                        f"{there} there and {here} here; restore the code that the run was trained with, or use a new "
+                        "--workdir"
+                    )
+
     def finish(self) -> None:
         """Waits for pending writes and closes the folder; raises the exception of a failed write."""
         with contextlib.ExitStack() as closed:  # Both are closed even if one raises.
@@ -159,3 +179,9 @@ class Checkpoints:
                 if name in vars(self):  # It has been used.
                     closed.callback(vars(self)[name].close)
                     closed.callback(vars(self)[name].wait_until_finished)
+
+
+def _shapes(tree: Any) -> dict[str, Any]:
+    """The shapes of all arrays by their dotted paths."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape) for path, leaf in leaves}

@@ -75,8 +75,13 @@ def evaluated_variables(state: TrainState) -> Params:
 
 
 def used_objectives(config: Config) -> dict[str, Objective]:
-    """The objectives of a config whose weight is not 0."""
-    return {name: OBJECTIVES[name] for name, given in config.objectives.items() if given["weight"]}
+    """The objectives of a config whose weight is not 0.
+
+    An objective that is not registered is left out. The config of a training run has none, since ``validate`` refuses
+    it; an evaluation needs no objective.
+    """
+    known = [name for name, given in config.objectives.items() if given["weight"] and name in OBJECTIVES]
+    return {name: OBJECTIVES[name] for name in known}
 
 
 def experiment(config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None) -> Experiment:

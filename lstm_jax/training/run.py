@@ -89,6 +89,12 @@ def _train(
     if not follow:
         _log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
         _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
+        for entry in configs.lost_entries(config):
+            _log.warning(
+                "no later command can load the %s; register it where a file is executed or imported that "
+                "config.plugins names, not in a script, a notebook or a function",
+                entry,
+            )
     _write_data(corpora, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"

@@ -6,10 +6,9 @@ import jax
 import numpy as np
 from tokenizers import Tokenizer
 
-from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.training.restore import load_run
-from lstm_jax.training.workdir import read_config
+from lstm_jax.training.workdir import evaluation_config
 from lstm_jax.types import HostArray, Params
 
 TRANSFERRED = ("embedding", "layers")  # The other parts are newly initialised, since the classes may differ.
@@ -33,7 +32,7 @@ def transfer(variables: Params, tokenizer: Tokenizer, workdir: Path, layer: str)
     """
     asked = f"config.model.init_from is {str(workdir)!r}"
     try:
-        other = load_run(workdir, validate(read_config(workdir), trains=False))
+        other = load_run(workdir, evaluation_config(workdir))
     except UserError as error:
         raise ConfigError(f"{asked}, which cannot be loaded: {error}") from None
     if other.config.model.layer != layer:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax import config as configs
-from lstm_jax.config import Config
+from lstm_jax.config import Config, UserFile
 from lstm_jax.errors import UserError
 from lstm_jax.files import lock_folder, write_text
 
 _log = logging.getLogger(__name__)
 
-PLUGINS = "plugins.json"  # Files with code of the user's own that a run uses, and digests of their content.
+PLUGINS = "plugins.json"  # The ``UserFile`` of each file with the user's own code that a run uses.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
@@ -66,8 +66,8 @@ class Workdir:
     def claim(self, config: Config, lanes: list[Lane]) -> None:
         """Writes config and lanes into the folder, once training can begin, so that a failed start leaves no trace."""
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
-        if own := configs.user_files(config):
-            write_json(self.path / PLUGINS, own)
+        if own := configs.merged(_read_user_files(self.path), configs.user_files(config)):
+            write_json(self.path / PLUGINS, [file._asdict() for file in own])
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
@@ -84,6 +84,7 @@ class Workdir:
             )
         if read_lanes(self.path, config) != lanes:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
+        _warn_of_changes(self.path, config, _read_user_files(self.path))
 
     def summary(self) -> dict[str, Any] | None:
         """The summary that an earlier command wrote; ``None`` if there is none."""
@@ -92,12 +93,10 @@ class Workdir:
 
 
 def read_config(workdir: Path) -> Config:
-    """The config of a run, after loading the user code that the run needs.
-
-    A warning is logged for each file of that code whose content has changed since the run began.
+    """The config of a run, not yet validated, since that needs the user's code to be loaded.
 
     Raises:
-      UserError: The folder is not a run's, or a file of that code is missing.
+      UserError: The folder is not a run's.
     """
     file = workdir / "config.json"
     if not file.exists():
@@ -105,14 +104,41 @@ def read_config(workdir: Path) -> Config:
             f"{workdir} holds no config.json, so it is not a run's folder; train first, or correct --workdir"
         )
     try:
-        config = configs.from_json(file.read_text(encoding="utf-8"))
-        plugins = workdir / PLUGINS
-        own: dict[str, str] = json.loads(plugins.read_text(encoding="utf-8")) if plugins.exists() else {}
+        return configs.from_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
-    for path in configs.changed_files(own):
-        _log.warning("%s has changed since the run in %s began", path, workdir)
+
+
+def evaluation_config(workdir: Path, config: Config | None = None) -> Config:
+    """The validated config for an evaluation of a run, after loading the user's code that it needs.
+
+    A warning is logged for each file of that code whose content has changed since the run began.
+
+    Args:
+      workdir: Folder of the run.
+      config: The run's config with changes; by default as it was trained.
+
+    Raises:
+      UserError: The folder is not a run's, a file of that code is missing, or a field is wrong.
+    """
+    config, recorded = config or read_config(workdir), _read_user_files(workdir)
+    config.plugins = configs.load_recorded(config, recorded)
+    configs.validate(config, trains=False)
+    _warn_of_changes(workdir, config, recorded)
     return config
+
+
+def _read_user_files(workdir: Path) -> list[UserFile]:
+    file = workdir / PLUGINS
+    try:
+        return [UserFile(**each) for each in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error}); restore it or use a new --workdir") from error
+
+
+def _warn_of_changes(workdir: Path, config: Config, recorded: list[UserFile]) -> None:
+    for path in configs.changed_files(config, recorded):
+        _log.warning("%s has changed since the run in %s began", path, workdir)
 
 
 def read_lanes(workdir: Path, config: Config) -> list[Lane]:

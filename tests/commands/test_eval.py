@@ -11,6 +11,7 @@ import pytest
 from lstm_jax.config import from_json
 from lstm_jax.data import corpus
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
 
 pytestmark = WARNINGS
@@ -44,13 +45,33 @@ def test_text(command, trained):
     assert float(negative) + float(positive) == pytest.approx(100, abs=0.11)
 
 
-def test_a_run_is_evaluated_without_the_file_that_registers_its_optimizer(command, trained, tmp_path):
-    workdir = shutil.copytree(trained, tmp_path / "run")
-    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    config["optimizer"]["name"] = "one's own"
-    (workdir / "config.json").write_text(json.dumps(config), encoding="utf-8")
+OWN = """
+from lstm_jax import objectives, optimizers
+from lstm_jax.registry import OBJECTIVES
+
+optimizers.register("mine", optimizers.OPTIMIZERS["adam"].make, learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8)
+objectives.register("my_loss", OBJECTIVES["classification"].loss)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_is_evaluated_without_the_file_of_its_optimizer_and_objective(command, tmp_path):
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    own = (
+        f"--config.plugins={tmp_path / 'own.py'}",
+        "--config.optimizer.name=mine",
+        "--config.objectives.my_loss.weight=1",
+    )
+    workdir = tmp_path / "run"
+    ended = command("train", f"--workdir={workdir}", *TINY, *own, "--config.objectives.classification.weight=0")
+    assert ended.code == 0, ended.err
+    OPTIMIZERS.unregister("mine")
+    OBJECTIVES.unregister("my_loss")
+    (tmp_path / "own.py").unlink()
     ended = command("eval", f"--workdir={workdir}", "--text=the screen is good")
-    assert ended.code == 0
+    assert ended.code == 0, ended.err
+    ended = command("eval", f"--workdir={workdir}")
+    assert ended.code == 0, ended.err
     refused = command("train", f"--workdir={workdir}", "--config.optimizer.name=unknown")
     assert refused.code == 2
     assert "config.optimizer.name is 'unknown'; it must be one of 'sgd'" in refused.err

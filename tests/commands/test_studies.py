@@ -2,6 +2,8 @@
 
 import pytest
 
+from lstm_jax.optimizers import OPTIMIZERS
+from lstm_jax.studies.comparison import Comparison
 from tests.commands.helpers import WARNINGS
 
 pytestmark = WARNINGS
@@ -36,6 +38,28 @@ def test_compare_prints_the_table_of_a_study(command, tmp_path):
     assert ended.code == 0, ended.err
     assert (tmp_path / "w" / "table.md").read_text().strip() in ended.out
     assert "| learning rate | 0.1 | 0.01 |" in ended.out
+
+
+@pytest.mark.parametrize("place", ["--plugins", "the task"])
+def test_a_comparison_of_an_own_optimizer(command, tmp_path, monkeypatch, place):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from lstm_jax.optimizers import OPTIMIZERS, register\n"
+        "register('own', OPTIMIZERS['sgd'].make, learning_rate=0.1)"
+    )
+    (tmp_path / "study.py").write_text(
+        "from lstm_jax.config import Config\nfrom lstm_jax.studies.comparison import Comparison, Task\n"
+        f"def get_config():\n    config = Config()\n    config.plugins = ({str(own)!r},)\n"
+        "    return Comparison({'tiny': Task(config)}, ('own',))"
+    )
+    monkeypatch.setattr(Comparison, "run", lambda study, workdir: study.check())
+    given = {"--plugins": [f"--plugins={own}", "--config=configs/studies/quick.py:own,sgd"]}
+    try:
+        ended = command("compare", *given.get(place, [f"--config={tmp_path / 'study.py'}"]), f"--workdir={tmp_path}")
+        assert ended.code == 0, ended.err
+        assert OPTIMIZERS.plugin_of("own") == str(own)  # The files of runs record it.
+    finally:
+        OPTIMIZERS.unregister("own")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import pytest
 
+from lstm_jax import config as configs
 from lstm_jax.data import corpus, vectors
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import VECTORS
+from lstm_jax.registry import CELLS, LAYERS, OBJECTIVES, POOLINGS, SOURCES, VECTORS
 from lstm_jax.studies import trials
 from lstm_jax.studies.plan import Plan
 from lstm_jax.studies.search import Search
@@ -43,6 +44,41 @@ def test_keys_tell_apart_all_that_defines_a_run(planted):
         moved.data.path = path
         paths.append(key(moved, base))
     assert paths[0] == paths[1]
+
+
+CODE = {
+    CELLS: "from lstm_jax import cells\nW = 1\ncells.register('own', lambda hidden_size: cells.gru(W * hidden_size))",
+    LAYERS: "from lstm_jax import layers\nW = 1\n"
+    "def own(hidden_size, *, reverse=False): return layers.scan(layers.gru(W * hidden_size), reverse)\n"
+    "layers.register('own', own)",
+    POOLINGS: "from lstm_jax.layers import pooling\nW = 1\n"
+    "pooling.register('own', lambda y, lengths, backward: W * pooling.last(y, lengths, backward))",
+    OBJECTIVES: "from lstm_jax import objectives\nfrom lstm_jax.objectives.classification import cross_entropy\nW = 1\n"
+    "def own(network, params, batches, keys, hparams): return W * cross_entropy(batches)\n"
+    "objectives.register('own', own)",
+    VECTORS: "from lstm_jax.data import vectors\nW = 1\n"
+    "vectors.register('own', vectors.Vectors(lambda config, corpora: W * corpora))",
+    SOURCES: "from lstm_jax.data import sources\nW = 1\n"
+    "sources.register('own', sources.Source(lambda config, splits: W * splits))",
+}
+
+
+@pytest.mark.parametrize("kind", CODE, ids=lambda kind: kind.kind)
+def test_own_code_distinguishes_runs_unless_its_examples_do(kind, tmp_path):
+    task = tiny_task().config
+    task.plugins = (str(tmp_path / "own.py"),)
+    path = {CELLS: "model.layer", LAYERS: "model.layer", POOLINGS: "model.pooling"}.get(kind)
+    path = path or {VECTORS: "data.vectors.source", SOURCES: "data.source"}.get(kind, "objectives.own.weight")
+    configs.set_field(task, path, 1.0 if kind is OBJECTIVES else "own")
+    keys = []
+    try:
+        for code in (CODE[kind], CODE[kind] + "  # the same", CODE[kind].replace("W = 1", "W = 2")):
+            (tmp_path / "own.py").write_text(code, encoding="utf-8")
+            keys.append(key(task, Trial("tiny", "all", (RATE,), 0, SEARCH)))
+    finally:
+        kind.unregister("own")
+    assert keys[0] == keys[1]
+    assert (keys[0] == keys[2]) == (kind is SOURCES)
 
 
 def test_trials_are_alike_where_only_hyper_parameters_and_seeds_differ():
