@@ -12,9 +12,12 @@ STARTED = time.perf_counter()  # Approximate start of the process, for reporting
 __version__ = "0.2.0"
 
 from pathlib import Path  # noqa: E402 - the clock above comes first
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 from lstm_jax.config import Config, validate  # noqa: E402
+
+if TYPE_CHECKING:
+    from lstm_jax.evaluation.model import Model
 
 __all__ = ["Config", "load", "train"]
 
@@ -44,8 +47,12 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     return summary
 
 
-def load(workdir: str | Path) -> Any:
-    """The trained model of a run, a ``lstm_jax.evaluation.model.Model``: ``load(workdir).predict(texts)``.
+def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
+    """The trained model of a run: ``load(workdir).predict(texts)``.
+
+    Args:
+      workdir: Folder of the run.
+      plugins: Modules or files with your own code, if they are not where the run has recorded them.
 
     Raises:
       UserError: The folder holds no run, or none of its checkpoints can be read.
@@ -55,4 +62,4 @@ def load(workdir: str | Path) -> Any:
     runtime.configure()
     from lstm_jax.evaluation.model import Model
 
-    return Model(Path(workdir))
+    return Model(Path(workdir), plugins)

@@ -49,7 +49,7 @@ def define_workdir_config() -> None:
 
 def _define_fields(config: Config, text: str) -> None:
     for name in _fields_given():
-        configs.check_path(name, whole=False)
+        configs.check_path(name)
         path = name.removeprefix("config.")
         if path.startswith(("optimizer.hparams.", "objectives.")):
             configs.set_field(config, path, 0.0)  # A name may still be missing here; the flag then sets its value.
@@ -124,9 +124,15 @@ def _parse(define: Callable[[], None]) -> None:
         if "config" in flags.FLAGS and isinstance(config := flags.FLAGS["config"].default, Config):
             print(f"\n{fields_help(config)}", end="")
         sys.exit(SUCCEEDED)
-    rest = flags.FLAGS(sys.argv)
+    rest = flags.FLAGS([_quoted(argument) for argument in sys.argv])
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --name=value")
+
+
+def _quoted(argument: str) -> str:
+    """The flag of plugins as a Python tuple, since ml_collections would read a path as Python code."""
+    name, _, value = argument.partition("=")
+    return f"{name}={(value,)!r}" if name.lstrip("-") == "config.plugins" else argument
 
 
 def _guarded(function: Callable[[], None], unexpected: int) -> int:

@@ -38,7 +38,7 @@ class Origin(NamedTuple):
 
 _executions: list[Execution] = []  # Those in progress, the innermost one last.
 _numbers = itertools.count()
-incomplete: set[str] = set()  # Plugins of which an entry was unregistered; loading them executes them again.
+incomplete: set[str] = set()  # Files of which an entry was unregistered; loading them executes them again.
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ class Registry(Generic[_Entry]):
         """
         self.kind = kind
         self._package = package
-        self.rival: Registry[Any] | None = None  # Another registry, with which it shares its names.
+        self.rival: Registry[Any] | None = None  # Another registry, whose names it may not use.
         self._entries: dict[str, _Entry] = {}
         self._origins: dict[str, Origin] = {}
 
@@ -102,7 +102,12 @@ class Registry(Generic[_Entry]):
             )
 
     def unregister(self, name: str) -> None:
-        """Removes an entry; for tests and notebooks."""
+        """Removes an entry; for tests and notebooks.
+
+        Raises:
+          ConfigError: There is no such entry.
+        """
+        self[name]  # It raises the error.
         incomplete.add(self.plugin_of(name))
         del self._entries[name], self._origins[name]
 

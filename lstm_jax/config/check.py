@@ -30,11 +30,12 @@ def validate(config: Config, trains: bool = True) -> Config:
         value and the allowed values.
     """
     check_form(config)
+    for path, own, value in leaves(config):
+        _check_type(path, own, value)
     plugins = load_plugins(config.plugins)
     if plugins != config.plugins:  # The config may be frozen already.
         config.plugins = plugins
     for path, own, value in leaves(config):
-        _check_type(path, own, value)
         if trains or not path.startswith(("optimizer.", "objectives.")):
             _check_value(path, own, value)
     for check in (_check_data, _check_model, _check_training):

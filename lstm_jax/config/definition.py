@@ -105,12 +105,11 @@ def epoch_name(config: Config, epoch: int) -> str:
     )
 
 
-def check_path(path: str, whole: bool = True) -> None:
+def check_path(path: str) -> None:
     """Checks that a dotted path, such as ``config.model.layer``, names a field of a config.
 
     Args:
       path: The path, beginning with ``config``.
-      whole: Whether it may also name a group or a mapping as a whole.
 
     Raises:
       ConfigError: It does not. The message names the wrong part and the existing fields.
@@ -128,9 +127,9 @@ def check_path(path: str, whole: bool = True) -> None:
         if name not in names(owner):
             raise ConfigError(unknown_field_message(".".join(parts[:n]), name, owner))
         owner = field_of(owner, name).metadata.get("example") or getattr(owner, name)
-    if isinstance(owner, Group) and not whole:
+    if isinstance(owner, Group):
         raise ConfigError(f"{path} is a group of fields; set one of them: {', '.join(names(owner))}")
-    if isinstance(owner, Mapping) and not whole:
+    if isinstance(owner, Mapping):
         wanted = path
         while isinstance(owner, Mapping):
             ((name, owner),) = owner.items()
@@ -166,7 +165,9 @@ def from_json(text: str) -> Config:
     values = json.loads(text)
     if not isinstance(values, dict):
         raise ConfigError(f"a config is a JSON object, not {values!r}")
-    return update_from_json(Config(), values, "config")
+    config: Config = update_from_json(Config(), values, "config")
+    check_form(config)
+    return config
 
 
 def variants(asked: str, *kinds: str, beside: tuple[str, ...] = ()) -> set[str]:

@@ -56,7 +56,7 @@ class VectorsConfig(Group):
         choices=(VECTORS,),
     )
     path: str = field(
-        "", "File that the source reads; for `file` word vectors as plain text, gz, bz2 or zip.", kind="incidental"
+        "", "File that the source reads. `file` reads word vectors as plain text, gz, bz2 or zip.", kind="incidental"
     )
     missing: str = field(
         "random",
@@ -170,9 +170,9 @@ class ModelConfig(Group):
     layer: str = field("lstm", "Kind of recurrent layer: a registered layer or cell.", choices=(LAYERS, CELLS))
     implementation: str = field(
         "auto",
-        "How the layers are computed: `auto` takes the implementation that was measured as fastest. Every cell has "
-        "`scan`, whose backward pass is left to autodiff, `lstm` also `custom_vjp`, a hand-written one, and a layer "
-        "of your own the implementations that it registers.",
+        "How the layers are computed. `auto` takes the implementation that was measured as fastest. Every cell has "
+        "`scan`, which leaves the backward pass to autodiff. `lstm` also has `custom_vjp`, whose backward pass is "
+        "written by hand. A layer of your own has the implementations that it registers.",
     )
     matmul_dtype: str = field(
         "float32",

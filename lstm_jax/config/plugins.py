@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import linecache
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,19 +46,25 @@ def load_plugins(plugins: Iterable[str]) -> tuple[str, ...]:
     Raises:
       ConfigError: A module or a file does not exist.
     """
-    separate = [part for each in plugins for part in ([each] if Path(each).is_file() else each.split(",")) if part]
+    separate = _separate(plugins)
     for plugin in separate:
         if plugin.endswith(".py"):
             load_file(Path(plugin))
-        elif _exists(plugin):
-            with executing(plugin):
-                importlib.import_module(plugin)
-        else:
-            raise ConfigError(
-                f"config.plugins names {plugin!r}, but there is no such module or .py file; correct it, or add the "
-                "module's folder to PYTHONPATH"
-            )
-    return tuple(dict.fromkeys(map(_resolved, separate)))
+            continue
+        with executing(plugin):  # Looking for a module of a package executes the package.
+            if not _exists(plugin):
+                raise ConfigError(
+                    f"the plugin {plugin!r} is neither a module nor a .py file; correct it, or add the module's folder "
+                    "to PYTHONPATH"
+                )
+            importlib.import_module(plugin)
+    return separate
+
+
+def _separate(plugins: Iterable[str]) -> tuple[str, ...]:
+    """The names of modules and the absolute paths of files, one in each string."""
+    parts = [part for each in plugins for part in ([each] if Path(each).is_file() else each.split(",")) if part]
+    return tuple(dict.fromkeys(map(_resolved, parts)))
 
 
 def load_file(path: Path) -> ModuleType:
@@ -76,6 +83,7 @@ def load_file(path: Path) -> ModuleType:
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # Dataclasses and pickled functions look their module up there.
+        linecache.checkcache(name)  # The identity of code is read from these lines.
         with executing(name):
             spec.loader.exec_module(module)
         _loaded[name] = digest, module
@@ -112,11 +120,13 @@ def lost_entries(config: Any) -> list[str]:
 
 
 def load_recorded(config: Any, recorded: Sequence[UserFile]) -> tuple[str, ...]:
-    """Loads the code that an evaluation of a run needs; code for optimizers and objectives may be missing.
+    """Loads the code that an evaluation of a run needs.
+
+    The code of optimizers, and of objectives without parameters, may be missing.
 
     Args:
-      config: The run's config, in which a command may have changed the plugins. They are loaded first, and what they
-        register replaces what the run has recorded.
+      config: The run's config, in which a command may have changed the plugins. They are loaded first. What is
+        registered already, by them or by other files, replaces what the run has recorded.
       recorded: What ``user_files`` returned when the run was trained.
 
     Returns:
@@ -128,13 +138,14 @@ def load_recorded(config: Any, recorded: Sequence[UserFile]) -> tuple[str, ...]:
     entries: dict[str, set[str]] = {}
     for each in recorded:
         entries.setdefault(each.plugin, set()).update(each.entries)
-    asked = [_resolved(plugin) for plugin in config.plugins]
+    asked = _separate(config.plugins)
     given = load_plugins(plugin for plugin in asked if plugin not in entries)
-    replaced = {_entry(registry, name) for registry, name in own_entries(config) if registry.plugin_of(name) in given}
+    registered = {_entry(registry, name): registry.plugin_of(name) for registry, name in own_entries(config)}
     needed = {_entry(registry, name) for registry, name in _named(config, trains=False)}
     loaded: list[str] = []
     for plugin, names in entries.items():
-        if names - replaced or (not names and plugin in asked):
+        elsewhere = {name for name in names if registered.get(name, plugin) != plugin}
+        if names - elsewhere or (not names and plugin in asked):
             if _exists(plugin):
                 loaded += load_plugins([plugin])
             elif not names or names & needed:
@@ -201,6 +212,8 @@ def _plugin(config: Any, registry: Registry[Any], name: str) -> str:
 def _exists(plugin: str) -> bool:
     if plugin.endswith(".py"):
         return Path(plugin).is_file()
+    if not all(part.isidentifier() for part in plugin.split(".")):
+        return False
     try:
         return importlib.util.find_spec(plugin) is not None
     except ModuleNotFoundError as error:

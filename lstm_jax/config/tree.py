@@ -230,9 +230,7 @@ def update_from_json(group: Any, values: dict[str, Any], path: str) -> Any:
         if name not in names(group):
             raise ConfigError(unknown_field_message(path, name, group))
         current = getattr(group, name)
-        if isinstance(current, Group | Numbers) and not isinstance(value, dict):
-            raise ConfigError(f"{path}.{name} is {value!r}; it must be a group of fields")
-        if isinstance(current, Group):
+        if isinstance(current, Group) and isinstance(value, dict):
             update_from_json(current, value, f"{path}.{name}")
         else:
             setattr(group, name, tuple(value) if isinstance(value, list) else value)

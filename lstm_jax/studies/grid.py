@@ -60,7 +60,7 @@ class Grid:
         """The runs of all points and seeds.
 
         Raises:
-          ConfigError: As of ``points``, or a field cannot have one of its values.
+          ConfigError: The fields or seeds are wrong, or a field cannot have one of its values.
         """
         label = ",".join(path.split(".")[-1] for path in self.fields)
         found = []

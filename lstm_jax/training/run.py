@@ -91,8 +91,7 @@ def _train(
         _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
         for entry in configs.lost_entries(config):
             _log.warning(
-                "no later command can load the %s; register it where a file is executed or imported that "
-                "config.plugins names, not in a script, a notebook or a function",
+                "later commands cannot load the %s; move it into a file that --config.plugins names",
                 entry,
             )
     _write_data(corpora, path)

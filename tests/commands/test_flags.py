@@ -125,3 +125,13 @@ def test_flags_that_do_not_go_together(command, trained, arguments, message):
     ended = command("eval", f"--workdir={trained}", *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.error.startswith(message)
+
+
+def test_several_plugins_are_named_with_commas_by_any_path(command, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(f"print('loaded {name}')\n")
+    ended = command(
+        "train", f"--workdir={tmp_path / 'w'}", f"--config.plugins={tmp_path / 'one.py'},{tmp_path / 'two.py'}",
+        "--config.train.epochs=0",
+    )  # fmt: skip
+    assert (ended.code, ended.out.splitlines()) == (2, ["loaded one", "loaded two"])

@@ -133,7 +133,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         configs.from_json('{"train": {"epoch": 3}}')
     with pytest.raises(ConfigError, match=r"no field 'cell'; it is called 'model.layer' now"):
         configs.check_path("config.model.cell")
-    for path in ("model.dropout.tokens", "data", "optimizer.hparams.tau", "objectives.adversarial.epsilon"):
+    for path in ("model.dropout.tokens", "optimizer.hparams.tau", "objectives.adversarial.epsilon"):
         configs.check_path(f"config.{path}")
 
 
@@ -159,7 +159,7 @@ def test_unknown_field_is_refused_with_the_nearest_name():
         ("objectives.classified.weight", 1.0, "config.objectives names 'classified'; did you mean 'classification'?"),
         ("objectives.classification.weight", 0.0, "every objective in config.objectives has the weight 0"),
         ("objectives.classification.a", 1.0, "config.objectives.classification has no hyper-parameter 'a'"),
-        ("plugins", ("nothing_here",), "config.plugins names 'nothing_here', but there is no such module or .py file"),
+        ("plugins", ("nothing_here",), "the plugin 'nothing_here' is neither a module nor a .py file"),
         ("plugins", ("nothing.py",), "nothing.py does not exist; give the path of a Python file, or restore it"),
         ("data.source", "", "config.data.source is ''; it must be one of 'amazon_polarity', "),
         (
@@ -395,3 +395,9 @@ def test_text_to_learn_vectors_from_too(vectors, message):
     assert message in str(caught.value)
     config.data.vectors = VectorsConfig("cooccurrence", more_text="files", more_path="games.csv")
     validate(config)
+
+
+@pytest.mark.parametrize("text", ['{"objectives": {"a": 1}}', '{"optimizer": {"hparams": 5}}', '{"model": 3}'])
+def test_a_config_file_of_a_wrong_form_is_refused(text):
+    with pytest.raises(ConfigError, match="it must be a"):
+        configs.from_json(text)

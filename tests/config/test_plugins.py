@@ -9,6 +9,7 @@ from lstm_jax import config as configs
 from lstm_jax import registry
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError
+from lstm_jax.identity import identity_of
 from lstm_jax.registry import CELLS, LAYERS, OBJECTIVES, OPTIMIZERS, POOLINGS
 from lstm_jax.training import run
 from lstm_jax.training.workdir import Workdir, evaluation_config, lanes_of, read_config
@@ -169,7 +170,7 @@ def test_training_warns_about_code_that_is_lost(project, tmp_path, caplog, monke
     monkeypatch.setattr(run, "run_loop", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.train_lanes(tiny_config(model__layer="mgu"), tmp_path / "run")
-    assert f"no later command can load the cell mgu ({project / 'helper.py'}); register it where" in caplog.text
+    assert f"later commands cannot load the cell mgu ({project / 'helper.py'}); move it into a file" in caplog.text
 
 
 def test_the_first_content_of_a_file_is_remembered_when_a_run_is_resumed(project, tmp_path, caplog):
@@ -213,6 +214,31 @@ def test_plugins_are_separated_by_commas(project):
     assert config.plugins == tuple(str(project / name) for name in ("mgu.py", "other.py", "a,b.py"))
     with pytest.raises(ConfigError, match=r"gone\.py does not exist"):
         validate(own_config("mgu.py,gone.py"))
+
+
+@pytest.mark.parametrize("plugins", ["mgu.py", (3,), ("./mgu",), ("a..b",)])
+def test_plugins_of_a_wrong_form_are_refused(project, plugins):
+    write(project, mgu=CELL)
+    config = own_config("mgu.py")
+    config.plugins = plugins
+    with pytest.raises(ConfigError, match="plugin"):
+        validate(config)
+
+
+def test_a_package_registers_while_its_module_is_looked_for(project):
+    write(project, pkg_in___init__="import pkg.part\n", pkg_in_part=CELL, pkg_in_mod="")
+    config = validate(own_config("pkg.mod"))
+    assert not configs.lost_entries(config)
+    assert [file.entries for file in configs.user_files(config)] == [[], ["cell mgu"]]
+
+
+def test_code_that_is_edited_in_a_process_has_another_identity(project):
+    made = []
+    for factor in (2, 3):
+        write(project, mgu=CELL.replace("gru(hidden_size)", f"gru({factor} * hidden_size)"))
+        validate(own_config("mgu.py"))
+        made.append(identity_of(CELLS["mgu"]))
+    assert made[0] != made[1]
 
 
 def test_a_name_that_was_unregistered_is_registered_by_loading_its_file_again(project):
