@@ -141,6 +141,7 @@ def test_a_process_that_takes_too_long(tmp_path, monkeypatch):
         assert process.ask("load")["error"].startswith("its process ended with code -9")
 
 
+@pytest.mark.slow
 def test_a_process_measures(tmp_path):
     with layer_worker("scan") as process:
         assert process.ask("load") == {}

@@ -114,6 +114,7 @@ def test_recurrent_blocks_are_orthogonal_and_distinct(kind):
         assert difference(first, second) > 0.1
 
 
+@pytest.mark.slow
 def test_lanes_decompose_one_matrix_after_the_other():
     keys = jax.random.split(jax.random.key(0), 5)
     kernels = jax.jit(jax.vmap(lambda key: recurrent_kernel(key, 6, 4)))

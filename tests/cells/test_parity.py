@@ -156,6 +156,7 @@ def flax_params(params: LSTMParams) -> dict:
     return {"params": {"cell": cell}}
 
 
+@pytest.mark.slow
 def test_lstm_equals_flax():
     lengths = jnp.array([6, 2, 4])
     tokens = (jnp.arange(6)[:, None] < lengths[None])[:, :, None]

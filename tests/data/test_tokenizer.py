@@ -208,6 +208,7 @@ def test_no_kind_lets_a_text_spell_the_special_words(kind, lower_case):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(texts=st.lists(st.text(), min_size=1, max_size=50))
+@pytest.mark.slow
 def test_any_text_has_words(kind, texts):
     config = TokensConfig(kind=kind, zero_digits=True, mark_urls=True)
     tokenizer = learned(["good film"], kind=kind)

@@ -89,6 +89,7 @@ def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, bloc
 
 
 @pytest.mark.parametrize("reverse", slow_but([False, True], True))
+@pytest.mark.slow
 def test_gradients_of_rounded_products_add_up_in_float32_by_custom_vjp_and_by_autodiff(reverse):
     steps = 300  # A sum over so many steps in bfloat16 would lose most of them.
     lengths, x = jnp.full(B, steps), jnp.asarray(random(3, steps, B, D))

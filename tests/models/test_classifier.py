@@ -193,6 +193,7 @@ def test_matmul_dtype_of_the_config_rounds_what_enters_products_and_nothing_else
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.slow
 def test_both_implementations_give_the_same_logits(bidirectional):
     scan, by_vjp = (
         model_of(layer="lstm", implementation=how, layers=2, bidirectional=bidirectional)
@@ -346,6 +347,7 @@ def test_dropped_words_are_read_as_unknown():
 
 
 @pytest.mark.parametrize("fields", [{}, {"pooling": "every"}, {"output": "sigmoid", "classes": 2}])
+@pytest.mark.slow
 def test_the_linear_part_is_added_to_the_logits(fields):
     model = model_of(wide=32, **fields)
     variables = random_variables(model)

@@ -36,6 +36,7 @@ def by_hand(variables: dict, words: list[int]) -> HostArray:
     return total / np.sqrt(max(len(known) + len(rows), 1))
 
 
+@pytest.mark.slow
 def test_logits_are_sums_over_words_and_pairs(reviews) -> None:
     tokens, lengths, variables = reviews
     logits = part().apply(variables, tokens, lengths, None, 0.0)
@@ -52,6 +53,7 @@ def test_every_step_tells_the_words_read_so_far(reviews) -> None:
             np.testing.assert_allclose(every[n, row], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing(reviews) -> None:
     tokens, lengths, variables = reviews
     longer = jnp.concatenate([tokens, jnp.full((4, tokens.shape[1]), 7)])

@@ -265,6 +265,7 @@ def test_optimizers_learn_under_every_schedule(name, schedule):
     assert optax.tree.norm(optax.tree.sub(params, {"layers": PARAMS, "output": PARAMS})) > 0
 
 
+@pytest.mark.slow
 def test_an_update_that_is_not_finite_leaves_the_weights_as_they_were(registered):
     broken = lambda schedule: optax.stateless(lambda updates, params: jax.tree.map(lambda u: u / 0.0, updates))
     registered("broken", broken, learning_rate=0.1)
@@ -278,6 +279,7 @@ def test_an_update_that_is_not_finite_leaves_the_weights_as_they_were(registered
     jax.tree.map(np.testing.assert_array_equal, after.params, state.params)
 
 
+@pytest.mark.slow
 def test_schedule_free_is_evaluated_at_x_which_is_the_average_of_z():
     """Defazio et al. 2024, eq. 2–4, at a constant rate: x is the mean of z_1 … z_t, y = 0.1 z + 0.9 x."""
     config, values = settings("schedule_free_sgd", optimizer__learning_rate=0.5)
@@ -297,6 +299,7 @@ def test_schedule_free_is_evaluated_at_x_which_is_the_average_of_z():
     assert optimizers.eval_params(optax.adam(0.1).init(PARAMS), PARAMS) is PARAMS
 
 
+@pytest.mark.slow
 def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():
     config, values = settings("muon", optimizer__learning_rate=0.1)
     params = {"layers": {"w": jnp.eye(4), "b": jnp.ones(4)}, "embedding": jnp.eye(4), "output": {"kernel": jnp.eye(4)}}
@@ -313,6 +316,7 @@ def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():
     assert np.linalg.cond(np.asarray(gradient["layers"]["w"])) > 2
 
 
+@pytest.mark.slow
 def test_sophias_estimate_of_curvature_is_the_diagonal_of_the_hessian():
     """For a quadratic with a diagonal Hessian, z · Hz is that diagonal for any signs z, and parts add up."""
     curvature = jax.tree.map(lambda p: 1.0 + jnp.abs(p), PARAMS)

@@ -183,6 +183,7 @@ def test_what_is_seen_inside_starts_afresh_with_each_segment():
     np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_gates_is_drawn(tmp_path):
     cell = lstm(5)
     params = cell.init(jax.random.key(0), 3)

@@ -15,6 +15,8 @@ from lstm_jax.training.logging import read_metrics
 from tests.studies.helpers import LANES, TIMES, rows_of
 from tests.studies.tiny_study import tiny_task
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_study_leaves_what_the_readme_says(finished):
     for name in ("runs.csv", "curves.parquet", "table.md", "table.tex", "report.html", "runs.jsonl"):

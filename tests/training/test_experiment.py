@@ -139,6 +139,7 @@ def test_after_a_step_that_is_not_finite_the_weights_stay():
     assert kept is not None
 
 
+@pytest.mark.slow
 def test_a_frozen_embedding_does_not_move():
     config = tiny_config(model__train_embedding=False)
     _, run = make(config)
@@ -171,6 +172,7 @@ def test_probabilities_add_up_and_agree_with_the_metrics():
     np.testing.assert_allclose(metrics["loss"], -np.log(probabilities[np.arange(8), batch.labels]).sum(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_embedding_may_learn_at_a_rate_of_its_own():
     moved = []
     for factor in (1.0, 0.25):

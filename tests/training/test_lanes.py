@@ -93,6 +93,7 @@ def test_lanes_spread_over_devices_first(lanes, batch_size, devices, shape):
     assert tuple(make_mesh(lanes, batch_size, devices).shape.values()) == shape
 
 
+@pytest.mark.slow
 def test_evaluation_sums_over_reviews_whatever_the_batches():
     lane_program = tiny_program(CONFIG, 2)
     feed = make_feed(toy_corpus(), make_mesh(2, BATCH, 1))

@@ -73,11 +73,13 @@ def test_a_run_writes_what_the_readme_promises(finished):
     assert summary["best_validation_accuracy"] == best
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_seed_are_bit_equal(finished, tmp_path):
     run.train_lanes(tiny_config(), tmp_path)
     assert_same_run(finished[0], tmp_path)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(finished, tmp_path):
     run.train_lanes(tiny_config(seed=1), tmp_path)
     assert timeless(finished[0])[0]["loss"] != timeless(tmp_path)[0]["loss"]
@@ -90,6 +92,7 @@ def test_a_finished_run_is_left_alone(finished):
     assert (workdir / "metrics.jsonl").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path, monkeypatch):
     seen = []
 
@@ -123,6 +126,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_p
     assert_same_run(finished[0], tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path):
     run.train_lanes(tiny_config(train__epochs=1), tmp_path)
     (tmp_path / "summary.json").unlink()

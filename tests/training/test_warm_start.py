@@ -11,6 +11,8 @@ from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import tiny_config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):

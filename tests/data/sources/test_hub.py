@@ -14,6 +14,8 @@ import pytest
 
 from tests.data.fake_hub import FakeHub
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SECONDS = 30  # Maximum duration of a command that finds no Hub. The Hub's client alone would retry for 23.
 
