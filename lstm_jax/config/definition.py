@@ -50,8 +50,8 @@ def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> 
 
 def _defaults(config: Config) -> dict[str, float]:
     """Default values of hyper-parameters of the config's optimizer, if that is known, and of all objectives."""
-    own = OPTIMIZERS[config.optimizer.name].hparams if config.optimizer.name in OPTIMIZERS else {}
-    found = {f"optimizer.hparams.{name}": value for name, value in {"weight_decay": 0.0, **own}.items()}
+    chosen = OPTIMIZERS[config.optimizer.name].hparams if config.optimizer.name in OPTIMIZERS else {}
+    found = {f"optimizer.hparams.{name}": value for name, value in {"weight_decay": 0.0, **chosen}.items()}
     for name, objective in OBJECTIVES.items():
         found |= {f"objectives.{name}.{own}": value for own, value in {**objective.hparams, "weight": 0.0}.items()}
     return found

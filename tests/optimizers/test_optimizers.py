@@ -312,7 +312,7 @@ def test_muon_orthogonalises_hidden_kernels_and_leaves_the_rest_to_adamw():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), updates[path], wanted[path])
     np.testing.assert_allclose(updates["layers"]["b"], wanted["layers"]["b"], rtol=1e-5)
     singular = np.linalg.svd(np.asarray(updates["layers"]["w"]), compute_uv=False)
-    assert singular.max() / singular.min() < 2  # those of the gradient are far apart
+    assert singular.max() / singular.min() < 2  # The gradient's own singular values are far apart.
     assert np.linalg.cond(np.asarray(gradient["layers"]["w"])) > 2
 
 

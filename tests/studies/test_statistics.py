@@ -106,7 +106,7 @@ def test_the_paired_bootstrap_keeps_its_level_under_the_null(tails):
         rejected += statistics.bootstrap_p(a - b, seed=n) < 0.05
     low, high = rejection_bounds(count)
     assert rejected <= high
-    assert rejected >= low or tails == "heavy"  # with heavy tails it rejects too seldom, never too often
+    assert rejected >= low or tails == "heavy"  # Heavy tails make the test reject too seldom, never too often.
 
 
 @pytest.mark.parametrize("size", [10, 12])
