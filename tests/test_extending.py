@@ -53,6 +53,13 @@ def test_example(title, file, code, commands, clone):
         assert again.returncode == 0, again.stderr
         assert "resuming from step" in again.stderr
         assert f"{clone / file} has changed since the run in" in again.stderr
+    if (runs := workdir / "runs.jsonl").exists():
+        table, rows = (workdir / "table.md").read_text(), runs.read_text().splitlines(keepends=True)
+        runs.write_text("".join(rows[:-1]))
+        again = typed(first, clone)
+        assert again.returncode == 0, again.stderr
+        assert len(runs.read_text().splitlines()) == len(rows)
+        assert (workdir / "table.md").read_text() == table
     for line in rest:
         done = typed(line, clone)
         assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lstm_jax.config.definition import epoch_name
+from lstm_jax.config.definition import default_hparams, epoch_name
 from lstm_jax.config.fields import Config, DataConfig, VectorsConfig
 from lstm_jax.config.plugins import load_plugins
 from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
@@ -166,7 +166,7 @@ def _check_optimizer(config: Config) -> None:
     bounds = dict(chosen.bounds)
     if "weight_decay" not in chosen.hparams:
         bounds["weight_decay"] = AT_LEAST_0
-    known = list({**chosen.hparams, "weight_decay": 0.0})
+    known = list(default_hparams(asked.name))
     _check_hparams("optimizer.hparams", f" of {asked.name!r}", asked.hparams, known, bounds)
     if asked.embedding_lr_scale == 0:
         raise ConfigError("config.optimizer.embedding_lr_scale is 0; set config.model.train_embedding=False instead")

@@ -50,8 +50,8 @@ def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> 
 
 def _defaults(config: Config) -> dict[str, float]:
     """Default values of hyper-parameters of the config's optimizer, if that is known, and of all objectives."""
-    chosen = OPTIMIZERS[config.optimizer.name].hparams if config.optimizer.name in OPTIMIZERS else {}
-    found = {f"optimizer.hparams.{name}": value for name, value in {"weight_decay": 0.0, **chosen}.items()}
+    known = default_hparams(config.optimizer.name) if config.optimizer.name in OPTIMIZERS else {}
+    found = {f"optimizer.hparams.{name}": value for name, value in known.items()}
     for name, objective in OBJECTIVES.items():
         found |= {f"objectives.{name}.{own}": value for own, value in {**objective.hparams, "weight": 0.0}.items()}
     return found
@@ -80,8 +80,13 @@ def hparams(config: Config) -> dict[str, float]:
 
 def optimizer_hparams(config: Config) -> dict[str, float]:
     """Hyper-parameters of the config's optimizer by name; those that the config does not set have their defaults."""
-    values = {"weight_decay": 0.0, **OPTIMIZERS[config.optimizer.name].hparams, **config.optimizer.hparams}
+    values = {**default_hparams(config.optimizer.name), **config.optimizer.hparams}
     return {name: float(value) for name, value in values.items()}
+
+
+def default_hparams(optimizer: str) -> dict[str, float]:
+    """Default hyper-parameters of an optimizer by name, including ``weight_decay``, which every optimizer has."""
+    return {"weight_decay": 0.0, **OPTIMIZERS[optimizer].hparams}
 
 
 def is_off(config: Config, path: str, value: float) -> bool:
