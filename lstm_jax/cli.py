@@ -124,15 +124,20 @@ def _parse(define: Callable[[], None]) -> None:
         if "config" in flags.FLAGS and isinstance(config := flags.FLAGS["config"].default, Config):
             print(f"\n{fields_help(config)}", end="")
         sys.exit(SUCCEEDED)
-    rest = flags.FLAGS([_quoted(argument) for argument in sys.argv])
+    rest = flags.FLAGS([_with_tuple(argument) for argument in sys.argv])
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --name=value")
 
 
-def _quoted(argument: str) -> str:
-    """The flag of plugins as a Python tuple, since ml_collections would read a path as Python code."""
+def _with_tuple(argument: str) -> str:
+    """The flag of a field that holds strings as a Python tuple, since ml_collections would read them as Python code."""
     name, _, value = argument.partition("=")
-    return f"{name}={(value,)!r}" if name.lstrip("-") == "config.plugins" else argument
+    holds_strings = {f"config.{path}" for path, own, _ in configs.leaves(Config()) if own.type == tuple[str, ...]}
+    if name.lstrip("-") not in holds_strings or value.startswith("("):
+        return argument
+    # A path may contain a comma, so ``load_plugins`` separates plugins itself.
+    parts = [value] if name.endswith(".plugins") else value.split(",")
+    return f"{name}={tuple(part.strip() for part in parts if part)!r}"
 
 
 def _guarded(function: Callable[[], None], unexpected: int) -> int:

@@ -50,6 +50,12 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+def file_digest(file: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def code_digest(*modules: ModuleType) -> str:
     """A digest of the modules' source. As part of a cache key it makes edited code recompute its results."""
     return digest(*(Path(str(module.__file__)).read_bytes() for module in modules))

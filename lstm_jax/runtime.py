@@ -1,9 +1,13 @@
 """Process-wide settings of JAX, made once before the first array, and properties of the machine."""
 
+import atexit
 import ctypes
+import functools
 import logging
 import os
 import platform
+import shutil
+import tempfile
 from pathlib import Path
 
 import jax
@@ -17,8 +21,29 @@ _configured: list[bool] = []
 
 
 def cache_dir() -> Path:
-    """The folder for everything that can be recomputed: ``$LSTM_JAX_CACHE``, otherwise ``~/.cache/lstm_jax``."""
-    return Path(os.environ.get("LSTM_JAX_CACHE") or Path.home() / ".cache" / "lstm_jax")
+    """The folder for everything that can be recomputed: ``$LSTM_JAX_CACHE``, otherwise ``~/.cache/lstm_jax``.
+
+    If that folder cannot be written, it is a temporary folder that lasts as long as the process.
+    """
+    return _usable(Path(os.environ.get("LSTM_JAX_CACHE") or Path.home() / ".cache" / "lstm_jax"))
+
+
+@functools.cache
+def _usable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        _log.warning(
+            "the cache folder %s cannot be used (%s), so nothing is kept for later commands; set LSTM_JAX_CACHE to "
+            "another folder",
+            folder,
+            error.strerror,
+        )
+        temporary = tempfile.mkdtemp(prefix="lstm_jax-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        return Path(temporary)
 
 
 def configure() -> None:

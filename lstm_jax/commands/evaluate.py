@@ -61,8 +61,8 @@ def classify(trained: Any) -> None:
     if not any(texts):
         raise UserError("standard input holds no text; give one text per line")
     for probabilities in text_probabilities(trained, texts):
-        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes, probabilities, strict=True))
-        print(f"{trained.classes[probabilities.argmax()]} ({shares})")
+        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes.names, probabilities, strict=True))
+        print(f"{trained.classes.names[probabilities.argmax()]} ({shares})")
     if flags.FLAGS.text != "-":
         print(f"read as: {decoded_text(trained, flags.FLAGS.text)}")
     if flags.FLAGS.explain:
@@ -78,13 +78,13 @@ def evaluate(trained: Any) -> None:
     from lstm_jax.evaluation.predictions import write_predictions
     from lstm_jax.reports import tables
 
-    corpora = corpus.prepare(trained.config.data, trained.tokenizer)
+    corpora = corpus.prepare(trained.config.data, trained.tokenizer, trained.classes)
     if flags.FLAGS.every_epoch:
         print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
         return
     figures = evaluate_split(trained, corpora, flags.FLAGS.split)
     reference = trained.config.reference_accuracy if flags.FLAGS.split == "test" else 0.0
-    print(tables.figures(figures, trained.classes, flags.FLAGS.split, reference))
+    print(tables.figures(figures, trained.classes.names, flags.FLAGS.split, reference))
     baselines = {}
     if flags.FLAGS.naive:
         baselines = bag_of_words_baselines(corpora, flags.FLAGS.split) | leaking_baseline(

@@ -84,12 +84,26 @@ def _check_data(config: Config) -> None:
         raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
     if config.data.source == "files" and not config.data.path:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
+    _check_classes(config.data)
     _check_vectors_file(config.data.vectors)
     _check_more_text(config.data)
     if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"
         )
+
+
+def _check_classes(data: DataConfig) -> None:
+    labels = [entry.rpartition("=")[0].strip() for entry in data.label_map]
+    if not all(labels) or len(set(labels)) < len(labels):
+        raise ConfigError(
+            f"config.data.label_map is {data.label_map!r}; it must hold LABEL=NAME, once for every label, such as "
+            "-1=bad,1=good"
+        )
+    if not all(data.class_names) or len(set(data.class_names)) < len(data.class_names):
+        raise ConfigError(f"config.data.class_names is {data.class_names!r}; the names must be different and not empty")
+    if data.label_map and data.class_names:
+        raise ConfigError("config.data.label_map names the classes already; leave config.data.class_names out")
 
 
 def _check_vectors_file(asked: VectorsConfig) -> None:

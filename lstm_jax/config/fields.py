@@ -94,6 +94,16 @@ class DataConfig(Group):
     text_column: str = field("", "Column of the text. Empty: the source's default, `text` for files.")
     label_column: str = field("", "Column of the label. Empty: `label`.")
     rating_column: str = field("", "Column of the stars, 1 to 5. Empty: `rating`, or else `overall`.")
+    label_map: tuple[str, ...] = field(
+        (),
+        "Names of the labels, such as `data.label_map=-1=bad,1=good`. Labels with one name become one class; a label "
+        "with an empty name is left out. The classes have the order of the names. Empty: a class for each label.",
+    )
+    class_names: tuple[str, ...] = field(
+        (),
+        "Names of the classes. Integer labels get these names in their order; other labels are put into this order. "
+        "Empty: the labels, in their order.",
+    )
     classes: str = field(
         "",
         "What the classes are: the `label` as it is; five `stars`; `binary`, more than three stars against the rest; "

@@ -3,16 +3,18 @@
 import contextlib
 import hashlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import datasets
 import numpy as np
+import pyarrow as pa
 from tokenizers import Tokenizer
 
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.data.examples import CLASS_COUNTS, load_examples, schema_of
+from lstm_jax.data.examples import Examples, load_examples
 from lstm_jax.data.flat_corpus import flatten, join, pad_left, remove_token, take, truncate
+from lstm_jax.data.labels import Classes
 from lstm_jax.data.sources import SPLITS, UNLABELLED
 from lstm_jax.data.splits import Splits, select
 from lstm_jax.data.tokenizer import (
@@ -36,25 +38,35 @@ class Corpora(NamedTuple):
       validation: Validation examples, in the same form.
       test: Test examples, in the same form.
       tokenizer: The tokenizer, whose vocabulary has V tokens.
-      classes: Number of classes, C.
+      classes: The C classes.
       whole: Training and unlabelled texts, untruncated, if initial vectors are learned from them; otherwise ``None``.
+      digests: For each split, what identifies its texts, ``[N]``, uint64.
+      unknown: For each split, the share of its tokens that are outside the vocabulary.
     """
 
     train: FlatCorpus
     validation: FlatCorpus
     test: FlatCorpus
     tokenizer: Tokenizer
-    classes: int
+    classes: Classes
     whole: FlatCorpus | None
+    digests: dict[str, HostArray]
+    unknown: dict[str, float]
 
 
-def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage = contextlib.nullcontext) -> Corpora:
+def prepare(
+    config: DataConfig,
+    tokenizer: Tokenizer | None = None,
+    classes: Classes | None = None,
+    stage: Stage = contextlib.nullcontext,
+) -> Corpora:
     """Loads, selects, tokenizes and truncates the examples of a config.
 
     Args:
       config: The source, and how its texts are read.
       tokenizer: Tokenizer of a trained run. Without it a vocabulary is learned from the training examples alone, or
         from all examples if the config fits class frequencies on all.
+      classes: Classes of a trained run; by default those of the source.
       stage: Called with the name of each stage; the context manager that it returns is open during the stage.
 
     Raises:
@@ -63,44 +75,43 @@ def prepare(config: DataConfig, tokenizer: Tokenizer | None = None, stage: Stage
     datasets.disable_progress_bars()
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
     with stage("reading"):
-        source = load_examples(config, unlabelled=learns_vectors)
+        source, classes = load_examples(config, learns_vectors, classes)
     with stage("selecting"):
         splits, rest = select(source, config)
         if not learns_vectors:
             source, splits = _used(source, splits)
     with stage("finding tokens"):
-        source = {split: pretokenize_dataset(dataset, config.tokens) for split, dataset in source.items()}
+        texts = {split: pretokenize_dataset(own.dataset, config.tokens) for split, own in source.items()}
     if tokenizer is None:
         with stage("learning the vocabulary"):
-            tokenizer = _vocabulary(source, splits, config)
+            tokenizer = _vocabulary(texts, splits, config)
     flat = {}
-    for split, dataset in source.items():
+    for split, own in source.items():
         with stage("encoding"):
-            encoded = encode_dataset(dataset, tokenizer)
-        flat[split] = flatten(encoded)
-    del source, dataset, encoded  # Open datasets keep their files mapped in memory.
-    classes = _class_count(np.concatenate([flat[split].labels for split in SPLITS if split in flat]), config)
+            flat[split] = flatten(encode_dataset(texts[split], tokenizer), own.classes)
     whole = None
     if learns_vectors:
         drawn_from, rows = splits["train"]
         unlabelled = [flat[UNLABELLED]] if UNLABELLED in flat else []
         own = [take(flat[drawn_from], rows), take(flat["train"], rest), *unlabelled]
         whole = join([*own, *_more_text(config, tokenizer)])
-    train, validation, test = (
-        prepare_examples(take(flat[drawn_from], rows), config.tokens, unknown_id(tokenizer))
-        for drawn_from, rows in (splits[split] for split in SPLITS)
-    )
-    return Corpora(train, validation, test, tokenizer, classes, whole)
+    taken = {split: take(flat[drawn_from], rows) for split, (drawn_from, rows) in splits.items()}
+    digests = {split: source[drawn_from].column("digest")[rows] for split, (drawn_from, rows) in splits.items()}
+    other = unknown_id(tokenizer)
+    unknown = {split: float(np.mean(own.tokens == other)) for split, own in taken.items()}
+    train, validation, test = (prepare_examples(taken[split], config.tokens, other) for split in SPLITS)
+    return Corpora(train, validation, test, tokenizer, classes, whole, digests, unknown)
 
 
-def _used(source: Any, splits: Splits) -> tuple[Any, Splits]:
+def _used(source: dict[str, Examples], splits: Splits) -> tuple[dict[str, Examples], Splits]:
     """The rows of the source that are in a split, so that no time is spent on the others."""
     rows, used = {}, {}
-    for name, dataset in source.items():
-        rows[name] = np.sort(np.concatenate([own for drawn_from, own in splits.values() if drawn_from == name]))
-        everything = len(rows[name]) == len(dataset)  # It then keeps its fingerprint, and so its cache entry.
-        used[name] = dataset if everything else dataset.select(rows[name])
-    return used, {split: (name, np.searchsorted(rows[name], own)) for split, (name, own) in splits.items()}
+    for name, own in source.items():
+        rows[name] = np.sort(np.concatenate([chosen for drawn_from, chosen in splits.values() if drawn_from == name]))
+        # If everything is used, the dataset keeps its fingerprint, and so its tokens in the cache.
+        everything = len(rows[name]) == len(own.classes)
+        used[name] = own if everything else Examples(own.dataset.select(rows[name]), own.classes[rows[name]])
+    return used, {split: (name, np.searchsorted(rows[name], chosen)) for split, (name, chosen) in splits.items()}
 
 
 def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
@@ -116,41 +127,31 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
         bad_rows=config.bad_rows,
     )
     try:
-        found = load_examples(other, unlabelled=True)
+        found = load_examples(other, unlabelled=True).splits
     except UserError as error:
         where = "for config.data.vectors.more_text; set its path by --config.data.vectors.more_path"
         raise UserError(f"{error} ({where})") from None
     chosen = [found[split] for split in ("train", UNLABELLED) if split in found]
-    return [flatten(encode_dataset(pretokenize_dataset(each, config.tokens), tokenizer)) for each in chosen]
+    return [
+        flatten(encode_dataset(pretokenize_dataset(own.dataset, config.tokens), tokenizer), own.classes)
+        for own in chosen
+    ]
 
 
-def texts(config: DataConfig, split: str) -> tuple[list[str], HostArray]:
-    """The texts of a split, not tokenized, and their labels ``[N]``."""
-    source = load_examples(config)
-    source_split, rows = select(source, config).splits[split]
-    table = source[source_split].data.table.take(rows)
-    return table.column("text").to_pylist(), np.asarray(table.column("label"), np.int32)
+def rows_of_split(config: DataConfig, split: str, classes: Classes | None = None) -> pa.Table:
+    """The rows of a split, not tokenized: the columns ``COLUMNS`` of ``lstm_jax.data.examples``, and ``class``."""
+    source = load_examples(config, classes=classes, quiet=True).splits
+    drawn_from, rows = select(source, config).splits[split]
+    own = source[drawn_from]
+    return own.dataset.data.table.take(rows).append_column("class", pa.array(own.classes[rows]))
 
 
-def _vocabulary(source: Any, splits: Splits, config: DataConfig) -> Tokenizer:
+def _vocabulary(texts: dict[str, datasets.Dataset], splits: Splits, config: DataConfig) -> Tokenizer:
     leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
     counted = splits.values() if leaking else [splits["train"]]
-    chosen = [source[drawn_from].select(np.sort(rows)) for drawn_from, rows in counted]
+    chosen = [texts[drawn_from].select(np.sort(rows)) for drawn_from, rows in counted]
     blocks = (batch["text"] for dataset in chosen for batch in dataset.iter(batch_size=1000))
     return learn_vocabulary(blocks, " ".join(dataset._fingerprint for dataset in chosen), config.tokens)
-
-
-def _class_count(labels: HostArray, config: DataConfig) -> int:
-    by_map = CLASS_COUNTS.get(schema_of(config).classes)
-    classes = by_map or int(labels.max()) + 1
-    if classes < 2:
-        raise UserError("all reviews have the label 0; a classifier needs reviews of at least two classes")
-    missing = np.setdiff1d(np.arange(min(classes, len(labels) + 1)), labels)
-    if not by_map and len(missing):
-        raise UserError(
-            f"labels go up to {labels.max()}, but none is {missing[0]}; number the classes 0, 1, 2, … without gaps"
-        )
-    return classes
 
 
 def prepare_examples(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:

@@ -1,39 +1,74 @@
-"""From the rows of a source to examples: text, label and length, which ``datasets`` caches."""
+"""From the rows of a source to examples, which are cached."""
 
+import hashlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lstm_jax.config import DataConfig
-from lstm_jax.data import readers
+from lstm_jax.data import cache, labels, readers
+from lstm_jax.data.cache import Facts, cached_table
+from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, check_known, class_of_rating, find_classes, label_text
 from lstm_jax.data.readers import Row
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows, Schema
 from lstm_jax.data.sources.files import rows_of_path
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.files import code_digest
+from lstm_jax.files import code_digest, digest
 from lstm_jax.registry import SOURCES
+from lstm_jax.types import HostArray
 
-CLASS_COUNTS = {"stars": 5, "binary": 2, "polarity": 2}  # Number of classes, if the class map fixes it.
-CLASS_NAMES = {2: ("negative", "positive"), 5: ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")}
-NO_LABEL = -1  # The label of an example without a class.
+_log = logging.getLogger(__name__)
+
+NO_CLASS = -1  # The class number of an example without a label.
+ROWS_PER_BATCH = 1000
+FAULTY_ROWS = 1000  # Number of faulty rows at the beginning of a source after which no usable one is looked for.
+
+COLUMNS = pa.schema(
+    [
+        ("text", pa.large_string()),
+        ("label", pa.large_string()),  # After ``config.data.label_map``; empty if the example has none.
+        ("characters", pa.int32()),  # Length of the text without titles.
+        ("digest", pa.uint64()),  # Identifies the text without titles.
+        ("file", pa.large_string()),
+        ("row", pa.int64()),  # The first row of a file has number 0.
+    ]
+)
 
 
-def class_names(count: int) -> tuple[str, ...]:
-    """The names of the classes of a problem with ``count`` classes."""
-    return CLASS_NAMES.get(count, tuple(f"class {n}" for n in range(count)))
+class Examples(NamedTuple):
+    """The examples of one split of a source.
+
+    Attributes:
+      dataset: The columns ``COLUMNS``.
+      classes: Class numbers ``[N]``, int32.
+    """
+
+    dataset: datasets.Dataset
+    classes: HostArray
+
+    def column(self, name: str) -> HostArray:
+        """A column of numbers."""
+        return np.asarray(self.dataset.data.column(name))
 
 
-def class_of(rating: int, classes: str) -> int | None:
-    """The class of a rating of 1 to 5 stars under a class map; ``None`` leaves the example out."""
-    if classes == "stars":
-        return rating - 1
-    if classes == "polarity" and rating == 3:
-        return None
-    return int(rating > 3)
+class SourceExamples(NamedTuple):
+    """The examples of a source.
+
+    Attributes:
+      splits: The split ``train``, and the other splits that the source has.
+      classes: The classes.
+    """
+
+    splits: dict[str, Examples]
+    classes: Classes
 
 
 def schema_of(config: DataConfig) -> Schema:
@@ -50,18 +85,19 @@ def schema_of(config: DataConfig) -> Schema:
     )
 
 
-def load_examples(config: DataConfig, unlabelled: bool = False) -> datasets.DatasetDict:
-    """The examples of a source: ``text``, ``label`` (int) and ``characters``, the length without titles.
+def load_examples(
+    config: DataConfig, unlabelled: bool = False, classes: Classes | None = None, quiet: bool = False
+) -> SourceExamples:
+    """The examples of a source.
 
     Args:
       config: The source, and how its rows are read.
-      unlabelled: Whether to load the examples without labels too, as a split ``unsupervised`` with the label −1.
-
-    Returns:
-      The split ``train``, and the other splits that the source has.
+      unlabelled: Whether to load the examples without labels too, as a split ``unsupervised``.
+      classes: The classes of a trained run; by default those of the source.
+      quiet: Whether to log nothing about rows that are left out.
 
     Raises:
-      UserError: A file or a row is invalid, or a download failed.
+      UserError: A file, a row or a label is invalid, or a download failed.
     """
     splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
     if config.path:
@@ -78,105 +114,166 @@ def load_examples(config: DataConfig, unlabelled: bool = False) -> datasets.Data
             f"'train', and may return {', '.join(map(repr, splits[1:]))}"
         )
     schema = schema_of(config)
-    return datasets.DatasetDict(
-        {
-            split: _dataset(rows, schema._replace(classes="none") if split == UNLABELLED else schema, config.bad_rows)
-            for split, rows in found.items()
-        }
+    tables = {}
+    for split, rows in found.items():
+        own = schema._replace(classes="none") if split == UNLABELLED else schema
+        tables[split], facts = _table(rows, own, config)
+        if not quiet:
+            _log_left_out(split, facts)
+    return _with_classes(tables, schema, config, classes)
+
+
+def _with_classes(
+    tables: dict[str, datasets.Dataset], schema: Schema, config: DataConfig, classes: Classes | None
+) -> SourceExamples:
+    encoded = {split: pc.dictionary_encode(table.data.column("label")) for split, table in tables.items()}
+    counts: Counter[str] = Counter()
+    for split, column in encoded.items():
+        for chunk in column.chunks if split != UNLABELLED else ():
+            numbers = np.bincount(chunk.indices, minlength=len(chunk.dictionary))
+            counts.update(dict(zip(chunk.dictionary.to_pylist(), numbers.tolist(), strict=True)))
+    counts = +counts
+    if schema.classes in CLASS_NAMES_OF_MAP:
+        names = CLASS_NAMES_OF_MAP[schema.classes]
+        classes = Classes(names, names)
+    elif classes is None:
+        classes = find_classes(counts, config, schema.class_names)
+    else:
+        check_known(counts, classes)
+    numbers_of = {label: number for number, label in enumerate(classes.labels)}
+    splits = {}
+    for split, column in encoded.items():
+        by_chunk = [np.zeros(0, np.int32)]
+        for chunk in column.chunks:
+            numbers = [numbers_of.get(label, NO_CLASS) for label in chunk.dictionary.to_pylist()]
+            by_chunk.append(np.array(numbers, np.int32)[chunk.indices])
+        splits[split] = Examples(tables[split], np.concatenate(by_chunk))
+    return SourceExamples(splits, classes)
+
+
+def _table(rows: Rows, schema: Schema, config: DataConfig) -> tuple[datasets.Dataset, Facts]:
+    """The examples of one split, from the cache if it has them, and how many rows were left out for which reason."""
+    made_by = [sys.modules[__name__], cache, labels, readers, sys.modules[rows.read.__module__]]
+    # Functions typed into a notebook belong to no file, so their results are cached by name alone.
+    code = code_digest(*(module for module in made_by if getattr(module, "__file__", None)))
+    arguments = datasets.fingerprint.Hasher.hash(rows.arguments)
+    key = digest(rows.read.__qualname__, arguments, schema, config.bad_rows, config.label_map, code)
+
+    def make(facts: Facts) -> Iterator[pa.RecordBatch]:
+        examples = _examples(rows.read(**rows.arguments), schema, config, facts)
+        batch: list[tuple[Any, ...]] = []
+        for example in examples:
+            batch.append(example)
+            if len(batch) == ROWS_PER_BATCH:
+                yield _record_batch(batch)
+                batch = []
+        if batch:
+            yield _record_batch(batch)
+
+    return cached_table(f"examples/{key}", COLUMNS, make)
+
+
+def _record_batch(examples: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    columns = zip(*examples, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, COLUMNS, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=COLUMNS)
+
+
+def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Facts) -> Iterator[tuple[Any, ...]]:
+    """Yields the columns of each example; counts in ``facts`` the rows that are left out, by reason."""
+    names = labels.parse_label_map(config.label_map)
+    kept, faulty, first_fault, place = 0, 0, "", "the end of the source"
+    for row in rows:
+        place = row.place
+        try:
+            example = _example(row, schema, names)
+        except ValueError as fault:
+            faulty += 1
+            first_fault = first_fault or f"{place}: {fault}"
+            if config.bad_rows == "error" and (kept or faulty == FAULTY_ROWS):
+                break
+            continue
+        if isinstance(example, str):
+            facts[example] = facts.get(example, 0) + 1
+            continue
+        kept += 1
+        if first_fault and config.bad_rows == "error":
+            break
+        yield example
+    if first_fault and config.bad_rows == "error":
+        raise UserError(f"{first_fault}; {_advice(faulty, kept)}")
+    if faulty:
+        facts["without text or with an invalid label"] = faulty
+    if not kept:
+        reasons = ", ".join(f"{count} are {reason}" for reason, count in facts.items()) or "it has no rows"
+        raise UserError(f"nothing up to {place} is usable: {first_fault or reasons}; {_advice(faulty, kept)}")
+
+
+def _advice(faulty: int, kept: int) -> str:
+    if kept:
+        return "fix it, or skip such rows with --config.data.bad_rows=skip"
+    if not faulty:
+        return "see config.data.classes and config.data.label_map"
+    return (
+        f"none of the {faulty} rows read is usable; name the columns with --config.data.text_column and "
+        "--config.data.label_column (or rating_column), or correct the file"
     )
 
 
-def _dataset(rows: Rows, schema: Schema, bad_rows: str) -> datasets.Dataset:
-    text, integer = datasets.Value("large_string"), datasets.Value("int32")
-    made_by = [sys.modules[__name__], readers, sys.modules[rows.read.__module__]]
-    try:
-        return datasets.Dataset.from_generator(
-            _examples,
-            features=datasets.Features({"text": text, "label": integer, "characters": integer}),
-            gen_kwargs={
-                "read": rows.read,
-                "arguments": rows.arguments,
-                "schema": schema,
-                "bad_rows": bad_rows,
-                # Functions typed into a notebook belong to no file; they are pickled with their code.
-                "code": code_digest(*(module for module in made_by if getattr(module, "__file__", None))),
-            },
-        )
-    except datasets.exceptions.DatasetGenerationError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (UserError, OSError)):
-            cause = cause.__cause__
-        raise (cause or error.__cause__ or error) from None
-
-
-def _examples(
-    read: Callable[..., Iterable[Row]], arguments: dict[str, Any], schema: Schema, bad_rows: str, code: str
-) -> Iterator[dict[str, Any]]:
-    del code  # It is only part of the key of cached examples.
-    kept, left_out, place = 0, 0, "the end of the source"
-    for row in read(**arguments):
-        place = row.place
-        try:
-            example = _example(row, schema)
-        except ValueError as fault:
-            if bad_rows == "error":
-                advice = "fix it, or skip such rows with --config.data.bad_rows=skip"
-                raise UserError(f"{place}: {fault}; {advice}") from None
-            left_out += 1
-            continue
-        if example is not None:
-            kept += 1
-            yield example
-    if left_out:
-        logging.getLogger(__name__).warning("skipped %d rows without text or with an invalid label", left_out)
-    if not kept:
-        raise UserError(f"no row up to {place} has a usable label; see config.data.classes")
-
-
-def _example(row: Row, schema: Schema) -> dict[str, Any] | None:
-    """The example of a row; ``None`` if it has no label or the class map leaves it out.
+def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, ...] | str:
+    """The columns of a row's example, or the reason why it is left out.
 
     Raises:
       ValueError: The row is bad; the message says why.
     """
     if row.fault:
         raise ValueError(row.fault)
-    text, characters = _text(row.fields, schema)
-    label = NO_LABEL if schema.classes == "none" else _label(row.fields, schema)
-    return None if label is None else {"text": text, "label": label, "characters": characters}
+    text, body = _text(row.fields, schema)
+    label = ""
+    if schema.classes in CLASS_NAMES_OF_MAP:
+        rating = _rating(row.fields, schema)
+        name = class_of_rating(rating, schema.classes)
+        if name is None:
+            return f"of {rating} stars, which config.data.classes={schema.classes} leaves out"
+        label = name
+    elif schema.classes != "none":
+        label = label_text(row.fields[_column(row.fields, (schema.label,))])
+        if label == schema.unlabelled:
+            return f"without a label ({label})"
+        if label_map:
+            if label not in label_map:
+                raise ValueError(f"has the label {label!r}, which config.data.label_map does not name")
+            if not label_map[label]:
+                return f"with the label {label!r}, which config.data.label_map leaves out"
+            label = label_map[label]
+    identity = int.from_bytes(hashlib.blake2b((body or text).encode(), digest_size=8).digest())
+    return text, label, len(body), identity, row.file, row.number
 
 
-def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, int]:
-    """The text of a row, and its number of characters without those of titles."""
-    values = [fields[column] for column in schema.text if fields.get(column)]
-    if not values or not all(isinstance(value, str) for value in values) or not any(map(str.strip, values)):
+def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:
+    """The text of a row, with titles and without them."""
+    values = {column: fields[column] for column in schema.text if fields.get(column)}
+    if not all(isinstance(value, str) for value in values.values()) or not any(map(str.strip, values.values())):
         _column(fields, schema.text)
         raise ValueError("has no text")
-    text = ": ".join(values)
+    text = ": ".join(values.values())
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"holds half a character (a lone surrogate) at character {error.start}") from None
-    titles = sum(len(fields[column]) + len(": ") for column in schema.titles if fields.get(column))
-    return text, max(len(text) - titles, 0)
+    return text, ": ".join(value for column, value in values.items() if column not in schema.titles)
 
 
-def _label(fields: dict[str, Any], schema: Schema) -> int | None:
-    """The class of a row; ``None`` if it has none or the class map leaves it out."""
-    by_rating = schema.classes in CLASS_COUNTS
-    value = fields[_column(fields, schema.rating if by_rating else (schema.label,))]
+def _rating(fields: dict[str, Any], schema: Schema) -> int:
+    value = fields[_column(fields, schema.rating)]
     try:
         number = int(float(value))
         exact = float(value) == number
     except (TypeError, ValueError, OverflowError):
         exact = False
-    if by_rating:
-        if not exact or not 1 <= number <= 5:
-            raise ValueError(f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
-        return class_of(number, schema.classes)
-    if not exact or not NO_LABEL <= number < 2**31:
-        raise ValueError(f"has the label {value!r}, which is not one of 0, 1, 2, …")
-    return None if number == NO_LABEL else number
+    if not exact or not 1 <= number <= 5:
+        raise ValueError(f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
+    return number
 
 
 def _column(fields: dict[str, Any], names: tuple[str, ...]) -> str:
@@ -186,3 +283,8 @@ def _column(fields: dict[str, Any], names: tuple[str, ...]) -> str:
             return name
     has = ", ".join(map(repr, fields)) or "none"
     raise ValueError(f"no column {' or '.join(map(repr, names))} among {has}")
+
+
+def _log_left_out(split: str, facts: Facts) -> None:
+    for reason, count in facts.items():
+        _log.warning("%s: left out %s rows %s", split, f"{count:,}", reason)

@@ -17,13 +17,13 @@ def lengths(corpus: FlatCorpus) -> HostArray:
     return np.diff(corpus.offsets)
 
 
-def flatten(dataset: datasets.Dataset) -> FlatCorpus:
-    """The columns ``ids`` and ``label`` as flat arrays, taken directly from Arrow's buffers."""
+def flatten(dataset: datasets.Dataset, labels: HostArray) -> FlatCorpus:
+    """The column ``ids``, taken directly from Arrow's buffers, and the class numbers ``[N]`` as a corpus."""
     column = dataset.data.column("ids").combine_chunks()
     return FlatCorpus(
         tokens=np.asarray(column.flatten(), np.int32),
         offsets=np.concatenate([[0], np.cumsum(np.asarray(column.value_lengths(), np.int64))]),
-        labels=np.asarray(dataset.data.column("label"), np.int32),
+        labels=labels,
     )
 
 

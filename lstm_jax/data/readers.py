@@ -7,6 +7,7 @@ import bz2
 import codecs
 import csv
 import gzip
+import itertools
 import json
 import zipfile
 import zlib
@@ -27,13 +28,22 @@ class Row(NamedTuple):
 
     Attributes:
       fields: The values by column.
-      place: Where the row is, such as ``reviews.csv, line 7``.
+      file: The file, or another name of what holds the row.
+      number: The number of the row there; the first has number 0.
+      line: The line of the file at which the row begins; the first is 1. 0 if there are no lines.
       fault: Why the row cannot be read; empty if it can. A row with a fault has no fields.
     """
 
     fields: dict[str, Any]
-    place: str
+    file: str
+    number: int
+    line: int = 0
     fault: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the row is, for error messages, such as ``reviews.csv, line 7``."""
+        return f"{self.file}, line {self.line}" if self.line else f"{self.file}, row {self.number}"
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -41,6 +51,15 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     Raises:
       UserError: The file is missing, empty, truncated, or of an unknown format.
+    """
+    return READERS[check_file(path)](path)
+
+
+def check_file(path: Path) -> str:
+    """The suffix that names a file's format.
+
+    Raises:
+      UserError: The file is missing, empty, or of an unknown format.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
@@ -50,7 +69,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     if kind is None:
         known = ", ".join(sorted(READERS))
         raise UserError(f"{path} ends in none of {known} (or one of them with .gz or .bz2); rename or convert it")
-    return READERS[kind](path)
+    return kind
 
 
 def file_kind(path: Path) -> str | None:
@@ -62,44 +81,42 @@ def file_kind(path: Path) -> str | None:
 def _parquet(path: Path) -> Iterator[Row]:
     try:
         file = pq.ParquetFile(path)
-        number = 0
-        for batch in file.iter_batches(batch_size=4096):
-            for fields in batch.to_pylist():
-                number += 1
-                yield Row(fields, f"{path}, row {number}")
+        rows = (fields for batch in file.iter_batches(batch_size=4096) for fields in batch.to_pylist())
+        for number, fields in enumerate(rows):
+            yield Row(fields, str(path), number)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} cannot be read as parquet ({_first_line(error)}); fetch it again") from error
 
 
 def _objects(path: Path) -> Iterator[Row]:
-    for number, line in lines(path):
-        place = f"{path}, line {number}"
+    for row, (number, line) in enumerate(lines(path)):
+        place = str(path), row, number
         try:
             fields = json.loads(line)
         except UnicodeDecodeError as error:
-            yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
+            yield Row({}, *place, f"is not valid UTF-8 at byte {error.start}")
         except json.JSONDecodeError as error:
-            yield Row({}, place, f"is not valid JSON ({error.msg} at column {error.colno})")
+            yield Row({}, *place, f"is not valid JSON ({error.msg} at column {error.colno})")
         except (ValueError, RecursionError) as error:  # Numbers of thousands of digits; brackets nested too deeply.
-            yield Row({}, place, f"is not readable JSON ({_first_line(error)})")
+            yield Row({}, *place, f"is not readable JSON ({_first_line(error)})")
         else:
-            yield Row(fields, place) if isinstance(fields, dict) else Row({}, place, "is JSON but not an object")
+            yield Row(fields, *place) if isinstance(fields, dict) else Row({}, *place, "is JSON but not an object")
 
 
 def _fasttext(path: Path) -> Iterator[Row]:
     """Lines ``__label__2 Title: text``. Files number the classes from 1, rows from 0."""
-    for number, line in lines(path):
-        place = f"{path}, line {number}"
+    for row, (number, line) in enumerate(lines(path)):
+        place = str(path), row, number
         try:
             mark, _, text = line.decode().partition(" ")
         except UnicodeDecodeError as error:
-            yield Row({}, place, f"is not valid UTF-8 at byte {error.start}")
+            yield Row({}, *place, f"is not valid UTF-8 at byte {error.start}")
             continue
         name = mark.removeprefix("__label__")
         if name == mark or not name.isdecimal() or not 1 <= len(name.lstrip("0")) <= 9:
-            yield Row({}, place, "does not begin with __label__ and a number from 1 up")
+            yield Row({}, *place, "does not begin with __label__ and a number from 1 up")
         else:
-            yield Row({"label": int(name) - 1, "text": text}, place)
+            yield Row({"label": name, "text": text}, *place)
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
@@ -112,22 +129,22 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
             yield line.decode("utf-8", errors="surrogateescape")
 
     reader = csv.DictReader(decoded(), delimiter=delimiter)
-    while True:
+    for row in itertools.count():
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row({}, f"{path}, line {number}", f"is not readable as csv ({error})")
+            yield Row({}, str(path), row, number, f"is not readable as csv ({error})")
             continue
-        place = f"{path}, line {number}"
+        place = str(path), row, number
         extra = fields.pop(None, None)
         if extra is not None:
-            yield Row({}, place, "has more fields than the header; quote fields that hold the delimiter")
+            yield Row({}, *place, "has more fields than the header; quote fields that hold the delimiter")
         elif any(value is not None and not _is_utf8(value) for value in fields.values()):
-            yield Row({}, place, "is not valid UTF-8")
+            yield Row({}, *place, "is not valid UTF-8")
         else:
-            yield Row(fields, place)
+            yield Row(fields, *place)
 
 
 def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, bytes]]:

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from lstm_jax.config import DataConfig
+from lstm_jax.data.examples import Examples
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.errors import UserError
 from lstm_jax.types import HostArray
@@ -29,7 +29,7 @@ class Selection(NamedTuple):
     rest: HostArray
 
 
-def select(source: Any, config: DataConfig) -> Selection:
+def select(source: dict[str, Examples], config: DataConfig) -> Selection:
     """Leaves out short texts, balances the classes and splits the remaining rows, all by the config's seed.
 
     Args:
@@ -43,15 +43,14 @@ def select(source: Any, config: DataConfig) -> Selection:
     for split in SPLITS:
         if split not in source:
             continue
-        kept[split] = np.arange(len(source[split]))
+        kept[split] = np.arange(len(source[split].classes))
         if config.min_characters:
-            long = pc.greater_equal(source[split].data.column("characters"), config.min_characters)
-            kept[split] = np.flatnonzero(long.to_numpy())
+            kept[split] = np.flatnonzero(source[split].column("characters") >= config.min_characters)
     if config.one_class_size:
-        labels = np.asarray(source["train"].data.column("label"), np.int32)[kept["train"]]
+        labels = source["train"].classes[kept["train"]]
         kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
     splits = split_rows(kept, config)
-    rest = np.ones(len(source["train"]), bool)
+    rest = np.ones(len(source["train"].classes), bool)
     for drawn_from, rows in splits.values():
         if drawn_from == "train":
             rest[rows] = False

@@ -3,7 +3,7 @@
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +14,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 
 from lstm_jax.config import TokensConfig
 from lstm_jax.data import treebank
+from lstm_jax.data.cache import Facts, cached_file, cached_table
 from lstm_jax.errors import UserError
 from lstm_jax.files import code_digest, digest, write_text
-from lstm_jax.runtime import cache_dir
 
 PADDING = 0  # The id of padding in every vocabulary.
 SPECIAL = ("[PAD]", "[UNK]")
@@ -82,19 +82,21 @@ def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: Token
       config: How texts are split into tokens, the maximum size and the minimum count.
     """
     name = digest(fingerprint, config.vocabulary_size, config.min_count, _how(config), _own_code())
-    path = cache_dir() / "vocabularies" / f"{name}.json"
-    if path.exists():
-        return read_tokenizer(path)
-    tokenizer = blank_tokenizer(config)
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=config.vocabulary_size,
-        min_frequency=config.min_count,
-        special_tokens=list(KERAS_SPECIAL if config.kind == "keras" else SPECIAL),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    write_tokenizer(tokenizer, path)
-    return tokenizer
+
+    def write(part: Path) -> Facts:
+        tokenizer = blank_tokenizer(config)
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=config.vocabulary_size,
+            min_frequency=config.min_count,
+            special_tokens=list(KERAS_SPECIAL if config.kind == "keras" else SPECIAL),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        write_tokenizer(tokenizer, part)
+        return {}
+
+    path, _ = cached_file(f"vocabularies/{name}.json", write)
+    return read_tokenizer(path)
 
 
 def _how(config: TokensConfig) -> tuple[Any, ...]:
@@ -166,32 +168,27 @@ def pretokenize_dataset(dataset: datasets.Dataset, config: TokensConfig) -> data
     """The dataset with its column ``text`` pretokenized, computed once and cached."""
     if config.kind != "treebank":
         return dataset
-    return dataset.map(
-        lambda batch: {"text": pretokenize(batch["text"], config)},
-        batched=True,
-        batch_size=5000,
-        new_fingerprint=digest(dataset._fingerprint, _how(config), _own_code()),
-    )
+    schema = pa.schema([("text", pa.large_string())])
+
+    def make(_: Facts) -> Iterator[pa.RecordBatch]:
+        for batch in dataset.select_columns("text").with_format("arrow").iter(batch_size=5000):
+            tokens = pretokenize(batch.column("text").to_pylist(), config)
+            yield pa.RecordBatch.from_pydict({"text": tokens}, schema=schema)
+
+    return cached_table(f"pretokenized/{digest(dataset._fingerprint, _how(config), _own_code())}", schema, make)[0]
 
 
 def encode_dataset(dataset: datasets.Dataset, tokenizer: Tokenizer) -> datasets.Dataset:
-    """The columns ``ids`` and ``label`` of a pretokenized dataset, computed once and cached."""
+    """The column ``ids`` of a pretokenized dataset, computed once and cached."""
     encoder = _encoder(tokenizer)
+    schema = pa.schema([("ids", pa.large_list(pa.int32()))])
 
-    def ids_of(batch: pa.Table) -> pa.Table:
-        ids = encoder(batch.column("text").to_pylist())
-        offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
-        flat = np.fromiter(itertools.chain.from_iterable(ids), np.int32, offsets[-1])
-        return pa.table({"label": batch.column("label"), "ids": pa.LargeListArray.from_arrays(offsets, flat)})
+    def make(_: Facts) -> Iterator[pa.RecordBatch]:
+        for batch in dataset.select_columns("text").with_format("arrow").iter(batch_size=2000):
+            ids = encoder(batch.column("text").to_pylist())
+            offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])])
+            flat = np.fromiter(itertools.chain.from_iterable(ids), np.int32, offsets[-1])
+            column = pa.LargeListArray.from_arrays(offsets, flat)
+            yield pa.RecordBatch.from_arrays([column], schema=schema)
 
-    made = dataset.with_format("arrow").map(
-        ids_of,
-        batched=True,
-        batch_size=2000,
-        remove_columns=[name for name in dataset.column_names if name != "label"],
-        features=datasets.Features(
-            {"label": dataset.features["label"], "ids": datasets.LargeList(datasets.Value("int32"))}
-        ),
-        new_fingerprint=digest(dataset._fingerprint, tokenizer.to_str(), _own_code()),
-    )
-    return made.with_format(None)
+    return cached_table(f"ids/{digest(dataset._fingerprint, tokenizer.to_str(), _own_code())}", schema, make)[0]

@@ -15,7 +15,8 @@ INVERSE_REGULARISATION = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse 
 
 def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
     """Accuracies of the bag-of-words baselines on a split, fitted on the training examples."""
-    tokens, classes, examples = corpora.tokenizer.get_vocab_size(), corpora.classes, getattr(corpora, split)
+    tokens, classes = corpora.tokenizer.get_vocab_size(), len(corpora.classes.names)
+    examples = getattr(corpora, split)
     return {name: baseline_accuracy(fit(corpora.train, tokens, classes), examples) for name, fit in BASELINES.items()}
 
 
@@ -35,7 +36,7 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     counted = VectorsConfig("class_frequency", fit_on="all")
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
     everything = flat_corpus.join([corpora.train, corpora.validation, corpora.test])
-    scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), corpora.classes)
+    scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), len(corpora.classes.names))
     return {LEAKING: baseline_accuracy(scores, getattr(corpora, split))}
 
 

@@ -37,7 +37,7 @@ def explain(trained: Trained, text: str) -> Path:
     inside = gates.record_gates(forward, embedded[:, 0], config.segment, matmul_dtype(config))
     beginnings = [example.tokens[: n + 1].tolist() for n in range(len(example.tokens))]
     predictions = gates.Predictions(
-        trained.classes[-1],
+        trained.classes.names[-1],
         so_far=probabilities(trained, flat_corpus.from_ids(beginnings))[:, -1],
         by_itself=np.asarray(_every_step(trained, variables, example))[:, -1],
     )

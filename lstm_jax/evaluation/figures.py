@@ -17,7 +17,7 @@ def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Evaluation
     labels = checked_split(trained, corpora, split).labels
     by_lane, n = lane_probabilities(trained, checked_split(trained, corpora, split)), len(labels)
     predicted = by_lane.mean(axis=0)
-    confusion = np.zeros((len(trained.classes),) * 2, int)
+    confusion = np.zeros((len(trained.classes.names),) * 2, int)
     np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
     bins = calibration.bins(predicted, labels)
     figures = EvaluationFigures(
@@ -30,6 +30,6 @@ def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Evaluation
         checkpoint_step=trained.step,
     )
     write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
-    plots.confusion(confusion, trained.classes, trained.workdir / "plots" / f"confusion-{split}.png")
+    plots.confusion(confusion, trained.classes.names, trained.workdir / "plots" / f"confusion-{split}.png")
     calibration.draw_calibration(bins, trained.workdir / "plots" / f"calibration-{split}.png")
     return figures

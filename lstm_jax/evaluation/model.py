@@ -42,7 +42,7 @@ class Model:
         config.plugins = (*plugins, *config.plugins)
         self._trained = load_run(workdir, evaluation_config(workdir, config))
         self.config: Config = self._trained.config
-        self.classes: tuple[str, ...] = self._trained.classes
+        self.classes: tuple[str, ...] = self._trained.classes.names
         self.params: Params = self._trained.variables
 
     def predict(self, texts: list[str]) -> list[Prediction]:

@@ -25,7 +25,7 @@ def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarr
     program, variables = program_of(trained, mesh)
     feed = make_feed(examples, mesh)
     lengths = flat_corpus.lengths(examples)
-    result = np.zeros((trained.lanes, len(examples.labels), len(trained.classes)))
+    result = np.zeros((trained.lanes, len(examples.labels), len(trained.classes.names)))
     for chunk in evaluation_plan(
         lengths, bucket_lengths(lengths, config.buckets), config.batch_size, config.steps_per_call
     ):
@@ -65,9 +65,9 @@ def checked_split(trained: Trained, corpora: corpus.Corpora, split: str) -> Flat
       UserError: The split has more classes than the model.
     """
     examples: FlatCorpus = getattr(corpora, split)
-    if examples.labels.max(initial=0) >= len(trained.classes):
+    if examples.labels.max(initial=0) >= len(trained.classes.names):
         raise UserError(
-            f"the {split} split has {examples.labels.max() + 1} classes, the model has {len(trained.classes)}; "
+            f"the {split} split has {examples.labels.max() + 1} classes, the model has {len(trained.classes.names)}; "
             "evaluate with the --config.data.classes of the training"
         )
     return examples

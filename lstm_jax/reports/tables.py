@@ -1,11 +1,13 @@
 """Tables as text, for the terminal and as Markdown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+SHOWN_CLASSES = 6  # The most classes that have a column of their own in the table of splits.
 
 
 class EvaluationFigures(NamedTuple):
@@ -46,6 +48,25 @@ def summary(params: Any, frozen: Any) -> str:
     lines += [f"{name:<18}{kind:<8}{shapes:<{width}}{count:>14,}" for name, kind, shapes, count in rows]
     lines.append(f"{'all':<18}{'':<8}{'':<{width}}{total:>14,}")
     return "\n".join(lines) + (f"\nof these {frozen_count:,} are not trained" if frozen_count else "")
+
+
+def splits(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The size of each split, the shares of its classes, and the share of its tokens that are unknown."""
+    names = list(next(iter(found.values()))["classes"])
+    shown = names if len(names) <= SHOWN_CLASSES else []
+    widths = [max(len(name) + 2, 10) for name in shown]
+    head = "".join(f"{name:>{width}}" for name, width in zip(shown, widths, strict=True))
+    lines = [f"{'split':<12}{'examples':>12}{head}{'unknown tokens':>18}"]
+    for split, own in found.items():
+        shares = [own["classes"][name] / max(own["examples"], 1) for name in shown]
+        middle = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, widths, strict=True))
+        lines.append(f"{split:<12}{own['examples']:>12,}{middle}{own['unknown_tokens']:>18.1%}")
+        if not shown:
+            (least, few), (most, many) = (pick(own["classes"].items(), key=lambda each: each[1]) for pick in (min, max))
+            lines.append(
+                f"    {len(names)} classes, the rarest {least!r} ({few:,}), the most frequent {most!r} ({many:,})"
+            )
+    return "\n".join(lines)
 
 
 def epochs_table(rows: list[dict[str, Any]]) -> str:

@@ -20,13 +20,12 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
       ConfigError: The network does not fit the number of classes or the size of the vocabulary.
     """
     words, rows = corpora.tokenizer.get_vocab_size(), config.model.embedding_rows
-    if config.model.output == "sigmoid" and corpora.classes != 2:
-        raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {corpora.classes} classes")
+    classes = len(corpora.classes.names)
+    if config.model.output == "sigmoid" and classes != 2:
+        raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {classes} classes")
     if rows and rows < words:
         raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it")
-    return TextClassifier(
-        config.model, words, corpora.classes, unknown_id(corpora.tokenizer), first_vectors(config, corpora)
-    )
+    return TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer), first_vectors(config, corpora))
 
 
 def checkpoint_bytes(config: Config, corpora: Corpora) -> int:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from tokenizers import Tokenizer
 
 from lstm_jax.config import Config, differences
+from lstm_jax.data.labels import Classes
 from lstm_jax.data.tokenizer import read_tokenizer, unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models.classifier import TextClassifier
@@ -29,7 +30,7 @@ class Trained(NamedTuple):
       model: The module of the run.
       variables: The collections ``params`` and ``frozen``, with a leading axis L.
       tokenizer: The tokenizer of the run.
-      classes: Names of the classes.
+      classes: The classes, with their names and labels.
       lanes: Number of lanes, L.
       step: Step of the best weights; with several lanes, the latest such step.
       workdir: Folder of the run.
@@ -39,7 +40,7 @@ class Trained(NamedTuple):
     model: TextClassifier
     variables: Params
     tokenizer: Tokenizer
-    classes: tuple[str, ...]
+    classes: Classes
     lanes: int
     step: int
     workdir: Path
@@ -64,9 +65,10 @@ def load_run(workdir: Path, config: Config) -> Trained:
     file = workdir / "data.json"
     if not file.exists():
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")
-    classes = tuple(json.loads(file.read_text(encoding="utf-8"))["classes"])
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    classes = Classes(tuple(facts["classes"]), tuple(facts["labels"]))
     tokenizer = read_tokenizer(workdir / "tokenizer.json")
-    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes), unknown_id(tokenizer))
+    model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
     checkpoints = Checkpoints(workdir, read_only=True)
     best, loop_state = checkpoints.restore_best(shapes_of(config, model, lanes))

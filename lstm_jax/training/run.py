@@ -17,8 +17,8 @@ from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.data.examples import class_names
 from lstm_jax.data.sources.base import SPLITS
+from lstm_jax.data.summary import SplitSummary, summarize, warnings
 from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
@@ -31,7 +31,7 @@ from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
 from lstm_jax.training.warm_start import transfer
-from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_json
+from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_digests, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,11 @@ def _train(
     first = first_checkpoint(loop.program, config, lanes, corpora if checkpoints.is_empty else None)
     checkpoint = checkpoints.restore(first) or first
     parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
+    splits = summarize(corpora)
     if not follow:
+        _log.info("%s", tables.splits({split: own._asdict() for split, own in splits.items()}))
+        for warning in warnings(splits):
+            _log.warning("%s", warning)
         _log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
         _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
         for entry in configs.lost_entries(config):
@@ -94,7 +98,7 @@ def _train(
                 "later commands cannot load the %s; move it into a file that --config.plugins names",
                 entry,
             )
-    _write_data(corpora, path)
+    _write_data(corpora, splits, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
     if loop_state.step and not follow:
@@ -187,13 +191,15 @@ def _check_examples(corpora: Corpora, path: Path) -> None:
         )
 
 
-def _write_data(corpora: Corpora, path: Path) -> None:
+def _write_data(corpora: Corpora, splits: dict[str, SplitSummary], path: Path) -> None:
     facts = {
-        "classes": class_names(corpora.classes),
-        "reviews": _counts(corpora),
+        "classes": corpora.classes.names,
+        "labels": corpora.classes.labels,
+        "splits": {split: own._asdict() for split, own in splits.items()},
         "fingerprint": corpus.corpora_fingerprint(corpora),
     }
     write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
+    write_digests(path, corpora.digests)
     write_json(path / "data.json", facts)
 
 

@@ -1,21 +1,27 @@
 """The folder of a run: its lock, its config and lanes, its summary, and the versions that it ran with."""
 
+import io
 import json
 import logging
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lstm_jax import config as configs
 from lstm_jax.config import Config, UserFile
 from lstm_jax.errors import UserError
-from lstm_jax.files import lock_folder, write_text
+from lstm_jax.files import lock_folder, write_bytes, write_text
+from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
 
 PLUGINS = "plugins.json"  # The ``UserFile`` of each file with the user's own code that a run uses.
+DIGESTS = "examples.npz"  # What identifies the texts of each split.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
@@ -147,6 +153,29 @@ def read_lanes(workdir: Path, config: Config) -> list[Lane]:
     if not file.exists():
         return lanes_of(config)
     return [Lane(**lane) for lane in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def write_digests(workdir: Path, digests: dict[str, HostArray]) -> None:
+    """Writes what identifies the texts of each split, ``[N]`` uint64, so that evaluations know what was trained on."""
+    content = io.BytesIO()
+    np.savez(content, **digests)
+    write_bytes(workdir / DIGESTS, content.getvalue())
+
+
+def read_digests(workdir: Path) -> dict[str, HostArray]:
+    """What ``write_digests`` wrote.
+
+    Raises:
+      UserError: The file is missing or damaged.
+    """
+    file = workdir / DIGESTS
+    try:
+        with np.load(file, allow_pickle=False) as found:
+            return dict(found)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{file} cannot be read ({error}), so it is not known what the run was trained on; restore it"
+        ) from error
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -17,9 +17,11 @@ class Schema(NamedTuple):
     Attributes:
       text: The columns of the text. Those that a row has are joined by ``": "``.
       titles: The columns among ``text`` that ``config.data.titles=False`` leaves out.
-      label: The column of the class number; −1 means that a row has no label.
+      label: The column of the label.
       rating: The columns that may hold one to five stars; the first that a row has is read.
       classes: The class map, unless the config names one: ``label``, ``stars``, ``binary`` or ``polarity``.
+      class_names: The names of integer labels in their order, if the source knows them.
+      unlabelled: The label of examples without one, if the source has such; they are left out.
     """
 
     text: tuple[str, ...] = ("text",)
@@ -27,6 +29,8 @@ class Schema(NamedTuple):
     label: str = "label"
     rating: tuple[str, ...] = ("rating", "overall")
     classes: str = "label"
+    class_names: tuple[str, ...] = ()
+    unlabelled: str = ""
 
 
 class Rows(NamedTuple):

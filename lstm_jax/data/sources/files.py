@@ -7,6 +7,7 @@ from lstm_jax.data import readers
 from lstm_jax.data.readers import Row
 from lstm_jax.data.sources.base import Rows, Source, register
 from lstm_jax.errors import UserError
+from lstm_jax.files import file_digest
 
 
 def rows_of_path(path: Path, splits: tuple[str, ...]) -> dict[str, Rows]:
@@ -31,15 +32,19 @@ def rows_of_path(path: Path, splits: tuple[str, ...]) -> dict[str, Rows]:
 def rows_of_files(files: list[Path]) -> Rows:
     """The rows of files, one after the other.
 
-    Size and modification time are arguments too, so that an edited file is read again. A symbolic link keeps its own
+    The digests of their contents are arguments too, so that an edited file is read again. A symbolic link keeps its own
     name, whose suffix names the format.
+
+    Raises:
+      UserError: A file is missing or empty, or its format is unknown.
     """
-    stats = [(str(file.absolute()), file.stat()) for file in files]
-    return Rows(_read, {"files": [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]})
+    for file in files:
+        readers.check_file(file)
+    return Rows(_read, {"files": [(str(file.absolute()), file_digest(file)) for file in files]})
 
 
-def _read(files: list[tuple[str, int, int]]) -> Iterator[Row]:
-    for path, _, _ in files:
+def _read(files: list[tuple[str, str]]) -> Iterator[Row]:
+    for path, _ in files:
         yield from readers.read_rows(Path(path))
 
 

@@ -184,7 +184,7 @@ def fetch_generated(config: DataConfig, _: tuple[str, ...]) -> dict[str, Rows]:
 
 def _read(count: int, seed: int, noise: float) -> Iterator[Row]:
     for number, review in enumerate(generate_reviews(count, seed, noise)):
-        yield Row({"text": review.text, "rating": review.stars}, f"generated review {number}")
+        yield Row({"text": review.text, "rating": review.stars}, "generated reviews", number)
 
 
 register("reviews", Source(fetch_generated, Schema(classes="polarity")))

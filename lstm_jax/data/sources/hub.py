@@ -26,7 +26,11 @@ def hub_dataset(name: str, splits: tuple[str, ...]) -> dict[str, Rows]:
       UserError: The data set is not cached and cannot be downloaded.
     """
     found = _download(name, lambda: datasets.load_dataset(name))
-    return {split: Rows(_read, {"dataset": _ByFingerprint(found[split])}) for split in splits if split in found}
+    return {
+        split: Rows(_read, {"dataset": _ByFingerprint(found[split]), "name": f"{name}, split {split}"})
+        for split in splits
+        if split in found
+    }
 
 
 def hub_file(repository: str, file: str) -> Path:
@@ -49,9 +53,9 @@ class _ByFingerprint:
         return (_ByFingerprint, (self.dataset._fingerprint,))
 
 
-def _read(dataset: _ByFingerprint) -> Iterator[Row]:
+def _read(dataset: _ByFingerprint, name: str) -> Iterator[Row]:
     for number, fields in enumerate(dataset.dataset):
-        yield Row(fields, f"row {number}")
+        yield Row(fields, name, number)
 
 
 def _download(name: str, fetch: Callable[[], Download]) -> Download:

@@ -1,17 +1,17 @@
 """A cache of learned vectors."""
 
 import hashlib
-import io
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.files import code_digest, digest, write_bytes
-from lstm_jax.runtime import cache_dir
+from lstm_jax.data.cache import Facts, cached_file
+from lstm_jax.files import code_digest, digest
 from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
@@ -31,11 +31,13 @@ def cached(corpus: FlatCorpus, learn: Callable[[], HostArray], module: ModuleTyp
     content = hashlib.sha256(digest(settings, code_digest(module, sys.modules[__name__])).encode())
     for array in (corpus.tokens, corpus.offsets):
         content.update(np.ascontiguousarray(array).data)
-    path = cache_dir() / "vectors" / f"{content.hexdigest()[:16]}.npy"
-    if not path.exists():
+
+    def write(part: Path) -> Facts:
         _log.info("learning word vectors from %d tokens of text", len(corpus.tokens))
         vectors = learn()
-        written = io.BytesIO()
-        np.save(written, (vectors * (STDDEV / vectors.std())).astype(np.float32))
-        write_bytes(path, written.getvalue())
+        with part.open("wb") as file:
+            np.save(file, (vectors * (STDDEV / vectors.std())).astype(np.float32))
+        return {}
+
+    path, _ = cached_file(f"vectors/{content.hexdigest()[:16]}.npy", write)
     return np.load(path, allow_pickle=False)

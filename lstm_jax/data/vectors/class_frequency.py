@@ -16,7 +16,7 @@ def class_frequency_vectors(config: Config, corpora: Corpora) -> HostArray:
     Raises:
       ConfigError: The embedding size is not the number of classes.
     """
-    size, classes = config.model.embedding_size, corpora.classes
+    size, classes = config.model.embedding_size, len(corpora.classes.names)
     if size != classes:
         raise ConfigError(
             f"config.model.embedding_size is {size}, but a word's frequencies in {classes} classes are {classes} "

@@ -1,0 +1,88 @@
+"""The cache of examples, tokens, vocabularies and vectors: every file is written once and verified when it is read.
+
+A file's name is a digest of everything that determines its content, so an edited source has another name. The content's
+digest stands beside the file. A file that does not match it is made again.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+from datasets.table import MemoryMappedTable
+
+from lstm_jax.files import file_digest, write_text
+from lstm_jax.runtime import cache_dir
+
+_log = logging.getLogger(__name__)
+
+Facts = dict[str, Any]  # What is kept beside a cached file, as JSON.
+
+
+def cached_file(name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]:
+    """A file of the cache, made if it is missing or damaged.
+
+    Args:
+      name: The path of the file in the cache.
+      write: Called with the path to write to; returns the facts to keep beside the file.
+
+    Returns:
+      The path of the file, and its facts.
+    """
+    file = cache_dir() / name
+    note = file.with_name(f"{file.name}.json")
+    if (facts := _verified(file, note)) is not None:
+        return file, facts
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        facts = write(part)
+        content = file_digest(part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    write_text(note, json.dumps({"sha256": content, "facts": facts}))
+    return file, facts
+
+
+def _verified(file: Path, note: Path) -> Facts | None:
+    """The facts beside a file; ``None`` if the file must be made."""
+    if not (file.is_file() and note.is_file()):  # The note is written last, so an interrupted write leaves none.
+        return None
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        if found["sha256"] == file_digest(file):
+            return dict(found["facts"])
+    except (ValueError, KeyError, TypeError, OSError):
+        pass
+    _log.warning("the cached file %s is damaged; it is made again", file)
+    return None
+
+
+def cached_table(
+    name: str, schema: pa.Schema, make: Callable[[Facts], Iterator[pa.RecordBatch]]
+) -> tuple[datasets.Dataset, Facts]:
+    """A table of the cache, mapped into memory.
+
+    Args:
+      name: The path of the table in the cache, without a suffix. Its last part becomes the dataset's fingerprint.
+      schema: The columns.
+      make: Called if the table must be made. It yields the rows in batches and fills the facts that it is given.
+
+    Returns:
+      The table, and its facts.
+    """
+
+    def write(part: Path) -> Facts:
+        facts: Facts = {}
+        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for batch in make(facts):
+                writer.write_batch(batch)
+        return facts
+
+    file, facts = cached_file(f"{name}.arrow", write)
+    return datasets.Dataset(MemoryMappedTable.from_file(str(file)), fingerprint=Path(name).name), facts

@@ -1,0 +1,150 @@
+"""From the labels of rows to numbered classes with names.
+
+A label keeps its own spelling. Numbers are compared as numbers, so ``1``, ``1.0`` and ``"1"`` are one label. Classes
+are numbered in the order of their labels: numbers by value, other labels alphabetically. Nothing is merged or renamed
+unless ``config.data.label_map`` or ``config.data.class_names`` says so.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from lstm_jax.config import DataConfig
+from lstm_jax.errors import UserError
+from lstm_jax.registry import nearest
+
+_INTEGER = re.compile(r"\s*(-?(?:0|[1-9][0-9]*))(?:\.0+)?\s*")
+
+CLASS_NAMES_OF_MAP = {  # The classes of ratings, by ``config.data.classes``.
+    "stars": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
+    "binary": ("negative", "positive"),
+    "polarity": ("negative", "positive"),
+}
+
+
+class Classes(NamedTuple):
+    """The classes of a run, in the order of their numbers.
+
+    Attributes:
+      names: The name of each class.
+      labels: The label of each class in the source.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def label_text(value: Any) -> str:
+    """The label that a value stands for, as text.
+
+    Raises:
+      ValueError: The value is no label; the message says why.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError("has no label")
+    if isinstance(value, bool | int):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        if math.isnan(value):
+            raise ValueError("has no label")
+        if not math.isfinite(value) or value != int(value):
+            raise ValueError(f"has the label {value}; a label is an integer, a boolean or a string")
+        return str(int(value))
+    if isinstance(value, str):
+        number = _INTEGER.fullmatch(value)
+        return str(int(number[1])) if number else value
+    if isinstance(value, list | tuple):
+        raise ValueError(f"has {len(value)} labels ({value!r}); an example has one class")
+    raise ValueError(f"has the label {value!r}; a label is an integer, a boolean or a string")
+
+
+def parse_label_map(entries: Iterable[str]) -> dict[str, str]:
+    """The entries ``LABEL=NAME`` of ``config.data.label_map`` as a mapping; an empty name leaves the label out."""
+    pairs = (entry.rpartition("=") for entry in entries)
+    return {label_text(label): name.strip() for label, _, name in pairs}
+
+
+def class_of_rating(rating: int, classes: str) -> str | None:
+    """The name of the class of one to five stars under a class map; ``None`` leaves the example out."""
+    names = CLASS_NAMES_OF_MAP[classes]
+    if classes == "stars":
+        return names[rating - 1]
+    if classes == "polarity" and rating == 3:
+        return None
+    return names[int(rating > 3)]
+
+
+def find_classes(labels: Mapping[str, int], config: DataConfig, known_names: Sequence[str] = ()) -> Classes:
+    """The classes of a source.
+
+    Args:
+      labels: All labels, after ``config.data.label_map``, with the number of examples of each.
+      config: The source's config.
+      known_names: The names that the source itself gives to the labels, in their order.
+
+    Raises:
+      UserError: There are fewer than two classes, or they are ambiguous.
+    """
+    if config.label_map:
+        found = tuple(dict.fromkeys(name for name in parse_label_map(config.label_map).values() if name))
+    else:
+        found = tuple(sorted(labels, key=_order(labels)))
+        _check_similar(found)
+    names = _named(found, tuple(config.class_names), tuple(known_names))
+    if len(found) < 2:
+        only = f"the label {found[0]!r}" if found else "no label"
+        raise UserError(f"all examples have {only}; a classifier needs examples of at least two classes")
+    if len(found) > max(sum(labels.values()) / 2, 20) and not config.class_names:
+        raise UserError(
+            f"{sum(labels.values())} examples have {len(found)} different labels, such as {found[0]!r} and "
+            f"{found[-1]!r}; name the column of the classes with --config.data.label_column"
+        )
+    order = [found.index(name) for name in names] if set(names) == set(found) else range(len(found))
+    return Classes(names, tuple(found[n] for n in order))
+
+
+def _order(labels: Iterable[str]) -> Any:
+    return int if all(_INTEGER.fullmatch(label) for label in labels) else None
+
+
+def _named(found: tuple[str, ...], asked: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    integers = _order(found) is int
+    if not asked:
+        return known if integers and len(known) == len(found) else found
+    if set(asked) == set(found) or (integers and len(asked) == len(found)):
+        return asked
+    listed = ", ".join(map(repr, found[:20])) + (", …" if len(found) > 20 else "")
+    raise UserError(
+        f"config.data.class_names has {len(asked)} names, and the {len(found)} labels are {listed}; name integer "
+        "labels in their order, put other labels in the order you want, or rename them with "
+        "--config.data.label_map=LABEL=NAME,…"
+    )
+
+
+def _check_similar(labels: Iterable[str]) -> None:
+    """Raises an error if two labels differ in case or spaces alone, since they may or may not be one class."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        plain = " ".join(label.split()).casefold()
+        if plain in seen:
+            a, b = seen[plain], label
+            raise UserError(
+                f"the labels {a!r} and {b!r} differ in case or spaces alone; say whether they are one class, such as "
+                f"--config.data.label_map='{a}={a.strip()},{b}={a.strip()},…' with an entry for every label"
+            )
+        seen[plain] = label
+
+
+def check_known(labels: Iterable[str], classes: Classes) -> None:
+    """Checks that a trained run knows all labels of a source.
+
+    Raises:
+      UserError: It does not know one.
+    """
+    for label in sorted(set(labels) - set(classes.labels)):
+        raise UserError(
+            f"the source has the label {label!r}, which the run was not trained on; {nearest(label, classes.labels)}. "
+            "Rename it with --config.data.label_map, or leave it out with --config.data.label_map=LABEL=,…"
+        )
