@@ -40,11 +40,21 @@ def define_config(default: str) -> None:
     _define_fields(config, "Config file: a Python file with get_config(). Any field: --config.group.field=value.")
 
 
-def define_workdir_config() -> None:
-    """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``."""
+def define_workdir_config(default: str) -> None:
+    """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``.
+
+    Without a workdir, ``--config=FILE.py`` is defined as for training.
+
+    Raises:
+      ConfigError: Both a workdir and a config file are given, or the file does not return a Config.
+    """
     workdir = _given("workdir")
-    config = read_config(Path(workdir)) if workdir else Config()
-    _define_fields(config, "Overrides of the run's own config: --config.group.field=value.")
+    if not workdir:
+        define_config(default)
+        return
+    if _given("config"):
+        raise ConfigError("--workdir names a run, which has its own config; leave out --config, or set single fields")
+    _define_fields(read_config(Path(workdir)), "Overrides of the run's own config: --config.group.field=value.")
 
 
 def _define_fields(config: Config, text: str) -> None:

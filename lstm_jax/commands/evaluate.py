@@ -1,22 +1,36 @@
 """Evaluates a trained run: python eval.py --workdir=DIR [--split=test] [--naive] [--text="a review"]."""
 
+import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 
 
 def _define() -> None:
     """Defines the flags."""
-    cli.define_workdir_config()
+    cli.define_workdir_config("configs/default.py")
     flags.declare_key_flag("config")
-    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-    flags.DEFINE_enum("split", "test", ["train", "validation", "test"], "Split of the data to evaluate on.")
-    flags.DEFINE_string("predictions", None, "File to write predictions to, one JSON object per line.")
+    flags.DEFINE_string("workdir", None, "Folder of the run. Without it, the baselines of a --config are evaluated.")
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        ["train", "validation", "test", "all"],
+        "Split of the data to evaluate on; all: every example of the source.",
+    )
+    flags.DEFINE_string("data", None, "File or folder; all of its labelled examples are evaluated instead of a split.")
+    flags.DEFINE_bool(
+        "leave_out_seen",
+        False,
+        "Leave out examples that the run was trained or validated on; otherwise they are an error.",
+    )
+    flags.DEFINE_string("predictions", None, "File to write predictions to: .jsonl, .csv or .parquet.")
     flags.DEFINE_string(
         "text",
         None,
@@ -32,23 +46,37 @@ def _define() -> None:
 
 def _evaluate() -> None:
     """Classifies texts, or evaluates a split."""
+    _check_flags()
     runtime.configure()
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
     from lstm_jax.training.workdir import evaluation_config
 
-    many = flags.FLAGS.predictions or flags.FLAGS.naive or flags.FLAGS.linear
-    if flags.FLAGS.explain and flags.FLAGS.text in (None, "-"):
-        raise ConfigError("--explain draws the gates over a single text; give the text with --text")
-    if flags.FLAGS.text is not None and (many or flags.FLAGS.every_epoch):
-        raise ConfigError("--predictions, --naive, --linear and --every_epoch evaluate a split; leave out --text")
-    if flags.FLAGS.every_epoch and many:
-        raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+    if flags.FLAGS.workdir is None:
+        evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
+        return
     workdir = Path(flags.FLAGS.workdir)
     trained = load_run(workdir, evaluation_config(workdir, flags.FLAGS.config))
     if flags.FLAGS.text is not None:
         classify(trained)
     else:
         evaluate(trained)
+
+
+def _check_flags() -> None:
+    given = flags.FLAGS
+    baselines = given.naive or given.linear
+    if given.workdir is None and not (given["config"].present and baselines):
+        raise ConfigError("give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear")
+    if given.workdir is None and (given.predictions or given.text is not None or given.every_epoch):
+        raise ConfigError("--predictions, --text and --every_epoch need a trained run; give its folder with --workdir")
+    if given.explain and given.text in (None, "-"):
+        raise ConfigError("--explain draws the gates over a single text; give the text with --text")
+    if given.text is not None and (given.predictions or baselines or given.every_epoch or given.data):
+        raise ConfigError("--predictions, --naive, --linear, --every_epoch and --data need examples; leave out --text")
+    if given.every_epoch and (given.predictions or baselines or given.data):
+        raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+    if given.data is not None and given["split"].present:
+        raise ConfigError("--data evaluates all examples of other data; leave out --split")
 
 
 def classify(trained: Any) -> None:
@@ -70,32 +98,79 @@ def classify(trained: Any) -> None:
 
 
 def evaluate(trained: Any) -> None:
-    """Prints and writes the metrics of a split."""
+    """Prints and writes the metrics of a split, or of other data."""
     from lstm_jax.data import corpus
-    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
     from lstm_jax.evaluation.epochs import every_epoch
-    from lstm_jax.evaluation.figures import evaluate_split
-    from lstm_jax.evaluation.predictions import write_predictions
+    from lstm_jax.evaluation.figures import evaluate_examples
+    from lstm_jax.evaluation.predictions import check_predictions_path, write_predictions
+    from lstm_jax.evaluation.seen import unseen_part
     from lstm_jax.reports import tables
 
-    corpora = corpus.prepare(trained.config.data, trained.tokenizer, trained.classes)
+    predictions = Path(flags.FLAGS.predictions) if flags.FLAGS.predictions else None
+    if predictions:
+        check_predictions_path(predictions)
+    data, split, name = _asked_examples(trained.config.data)
+    known = trained.tokenizer, trained.classes
+    part = corpus.prepare_part(data, split, *known)
+    part, rows = unseen_part(trained.workdir, trained.config, name, part, flags.FLAGS.leave_out_seen)
     if flags.FLAGS.every_epoch:
-        print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
+        found = every_epoch(trained, corpus.prepare(data, *known))
+        print(tables.epochs_table([row._asdict() for row in found]))
         return
-    figures = evaluate_split(trained, corpora, flags.FLAGS.split)
-    reference = trained.config.reference_accuracy if flags.FLAGS.split == "test" else 0.0
-    print(tables.figures(figures, trained.classes.names, flags.FLAGS.split, reference))
-    baselines = {}
+    figures = evaluate_examples(trained, part.examples, name)
+    reference = trained.config.reference_accuracy if name == "test" else 0.0
+    print(tables.figures(figures, trained.classes.names, name, reference))
+    print(f"{'unknown tokens':<42} {part.unknown:.2%}")
+    if flags.FLAGS.naive or flags.FLAGS.linear:
+        corpora = corpus.prepare(trained.config.data, *known)
+        print_baselines(trained.config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows))
+    if predictions:
+        table = corpus.rows_of(data, split, trained.classes).take(rows)
+        write_predictions(trained, part.examples, table, predictions)
+        print(f"predictions: {predictions}")
+
+
+def evaluate_untrained(config: Any) -> None:
+    """Prints the accuracies of the baselines on a split of a config's data, or on other data."""
+    from lstm_jax.data import corpus
+
+    corpora = corpus.prepare(config)
+    data, split, name = _asked_examples(config)
+    part = corpus.prepare_part(data, split, corpora.tokenizer, corpora.classes)
+    print(f"{name}: {len(part.examples.labels):,} examples")
+    print_baselines(config, corpora, part.examples, lambda: corpus.rows_of(data, split, corpora.classes))
+
+
+def _asked_examples(config: Any) -> tuple[Any, str, str]:
+    """The data to evaluate on, the split of these data, and the name of the evaluation."""
+    if flags.FLAGS.data is None:
+        return config, flags.FLAGS.split, flags.FLAGS.split
+    # Other files are read as those of the config, unless its examples are generated.
+    source = "files" if config.source == "reviews" else config.source
+    name = Path(flags.FLAGS.data).name.partition(".")[0]
+    return dataclasses.replace(config, source=source, path=flags.FLAGS.data), "all", f"data-{name}"
+
+
+def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any]) -> None:
+    """Prints the accuracies of the baselines that the flags ask for.
+
+    Args:
+      config: The data that the baselines are fitted on.
+      corpora: The prepared examples of these data.
+      examples: The examples to evaluate on.
+      rows: Returns their rows.
+    """
+    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+
+    accuracies = {}
     if flags.FLAGS.naive:
-        baselines = bag_of_words_baselines(corpora, flags.FLAGS.split) | leaking_baseline(
-            trained.config.data, flags.FLAGS.split
-        )
+        accuracies = bag_of_words_baselines(corpora, examples)
+        if flags.FLAGS.data is None:
+            accuracies |= leaking_baseline(config, flags.FLAGS.split)
     if flags.FLAGS.linear:
-        baselines |= linear_baseline(trained.config.data, flags.FLAGS.split)
-    for name, accuracy in baselines.items():
+        accuracies |= linear_baseline(config, rows())
+    for name, accuracy in accuracies.items():
         print(f"{'accuracy of ' + name:<74} {accuracy:.2%}")
-    if flags.FLAGS.predictions:
-        write_predictions(trained, getattr(corpora, flags.FLAGS.split), Path(flags.FLAGS.predictions))
 
 
 def evaluate_command() -> None:

@@ -27,7 +27,23 @@ from lstm_jax.errors import UserError
 from lstm_jax.registry import VECTORS
 from lstm_jax.types import HostArray
 
+WHOLE = "all"  # The name of a whole source, beside the names of splits.
+
 Stage = Callable[[str], contextlib.AbstractContextManager]
+
+
+class Part(NamedTuple):
+    """The examples of one split, or of a whole source.
+
+    Attributes:
+      examples: The examples, as the network reads them.
+      digests: What identifies the text of each example, ``[N]``, uint64.
+      unknown: Share of the tokens that are outside the vocabulary.
+    """
+
+    examples: FlatCorpus
+    digests: HostArray
+    unknown: float
 
 
 class Corpora(NamedTuple):
@@ -52,6 +68,10 @@ class Corpora(NamedTuple):
     whole: FlatCorpus | None
     digests: dict[str, HostArray]
     unknown: dict[str, float]
+
+    def part(self, split: str) -> Part:
+        """The examples of a split."""
+        return Part(getattr(self, split), self.digests[split], self.unknown[split])
 
 
 def prepare(
@@ -138,12 +158,43 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
     ]
 
 
-def rows_of_split(config: DataConfig, split: str, classes: Classes | None = None) -> pa.Table:
-    """The rows of a split, not tokenized: the columns ``COLUMNS`` of ``lstm_jax.data.examples``, and ``class``."""
-    source = load_examples(config, classes=classes, quiet=True).splits
-    drawn_from, rows = select(source, config).splits[split]
-    own = source[drawn_from]
-    return own.dataset.data.table.take(rows).append_column("class", pa.array(own.classes[rows]))
+def prepare_part(config: DataConfig, split: str, tokenizer: Tokenizer, classes: Classes) -> Part:
+    """The examples of a split, or all labelled examples of the source if that is ``all``, as a trained run reads them.
+
+    Args:
+      config: The source, how its texts are read and, for a split, how it is split.
+      split: The split, or ``all``.
+      tokenizer: Tokenizer of the run.
+      classes: Classes of the run.
+
+    Raises:
+      UserError: The source cannot be read or is invalid, or has a label that the run does not know.
+    """
+    if split != WHOLE:
+        return prepare(config, tokenizer, classes).part(split)
+    splits = load_examples(config, classes=classes, whole=True).splits.values()
+    encoded = [encode_dataset(pretokenize_dataset(own.dataset, config.tokens), tokenizer) for own in splits]
+    flat = join([flatten(ids, own.classes) for ids, own in zip(encoded, splits, strict=True)])
+    digests = np.concatenate([own.column("digest") for own in splits])
+    other = unknown_id(tokenizer)
+    return Part(prepare_examples(flat, config.tokens, other), digests, float(np.mean(flat.tokens == other)))
+
+
+def rows_of(config: DataConfig, split: str, classes: Classes | None = None) -> pa.Table:
+    """The rows of a split, or of the whole source if that is ``all``, not tokenized.
+
+    Returns:
+      The columns ``COLUMNS`` of ``lstm_jax.data.examples``, and ``class``, the class numbers.
+    """
+    source = load_examples(config, classes=classes, whole=split == WHOLE, quiet=True).splits
+    chosen = {name: np.arange(len(own.classes)) for name, own in source.items()}
+    if split != WHOLE:
+        drawn_from, rows = select(source, config).splits[split]
+        chosen = {drawn_from: rows}
+    return pa.concat_tables(
+        source[name].dataset.data.table.take(rows).append_column("class", pa.array(source[name].classes[rows]))
+        for name, rows in chosen.items()
+    )
 
 
 def _vocabulary(texts: dict[str, datasets.Dataset], splits: Splits, config: DataConfig) -> Tokenizer:

@@ -86,7 +86,11 @@ def schema_of(config: DataConfig) -> Schema:
 
 
 def load_examples(
-    config: DataConfig, unlabelled: bool = False, classes: Classes | None = None, quiet: bool = False
+    config: DataConfig,
+    unlabelled: bool = False,
+    classes: Classes | None = None,
+    whole: bool = False,
+    quiet: bool = False,
 ) -> SourceExamples:
     """The examples of a source.
 
@@ -94,6 +98,7 @@ def load_examples(
       config: The source, and how its rows are read.
       unlabelled: Whether to load the examples without labels too, as a split ``unsupervised``.
       classes: The classes of a trained run; by default those of the source.
+      whole: Whether the source may lack the split ``train``.
       quiet: Whether to log nothing about rows that are left out.
 
     Raises:
@@ -108,7 +113,7 @@ def load_examples(
         raise ConfigError(
             f"config.data.source is {config.source!r} but config.data.path is empty; give a file or a folder"
         )
-    if "train" not in found or set(found) - set(splits):
+    if ("train" not in found and not whole) or set(found) - set(splits):
         raise UserError(
             f"the source {config.source!r} returned the splits {', '.join(map(repr, found)) or 'none'}; it must return "
             f"'train', and may return {', '.join(map(repr, splits[1:]))}"
@@ -234,7 +239,7 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
         rating = _rating(row.fields, schema)
         name = class_of_rating(rating, schema.classes)
         if name is None:
-            return f"of {rating} stars, which config.data.classes={schema.classes} leaves out"
+            return f"of {rating} stars (config.data.classes={schema.classes})"
         label = name
     elif schema.classes != "none":
         label = label_text(row.fields[_column(row.fields, (schema.label,))])
@@ -244,7 +249,7 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
             if label not in label_map:
                 raise ValueError(f"has the label {label!r}, which config.data.label_map does not name")
             if not label_map[label]:
-                return f"with the label {label!r}, which config.data.label_map leaves out"
+                return f"with the label {label!r} (config.data.label_map)"
             label = label_map[label]
     identity = int.from_bytes(hashlib.blake2b((body or text).encode(), digest_size=8).digest())
     return text, label, len(body), identity, row.file, row.number

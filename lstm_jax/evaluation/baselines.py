@@ -2,26 +2,27 @@
 
 import dataclasses
 
+import pyarrow as pa
+
 from lstm_jax.config import DataConfig, VectorsConfig
 from lstm_jax.data import corpus, flat_corpus
+from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.word_counts import BASELINES, baseline_accuracy, class_frequencies
 from lstm_jax.errors import UserError
-from lstm_jax.types import HostArray
 
 LINEAR = "logistic regression on TF-IDF"
 LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
 INVERSE_REGULARISATION = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse of the regularisation strength.
 
 
-def bag_of_words_baselines(corpora: corpus.Corpora, split: str) -> dict[str, float]:
-    """Accuracies of the bag-of-words baselines on a split, fitted on the training examples."""
+def bag_of_words_baselines(corpora: corpus.Corpora, examples: FlatCorpus) -> dict[str, float]:
+    """Accuracies of the bag-of-words baselines on examples, fitted on the training examples."""
     tokens, classes = corpora.tokenizer.get_vocab_size(), len(corpora.classes.names)
-    examples = getattr(corpora, split)
     return {name: baseline_accuracy(fit(corpora.train, tokens, classes), examples) for name, fit in BASELINES.items()}
 
 
 def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
-    """The accuracy of the naive method of Glos (2021) as published, on a split.
+    """The accuracy of the naive method of Glos (2021) as published, on a split or, if that is ``all``, on all splits.
 
     It counts all tokens of all examples, including those that it is evaluated on, so their labels leak.
     """
@@ -37,14 +38,18 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
     everything = flat_corpus.join([corpora.train, corpora.validation, corpora.test])
     scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), len(corpora.classes.names))
-    return {LEAKING: baseline_accuracy(scores, getattr(corpora, split))}
+    return {LEAKING: baseline_accuracy(scores, everything if split == corpus.WHOLE else getattr(corpora, split))}
 
 
-def linear_baseline(config: DataConfig, split: str) -> dict[str, float]:
-    """The accuracy of logistic regression on TF-IDF on a split, fitted on the training examples.
+def linear_baseline(config: DataConfig, rows: pa.Table) -> dict[str, float]:
+    """The accuracy of logistic regression on TF-IDF on rows, fitted on the training examples.
 
     Features are scikit-learn's words and pairs of adjacent words that occur in at least two training texts, with
     logarithmic term frequencies. The regularisation is the one with the best validation accuracy.
+
+    Args:
+      config: The data whose training and validation examples are used.
+      rows: The rows to evaluate on, from ``corpus.rows_of``.
 
     Raises:
       UserError: scikit-learn is not installed.
@@ -55,14 +60,12 @@ def linear_baseline(config: DataConfig, split: str) -> dict[str, float]:
     except ImportError:
         raise UserError(f"{LINEAR} needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it") from None
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
-    (train_texts, train_labels), validation = corpus.texts(config, "train"), corpus.texts(config, "validation")
-    counted = features.fit_transform(train_texts)
-    fits = [
-        LogisticRegression(C=strength, max_iter=300).fit(counted, train_labels) for strength in INVERSE_REGULARISATION
-    ]
+    train, validation = corpus.rows_of(config, "train"), corpus.rows_of(config, "validation")
+    counted, labels = features.fit_transform(train["text"].to_pylist()), train["class"].to_numpy()
+    fits = [LogisticRegression(C=strength, max_iter=300).fit(counted, labels) for strength in INVERSE_REGULARISATION]
 
-    def score(model: LogisticRegression, texts: list[str], labels: HostArray) -> float:
-        return float(model.score(features.transform(texts), labels))
+    def score(model: LogisticRegression, table: pa.Table) -> float:
+        return float(model.score(features.transform(table["text"].to_pylist()), table["class"].to_numpy()))
 
-    best = max(fits, key=lambda model: score(model, *validation))
-    return {LINEAR: score(best, *corpus.texts(config, split))}
+    best = max(fits, key=lambda model: score(model, validation))
+    return {LINEAR: score(best, rows)}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lstm_jax.data.corpus import Corpora
-from lstm_jax.evaluation.predictions import checked_split, lane_probabilities
+from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.evaluation.predictions import lane_probabilities
 from lstm_jax.reports import calibration, plots
 from lstm_jax.reports.tables import EvaluationFigures
 from lstm_jax.training.restore import Trained
@@ -12,10 +12,16 @@ from lstm_jax.training.workdir import write_json
 LEAST_PROBABILITY = 1e-30  # The smallest probability whose logarithm is taken.
 
 
-def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> EvaluationFigures:
-    """Accuracy, loss, confusion and calibration on a split; writes ``eval-SPLIT.json`` and plots."""
-    labels = checked_split(trained, corpora, split).labels
-    by_lane, n = lane_probabilities(trained, checked_split(trained, corpora, split)), len(labels)
+def evaluate_examples(trained: Trained, examples: FlatCorpus, name: str) -> EvaluationFigures:
+    """Accuracy, loss, confusion and calibration on examples; writes ``eval-NAME.json`` and plots.
+
+    Args:
+      trained: The run.
+      examples: The examples.
+      name: Name of the files: the name of a split, or another one.
+    """
+    labels, n = examples.labels, len(examples.labels)
+    by_lane = lane_probabilities(trained, examples)
     predicted = by_lane.mean(axis=0)
     confusion = np.zeros((len(trained.classes.names),) * 2, int)
     np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
@@ -29,7 +35,7 @@ def evaluate_split(trained: Trained, corpora: Corpora, split: str) -> Evaluation
         lanes=np.mean(by_lane.argmax(axis=2) == labels, axis=1).tolist(),
         checkpoint_step=trained.step,
     )
-    write_json(trained.workdir / f"eval-{split}.json", figures._asdict())
-    plots.confusion(confusion, trained.classes.names, trained.workdir / "plots" / f"confusion-{split}.png")
-    calibration.draw_calibration(bins, trained.workdir / "plots" / f"calibration-{split}.png")
+    write_json(trained.workdir / f"eval-{name}.json", figures._asdict())
+    plots.confusion(confusion, trained.classes.names, trained.workdir / "plots" / f"confusion-{name}.png")
+    calibration.draw_calibration(bins, trained.workdir / "plots" / f"calibration-{name}.png")
     return figures

@@ -1,17 +1,22 @@
 """Class probabilities of a trained run, for examples of a corpus and for texts."""
 
+import csv
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.data.tokenizer import encode, pretokenize, tokens_of, unknown_id
-from lstm_jax.errors import UserError
-from lstm_jax.files import write_text
+from lstm_jax.errors import ConfigError
+from lstm_jax.files import write_bytes
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
@@ -58,31 +63,65 @@ def decoded_text(trained: Trained, text: str) -> str:
     return " ".join(tokens_of(trained.tokenizer, corpus_of(trained, [text]).tokens))
 
 
-def checked_split(trained: Trained, corpora: corpus.Corpora, split: str) -> FlatCorpus:
-    """A split of the data, whose classes the model must know.
+def check_predictions_path(path: Path) -> None:
+    """Checks that predictions can be written in the format of a file's name.
 
     Raises:
-      UserError: The split has more classes than the model.
+      ConfigError: Its suffix names no known format.
     """
-    examples: FlatCorpus = getattr(corpora, split)
-    if examples.labels.max(initial=0) >= len(trained.classes.names):
-        raise UserError(
-            f"the {split} split has {examples.labels.max() + 1} classes, the model has {len(trained.classes.names)}; "
-            "evaluate with the --config.data.classes of the training"
-        )
-    return examples
+    if path.suffix not in WRITERS:
+        raise ConfigError(f"--predictions={path} ends in none of {', '.join(WRITERS)}; give it one of these endings")
 
 
-def write_predictions(trained: Trained, examples: FlatCorpus, path: Path) -> None:
-    """Writes one JSON object per line: an example's number, label, predicted class and class probabilities."""
-    predicted = probabilities(trained, examples)
-    lines = (
-        json.dumps(
-            {"review": n, "label": int(label), "predicted": int(p.argmax()), "probabilities": p.round(6).tolist()}
-        )
-        for n, (label, p) in enumerate(zip(examples.labels, predicted, strict=True))
+def write_predictions(trained: Trained, examples: FlatCorpus, rows: pa.Table, path: Path) -> None:
+    """Writes a row for each example: file and row number, text, label, predicted class and class probabilities.
+
+    Args:
+      trained: The run.
+      examples: The examples, ``[N]``.
+      rows: Their rows in the source, with the columns ``file``, ``row`` and ``text``.
+      path: The file to write. Its suffix says in which format: ``.jsonl`` (or ``.json``), ``.csv`` or ``.parquet``.
+    """
+    predicted, names = probabilities(trained, examples).round(6), np.array(trained.classes.names, object)
+    table = pa.table(
+        {
+            **{name: rows[name] for name in ("file", "row", "text")},
+            "label": names[examples.labels],
+            "predicted": names[predicted.argmax(axis=1)],
+            **{f"probability of {name}": predicted[:, n] for n, name in enumerate(names)},
+        }
     )
-    write_text(path, "\n".join(lines) + "\n")
+    write_bytes(path, WRITERS[path.suffix](table, list(names)))
+
+
+def _json_lines(table: pa.Table, names: list[str]) -> bytes:
+    lines = []
+    for row in table.to_pylist():
+        row["probabilities"] = {name: row.pop(f"probability of {name}") for name in names}
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(lines).encode()
+
+
+def _csv(table: pa.Table, _: list[str]) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(table.column_names)
+    writer.writerows(zip(*table.to_pydict().values(), strict=True))
+    return buffer.getvalue().encode()
+
+
+def _parquet(table: pa.Table, _: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+WRITERS: dict[str, Callable[[pa.Table, list[str]], bytes]] = {
+    ".jsonl": _json_lines,
+    ".json": _json_lines,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
 
 
 def mesh_of(trained: Trained) -> jax.sharding.Mesh:

@@ -9,7 +9,7 @@ from lstm_jax.config import Config
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.epochs import every_epoch
-from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.files import digest
 from lstm_jax.studies import trials
 from lstm_jax.studies.store import DIVERGED, DONE, Finished
@@ -91,7 +91,7 @@ def train_stack(
         every_epoch(load_run(place, stack.config), corpora)
     accuracies: list[Any] = [None] * len(stack.trials)
     if stage.tests:
-        accuracies = evaluate_split(load_run(place, stack.config), corpora, "test").lanes
+        accuracies = evaluate_examples(load_run(place, stack.config), corpora.test, "test").lanes
     rows = read_metrics(place / "metrics.jsonl")
     return [
         _finished(key, summary["lanes"][n], accuracies[n], stack.folder, n, rows) for n, key in enumerate(stack.keys)

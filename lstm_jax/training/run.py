@@ -17,7 +17,6 @@ from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.data.sources.base import SPLITS
 from lstm_jax.data.summary import SplitSummary, summarize, warnings
 from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
@@ -67,7 +66,7 @@ def train_lanes(
             return summary
         if corpora is None:
             corpora = corpus.prepare(config.data)
-            _log.info("%s reviews are ready %.1f s after the start", _counts(corpora), startup.examples_ready())
+            _log.info("the examples are ready %.1f s after the start", startup.examples_ready())
         return _train(config, lanes, corpora, place, follow, startup)
 
 
@@ -201,10 +200,6 @@ def _write_data(corpora: Corpora, splits: dict[str, SplitSummary], path: Path) -
     write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
     write_digests(path, corpora.digests)
     write_json(path / "data.json", facts)
-
-
-def _counts(corpora: Corpora) -> dict[str, int]:
-    return {split: len(getattr(corpora, split).labels) for split in SPLITS}
 
 
 def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) -> dict[str, Any]:
