@@ -15,7 +15,7 @@ import datasets
 import pyarrow as pa
 from datasets.table import MemoryMappedTable
 
-from lstm_jax.files import file_digest, write_text
+from lstm_jax.files import digest, file_digest, write_text
 from lstm_jax.runtime import cache_dir
 
 _log = logging.getLogger(__name__)
@@ -41,12 +41,16 @@ def cached_file(name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         facts = write(part)
-        content = file_digest(part)
+        content = _content(part, facts)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    write_text(note, json.dumps({"sha256": content, "facts": facts}))
+    write_text(note, json.dumps({"digest": content, "facts": facts}))
     return file, facts
+
+
+def _content(file: Path, facts: Facts) -> str:
+    return digest(file_digest(file), json.dumps(facts))
 
 
 def _verified(file: Path, note: Path) -> Facts | None:
@@ -55,7 +59,7 @@ def _verified(file: Path, note: Path) -> Facts | None:
         return None
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        if found["sha256"] == file_digest(file):
+        if found["digest"] == _content(file, found["facts"]):
             return dict(found["facts"])
     except (ValueError, KeyError, TypeError, OSError):
         pass

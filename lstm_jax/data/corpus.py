@@ -96,6 +96,10 @@ def prepare(
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
     with stage("reading"):
         source, classes = load_examples(config, learns_vectors, classes)
+        if len(classes.names) < 2:
+            raise UserError(
+                f"all examples have the label {classes.names[0]!r}; a classifier needs examples of at least two classes"
+            )
     with stage("selecting"):
         splits, rest = select(source, config)
         if not learns_vectors:
@@ -113,8 +117,8 @@ def prepare(
     if learns_vectors:
         drawn_from, rows = splits["train"]
         unlabelled = [flat[UNLABELLED]] if UNLABELLED in flat else []
-        own = [take(flat[drawn_from], rows), take(flat["train"], rest), *unlabelled]
-        whole = join([*own, *_more_text(config, tokenizer)])
+        texts_of_run = [take(flat[drawn_from], rows), take(flat["train"], rest), *unlabelled]
+        whole = join([*texts_of_run, *_more_text(config, tokenizer)])
     taken = {split: take(flat[drawn_from], rows) for split, (drawn_from, rows) in splits.items()}
     digests = {split: source[drawn_from].column("digest")[rows] for split, (drawn_from, rows) in splits.items()}
     other = unknown_id(tokenizer)
@@ -147,7 +151,7 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
         bad_rows=config.bad_rows,
     )
     try:
-        found = load_examples(other, unlabelled=True).splits
+        found = load_examples(other, unlabelled=True, labelled=False).splits
     except UserError as error:
         where = "for config.data.vectors.more_text; set its path by --config.data.vectors.more_path"
         raise UserError(f"{error} ({where})") from None
@@ -184,7 +188,7 @@ def rows_of(config: DataConfig, split: str, classes: Classes | None = None) -> p
     """The rows of a split, or of the whole source if that is ``all``, not tokenized.
 
     Returns:
-      The columns ``COLUMNS`` of ``lstm_jax.data.examples``, and ``class``, the class numbers.
+      The columns ``EXAMPLE_COLUMNS`` of ``lstm_jax.data.examples``, and ``class``, the class numbers.
     """
     source = load_examples(config, classes=classes, whole=split == WHOLE, quiet=True).splits
     chosen = {name: np.arange(len(own.classes)) for name, own in source.items()}

@@ -31,7 +31,7 @@ NO_CLASS = -1  # The class number of an example without a label.
 ROWS_PER_BATCH = 1000
 FAULTY_ROWS = 1000  # Number of faulty rows at the beginning of a source after which no usable one is looked for.
 
-COLUMNS = pa.schema(
+EXAMPLE_COLUMNS = pa.schema(
     [
         ("text", pa.large_string()),
         ("label", pa.large_string()),  # After ``config.data.label_map``; empty if the example has none.
@@ -47,7 +47,7 @@ class Examples(NamedTuple):
     """The examples of one split of a source.
 
     Attributes:
-      dataset: The columns ``COLUMNS``.
+      dataset: The columns ``EXAMPLE_COLUMNS``.
       classes: Class numbers ``[N]``, int32.
     """
 
@@ -89,6 +89,7 @@ def load_examples(
     config: DataConfig,
     unlabelled: bool = False,
     classes: Classes | None = None,
+    labelled: bool = True,
     whole: bool = False,
     quiet: bool = False,
 ) -> SourceExamples:
@@ -98,6 +99,7 @@ def load_examples(
       config: The source, and how its rows are read.
       unlabelled: Whether to load the examples without labels too, as a split ``unsupervised``.
       classes: The classes of a trained run; by default those of the source.
+      labelled: Whether to read labels at all.
       whole: Whether the source may lack the split ``train``.
       quiet: Whether to log nothing about rows that are left out.
 
@@ -121,10 +123,12 @@ def load_examples(
     schema = schema_of(config)
     tables = {}
     for split, rows in found.items():
-        own = schema._replace(classes="none") if split == UNLABELLED else schema
+        own = schema if labelled and split != UNLABELLED else schema._replace(classes="none")
         tables[split], facts = _table(rows, own, config)
         if not quiet:
             _log_left_out(split, facts)
+    if not labelled:
+        classes = Classes((), ())
     return _with_classes(tables, schema, config, classes)
 
 
@@ -137,14 +141,14 @@ def _with_classes(
         for chunk in column.chunks if split != UNLABELLED else ():
             numbers = np.bincount(chunk.indices, minlength=len(chunk.dictionary))
             counts.update(dict(zip(chunk.dictionary.to_pylist(), numbers.tolist(), strict=True)))
-    counts = +counts
-    if schema.classes in CLASS_NAMES_OF_MAP:
+    del counts[""]  # The label of unlabelled examples.
+    if classes is not None:
+        check_known(counts, classes)
+    elif schema.classes in CLASS_NAMES_OF_MAP:
         names = CLASS_NAMES_OF_MAP[schema.classes]
         classes = Classes(names, names)
-    elif classes is None:
-        classes = find_classes(counts, config, schema.class_names)
     else:
-        check_known(counts, classes)
+        classes = find_classes(counts, config, schema.class_names)
     numbers_of = {label: number for number, label in enumerate(classes.labels)}
     splits = {}
     for split, column in encoded.items():
@@ -175,13 +179,13 @@ def _table(rows: Rows, schema: Schema, config: DataConfig) -> tuple[datasets.Dat
         if batch:
             yield _record_batch(batch)
 
-    return cached_table(f"examples/{key}", COLUMNS, make)
+    return cached_table(f"examples/{key}", EXAMPLE_COLUMNS, make)
 
 
 def _record_batch(examples: list[tuple[Any, ...]]) -> pa.RecordBatch:
     columns = zip(*examples, strict=True)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, COLUMNS, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=COLUMNS)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, EXAMPLE_COLUMNS, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=EXAMPLE_COLUMNS)
 
 
 def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Facts) -> Iterator[tuple[Any, ...]]:

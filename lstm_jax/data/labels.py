@@ -85,7 +85,7 @@ def find_classes(labels: Mapping[str, int], config: DataConfig, known_names: Seq
       known_names: The names that the source itself gives to the labels, in their order.
 
     Raises:
-      UserError: There are fewer than two classes, or they are ambiguous.
+      UserError: The classes are ambiguous, or the labels are none.
     """
     if config.label_map:
         found = tuple(dict.fromkeys(name for name in parse_label_map(config.label_map).values() if name))
@@ -93,9 +93,6 @@ def find_classes(labels: Mapping[str, int], config: DataConfig, known_names: Seq
         found = tuple(sorted(labels, key=_order(labels)))
         _check_similar(found)
     names = _named(found, tuple(config.class_names), tuple(known_names))
-    if len(found) < 2:
-        only = f"the label {found[0]!r}" if found else "no label"
-        raise UserError(f"all examples have {only}; a classifier needs examples of at least two classes")
     if len(found) > max(sum(labels.values()) / 2, 20) and not config.class_names:
         raise UserError(
             f"{sum(labels.values())} examples have {len(found)} different labels, such as {found[0]!r} and "

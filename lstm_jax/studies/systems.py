@@ -93,7 +93,8 @@ def _result(system: System, variant: str, config: Config, workdir: Path) -> Syst
         seconds.append(summary["train_seconds"] / summary["epochs"])
         if seconds[0] >= SHORT:
             break
-    examples = runner.store.read(stack.keys[0], "data.json")["reviews"]
+    splits = runner.store.read(stack.keys[0], "data.json")["splits"]
+    examples = {split: own["examples"] for split, own in splits.items()}
     baselines = _baselines(system, config, runner, workdir / label / "baselines.json") if system.baselines else {}
     return SystemResult(accuracies, float(np.median(seconds)), summary["parameters"], examples, baselines)
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,7 +156,7 @@ def read_lanes(workdir: Path, config: Config) -> list[Lane]:
     return [Lane(**lane) for lane in json.loads(file.read_text(encoding="utf-8"))]
 
 
-def write_digests(workdir: Path, digests: dict[str, HostArray]) -> None:
+def write_digests(workdir: Path, digests: Mapping[str, Any]) -> None:
     """Writes what identifies the texts of each split, ``[N]`` uint64, so that evaluations know what was trained on."""
     content = io.BytesIO()
     np.savez(content, **digests)

@@ -31,7 +31,7 @@ def test_nothing_to_evaluate(command, tmp_path, unfinished):
     assert ended.error == f"{unfinished / 'checkpoints'} holds no checkpoint; train first, with the same --workdir"
     ended = command("eval", f"--workdir={unfinished}", "--split=dev")
     assert ended.code == 2
-    assert ended.error.startswith("flag --split=dev: value should be one of <train|validation|test>")
+    assert ended.error.startswith("flag --split=dev: value should be one of <train|validation|test|all>")
 
 
 def test_text(command, trained):
@@ -110,8 +110,8 @@ def test_evaluation_beside_what_was_published_and_all_baselines(command, trained
         expected = {"accuracy of the network": figures["accuracy"]}
         if split == "test":
             expected["accuracy reported by the source"] = 0.9
-        baselines = bag_of_words_baselines(corpora, split) | leaking_baseline(config.data, split)
-        baselines |= linear_baseline(config.data, split)
+        baselines = bag_of_words_baselines(corpora, getattr(corpora, split)) | leaking_baseline(config.data, split)
+        baselines |= linear_baseline(config.data, corpus.rows_of(config.data, split))
         expected |= {f"accuracy of {name}": accuracy for name, accuracy in baselines.items()}
         assert table(ended.out) == {name: f"{accuracy:.2%}" for name, accuracy in expected.items()}
         assert figures["lanes"] == [figures["accuracy"]]

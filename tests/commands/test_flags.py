@@ -66,11 +66,17 @@ def test_help_lists_the_flags_and_all_fields(command, name):
     assert "  --config.model.layers: Number of recurrent layers. (default: 1)" in ended.out
 
 
-@pytest.mark.parametrize("name", ["train", "eval"])
-def test_workdir_is_required(command, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train", "flag --workdir=None: Flag --workdir must have a value"),
+        ("eval", "give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear"),
+    ],
+)
+def test_workdir_is_required(command, name, message):
     ended = command(name)
     assert ended.code == 2
-    assert ended.error.startswith("flag --workdir=None: Flag --workdir must have a value")
+    assert ended.error.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +122,13 @@ def test_a_bug_in_a_config_file_shows_its_traceback(command, tmp_path, text, las
         (["--explain"], "--explain draws the gates over a single text; give the text with --text"),
         (["--explain", "--text=-"], "--explain draws the gates over a single text; give the text with --text"),
         *(
-            (["--text=fine", argument], "--predictions, --naive, --linear and --every_epoch evaluate a split; ")
-            for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch")
+            (["--text=fine", argument], "--predictions, --naive, --linear, --every_epoch and --data need examples; ")
+            for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch", "--data=a.csv")
         ),
+        (["--every_epoch", "--naive"], "--every_epoch evaluates the training and the test split only; leave out the "),
+        (["--data=a.csv", "--split=test"], "--data evaluates all examples of other data; leave out --split"),
+        (["--predictions=p.txt"], "--predictions=p.txt ends in none of .jsonl, .json, .csv, .parquet; give it one of"),
+        (["--config=configs/default.py"], "--workdir names a run, which has its own config; leave out --config, or"),
     ],
 )
 def test_flags_that_do_not_go_together(command, trained, arguments, message):

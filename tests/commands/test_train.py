@@ -18,11 +18,11 @@ pytestmark = WARNINGS
     [
         ("a.csv", None, "{path} does not exist; give a file or a folder of reviews with --config.data.path"),
         ("a.csv", b"", "{path} is empty; give a file that holds reviews"),
-        ("a.csv", b"text,label\n,1\n", "{path}, line 2: has no text; fix it, or skip such rows with --config."),
-        ("a.csv", b"text,sentiment\na,1\n", "{path}, line 2: no column 'label' among 'text', 'sentiment'; fix it"),
-        ("a.csv", b"text,label\nonly,0\n", "of 1 reviews none is left for test; give more reviews, or change"),
+        ("a.csv", b"text,label\n,1\n", "{path}, line 2: has no text; none of the 1 rows read is usable; name the"),
+        ("a.csv", b"text,sentiment\na,1\n", "{path}, line 2: no column 'label' among 'text', 'sentiment'; none of"),
+        ("a.csv", b"text,label\na,0\nb,1\n", "of 2 reviews none is left for test; give more reviews, or change"),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": \n', "{path}, line 2: is not valid JSON (Expecting value "),
-        ("a.jsonl", b'{"text": "\xff", "label": 1}\n', "{path}, line 1: is not valid UTF-8 at byte 10; fix it, or"),
+        ("a.jsonl", b'{"text": "\xff", "label": 1}\n', "{path}, line 1: is not valid UTF-8 at byte 10; none of"),
         ("a.jsonl.gz", b"\x1f\x8b\x08\0", "{path} breaks off after line 0 (Compressed file ended before the end-of-s"),
         ("a.parquet", b"PAR1", "{path} cannot be read as parquet ("),
     ],
@@ -57,12 +57,9 @@ def test_odd_reviews_train(command, tmp_path):
         "--config.model.layer=rnn_tanh",  # quick to compile
     )
     assert ended.code == 0, ended.err
-    assert "skipped 1 rows without text or with an invalid label" in ended.err
-    assert json.loads((tmp_path / "run" / "data.json").read_text())["reviews"] == {
-        "train": 23,
-        "validation": 2,
-        "test": 6,
-    }
+    assert "train: left out 1 rows without text or with an invalid label" in ended.err
+    splits = json.loads((tmp_path / "run" / "data.json").read_text())["splits"]
+    assert {split: own["examples"] for split, own in splits.items()} == {"train": 23, "validation": 2, "test": 6}
 
 
 def test_finished_run_is_left_alone(command, trained):

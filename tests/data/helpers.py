@@ -1,5 +1,6 @@
 """Helpers for the tests of the corpus: texts that contain their own numbers, and the tokens of each split."""
 
+import numpy as np
 from tokenizers import Tokenizer, models
 
 from lstm_jax.config import DataConfig, TokensConfig
@@ -40,7 +41,13 @@ def prepare(path, **options) -> corpus.Corpora:
     return corpus.prepare(files(path, **options), all_known())
 
 
-def training_rows(config: DataConfig) -> list[tuple[str, int]]:
+def training_rows(config: DataConfig) -> list[tuple[str, str]]:
     """Text and label of every example of the source's split ``train``."""
-    dataset = load_examples(config)["train"]
+    dataset = load_examples(config).splits["train"].dataset
     return list(zip(dataset["text"], dataset["label"], strict=True))
+
+
+def texts_and_labels(config: DataConfig, split: str) -> tuple[list[str], np.ndarray]:
+    """The texts and the class numbers of a split."""
+    rows = corpus.rows_of(config, split)
+    return rows["text"].to_pylist(), rows["class"].to_numpy()

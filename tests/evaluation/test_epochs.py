@@ -14,7 +14,7 @@ from lstm_jax.config import epoch_name, from_json, to_json, validate
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation import epochs
-from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import lane_probabilities
 from lstm_jax.training import run
 from lstm_jax.training.checkpoints import Checkpoints
@@ -94,7 +94,7 @@ def test_figures_of_the_best_epoch_are_those_of_the_best_weights(finished, train
     assert json.loads((run_.workdir / "epochs.json").read_text()) == [row._asdict() for row in rows]
     wanted = [(epoch, lane, split) for epoch in (1, 2, 3) for split in ("train", "test") for lane in (0, 1)]
     assert [(row.epoch, row.lane, row.split) for row in rows] == wanted
-    tested = evaluate_split(run_, corpora, "test")
+    tested = evaluate_examples(run_, corpora.test, "test")
     for lane, notes in enumerate(finished[1]["lanes"]):
         for split in ("train", "test"):
             reviews = getattr(corpora, split)

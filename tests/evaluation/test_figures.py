@@ -11,7 +11,7 @@ from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation import explain as explaining
 from lstm_jax.evaluation.baselines import LEAKING, bag_of_words_baselines, leaking_baseline
-from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import (
     decoded_text,
     lane_probabilities,
@@ -40,17 +40,19 @@ def trained(tmp_path_factory):
 @pytest.mark.slow
 def test_figures_agree_with_the_predictions_written(trained, tmp_path):
     run_, corpora = trained
-    figures = evaluate_split(run_, corpora, "test")
-    write_predictions(run_, corpora.test, tmp_path / "predictions.jsonl")
+    figures = evaluate_examples(run_, corpora.test, "test")
+    source = corpus.rows_of(run_.config.data, "test")
+    write_predictions(run_, corpora.test, source, tmp_path / "predictions.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
-    assert [row["review"] for row in rows] == list(range(len(corpora.test.labels)))
-    assert [row["label"] for row in rows] == corpora.test.labels.tolist()
+    for name in ("file", "row", "text"):
+        assert [row[name] for row in rows] == source[name].to_pylist()
+    assert [row["label"] for row in rows] == [run_.classes.names[label] for label in corpora.test.labels]
     assert np.mean([row["label"] == row["predicted"] for row in rows]) == figures.accuracy
     likelihood = [row["probabilities"][row["label"]] for row in rows]
     np.testing.assert_allclose(-np.log(likelihood).mean(), figures.loss, rtol=1e-4)
     assert np.sum(figures.confusion) == figures.n == len(rows)
     assert figures.lanes == [figures.accuracy]
-    bins = calibration.bins(np.array([row["probabilities"] for row in rows]), corpora.test.labels)
+    bins = calibration.bins(np.array([list(row["probabilities"].values()) for row in rows]), corpora.test.labels)
     np.testing.assert_allclose(figures.calibration_error, calibration.expected_error(bins), atol=1e-5)
     for name in ("confusion", "calibration"):
         assert (run_.workdir / "plots" / f"{name}-test.png").read_bytes().startswith(PNG)
@@ -63,7 +65,8 @@ def test_counts_made_on_the_reviews_themselves_leak_their_labels(tmp_path):
         rows = [{"text": f"{name * n} so it is", "label": n % 2} for name in names for n in range(1, 9)]
         reviews.write(tmp_path / f"{split}.csv", rows)
     config = DataConfig(source="files", path=str(tmp_path), tokens=TokensConfig(max_length=2, vocabulary_size=10))
-    assert set(bag_of_words_baselines(corpus.prepare(config), "test").values()) == {0.5}
+    corpora = corpus.prepare(config)
+    assert set(bag_of_words_baselines(corpora, corpora.test).values()) == {0.5}
     assert leaking_baseline(config, "test") == {LEAKING: 1.0}
 
 
@@ -80,7 +83,9 @@ def untrained(trained, lanes: int = 1, **fields):
     """A network of another kind with random weights, on the vocabulary of a trained run."""
     run_, _ = trained
     config = tiny_config(**fields)
-    model = TextClassifier(config.model, run_.tokenizer.get_vocab_size(), len(run_.classes), unknown_id(run_.tokenizer))
+    model = TextClassifier(
+        config.model, run_.tokenizer.get_vocab_size(), len(run_.classes.names), unknown_id(run_.tokenizer)
+    )
     variables = jax.tree.map(jnp.asarray, randomised(shapes_of(config, model, lanes), 1))
     return run_._replace(config=config, model=model, variables=variables, lanes=lanes)
 
@@ -123,7 +128,7 @@ def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, dr
     ((seen, words, verdicts, _, path),) = drawn
     assert words == WORDS
     assert path == run_.workdir / "plots" / "explain.png"
-    assert verdicts.name == run_.classes[-1]
+    assert verdicts.name == run_.classes.names[-1]
     assert [len(each) for each in (*seen, verdicts.so_far, verdicts.by_itself)] == [len(WORDS)] * 7
     for n, text in ((3, "the screen is"), (len(WORDS), TEXT)):
         np.testing.assert_allclose(verdicts.so_far[n - 1], text_probabilities(run_, [text])[0, -1], atol=1e-6)
@@ -182,6 +187,6 @@ def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
     np.testing.assert_allclose(probabilities(both, corpora.test), np.mean(solos, axis=0), atol=1e-5)
     np.testing.assert_allclose(lane_probabilities(both, corpora.test), solos, atol=1e-5)
     lanes = [np.mean(solo.argmax(axis=1) == corpora.test.labels) for solo in solos]
-    assert evaluate_split(both, corpora, "test").lanes == lanes
+    assert evaluate_examples(both, corpora.test, "test").lanes == lanes
     assert json.loads((tmp_path / "both" / "eval-test.json").read_text())["lanes"] == lanes
     assert np.abs(solos[0] - solos[1]).max() > 1e-3

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from lstm_jax.data import corpus
@@ -27,22 +28,15 @@ def config(tmp_path):
 
 def test_order_of_words_is_learned_from_pairs(config):
     pytest.importorskip("sklearn")
-    assert linear_baseline(config, "train")[LINEAR] == linear_baseline(config, "validation")[LINEAR] == 1
-    assert linear_baseline(config, "test")[LINEAR] == 1
+    for split in ("train", "validation", "test", "all"):
+        assert linear_baseline(config, corpus.rows_of(config, split))[LINEAR] == 1
 
 
-def test_labels_of_the_training_part_alone_are_learned(config, monkeypatch):
+def test_labels_of_the_training_part_alone_are_learned(config):
     pytest.importorskip("sklearn")
-    asked, texts = [], corpus.texts
-
-    def turned(config, part):
-        asked.append(part)
-        found, labels = texts(config, part)
-        return found, 1 - labels if part == "test" else labels
-
-    monkeypatch.setattr(corpus, "texts", turned)
-    assert linear_baseline(config, "test")[LINEAR] == 0
-    assert asked == ["train", "validation", "test"]
+    rows = corpus.rows_of(config, "test")
+    turned = rows.set_column(rows.column_names.index("class"), "class", pc.subtract(1, rows["class"]))
+    assert linear_baseline(config, turned)[LINEAR] == 0
 
 
 def test_the_strength_that_validates_best_is_taken(config, monkeypatch):
@@ -52,17 +46,17 @@ def test_the_strength_that_validates_best_is_taken(config, monkeypatch):
     scored, score = [], LogisticRegression.score
 
     def counted(model, features, labels):
-        if features.shape[0] == len(corpus.texts(config, "validation")[1]):
+        if features.shape[0] == len(corpus.rows_of(config, "validation")):
             return {0.3: 0.1, 1.0: 0.9, 3.0: 0.2, 10.0: 0.3}[model.C]
         scored.append(model.C)
         return score(model, features, labels)
 
     monkeypatch.setattr(LogisticRegression, "score", counted)
-    linear_baseline(config, "test")[LINEAR]
+    linear_baseline(config, corpus.rows_of(config, "test"))
     assert scored == [1.0]
 
 
 def test_without_scikit_learn_it_says_what_to_install(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     with pytest.raises(UserError, match=r"TF-IDF needs scikit-learn; pip install 'scikit-learn>=1\.5', or do without"):
-        linear_baseline(config, "test")[LINEAR]
+        linear_baseline(config, corpus.rows_of(config, "test"))

@@ -56,7 +56,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
             assert place.summary()["status"] == "done"
 
     monkeypatch.setattr(run, "train_lanes", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(stacks, "evaluate_split", lambda *_: pytest.fail("tested again"))
+    monkeypatch.setattr(stacks, "evaluate_examples", lambda *_: pytest.fail("tested again"))
     monkeypatch.setattr(systems, "linear_baseline", lambda *_: pytest.fail("fit again"))
     assert study().run(tmp_path) == table
 

@@ -15,7 +15,7 @@ import pytest
 from lstm_jax import config as configs
 from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.evaluation.figures import evaluate_split
+from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities
 from lstm_jax.training import run
 from lstm_jax.training.logging import RunLog
@@ -262,7 +262,7 @@ def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     config = tiny_config(optimizer__learning_rate=0.1, train__epochs=4, train__validate_every=3)
     summary = run.train_lanes(config, tmp_path)
     trained = load_run(tmp_path, config)
-    figures = evaluate_split(trained, corpus.prepare(config.data, trained.tokenizer), "validation")
+    figures = evaluate_examples(trained, corpus.prepare(config.data, trained.tokenizer).validation, "validation")
     assert figures.accuracy == summary["best_validation_accuracy"]
     assert figures.checkpoint_step == summary["best_step"]
 

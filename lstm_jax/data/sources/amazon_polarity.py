@@ -11,5 +11,5 @@ def fetch_amazon_polarity(_: DataConfig, splits: tuple[str, ...]) -> dict[str, R
 
 
 # The Hub's copy has the columns title and content; fastText's format has both in one text.
-COLUMNS = Schema(text=("title", "content", "text"), titles=("title",), class_names=("negative", "positive"))
-register("amazon_polarity", Source(fetch_amazon_polarity, COLUMNS))
+SCHEMA = Schema(text=("title", "content", "text"), titles=("title",), class_names=("negative", "positive"))
+register("amazon_polarity", Source(fetch_amazon_polarity, SCHEMA))

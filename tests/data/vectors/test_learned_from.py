@@ -51,7 +51,7 @@ def test_reviews_to_learn_word_vectors_from(tmp_path):
     assert [review[:1] for review in whole[:-2]] == tokens_in(corpora, "train")
     assert all(review[1:] == ["a", "b"] for review in whole[:-2])
     assert len(whole) == 18 + 2
-    assert corpora.classes == 2
+    assert corpora.classes.names == ("0", "1")
     assert corpus.prepare(files(tmp_path)).whole is None
 
 

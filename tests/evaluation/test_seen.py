@@ -1,0 +1,120 @@
+"""An evaluation on examples that the run was trained or validated on is refused, whatever brought them there."""
+
+import numpy as np
+import pytest
+
+from lstm_jax.config import from_json, to_json, validate
+from lstm_jax.data import corpus
+from lstm_jax.errors import UserError
+from lstm_jax.evaluation.seen import seen_in_training, unseen_part
+from lstm_jax.training import run
+from lstm_jax.training.restore import load_run
+from lstm_jax.training.workdir import read_digests, write_digests
+from tests.reviews import write
+from tests.training.tiny import tiny_config
+
+ROWS = [{"text": f"{'good' if n % 2 else 'bad'} film number {n}", "label": n % 2} for n in range(120)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("seen")
+    write(folder / "a.csv", ROWS)
+    config = tiny_config(data__source="files", data__path=str(folder / "a.csv"), train__epochs=1)
+    run.train_lanes(config, folder / "run")
+    return load_run(folder / "run", config)
+
+
+def part_of(trained, split="test", **data):
+    config = from_json(to_json(trained.config))
+    for name, value in data.items():
+        setattr(config.data, name, value)
+    part = corpus.prepare_part(validate(config).data, split, trained.tokenizer, trained.classes)
+    return config, part
+
+
+def evaluated(trained, split="test", leave_out=False, **data):
+    config, part = part_of(trained, split, **data)
+    return unseen_part(trained.workdir, config, split, part, leave_out)
+
+
+def test_the_runs_own_splits_are_evaluated_whole(trained):
+    for split, digests in read_digests(trained.workdir).items():
+        part, rows = evaluated(trained, split)
+        np.testing.assert_array_equal(part.digests, digests)
+        assert len(part.examples.labels) == len(rows) == len(digests)
+
+
+CHANGES = {
+    "eval_entries": {"eval_entries": 100},
+    "seed": {"seed": 1},
+    "test_fraction": {"test_fraction": 0.5},
+    "data_ratio": {"data_ratio": 0.5},
+    "min_characters": {"min_characters": 18},
+    "split_block": {"split_block": 5},
+    "one_class_size": {"one_class_size": 30},
+    "validation_from": {"test_fraction": 0.5, "validation_from": "test"},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_a_split_drawn_anew_is_refused_or_reduced_to_what_is_new(trained, changes):
+    with pytest.raises(UserError) as caught:
+        evaluated(trained, **changes)
+    config, part = part_of(trained, **changes)
+    known = read_digests(trained.workdir)
+    own = set(known["test"].tolist())
+    new = [n for n, digest in enumerate(part.digests.tolist()) if digest in own]
+    assert str(caught.value).startswith(
+        f"the run in {trained.workdir} was trained or validated on {len(part.digests) - len(new)} of these "
+        f"{len(part.digests)} examples (changed since the training: config.data.{next(iter(changes))}"
+    )
+    assert "--leave_out_seen" in str(caught.value)
+    left, rows = unseen_part(trained.workdir, config, "test", part, leave_out=True)
+    assert rows.tolist() == new
+    np.testing.assert_array_equal(left.examples.labels, part.examples.labels[new])
+    np.testing.assert_array_equal(left.digests, part.digests[new])
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.jsonl", "b.parquet", "b.tsv.gz"])
+@pytest.mark.parametrize("position", [0, 60, 120])
+def test_a_changed_file_in_any_format_is_recognised_by_its_texts(trained, tmp_path, name, position):
+    rows = [*ROWS[:position], {"text": "a new one", "label": 1}, *ROWS[position:]]
+    path = write(tmp_path / name, rows)
+    known = read_digests(trained.workdir)
+    training = len(known["train"]) + len(known["validation"])
+    with pytest.raises(UserError, match=f"was trained or validated on {training} of these 121 examples"):
+        evaluated(trained, "all", path=str(path))
+    _, rows_left = evaluated(trained, "all", leave_out=True, path=str(path))
+    assert len(rows_left) == 121 - training
+
+
+def test_other_data_are_evaluated_whole(trained, tmp_path):
+    path = write(tmp_path / "new.csv", [{"text": f"a good one {n}", "label": n % 2} for n in range(7)])
+    part, rows = evaluated(trained, "all", path=str(path))
+    assert (len(part.digests), rows.tolist()) == (7, list(range(7)))
+    only_seen = write(tmp_path / "seen.csv", [row for row in ROWS if row["text"] in training_texts(trained)])
+    with pytest.raises(UserError, match=r"was trained or validated on all \d+ examples; give others"):
+        evaluated(trained, "all", leave_out=True, path=str(only_seen))
+
+
+def training_texts(trained):
+    return set(corpus.rows_of(trained.config.data, "train")["text"].to_pylist())
+
+
+def test_texts_that_stand_in_two_splits_of_the_data_are_no_change(tmp_path):
+    digests = {"train": [1, 2, 3], "validation": [3], "test": [2, 5]}
+    write_digests(tmp_path, {split: np.array(own, np.uint64) for split, own in digests.items()})
+    asked = np.array([2, 5, 1, 3, 7], np.uint64)
+    assert seen_in_training(tmp_path, "test", asked).tolist() == [False, False, True, True, False]
+    assert seen_in_training(tmp_path, "validation", asked).tolist() == [True, False, True, False, False]
+    assert not seen_in_training(tmp_path, "train", asked).any()
+
+
+def test_a_run_that_does_not_know_its_examples_says_so(trained, tmp_path):
+    for content in (b"", b"damage", None):
+        if content is not None:
+            (tmp_path / "examples.npz").write_bytes(content)
+        with pytest.raises(UserError, match=r"examples\.npz cannot be read .* not known what the run was trained on"):
+            seen_in_training(tmp_path, "test", np.zeros(1, np.uint64))
+        (tmp_path / "examples.npz").unlink(missing_ok=True)
