@@ -154,8 +154,8 @@ def _with_classes(
     for split, column in encoded.items():
         by_chunk = [np.zeros(0, np.int32)]
         for chunk in column.chunks:
-            numbers = [numbers_of.get(label, NO_CLASS) for label in chunk.dictionary.to_pylist()]
-            by_chunk.append(np.array(numbers, np.int32)[chunk.indices])
+            own = np.array([numbers_of.get(label, NO_CLASS) for label in chunk.dictionary.to_pylist()], np.int32)
+            by_chunk.append(own[chunk.indices])
         splits[split] = Examples(tables[split], np.concatenate(by_chunk))
     return SourceExamples(splits, classes)
 

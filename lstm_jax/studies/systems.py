@@ -101,8 +101,9 @@ def _result(system: System, variant: str, config: Config, workdir: Path) -> Syst
 
 def _baselines(system: System, config: Config, runner: Runner, file: Path) -> dict[str, float]:
     if not file.exists():
-        found = bag_of_words_baselines(runner.corpora(config), "test")
-        found |= linear_baseline(config.data, "test")
+        corpora = runner.corpora(config)
+        found = bag_of_words_baselines(corpora, corpora.test)
+        found |= linear_baseline(config.data, corpus.rows_of(config.data, "test"))
         write_json(file, found | (leaking_baseline(config.data, "test") if system.leaking else {}))
     return json.loads(file.read_text(encoding="utf-8"))
 
