@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lstm_jax.config import Config
+from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.files import lock_folder, write_text

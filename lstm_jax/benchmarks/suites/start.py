@@ -99,7 +99,7 @@ def first_step(arguments: Sequence[str], cache: Path) -> Start:
       UserError: ``train.py`` ended before its first step, or wrote no stages.
     """
     spoken = f"train.py {' '.join(arguments)}"
-    environment = os.environ | {"LSTM_JAX_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "datasets")}
+    environment = os.environ | {"LSTM_JAX_CACHE": str(cache)}
     with tempfile.TemporaryDirectory(dir=cache) as workdir:
         command = [sys.executable, "train.py", *arguments, f"--workdir={workdir}"]
         seconds, peak, said = _until_first_step(command, environment)

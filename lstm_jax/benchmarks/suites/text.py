@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 from absl import flags
 
@@ -53,9 +52,8 @@ class Preparation:
     def prepare(self, config: str, cache: str) -> dict[str, Any]:
         """Returns the seconds of each stage and the peak memory. Everything is cached in the folder ``cache``."""
         os.environ["LSTM_JAX_CACHE"] = cache
-        datasets.config.HF_DATASETS_CACHE = Path(cache) / "datasets"
         data, seconds = from_json(config).data, {}
-        # ``datasets`` caches what the first stage reads, so the second stage does not read it again.
+        # What the first stage reads is cached, so the second stage does not read it again.
         for stage, function in (("reading", load_examples), ("tokenising", corpus.prepare)):
             start = time.perf_counter()
             function(data)

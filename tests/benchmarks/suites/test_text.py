@@ -2,7 +2,6 @@
 
 import os
 
-import datasets
 import numpy as np
 
 from lstm_jax.benchmarks.measurement import Measurement
@@ -17,21 +16,20 @@ def test_generated_reviews_are_as_long_as_those_of_amazon(tmp_path, monkeypatch)
     text.write_reviews(file, 600)
     rows = list(readers.read_rows(file))
     assert len(rows) == 600
-    assert {row.fields["label"] for row in rows} == {0, 1}
+    assert {row.fields["label"] for row in rows} == {"1", "2"}
     lengths = [len(row.fields["text"].split()) for row in rows]
     assert 70 < np.mean(lengths) < 90, "as those of Amazon polarity (Zhang et al. 2015)"
     text.write_reviews(tmp_path / "again.ft.txt.bz2", 600)
     assert (tmp_path / "again.ft.txt.bz2").read_bytes() == file.read_bytes()
 
-    monkeypatch.setenv("LSTM_JAX_CACHE", os.environ["LSTM_JAX_CACHE"])  # both are set by the service
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", datasets.config.HF_DATASETS_CACHE)
+    monkeypatch.setenv("LSTM_JAX_CACHE", os.environ["LSTM_JAX_CACHE"])  # The benchmark sets it.
     config = Config()
     config.data.source, config.data.path, config.data.tokens.kind = "amazon_polarity", str(file), "treebank"
     answer = text.Preparation("ours").prepare(to_json(config), str(tmp_path / "cache"))
     assert list(answer["seconds"]) == ["reading", "tokenising"]
     assert min(answer["seconds"].values()) > 0
     assert answer["peak_bytes"] > 2**20
-    assert len(list((tmp_path / "cache").glob("vocabularies/*"))) == 1
+    assert len(list((tmp_path / "cache").glob("vocabularies/????????????????.json"))) == 1
 
 
 def test_the_table():
