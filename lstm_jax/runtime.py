@@ -11,11 +11,17 @@ import tempfile
 from pathlib import Path
 
 import jax
+import jaxlib
+
+from lstm_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
 
 # More host devices only add to the cost of summing gradients over them.
 MAX_HOST_DEVICES = 8
+
+# Versions of jaxlib that return wrong numbers, and why.
+WRONG_VERSIONS = {"0.10.2": "it leaves out values in sums on CPUs (jax-ml/jax#39103)"}
 
 _configured: list[bool] = []
 
@@ -52,12 +58,16 @@ def configure() -> None:
     XLA runs the element-wise code of a loop body on one thread. A recurrent network uses two cores only if they are two
     devices, each with half of the batch or of the lanes. A second call does nothing. If JAX was used before the first
     call, a warning is logged and the devices stay as they are.
+
+    Raises:
+      UserError: The installed jaxlib is known to return wrong numbers.
     """
     if _configured:
         return
+    check_version(jaxlib.__version__)
     _configured.append(True)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["XLA_FLAGS"] = _xla_flags()
+    os.environ["XLA_FLAGS"] = xla_flags()
     _keep_freed_memory()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         try:
@@ -70,7 +80,31 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _xla_flags() -> str:
+def check_version(version: str) -> None:
+    """Checks that a version of jaxlib is not known to return wrong numbers.
+
+    Raises:
+      UserError: It is.
+    """
+    if version in WRONG_VERSIONS:
+        raise UserError(
+            f"jaxlib {version} is not used, since {WRONG_VERSIONS[version]}; install another version, such as "
+            "pip install 'jax==0.10.1' 'jaxlib==0.10.1'"
+        )
+
+
+def environment() -> dict[str, str]:
+    """Everything outside the config on which the last bits of a run depend."""
+    return {
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "devices": machine(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "matmul_precision": str(jax.config.jax_default_matmul_precision),
+    }
+
+
+def xla_flags() -> str:
     """XLA's flags: this project's, then the user's, which take precedence."""
     # By default XLA aborts a collective after 40 s, which a busy machine may exceed.
     flags = ["--xla_cpu_collective_call_terminate_timeout_seconds=3600"]

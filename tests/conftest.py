@@ -1,14 +1,19 @@
 """Settings of the whole suite, made before the first array."""
 
+import os
+
 import datasets
 import jax
 import pytest
 from hypothesis import settings
 
-from lstm_jax import runtime as devices
+from lstm_jax import runtime
 
+# The last bits of results depend on these flags, so tests and the commands that they run have the same.
+os.environ["XLA_FLAGS"] = runtime.xla_flags()
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", False)
+jax.config.update("jax_default_matmul_precision", "float32")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
@@ -21,7 +26,7 @@ def own_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTM_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
-        jax.config.update("jax_compilation_cache_dir", str(devices.cache_dir() / "jax"))
+        jax.config.update("jax_compilation_cache_dir", str(runtime.cache_dir() / "jax"))
         path = tmp_path_factory.mktemp("datasets")
         patch.setenv("HF_DATASETS_CACHE", str(path))  # for subprocesses
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", path)  # for this process, which has imported it already

@@ -58,10 +58,10 @@ def test_memory_that_was_freed_is_used_again():
 def test_flags_of_the_user_come_last_which_is_what_xla_takes(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=128")
     monkeypatch.setattr(runtime, "_processor_line", lambda name: "avx2 avx512f")
-    widths = [flag for flag in runtime._xla_flags().split() if "vector_width" in flag]
+    widths = [flag for flag in runtime.xla_flags().split() if "vector_width" in flag]
     assert [width.partition("=")[2] for width in widths] == ["512", "128"]
     monkeypatch.setattr(runtime, "_processor_line", lambda name: "avx2")
-    assert runtime._xla_flags().split().count("--xla_cpu_prefer_vector_width=512") == 0
+    assert runtime.xla_flags().split().count("--xla_cpu_prefer_vector_width=512") == 0
 
 
 LATE = "import jax, logging; logging.basicConfig(); jax.devices(); from lstm_jax import runtime; runtime.configure()"

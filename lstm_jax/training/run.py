@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import config as configs
+from lstm_jax import runtime
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
@@ -97,6 +98,9 @@ def _train(
                 "later commands cannot load the %s; move it into a file that --config.plugins names",
                 entry,
             )
+    if checkpoint is not first:
+        for change in place.changed_environment():
+            _log.warning("%s, so the last bits of this run may differ from those of an uninterrupted one", change)
     _write_data(corpora, splits, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
@@ -218,6 +222,7 @@ def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) ->
         "lanes": [dataclasses.asdict(lane) for lane in loop_state.lanes],
         "git_commit": git_commit(),
         "versions": versions(),
+        "environment": runtime.environment(),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax import config as configs
+from lstm_jax import runtime
 from lstm_jax.config import Config, UserFile
 from lstm_jax.errors import UserError
 from lstm_jax.files import lock_folder, write_bytes, write_text
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 PLUGINS = "plugins.json"  # The ``UserFile`` of each file with the user's own code that a run uses.
 DIGESTS = "examples.npz"  # What identifies the texts of each split.
+ENVIRONMENT = "environment.json"  # ``runtime.environment()`` when training began or went on.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
@@ -75,6 +77,7 @@ class Workdir:
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
         if own := configs.merged(_read_user_files(self.path), configs.user_files(config)):
             write_json(self.path / PLUGINS, [file._asdict() for file in own])
+        write_json(self.path / ENVIRONMENT, runtime.environment())
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
@@ -92,6 +95,16 @@ class Workdir:
         if read_lanes(self.path, config) != lanes:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
         _warn_of_changes(self.path, config, _read_user_files(self.path))
+
+    def changed_environment(self) -> list[str]:
+        """What has changed, since training began, of that on which the last bits of a run depend."""
+        file = self.path / ENVIRONMENT
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return [
+            f"{name} was {before[name]!r} and is {now!r}"
+            for name, now in runtime.environment().items()
+            if before.get(name, now) != now
+        ]
 
     def summary(self) -> dict[str, Any] | None:
         """The summary that an earlier command wrote; ``None`` if there is none."""
