@@ -1,18 +1,26 @@
 """Rows drawn in blocks of adjacent rows, and in the proportions of the classes if a block has a single class."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lstm_jax.types import HostArray
 
-# Row numbers by block; an array ``[N, 1]`` if every block is one row.
-Blocks = list[HostArray] | HostArray
-
-# The blocks of each class, if the rows are sorted by class; otherwise all blocks in one stratum.
-Strata = list[Blocks]
-
 MIXED = 0.1  # Rows are sorted by class if at most this share of the mixed blocks of a random order is mixed.
+
+
+class Blocks(NamedTuple):
+    """Rows in blocks, K of them in random order.
+
+    Attributes:
+      rows: Row numbers ``[N]``, block after block.
+      sizes: The number of rows of each block, ``[K]``.
+      stratum: The stratum of each block, ``[K]``, numbered from 0.
+    """
+
+    rows: HostArray
+    sizes: HostArray
+    stratum: HostArray
 
 
 def sorted_by_class(rows: HostArray, classes: HostArray, block: int) -> bool:
@@ -39,7 +47,7 @@ def sorted_by_class(rows: HostArray, classes: HostArray, block: int) -> bool:
     return bool(expected > 0 and mixed.sum() <= MIXED * expected)
 
 
-def shuffled(rows: HostArray, block: int, seed: Any, classes: HostArray | None = None) -> Strata:
+def shuffled(rows: HostArray, block: int, seed: Any, classes: HostArray | None = None) -> Blocks:
     """Blocks of adjacent rows in random order.
 
     Args:
@@ -47,59 +55,71 @@ def shuffled(rows: HostArray, block: int, seed: Any, classes: HostArray | None =
       block: Number of adjacent rows of the source in a block.
       seed: Seed of the order.
       classes: The class numbers of all rows of the source, to have a stratum for each class. The class of a block is
-        the most frequent one of its rows.
+        the most frequent one of its rows. By default all blocks are in one stratum.
     """
     rows = np.sort(rows)
-    if block == 1:
-        return [np.random.default_rng(seed).permutation(rows)[:, None]]
-    blocks = np.split(rows, np.flatnonzero(np.diff(rows // block)) + 1)
-    blocks = [blocks[n] for n in np.random.default_rng(seed).permutation(len(blocks))]
-    if classes is None:
-        return [blocks]
-    class_of = [np.bincount(classes[own]).argmax() for own in blocks]
-    return [[blocks[n] for n in np.flatnonzero(class_of == name)] for name in np.unique(class_of)]
+    starts = np.flatnonzero(np.diff(rows // block, prepend=-1))
+    sizes = np.diff(starts, append=len(rows))
+    order = np.random.default_rng(seed).permutation(len(starts))
+    stratum = np.zeros(len(starts), int)
+    if classes is not None:
+        class_of = [np.bincount(classes[rows[n : n + size]]).argmax() for n, size in zip(starts, sizes, strict=True)]
+        stratum = np.unique(class_of, return_inverse=True)[1]
+    starts, sizes = starts[order], sizes[order]
+    places = np.arange(len(rows)) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+    return Blocks(rows[places], sizes, stratum[order])
 
 
 def draw(
-    strata: Strata, fraction: float, entries: int = 0, splits: int = 1, later: int = 1
-) -> tuple[HostArray, Strata]:
+    blocks: Blocks, fraction: float, entries: int = 0, splits: int = 1, later: int = 1
+) -> tuple[HostArray, Blocks]:
     """Draws rows from the first blocks of every stratum; returns them and the blocks that are left.
 
     Strata give in proportion to their sizes. With several strata, each that has a block for every split is in every
     split.
 
     Args:
-      strata: The blocks.
+      blocks: The blocks.
       fraction: Fraction of the blocks to draw, if ``entries`` is 0.
-      entries: Number of rows to draw. The last block drawn from a stratum is cut to reach it exactly, and the rest of
-        that block is lost.
+      entries: Number of rows to draw; of the last blocks only a part is drawn, and the rest of them is lost.
       splits: Number of splits that the drawn rows are for.
       later: Number of splits that the blocks left are for.
     """
-    numbers = np.array([len(blocks) for blocks in strata])
-    enough = (len(strata) > 1) & (numbers >= splits + later)
+    sizes = blocks.sizes
+    strata = [np.flatnonzero(blocks.stratum == n) for n in range(blocks.stratum.max(initial=0) + 1)]
+    numbers = np.array([len(own) for own in strata])
+    enough = (len(strata) > 1) & (numbers >= splits + later) & (entries > 0 or fraction > 0)
     least, most = np.where(enough, splits, 0), np.where(enough, numbers - later, numbers)
+    kept = np.zeros(len(sizes), int)
     if entries:
-        ends = [np.cumsum([0, *map(len, blocks)]) for blocks in strata]
-        wanted = _entries(entries, ends, least, most)
-        counts = [int(np.searchsorted(end, own)) for end, own in zip(ends, wanted, strict=True)]
+        rows = np.array([sizes[own].sum() for own in strata])
+        high = np.array([sizes[own[:n]].sum() for own, n in zip(strata, most, strict=True)])
+        wanted = min(entries, int(rows.sum()))
+        low, high = least if least.sum() <= wanted else 0 * least, high if high.sum() >= wanted else rows
+        for own, number, in_blocks in zip(strata, _apportion(wanted, rows, low, high), low, strict=True):
+            kept[own] = _cut(sizes[own], number, in_blocks)
     else:
         count = round(fraction * int(numbers.sum()))
-        wanted = [None] * len(strata)
-        counts = _apportion(count, numbers, least if fraction else 0 * least, most).tolist()
-    drawn = [joined([blocks[:n]])[:own] for blocks, n, own in zip(strata, counts, wanted, strict=True)]
-    return np.concatenate(drawn), [blocks[n:] for blocks, n in zip(strata, counts, strict=True)]
+        for own, number in zip(strata, _apportion(count, numbers, least, most), strict=True):
+            kept[own[:number]] = sizes[own[:number]]
+    place = np.arange(len(blocks.rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    left = kept == 0
+    rest = Blocks(blocks.rows[np.repeat(left, sizes)], sizes[left], blocks.stratum[left])
+    return blocks.rows[place < np.repeat(kept, sizes)], rest
 
 
-def _entries(entries: int, ends: list[HostArray], least: HostArray, most: HostArray) -> list[Any]:
-    """The number of rows to draw from each stratum; bounds in blocks are given up if they rule out ``entries``."""
-    sizes = np.array([end[-1] for end in ends])
-    entries = min(entries, int(sizes.sum()))
-    low = np.array([end[n - 1] + 1 if n else 0 for end, n in zip(ends, least, strict=True)])
-    high = np.array([end[n] for end, n in zip(ends, most, strict=True)])
-    low = low if low.sum() <= entries else 0 * low
-    high = high if high.sum() >= entries else sizes
-    return _apportion(entries, sizes, low, high).tolist()
+def _cut(sizes: HostArray, rows: int, least: int) -> HostArray:
+    """How many of ``rows`` rows to take from each block of a stratum: from the first blocks, as few as hold them.
+
+    If ``least`` is 0 all but the last of them are taken whole. Otherwise there are at least so many, and each gives its
+    share.
+    """
+    ends = np.cumsum(sizes)
+    if not least:
+        return np.clip(rows - (ends - sizes), 0, sizes)
+    used = max(int(np.searchsorted(ends, rows)) + 1, least)
+    first = sizes[:used]
+    return np.pad(_apportion(rows, first, np.ones_like(first), first), (0, len(sizes) - used))
 
 
 def _apportion(count: int, sizes: HostArray, low: HostArray, high: HostArray) -> HostArray:
@@ -114,12 +134,6 @@ def _apportion(count: int, sizes: HostArray, low: HostArray, high: HostArray) ->
     while shares.sum() > count and np.any(shares > low):
         shares[np.argmin(np.where(shares > low, quota - shares, np.inf))] -= 1
     return shares
-
-
-def joined(strata: Strata) -> HostArray:
-    """The rows of all blocks."""
-    rows = [own for blocks in strata for own in ([blocks.reshape(-1)] if isinstance(blocks, np.ndarray) else blocks)]
-    return np.concatenate(rows) if rows else np.zeros(0, int)
 
 
 def in_proportion(rows: HostArray, classes: HostArray, seed: Any) -> HostArray:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_jax.config import DataConfig
-from lstm_jax.data.blocks import draw, in_proportion, joined, shuffled, sorted_by_class
+from lstm_jax.data.blocks import draw, in_proportion, shuffled, sorted_by_class
 from lstm_jax.data.examples import Examples
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.errors import UserError
@@ -115,12 +115,12 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     if from_test:
         drawn_from, rows = splits["test"]
         drawn, rest = draw(shuffled(rows, block, [seed, 3], strata[drawn_from]), config.validation_fraction)
-        splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, joined(rest))
+        splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, rest.rows)
     elif from_train:
         drawn, left = draw(left, config.validation_fraction)
         splits["validation"] = ("train", drawn)
-    rows = joined(left)
-    if strata["train"] is not None:
+    rows = left.rows
+    if train_entries and strata["train"] is not None:
         rows = in_proportion(rows, strata["train"], [seed, 4])
     splits["train"] = ("train", rows[: train_entries or None])
     _check_not_empty(splits, kept, config)

@@ -87,7 +87,7 @@ def test_which_sources_are_sorted_by_class():
 def sorted_sources(draw):
     """The block length and the class numbers of a source sorted by class, in which classes begin new blocks."""
     block = draw(st.integers(2, 5))
-    sizes = draw(st.lists(st.integers(12, 40), min_size=2, max_size=4))
+    sizes = draw(st.lists(st.integers(20, 40), min_size=2, max_size=4))
     return block, np.repeat(np.arange(len(sizes)), np.array(sizes) * block)
 
 
@@ -97,7 +97,7 @@ def sorted_sources(draw):
     st.booleans(),
     st.sampled_from(["train", "test"]),
     st.sampled_from([{}, {"train_entries": 24}, {"data_ratio": 0.7}, {"eval_entries": 48}, {"eval_entries": 61}]),
-    st.floats(0.03, 0.6),
+    st.floats(0.1, 0.6),
     st.integers(0, 2**32 - 1),
 )
 def test_splits_of_a_source_sorted_by_class_have_its_proportions(source, own_test, from_split, options, share, seed):
@@ -110,6 +110,7 @@ def test_splits_of_a_source_sorted_by_class_have_its_proportions(source, own_tes
     for rows in (rows for _, rows in splits.values()):
         counts = np.bincount(classes[rows], minlength=len(proportions))
         assert counts.min() > 0
+        # A draw rounds to whole blocks, and validation and training rows follow on the rounding for the test rows.
         assert np.abs(counts - proportions * len(rows)).max() <= 1.5 * block
     assert straddling(splits, block) == []
     used = [[name, row] for name, rows in splits.values() for row in rows.tolist()]
@@ -142,6 +143,14 @@ def test_training_rows_are_more_of_the_same_order():
     np.testing.assert_array_equal(few, many[:50])
     assert classes["train"][few].sum() == 25
     assert len(set(few // 100)) > 15  # Training rows come from all blocks, not from one or two.
+
+
+def test_few_entries_from_large_blocks_have_all_classes_in_both_splits():
+    config = DataConfig(split_block=100, eval_entries=60, validation_from="test", validation_fraction=0.5)
+    kept, classes = rows_of({"train": 2000}, sort=True)
+    splits = split_rows(kept, classes, config)
+    for split in ("validation", "test"):
+        assert np.bincount(classes["train"][splits[split][1]]).tolist() == [15, 15]
 
 
 def test_entries_of_a_test_split_need_no_blocks():
@@ -211,6 +220,8 @@ def test_rows_that_published_figures_rest_on(block, options, expected, own_test_
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the real reviews are not there")
 def test_imdb():
     config = DataConfig(source="imdb", path=str(REAL_DATA / "imdb"), split_block=100)
-    source = load_examples(config).splits
-    drawn_from, rows = select(source, config).splits["validation"]
-    assert np.bincount(source[drawn_from].classes[rows]).tolist() == [1300, 1200]
+    for entries, expected in ((0, [1300, 1200]), (600, [300, 300])):
+        config.eval_entries, config.seed = entries, 3  # By whole blocks in any order, 1,400 would be positive.
+        source = load_examples(config).splits
+        drawn_from, rows = select(source, config).splits["test" if entries else "validation"]
+        assert np.bincount(source[drawn_from].classes[rows]).tolist() == expected
