@@ -145,7 +145,10 @@ class DataConfig(Group):
         "train", "Split that the validation examples are drawn from.", choices=("train", "test")
     )
     split_block: int = field(
-        1, "Number of adjacent rows of the source that always go into one split, such as reviews of one film.", low=1
+        1,
+        "Number of adjacent rows of the source that always go into one split, such as reviews of one film. In a source "
+        "sorted by class, every class gives its share of blocks to every split.",
+        low=1,
     )
     seed: int = field(0, "Seed for generating, splitting and subsampling examples.", high=LARGEST_SEED)
     tokens: TokensConfig = group(TokensConfig)

@@ -54,10 +54,13 @@ def take(corpus: FlatCorpus, rows: HostArray) -> FlatCorpus:
 
 def remove_token(corpus: FlatCorpus, token: int) -> FlatCorpus:
     """Removes a token from all examples. An example that holds no other token keeps it once."""
-    kept = corpus.tokens != token
-    counts = np.add.reduceat(kept, corpus.offsets[:-1], dtype=np.int64)
-    kept[corpus.offsets[:-1][counts == 0]] = True
-    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(np.maximum(counts, 1))]), corpus.labels)
+    kept, starts = corpus.tokens != token, corpus.offsets[:-1]
+    full = lengths(corpus) > 0  # For an example without tokens, reduceat would count the next example's first one.
+    counts = np.zeros(len(starts), np.int64)
+    counts[full] = np.add.reduceat(kept, starts[full], dtype=np.int64)
+    only = full & (counts == 0)
+    kept[starts[only]] = True
+    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(counts + only)]), corpus.labels)
 
 
 def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:

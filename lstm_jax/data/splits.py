@@ -1,10 +1,11 @@
 """Which examples of a source are for training, validation and testing."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lstm_jax.config import DataConfig
+from lstm_jax.data.blocks import draw, in_proportion, shuffled, sorted_by_class
 from lstm_jax.data.examples import Examples
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.errors import UserError
@@ -12,9 +13,6 @@ from lstm_jax.types import HostArray
 
 # For each split of a run, the split of the source that it is drawn from and its row numbers there.
 Splits = dict[str, tuple[str, HostArray]]
-
-# Row numbers by block; an array ``[N, 1]`` if every block is one example.
-Blocks = list[HostArray] | HostArray
 
 
 class Selection(NamedTuple):
@@ -49,7 +47,7 @@ def select(source: dict[str, Examples], config: DataConfig) -> Selection:
     if config.one_class_size:
         labels = source["train"].classes[kept["train"]]
         kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
-    splits = split_rows(kept, config)
+    splits = split_rows(kept, {split: source[split].classes for split in kept}, config)
     rest = np.ones(len(source["train"].classes), bool)
     for drawn_from, rows in splits.values():
         if drawn_from == "train":
@@ -80,72 +78,73 @@ def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:size] for name in names]))
 
 
-def split_rows(kept: dict[str, HostArray], config: DataConfig) -> Splits:
+def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config: DataConfig) -> Splits:
     """Divides row numbers into training, validation and test rows.
 
     A split that the source lacks is drawn at random from ``train`` (validation from the test split, if the config says
     so) in blocks of ``config.split_block`` adjacent rows. If adjacent rows are about the same thing, a split drawn row
     by row would share it with the training examples, and its accuracy would be higher than on new examples.
 
+    If the rows are sorted by class (``sorted_by_class``), so that a block has a single class, every class gives its
+    share of blocks to every split. Numbers of entries that need no blocks, those of training rows and of the source's
+    own test split, then are drawn row by row.
+
     Args:
-      kept: The row numbers to split, by split of the source.
+      kept: The ascending row numbers to split, by split of the source.
+      classes: The class numbers of all rows, by split of the source.
       config: Fractions, numbers of entries, and the seed.
 
     Raises:
       UserError: A split would be empty.
     """
-    block = config.split_block
-    left = _shuffled(kept["train"], block, config.seed)
+    block, seed = config.split_block, config.seed
+    strata = {split: classes[split] if sorted_by_class(kept[split], classes[split], block) else None for split in kept}
+    left = shuffled(kept["train"], block, seed, strata["train"])
     splits = {split: (split, rows) for split, rows in kept.items()}
     train_entries, eval_entries = config.train_entries, config.eval_entries
     if config.data_ratio:
         train_entries = eval_entries = 0
+    from_test = "validation" not in kept and config.validation_from == "test"
+    from_train = "validation" not in kept and not from_test
     if "test" not in kept:
         fraction = 1 - config.data_ratio if config.data_ratio else config.test_fraction
-        drawn, left = _draw(left, fraction, eval_entries)
+        drawn, left = draw(left, fraction, eval_entries, splits=1 + from_test, later=1 + from_train)
         splits["test"] = ("train", drawn)
     elif eval_entries:
-        drawn, _ = _draw(_shuffled(kept["test"], block, [config.seed, 2]), 1.0, eval_entries)
-        splits["test"] = ("test", np.sort(drawn))
-    if "validation" not in kept and config.validation_from == "test":
+        splits["test"] = ("test", _test_entries(kept["test"], strata["test"], config))
+    if from_test:
         drawn_from, rows = splits["test"]
-        drawn, rest = _draw(_shuffled(rows, block, [config.seed, 3]), config.validation_fraction)
-        splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, _joined(rest))
-    elif "validation" not in kept:
-        drawn, left = _draw(left, config.validation_fraction)
+        drawn, rest = draw(shuffled(rows, block, [seed, 3], strata[drawn_from]), config.validation_fraction)
+        splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, rest.rows)
+    elif from_train:
+        drawn, left = draw(left, config.validation_fraction)
         splits["validation"] = ("train", drawn)
-    splits["train"] = ("train", _joined(left)[: train_entries or None])
-    for split, (_, rows) in splits.items():
-        if len(rows) == 0:
-            raise UserError(
-                f"of {len(kept['train'])} reviews none is left for {split}; give more reviews, or change "
-                f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
-                f"({config.test_fraction}), data_ratio or the entries"
-            )
+    rows = left.rows
+    if train_entries and strata["train"] is not None:
+        rows = in_proportion(rows, strata["train"], [seed, 4])
+    splits["train"] = ("train", rows[: train_entries or None])
+    _check_not_empty(splits, kept, config)
     return splits
 
 
-def _shuffled(rows: HostArray, block: int, seed: Any) -> Blocks:
-    """Rows in blocks of adjacent rows, the blocks in random order."""
-    rows = np.sort(rows)
-    if block == 1:
-        return np.random.default_rng(seed).permutation(rows)[:, None]
-    blocks = np.split(rows, np.flatnonzero(np.diff(rows // block)) + 1)
-    return [blocks[n] for n in np.random.default_rng(seed).permutation(len(blocks))]
+def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig) -> HostArray:
+    """The rows of the source's own test split that are used.
 
-
-def _draw(blocks: Blocks, fraction: float, entries: int = 0) -> tuple[HostArray, Blocks]:
-    """Draws rows from the first blocks; returns them and the blocks that are left.
-
-    The number of rows is ``entries``, or if that is 0, ``fraction`` of the blocks.
+    Row by row they come from as many blocks as possible. If validation rows are drawn from them, blocks are kept
+    together then.
     """
-    count = round(fraction * len(blocks))
-    if entries:
-        count = int(np.searchsorted(np.cumsum([len(rows) for rows in blocks]), entries)) + 1
-    return _joined(blocks[:count])[: entries or None], blocks[count:]
+    if strata is None:
+        drawn, _ = draw(shuffled(rows, config.split_block, [config.seed, 2]), 1.0, config.eval_entries)
+    else:
+        drawn = in_proportion(rows, strata, [config.seed, 2])[: config.eval_entries]
+    return np.sort(drawn)
 
 
-def _joined(blocks: Blocks) -> HostArray:
-    if isinstance(blocks, np.ndarray):
-        return blocks.reshape(-1)
-    return np.concatenate(blocks) if blocks else np.zeros(0, int)
+def _check_not_empty(splits: Splits, kept: dict[str, HostArray], config: DataConfig) -> None:
+    for split, (drawn_from, rows) in splits.items():
+        if len(rows) == 0:
+            raise UserError(
+                f"of {len(kept[drawn_from])} reviews none is left for {split}; give more reviews, or change "
+                f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
+                f"({config.test_fraction}), data_ratio, split_block ({config.split_block}) or the entries"
+            )

@@ -1,10 +1,11 @@
-"""Bag-of-words baselines, which a recurrent network should beat."""
+"""Bag-of-words baselines, which a recurrent network should beat. Padding is not counted."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from lstm_jax.data.batching import FlatCorpus
+from lstm_jax.data.tokenizer import PADDING
 from lstm_jax.types import HostArray
 
 
@@ -48,7 +49,12 @@ BASELINES = {"majority": majority, "class frequencies (Glos 2021)": class_freque
 
 def baseline_predictions(scores: TokenScores, corpus: FlatCorpus) -> HostArray:
     """The class ``[N]`` that the scores predict for each example."""
-    sums = np.add.reduceat(scores.tokens[corpus.tokens], corpus.offsets[:-1], axis=0)
+    of_token = scores.tokens.astype(np.float64)
+    of_token[PADDING] = 0
+    starts, full = corpus.offsets[:-1], np.diff(corpus.offsets) > 0
+    sums = np.zeros((len(starts), len(scores.prior)))
+    # For an example without tokens, reduceat would return the next example's first token.
+    sums[full] = np.add.reduceat(of_token[corpus.tokens], starts[full], axis=0)
     return np.argmax(sums + scores.prior, axis=1)
 
 
@@ -60,4 +66,6 @@ def baseline_accuracy(scores: TokenScores, corpus: FlatCorpus) -> float:
 def _counts(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> HostArray:
     label_of_token = np.repeat(corpus.labels, np.diff(corpus.offsets))
     flat = np.bincount(corpus.tokens.astype(np.int64) * classes + label_of_token, minlength=vocabulary_size * classes)
-    return flat.reshape(vocabulary_size, classes).astype(np.float64)
+    counts = flat.reshape(vocabulary_size, classes).astype(np.float64)
+    counts[PADDING] = 0
+    return counts

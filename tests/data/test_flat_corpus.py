@@ -63,6 +63,8 @@ def test_padding_on_the_left(ids, more):
 def test_unknown_tokens_vanish_where_asked():
     flat = flat_corpus.from_ids([[5, 1, 6], [1, 1], [7], [1]])
     assert unpack(flat_corpus.remove_token(flat, UNKNOWN)) == [[5, 6], [1], [7], [1]]
+    empty = flat_corpus.from_ids([[], [1, 5], [], [1], []])
+    assert unpack(flat_corpus.remove_token(empty, UNKNOWN)) == [[], [5], [], [1], []]
     shaped = corpus.prepare_examples(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
     assert unpack(shaped) == [[5], [1], [7], [1]]
     assert unpack(corpus.prepare_examples(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]

@@ -19,7 +19,7 @@ def test_splits_are_disjoint_and_of_the_asked_sizes(numbered):
     for split in SPLITS:
         assert getattr(corpora, split).labels.tolist() == [n % 2 for n in numbers(corpora, split)]
     assert splits[0] != sorted(splits[0])
-    assert corpora.classes == 2
+    assert corpora.classes.names == ("0", "1")
 
 
 def test_split_follows_the_seed(numbered):

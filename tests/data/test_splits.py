@@ -1,4 +1,4 @@
-"""Selected rows are used at most once, balanced, long enough, and in whole blocks."""
+"""Selected rows are used at most once, balanced and long enough."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_jax.config import DataConfig
-from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.data.splits import Selection, balanced, select, split_rows
 from lstm_jax.errors import UserError
+from tests.data.helpers import texts_and_labels
 from tests.reviews import files, write
 
 
@@ -18,7 +18,7 @@ from tests.reviews import files, write
 def test_rows_of_any_split(size, validation, test, seed):
     config = DataConfig(validation_fraction=validation, test_fraction=test, seed=seed)
     try:
-        rows = split_rows({"train": np.arange(size)}, config)
+        rows = split_rows({"train": np.arange(size)}, {"train": np.arange(size) % 2}, config)
     except UserError:
         left = size - round(test * size)
         assert 0 in (round(test * size), round(validation * left), left - round(validation * left))
@@ -29,6 +29,7 @@ def test_rows_of_any_split(size, validation, test, seed):
 
 
 some_rows = st.lists(st.integers(0, 200), min_size=30, max_size=120, unique=True).map(sorted).map(np.array)
+some_classes = st.sampled_from([np.arange(201) % 2, np.arange(201) // 40, np.zeros(201, int)])
 
 
 @settings(max_examples=200)
@@ -44,9 +45,11 @@ some_rows = st.lists(st.integers(0, 200), min_size=30, max_size=120, unique=True
         validation_fraction=st.floats(0.3, 0.7),
         validation_from=st.sampled_from(["train", "test"]),
     ),
+    some_classes,
 )
-def test_rows_of_any_selection(kept, config):
-    splits = split_rows(kept, config)
+def test_rows_of_any_selection(kept, config, classes):
+    classes = dict.fromkeys(SPLITS, classes)
+    splits = split_rows(kept, classes, config)
     assert set(splits) == set(SPLITS)
     assert splits["train"][0] == "train"
     assert splits["test"][0] == ("test" if "test" in kept else "train")
@@ -60,7 +63,7 @@ def test_rows_of_any_selection(kept, config):
         assert set(used) == set(rows) or (entries and set(used) < set(rows))
     if config.train_entries and by_entries:
         assert 1 <= len(splits["train"][1]) <= config.train_entries
-    again = split_rows(kept, config)
+    again = split_rows(kept, classes, config)
     for split, (_, rows) in splits.items():
         np.testing.assert_array_equal(again[split][1], rows)
 
@@ -81,15 +84,15 @@ def test_balanced_rows():
 def selected(path, **options) -> tuple[Selection, list[str]]:
     """The selection of a config, and the texts of the split ``train``."""
     config = files(path, **options)
-    source = load_examples(config)
+    source = load_examples(config).splits
     chosen = select(source, config)
     for split, (drawn_from, rows) in chosen.splits.items():
-        texts, labels = corpus.texts(config, split)
-        assert texts == [source[drawn_from][int(row)]["text"] for row in rows]
-        assert labels.tolist() == [source[drawn_from][int(row)]["label"] for row in rows]
+        texts, labels = texts_and_labels(config, split)
+        assert texts == [source[drawn_from].dataset[int(row)]["text"] for row in rows]
+        assert labels.tolist() == source[drawn_from].classes[rows].tolist()
     own = [rows for drawn_from, rows in chosen.splits.values() if drawn_from == "train"]
-    assert sorted(np.concatenate([*own, chosen.rest])) == list(range(len(source["train"])))
-    return chosen, source["train"]["text"][:]
+    assert sorted(np.concatenate([*own, chosen.rest])) == list(range(len(source["train"].classes)))
+    return chosen, source["train"].dataset["text"][:]
 
 
 def test_short_reviews_are_left_out(tmp_path):
@@ -118,49 +121,3 @@ def test_classes_are_balanced_after_short_reviews_are_left_out(tmp_path):
         assert len(chosen.rest) == len(rows) - 3 * expected
     with pytest.raises(UserError, match=r"one_class_size is 21, but only 20 reviews are of class 1; lower it"):
         selected(path, min_characters=10, one_class_size=21)
-
-
-def straddling(splits: dict[str, tuple[str, np.ndarray]], block: int) -> list[tuple[str, int]]:
-    """The blocks of the source whose reviews fell into different splits."""
-    seen: dict[tuple[str, int], set[str]] = {}
-    for split, (drawn_from, rows) in splits.items():
-        for row in rows:
-            seen.setdefault((drawn_from, int(row) // block), set()).add(split)
-    return [place for place, into in seen.items() if len(into) > 1]
-
-
-@pytest.mark.parametrize("block", [1, 7, 10])
-def test_neighbours_of_a_block_fall_into_one_split(block):
-    config = DataConfig(split_block=block, validation_fraction=0.2, test_fraction=0.25)
-    splits = split_rows({"train": np.arange(400)}, config)
-    assert sorted(np.concatenate([rows for _, rows in splits.values()])) == list(range(400))
-    assert straddling(splits, block) == []
-    assert abs(len(splits["test"][1]) - 100) <= block
-    assert abs(len(splits["validation"][1]) - 60) <= block
-
-
-@pytest.mark.parametrize("own_test_split", [True, False])
-@pytest.mark.parametrize("validation_from", ["train", "test"])
-@pytest.mark.parametrize(
-    "options", [{}, {"train_entries": 55}, {"eval_entries": 120}, {"eval_entries": 35}, {"data_ratio": 0.5}], ids=str
-)
-def test_blocks_hold_together_whatever_the_sizes_of_the_splits(options, validation_from, own_test_split):
-    kept = {"train": np.arange(404), **({"test": np.arange(153)} if own_test_split else {})}
-    for seed in range(10):
-        config = DataConfig(split_block=10, validation_from=validation_from, seed=seed, **options)
-        config.validation_fraction = 0.4
-        assert straddling(split_rows(kept, config), 10) == []
-
-
-def test_eval_entries_are_exact_whatever_the_blocks():
-    for entries in (30, 35, 39):
-        splits = split_rows({"train": np.arange(400)}, DataConfig(split_block=10, eval_entries=entries))
-        assert len(splits["test"][1]) == entries
-
-
-@pytest.mark.parametrize("options", [{"min_characters": 5}, {"one_class_size": -1}, {"one_class_size": 60}], ids=str)
-def test_blocks_are_those_of_the_source_where_reviews_are_left_out(tmp_path, options):
-    rows = [{"text": "x" * (1 + n * n % 9), "label": int(n % 3 > 0)} for n in range(300)]
-    path = write(tmp_path / "a.csv", rows)
-    splits = selected(path, split_block=10, validation_fraction=0.3, test_fraction=0.3, **options)[0].splits
-    assert straddling(splits, 10) == []

@@ -72,3 +72,20 @@ def test_a_class_without_reviews(reviews):
         scores = fit(reviews, VOCABULARY, 3)
         assert np.isfinite(scores.tokens).all()
         assert baseline_predictions(scores, reviews).tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("method", BASELINES)
+def test_padding_is_not_counted(reviews, method):
+    padded = flat_corpus.pad_left(reviews, 7)._replace(labels=np.array([1, 0, 0, 0], np.int32))
+    plain = reviews._replace(labels=padded.labels)
+    scores, without = (BASELINES[method](corpus, VOCABULARY, 2) for corpus in (padded, plain))
+    np.testing.assert_array_equal(scores.tokens, without.tokens)
+    heavy = scores._replace(tokens=scores.tokens - np.array([[9.0, 0.0]]) * (np.arange(VOCABULARY) == 0)[:, None])
+    np.testing.assert_array_equal(baseline_predictions(heavy, padded), baseline_predictions(scores, plain))
+
+
+@pytest.mark.parametrize("ids", [[[], [GOOD], [], [BAD], []], [[], []]])
+def test_reviews_without_words_are_predicted_by_the_prior(ids):
+    scores = TokenScores(np.eye(2)[[0, 0, 1, 0, 0, 0]] * 5, np.array([1.0, 2.0]))
+    expected = [{GOOD: 1, BAD: 0}[review[0]] if review else 1 for review in ids]
+    assert baseline_predictions(scores, flat_corpus.from_ids(ids)).tolist() == expected

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax.data.tokenizer import PADDING
 from lstm_jax.models.wide import WideLinear, first_occurrences, hashed
 from lstm_jax.types import HostArray
 
@@ -59,6 +60,14 @@ def test_padding_changes_nothing(reviews) -> None:
     longer = jnp.concatenate([tokens, jnp.full((4, tokens.shape[1]), 7)])
     plain = part().apply(variables, tokens, lengths, None, 0.0)
     np.testing.assert_array_equal(plain, part().apply(variables, longer, lengths, None, 0.0))
+
+
+@pytest.mark.slow
+def test_padding_on_the_left_is_no_token_and_in_no_pair(reviews) -> None:
+    tokens, lengths, variables = reviews
+    padded = jnp.concatenate([jnp.full((4, tokens.shape[1]), PADDING), tokens])
+    plain = part().apply(variables, tokens, lengths, None, 0.0)
+    np.testing.assert_allclose(part().apply(variables, padded, lengths + 4, None, 0.0), plain, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -14,11 +14,11 @@ def word_vectors(tmp_path):
     write(tmp_path / "train.csv", [{"text": "good film", "label": 1}, {"text": "bad bad film", "label": 0}])
     write(tmp_path / "validation.csv", [{"text": "bad plot", "label": 0}])
 
-    def vectors(test: list[dict], fit_on: str, size: int = 2) -> dict[str, list[float]]:
+    def vectors(test: list[dict], fit_on: str, size: int = 2, **tokens) -> dict[str, list[float]]:
         write(tmp_path / "test.csv", test)
         config = Config()
         asked = VectorsConfig("class_frequency", fit_on=fit_on)
-        config.data = files(tmp_path, tokens=TokensConfig(min_count=1), vectors=asked)
+        config.data = files(tmp_path, tokens=TokensConfig(min_count=1, **tokens), vectors=asked)
         config.model.embedding_size = size
         corpora = corpus.prepare(config.data)
         table = first_vectors(config, corpora)
@@ -37,6 +37,12 @@ def test_class_frequencies_as_word_vectors(word_vectors):
     assert found.pop("film") == pytest.approx(film.tolist())
     assert found == {"[PAD]": [0, 0], "[UNK]": [0, 0], "good": [0, 1], "bad": [1, 0]}
     assert found.items() < word_vectors([{"text": "good bad plot", "label": 0}], "train").items()
+
+
+def test_padding_has_a_zero_vector_and_changes_no_other(word_vectors):
+    plain = word_vectors(TEST_REVIEWS, "train")
+    assert word_vectors(TEST_REVIEWS, "train", max_length=9, pad_left=True) == plain
+    assert plain["[PAD]"] == [0, 0]
 
 
 def test_labels_of_test_reviews_leak_into_word_vectors_on_request(word_vectors):
