@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
         "jaxlib": jaxlib.__version__,
         "devices": machine(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "matmul_precision": str(jax.config.jax_default_matmul_precision),
+        "matmul_precision": str(jax.config.jax_default_matmul_precision),  # type: ignore[attr-defined]
     }
 
 
