@@ -88,9 +88,9 @@ def _object_of(text: str, decoder: _Decoder) -> tuple[dict[str, Any], str]:
     except json.JSONDecodeError as error:
         try:
             fields, twice = _python_dict(text)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as other:
+        except ValueError as other:
             why = f"{error.msg} at column {error.pos + 1}"
-            return {}, f"is neither valid JSON ({why}) nor a Python dict ({first_line(other)})"
+            return {}, f"is neither valid JSON ({why}) nor a Python dict ({other})"
     except (ValueError, RecursionError) as error:  # Numbers of thousands of digits; brackets nested too deeply.
         return {}, f"is not readable JSON ({first_line(error)})"
     else:
@@ -105,15 +105,25 @@ def _python_dict(text: str) -> tuple[dict[str, Any], str]:
     """The dict of literals that a text is in Python, such as a line of the Amazon reviews of 2014, and a doubled key.
 
     Nothing is executed.
+
+    Raises:
+      ValueError: It is none; the message says why.
     """
     if not text.startswith("{"):
         raise ValueError("it does not begin with a brace")
     if len(text) > LONGEST_DICT:
         raise ValueError(f"it has more than {LONGEST_DICT} characters")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Texts with backslashes.
-        tree = ast.parse(text, mode="eval")
-    fields = ast.literal_eval(tree)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Texts with backslashes.
+            tree = ast.parse(text, mode="eval")
+        fields = ast.literal_eval(tree)
+    except SyntaxError as error:
+        raise ValueError(error.msg) from None
+    except (ValueError, TypeError):
+        raise ValueError("it holds more than literals") from None
+    except (MemoryError, RecursionError):
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(fields, dict) or not all(isinstance(key, str) for key in fields):
         raise ValueError("it is no dict with strings as keys")
     for node in ast.walk(tree):

@@ -12,9 +12,12 @@ from lstm_jax.data.readers.text import Line
 
 MOST_VALUES = 1000  # A column with more values is free text, or numbers.
 LONGEST_VALUE = 100
+FEW_LINES = 3  # Number of lines with a fitting value below which a text may have them by chance.
+TEXTS_PER_COINCIDENCE = 100  # Number of texts of several lines of which one may look like rows by chance.
 ENOUGH_LINES = 5  # Number of lines of the form of rows that are no coincidence.
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_THOUSANDS = re.compile(r"-?[0-9]{1,3},[0-9]{3}(?![0-9])")
 _FIELD = re.compile(r'"[^"]*(?:""[^"]*)*("?)')
 
 
@@ -24,12 +27,21 @@ class _Suspect(NamedTuple):
     Attributes:
       first: The number of its first line.
       last: The number of its last line.
-      lines: For each line, the columns and values that it would have as a row; none if it has not the form of a row.
+      lines: For each line, the values that it would have as a row, by column; none if it has not the form of a row.
     """
 
     first: int
     last: int
-    lines: list[list[tuple[int, str]]]
+    lines: list[dict[int, str]]
+
+    def repeats_values(self) -> bool:
+        """Whether at least half of the lines have the form of rows, and these have few values in one of the columns."""
+        formed = [line for line in self.lines if line]
+        if len(formed) < ENOUGH_LINES or len(formed) * 2 < len(self.lines):
+            return False
+        columns = set[int]().union(*formed)
+        values = [[line[column] for line in formed if line.get(column)] for column in columns]
+        return any(len(own) * 2 > len(formed) and len(set(own)) * 2 <= len(own) for own in values)
 
 
 def opening(text: str, delimiter: str) -> tuple[int | None, bool]:
@@ -64,7 +76,11 @@ class Evidence:
     Such a field is suspect if its lines, split at the delimiter, have the number of fields of a row. They are taken for
     rows if at least half of them have a value that fits its column: an integer in the range of a column of integers, or
     a value that the column has in another row. Of the first and the last line, only those values count that are not
-    values of the row anyway.
+    values of the row anyway. Since there may be few other rows, at least five lines are taken for rows too if at least
+    half of them have the form of rows and a column of these has few different values, as labels have.
+
+    One or two fitting lines may be chance where a file has many texts of several lines. They are taken for rows only if
+    more than one such field in a hundred has them.
 
     Args:
       columns: The number of columns.
@@ -74,17 +90,21 @@ class Evidence:
     def __init__(self, columns: int, delimiter: str) -> None:
         self.columns = columns
         self.delimiter = delimiter
+        self.rows = 0
+        self.spanning = 0
         self.values: dict[int, set[str]] = {column: set() for column in range(columns)}
         self.ranges: dict[int, tuple[int, int] | None] = dict.fromkeys(range(columns))
         self.suspects: list[_Suspect] = []
 
     def add(self, fields: list[str], lines: list[Line]) -> None:
         """Takes note of a row with the right number of fields, and of the lines that it takes up."""
+        self.rows += 1
         for column in self.values.keys() | self.ranges.keys():
             value = fields[column]
             if value and "\n" not in value:
                 self._note(column, value)
         if len(lines) > 1 and self.columns > 1:
+            self.spanning += 1
             suspect = _Suspect(lines[0].number, lines[-1].number, list(self._as_rows(fields, lines)))
             if any(suspect.lines):
                 self.suspects.append(suspect)
@@ -102,7 +122,7 @@ class Evidence:
             if len(self.values[column]) > MOST_VALUES:
                 del self.values[column]
 
-    def _as_rows(self, fields: list[str], lines: Iterable[Line]) -> Iterator[list[tuple[int, str]]]:
+    def _as_rows(self, fields: list[str], lines: Iterable[Line]) -> Iterator[dict[int, str]]:
         spanning = [column for column, field in enumerate(fields) if "\n" in field]
         texts = [line.text.rstrip("\r\n") for line in lines]
         for n, text in enumerate(texts):
@@ -114,28 +134,40 @@ class Evidence:
             if not columns or not text.strip():
                 continue
             split = text.split(self.delimiter)
-            ends = n in (
-                0,
-                len(texts) - 1,
-            )  # What else the first and the last line hold may be quoted, or not be valid.
-            formed = len(split) >= self.columns if ends else len(split) == self.columns
-            values = split[-len(columns) :] if n == 0 else split[: len(columns)]
-            pairs = zip(columns, values, strict=False)
-            yield [(column, value) for column, value in pairs if len(value) <= LONGEST_VALUE] if formed else []
+            more = len(split) - self.columns
+            if more < 0 or (more and 0 < n < len(texts) - 1):  # The text on the first and the last line may hold more.
+                yield {}
+            else:
+                own = split[more:] if n == 0 else split
+                yield {column: own[column] for column in columns if self._may_be_value(own, column)}
+
+    def _may_be_value(self, split: list[str], column: int) -> bool:
+        pair = self.delimiter.join(split[column : column + 2])
+        number = column + 1 not in self.ranges and _THOUSANDS.match(pair)  # A number in a text, such as 1,000.
+        return not number and len(split[column]) <= LONGEST_VALUE
 
     def merged_rows(self) -> tuple[int, int] | None:
         """The first and the last line of the first field whose lines are taken for rows; ``None`` if there is none."""
-        telling = [column for column in range(self.columns) if self.ranges.get(column) or self.values.get(column)]
+        weak = []
         for suspect in self.suspects:
-            fitting = sum(any(self._fits(column, value) for column, value in line) for line in suspect.lines)
-            if fitting * 2 >= len(suspect.lines) and fitting:
+            fitting = sum(any(self._fits(column, value) for column, value in line.items()) for line in suspect.lines)
+            fits = 0 < len(suspect.lines) <= fitting * 2
+            if (fits and fitting >= FEW_LINES) or suspect.repeats_values() or self._is_formed(suspect):
                 return suspect.first, suspect.last
-            if not telling and len(suspect.lines) >= ENOUGH_LINES and all(suspect.lines):
-                return suspect.first, suspect.last
+            if fits:
+                weak.append(suspect)
+        if weak and len(weak) * TEXTS_PER_COINCIDENCE >= self.spanning:
+            return weak[0].first, weak[0].last
         return None
+
+    def _is_formed(self, suspect: _Suspect) -> bool:
+        """Whether the form of the lines alone says that they are rows, since no column tells anything."""
+        telling = any(self.ranges.get(column) or self.values.get(column) for column in range(self.columns))
+        return not telling and len(suspect.lines) >= ENOUGH_LINES and all(suspect.lines)
 
     def _fits(self, column: int, value: str) -> bool:
         bounds = self.ranges.get(column)
         if bounds:
-            return _INTEGER.fullmatch(value) is not None and bounds[0] <= int(value) <= bounds[1]
+            few = self.rows < ENOUGH_LINES  # Too few rows to know the range.
+            return _INTEGER.fullmatch(value) is not None and (few or bounds[0] <= int(value) <= bounds[1])
         return bool(value) and value in self.values.get(column, ())

@@ -74,8 +74,8 @@ def read_table(path: Path, options: Options, delimiter: str, quoting: str) -> It
         right = len(record.fields) == len(columns)
         if not right and len(record.lines) > 1:
             raise UserError(
-                f"{path}, line {line}: the row that begins here runs on to line {record.lines[-1].number} and has "
-                f"{len(record.fields)} fields, not the {len(columns)} of {named}; {QUOTE_HELP}"
+                f"{path}, line {line}: the row that begins here runs on to line {record.lines[-1].number}, and its "
+                f"number of fields is {len(record.fields)}, not the {len(columns)} of {named}; {QUOTE_HELP}"
             )
         if right:
             evidence.add(record.fields, record.lines)
