@@ -66,14 +66,17 @@ def text_lines(path: Path, encoding: str) -> Iterator[Line]:
 
 def _wide_lines(file: io.BufferedIOBase, name: str, codec: str) -> Iterator[Line]:
     decoded = io.TextIOWrapper(file, codec, errors="surrogatepass", newline="\n")  # type: ignore[type-var]
-    for number, text in count_lines(decoded, name):
-        line = text.removeprefix("\ufeff") if number == 1 else text
-        try:
-            line.encode()
-        except UnicodeEncodeError as error:
-            yield Line(number, line, f"holds half a character (a lone surrogate) at character {error.start}")
-        else:
-            yield Line(number, line)
+    try:
+        for number, text in count_lines(decoded, name):
+            line = text.removeprefix("\ufeff") if number == 1 else text
+            try:
+                line.encode()
+            except UnicodeEncodeError as error:
+                yield Line(number, line, f"holds half a character (a lone surrogate) at character {error.start}")
+            else:
+                yield Line(number, line)
+    finally:
+        decoded.detach()  # The file is closed by its owner.
 
 
 def _codec(path: Path, encoding: str) -> str:
