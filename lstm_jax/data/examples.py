@@ -239,6 +239,8 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
         label = name
     elif schema.classes != "none":
         label = label_text(row.fields[_column(row.fields, (schema.label,))])
+        if not _is_encodable(label):
+            raise ValueError(f"has the label {label!r}, which holds half a character (a lone surrogate)")
         if label == schema.unlabelled:
             return f"without a label ({label})"
         if label_map:
@@ -249,6 +251,14 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
             label = label_map[label]
     identity = int.from_bytes(hashlib.blake2b((body or text).encode(), digest_size=8).digest())
     return text, label, len(body), identity, row.file, row.number
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:

@@ -177,6 +177,13 @@ class TestCsv:
             read(tmp_path / "a.csv", content)
         assert texts(read(tmp_path / "a.csv", content, quoting="none")) == [row["text"] for row in rows]
 
+    @pytest.mark.parametrize(
+        "content", ['label,text\n1,"open\n0,closed"\n', 'text,label\n"open,4\nmore,2\nclosed",5\n']
+    )
+    def test_stray_quotation_marks_around_all_rows(self, tmp_path, content):
+        with pytest.raises(UserError, match=r"line 2: .* and what stands between looks like rows of their own"):
+            read(tmp_path / "a.csv", content)
+
     def test_rows_of_identifiers_alone(self, tmp_path):
         """No column has a value twice, so the number of lines decides."""
         rows = [f"tt{n},film {n}" for n in range(3000)]
@@ -435,6 +442,7 @@ class TestJson:
             (json.dumps(OBJECTS), [1, 1]),
             (json.dumps(OBJECTS, indent=2), [2, 6]),
             ("[\n" + ",\n".join(map(json.dumps, OBJECTS)) + "\n]\n", [2, 3]),
+            ("  \t" + json.dumps(OBJECTS), [1, 1]),
             ("\n\n[" + "\n,".join(map(json.dumps, OBJECTS)) + "]", [3, 4]),
             (json.dumps({"data": OBJECTS}), [1, 1]),
             (json.dumps({"version": 1, "authors": ["x"], "rows": OBJECTS, "more": {}}, indent=1), [7, 11]),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lstm_jax.data.readers.text import Line
 
 MOST_VALUES = 1000  # A column with more values is free text, or numbers.
-LONGEST_VALUE = 100
+LONGEST_VALUE = 40  # Number of characters beyond which a value is no label.
 FEW_LINES = 3  # Number of lines with a fitting value below which a text may have them by chance.
 TEXTS_PER_COINCIDENCE = 100  # Number of texts of several lines of which one may look like rows by chance.
 ENOUGH_LINES = 5  # Number of lines of the form of rows that are no coincidence.
@@ -27,16 +27,20 @@ class _Suspect(NamedTuple):
     Attributes:
       first: The number of its first line.
       last: The number of its last line.
-      lines: For each line, the values that it would have as a row, by column; none if it has not the form of a row.
+      lines: For each line, those values by column that may be values of a row; ``None`` if it has not the form of one.
     """
 
     first: int
     last: int
-    lines: list[dict[int, str]]
+    lines: list[dict[int, str] | None]
+
+    def is_formed(self) -> bool:
+        """Whether these are many lines, all in the form of rows."""
+        return len(self.lines) >= ENOUGH_LINES and None not in self.lines
 
     def repeats_values(self) -> bool:
         """Whether at least half of the lines have the form of rows, and these have few values in one of the columns."""
-        formed = [line for line in self.lines if line]
+        formed = [line for line in self.lines if line is not None]
         if len(formed) < ENOUGH_LINES or len(formed) * 2 < len(self.lines):
             return False
         columns = set[int]().union(*formed)
@@ -106,7 +110,7 @@ class Evidence:
         if len(lines) > 1 and self.columns > 1:
             self.spanning += 1
             suspect = _Suspect(lines[0].number, lines[-1].number, list(self._as_rows(fields, lines)))
-            if any(suspect.lines):
+            if any(suspect.lines) or suspect.is_formed():
                 self.suspects.append(suspect)
 
     def _note(self, column: int, value: str) -> None:
@@ -122,7 +126,7 @@ class Evidence:
             if len(self.values[column]) > MOST_VALUES:
                 del self.values[column]
 
-    def _as_rows(self, fields: list[str], lines: Iterable[Line]) -> Iterator[dict[int, str]]:
+    def _as_rows(self, fields: list[str], lines: Iterable[Line]) -> Iterator[dict[int, str] | None]:
         spanning = [column for column, field in enumerate(fields) if "\n" in field]
         texts = [line.text.rstrip("\r\n") for line in lines]
         for n, text in enumerate(texts):
@@ -136,34 +140,34 @@ class Evidence:
             split = text.split(self.delimiter)
             more = len(split) - self.columns
             if more < 0 or (more and 0 < n < len(texts) - 1):  # The text on the first and the last line may hold more.
-                yield {}
+                yield None
             else:
                 own = split[more:] if n == 0 else split
                 yield {column: own[column] for column in columns if self._may_be_value(own, column)}
 
     def _may_be_value(self, split: list[str], column: int) -> bool:
         pair = self.delimiter.join(split[column : column + 2])
-        number = column + 1 not in self.ranges and _THOUSANDS.match(pair)  # A number in a text, such as 1,000.
-        return not number and len(split[column]) <= LONGEST_VALUE
+        if column + 1 not in self.ranges and _THOUSANDS.match(pair):  # A number in a text, such as 1,000.
+            return False
+        if column in self.ranges:
+            return _INTEGER.fullmatch(split[column]) is not None
+        return column in self.values and len(split[column]) <= LONGEST_VALUE
 
     def merged_rows(self) -> tuple[int, int] | None:
         """The first and the last line of the first field whose lines are taken for rows; ``None`` if there is none."""
+        blind = not any(self.ranges.get(column) or self.values.get(column) for column in range(self.columns))
         weak = []
         for suspect in self.suspects:
-            fitting = sum(any(self._fits(column, value) for column, value in line.items()) for line in suspect.lines)
+            lines = [line or {} for line in suspect.lines]
+            fitting = sum(any(self._fits(column, value) for column, value in line.items()) for line in lines)
             fits = 0 < len(suspect.lines) <= fitting * 2
-            if (fits and fitting >= FEW_LINES) or suspect.repeats_values() or self._is_formed(suspect):
+            if (fits and fitting >= FEW_LINES) or suspect.repeats_values() or (blind and suspect.is_formed()):
                 return suspect.first, suspect.last
             if fits:
                 weak.append(suspect)
         if weak and len(weak) * TEXTS_PER_COINCIDENCE >= self.spanning:
             return weak[0].first, weak[0].last
         return None
-
-    def _is_formed(self, suspect: _Suspect) -> bool:
-        """Whether the form of the lines alone says that they are rows, since no column tells anything."""
-        telling = any(self.ranges.get(column) or self.values.get(column) for column in range(self.columns))
-        return not telling and len(suspect.lines) >= ENOUGH_LINES and all(suspect.lines)
 
     def _fits(self, column: int, value: str) -> bool:
         bounds = self.ranges.get(column)

@@ -158,6 +158,11 @@ class TestOptions:
         with pytest.raises(UserError, match=r"row 0: has bytes in the column 'text'; convert the column to strings"):
             load_examples(files(path))
 
+    def test_label_of_half_a_character(self, tmp_path):
+        path = write(tmp_path / "a.jsonl", [{"text": "a", "label": "\ud83d"}, {"text": "b", "label": "c"}])
+        with pytest.raises(UserError, match=r"line 1: has the label .*, which holds half a character"):
+            load_examples(files(path))
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
