@@ -238,6 +238,14 @@ class TestCsv:
                 r"line 1: the header has no name for column 2, as pandas writes its index; .* to_csv\(index=False\)",
             ),
             (",text", r"line 1: the header has no name for column 1"),
+            (
+                "text;label",
+                r"line 1: the header has the single column 'text;label'; fields are separated by commas in csv",
+            ),
+            (
+                "text\tlabel",
+                r"line 1: the header has the single column 'text\\tlabel'; .* so rename or convert the file",
+            ),
             ("text,label\rgood,1\r", r"line 1: the header holds a carriage return outside of quotation marks"),
             ("text,l\udcff", r"line 1: the header is not valid UTF-8 at byte 6"),
         ],

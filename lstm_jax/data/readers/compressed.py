@@ -16,7 +16,7 @@ from lstm_jax.errors import UserError
 
 Content = TypeVar("Content", str, bytes)
 
-KINDS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt")
+ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt")
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 COMPRESSORS = (*OPENERS, ".zip")
 
@@ -32,7 +32,7 @@ def split_name(name: str) -> tuple[str, str, str]:
     rest, compressor, kind = PurePath(name), "", ""
     if rest.suffix.lower() in COMPRESSORS:
         rest, compressor = rest.with_suffix(""), rest.suffix.lower()
-    if rest.suffix.lower() in KINDS:
+    if rest.suffix.lower() in ENDINGS:
         rest, kind = rest.with_suffix(""), rest.suffix.lower()
     return rest.name, kind, compressor
 
@@ -66,7 +66,7 @@ def _member(path: Path) -> tuple[str, str]:
         listed = ", ".join(seen[:20]) + (", …" if len(seen) > 20 else "")
         raise UserError(
             f"{path} holds {listed or 'no file'}; a zip file must hold exactly one file of reviews, which ends in "
-            f"{', '.join(KINDS)}. Unpack it and give the file or the folder itself"
+            f"{', '.join(ENDINGS)}. Unpack it and give the file or the folder itself"
         )
     ((name, kind),) = kinds.items()
     return name, kind

@@ -13,7 +13,7 @@ from lstm_jax.data.readers.compressed import DAMAGE, first_line, open_file, spli
 from lstm_jax.data.readers.rows import Options, Row
 from lstm_jax.errors import UserError
 
-ROWS_PER_BATCH = 4096
+_ROWS_AT_ONCE = 4096
 
 # What values raise that have no counterpart in Python, such as strings that are not UTF-8 and days after the year 9999.
 UNREADABLE = (ValueError, OverflowError, TypeError, pa.ArrowException)
@@ -33,7 +33,7 @@ def read_parquet(path: Path, _: Options) -> Iterator[Row]:
             file = stack.enter_context(pq.ParquetFile(source))
             _check_columns(path, file.schema_arrow.names)
             number = 0
-            for batch in file.iter_batches(batch_size=ROWS_PER_BATCH):
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 for fields, fault in _values(batch):
                     yield Row(fields, str(path), number, 0, fault)
                     number += 1

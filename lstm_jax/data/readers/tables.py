@@ -23,7 +23,7 @@ QUOTE_HELP = (
 CARRIAGE_RETURN = r"holds a carriage return outside of quotation marks; end lines with \n or \r\n"
 
 
-class Record(NamedTuple):
+class _Record(NamedTuple):
     """A row as strings.
 
     Attributes:
@@ -94,15 +94,15 @@ def read_table(path: Path, options: Options, delimiter: str, quoting: str) -> It
         )
 
 
-def _joined(first: Record | None, records: Iterator[Record]) -> Iterator[Record]:
+def _joined(first: _Record | None, records: Iterator[_Record]) -> Iterator[_Record]:
     if first is not None:
         yield first
     yield from records
 
 
 def _header(
-    path: Path, records: Iterator[Record], options: Options, quoting: str
-) -> tuple[tuple[str, ...], Record | None]:
+    path: Path, records: Iterator[_Record], options: Options, quoting: str
+) -> tuple[tuple[str, ...], _Record | None]:
     """The columns of a file, and its first row if that has been read already."""
     first = next(records, None)
     if first is None:
@@ -116,6 +116,11 @@ def _header(
     help_text = "correct it, or name the columns with --config.data.columns if the file has no header line"
     if first.fault:
         raise UserError(f"{where} {first.fault}")
+    if len(first.fields) == 1 and re.search("[,;|\t]", first.fields[0]):
+        raise UserError(
+            f"{where} has the single column {first.fields[0]!r}; fields are separated by commas in csv files and by tabs "
+            "in tsv files, so rename or convert the file"
+        )
     for number, name in enumerate(first.fields, start=1):
         if not name.strip():
             raise UserError(
@@ -133,7 +138,7 @@ def _plain_name(name: str) -> str:
     return name.strip().strip('"').casefold()
 
 
-def _quoted(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
+def _quoted(path: Path, encoding: str, delimiter: str) -> Iterator[_Record]:
     csv.field_size_limit(2**31 - 1)  # A text may be longer than the module's default limit.
     taken: list[Line] = []
 
@@ -149,10 +154,10 @@ def _quoted(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Record([], taken.copy(), _carriage_return(path, taken, delimiter, error))
+            yield _Record([], taken.copy(), _carriage_return(path, taken, delimiter, error))
         else:
             if taken[0].text.strip(" \r\n"):
-                yield Record(fields, taken.copy(), _undecodable(taken))
+                yield _Record(fields, taken.copy(), _undecodable(taken))
         taken.clear()
 
 
@@ -184,14 +189,14 @@ def _undecodable(taken: list[Line]) -> str:
     return ""
 
 
-def _plain(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
+def _plain(path: Path, encoding: str, delimiter: str) -> Iterator[_Record]:
     for line in text_lines(path, encoding):
         text = line.text.removesuffix("\n").removesuffix("\r")
         if text.strip(" "):
-            yield Record(text.split(delimiter), [line], line.fault or (CARRIAGE_RETURN if "\r" in text else ""))
+            yield _Record(text.split(delimiter), [line], line.fault or (CARRIAGE_RETURN if "\r" in text else ""))
 
 
-def _check_unquoted(path: Path, record: Record, before: Record | None, columns: int) -> None:
+def _check_unquoted(path: Path, record: _Record, before: _Record | None, columns: int) -> None:
     """Raises an error if a row seems to be quoted as in csv although quotation marks are read as text."""
     fields = record.fields
     doubled = any(
@@ -214,7 +219,7 @@ def _is_open(field: str) -> bool:
     return field.startswith('"') and field.count('"') % 2 == 1
 
 
-def _may_be_quoted(path: Path, record: Record) -> str:
+def _may_be_quoted(path: Path, record: _Record) -> str:
     return (
         f"{path}, line {record.lines[0].number}: the fields may be quoted as in csv files, or quotation marks may be "
         "part of the text; say which it is with --config.data.quoting=strict or --config.data.quoting=none"

@@ -13,9 +13,9 @@ from lstm_jax.data.readers.compressed import count_lines, head_of, open_file
 from lstm_jax.data.readers.rows import Options, Row
 from lstm_jax.errors import UserError
 
-HEAD = 4096  # Number of bytes by which an encoding is recognised.
+HEAD_SIZE = 4096  # Number of bytes by which an encoding is recognised.
 SPACES = " \t\r\n"  # What surrounds a line; other spaces may be part of a text.
-MARK = "__label__"
+LABEL_MARK = "__label__"
 
 _MARKS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 _OTHER_FORMATS = {
@@ -81,7 +81,7 @@ def _wide_lines(file: io.BufferedIOBase, name: str, codec: str) -> Iterator[Line
 
 def _codec(path: Path, encoding: str) -> str:
     """The codec of a file, after a look at its first bytes."""
-    head = head_of(path, HEAD)
+    head = head_of(path, HEAD_SIZE)
     flag = "--config.data.encoding"
     for beginning, ending in _OTHER_FORMATS.items():
         if head.startswith(beginning):
@@ -126,23 +126,25 @@ def read_fasttext(path: Path, options: Options) -> Iterator[Row]:
     written = (line for line in text_lines(path, options.encoding) if line.text.strip(SPACES))
     for number, line in enumerate(written):
         text = line.text.strip(SPACES)
-        plain = text.startswith(MARK) and text.count(MARK) == 1  # Most lines; then their words need not be counted.
+        plain = (
+            text.startswith(LABEL_MARK) and text.count(LABEL_MARK) == 1
+        )  # Most lines; then their words need not be counted.
         fault = line.fault or _fasttext_fault(text.split(maxsplit=1) if plain else text.split())
         if fault:
             yield Row({}, str(path), number, line.number, fault)
         else:
             mark, text = text.split(maxsplit=1)
-            yield Row({"label": mark.removeprefix(MARK), "text": text}, str(path), number, line.number)
+            yield Row({"label": mark.removeprefix(LABEL_MARK), "text": text}, str(path), number, line.number)
 
 
 def _fasttext_fault(words: list[str]) -> str:
-    labels = [word for word in words if word.startswith(MARK)]
+    labels = [word for word in words if word.startswith(LABEL_MARK)]
     if not labels:
-        return f"does not begin with {MARK} and the name of a class, such as {MARK}1"
+        return f"does not begin with {LABEL_MARK} and the name of a class, such as {LABEL_MARK}1"
     if len(labels) > 1:
         return f"has {len(labels)} labels ({', '.join(labels[:5])}); an example has one class"
     if words[0] != labels[0]:
         return f"has the label {labels[0]} within or after the text; write it at the beginning of the line"
-    if labels == [MARK]:
-        return f"has no name of a class after {MARK}"
+    if labels == [LABEL_MARK]:
+        return f"has no name of a class after {LABEL_MARK}"
     return "" if len(words) > 1 else "has no text"

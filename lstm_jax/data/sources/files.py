@@ -29,7 +29,7 @@ SPLIT_WORDS = {
 }
 UNCLEAR_WORDS = ("eval", "evaluation")  # Some name the validation split so, others the test split.
 MOST_NAMES = 10  # Number of files that a message names.
-HEAD = 2**16  # Number of bytes by which files are compared first.
+COMPARED_FIRST = 2**16  # Number of bytes by which files are compared first.
 
 
 def rows_of_path(path: Path, splits: tuple[str, ...], config: DataConfig) -> dict[str, Rows]:
@@ -151,7 +151,7 @@ def _check_copies(files: list[Path]) -> None:
     heads: dict[bytes, list[Path]] = defaultdict(list)
     for file in files if len(files) > 1 else []:
         if file.is_file() and file.stat().st_size:
-            heads[readers.head_of(file, HEAD)].append(file)
+            heads[readers.head_of(file, COMPARED_FIRST)].append(file)
     for alike in heads.values():
         for one, other in itertools.combinations(alike, 2):
             if readers.content_digest(one) == readers.content_digest(other):
