@@ -240,7 +240,7 @@ class TestCsv:
             (",text", r"line 1: the header has no name for column 1"),
             (
                 "text;label",
-                r"line 1: the header has the single column 'text;label'; fields are separated by commas in csv",
+                r"line 1: the header has the single column 'text;label'; fields are separated by commas in csv and",
             ),
             (
                 "text\tlabel",

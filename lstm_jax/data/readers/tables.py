@@ -118,8 +118,8 @@ def _header(
         raise UserError(f"{where} {first.fault}")
     if len(first.fields) == 1 and re.search("[,;|\t]", first.fields[0]):
         raise UserError(
-            f"{where} has the single column {first.fields[0]!r}; fields are separated by commas in csv files and by tabs "
-            "in tsv files, so rename or convert the file"
+            f"{where} has the single column {first.fields[0]!r}; fields are separated by commas in csv and by tabs in "
+            "tsv files, so rename or convert the file"
         )
     for number, name in enumerate(first.fields, start=1):
         if not name.strip():
