@@ -5,7 +5,9 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import os
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +25,7 @@ ROWS = [
     {"text": "a fine, fine film", "label": 1, "rating": 5},
     {"text": 'he said "never again" & left', "label": 0, "rating": 1},
     {"text": "don't bother", "label": 0, "rating": 2},
-    {"text": "so-so<br />and then\tmore", "label": 1, "rating": 3},
+    {"text": "so-so<br />and then, 'more'", "label": 1, "rating": 3},
     {"text": "überraschend gut 😀 映画", "label": 1, "rating": 4},
 ]
 FORMATS = (
@@ -35,6 +37,9 @@ FORMATS = (
     "reviews.json.gz",
     "reviews.jsonl",
     "reviews.jsonl.bz2",
+    "reviews.ndjson.xz",
+    "reviews.csv.zip",
+    "Reviews.Json.GZ",
     "reviews.txt",
     "reviews.txt.gz",
     "reviews.txt.bz2",
@@ -43,12 +48,29 @@ FORMATS = (
 
 def write(path: Path, rows: list[dict]) -> Path:
     """Writes rows in the format of the file's name; fastText holds only ``text`` and ``label``."""
-    kinds = [suffix for suffix in path.suffixes if suffix not in (".gz", ".bz2")]
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kinds = [suffix for suffix in suffixes if suffix not in COMPRESS]
     content = {".parquet": _parquet, ".csv": _csv, ".tsv": _tsv, ".txt": _fasttext}.get(kinds[-1], _json_lines)(rows)
-    compress = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(compress(content))
+    path.write_bytes(COMPRESS.get(suffixes[-1], bytes)(content))
     return path
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A zip file with members of the given names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+COMPRESS = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zip": lambda content: zipped({"reviews": content}),
+}
 
 
 def _parquet(rows: list[dict]) -> bytes:
@@ -57,16 +79,17 @@ def _parquet(rows: list[dict]) -> bytes:
     return buffer.getvalue()
 
 
-def _csv(rows: list[dict], delimiter: str = ",") -> bytes:
+def _csv(rows: list[dict]) -> bytes:
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), delimiter=delimiter)
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue().encode()
 
 
 def _tsv(rows: list[dict]) -> bytes:
-    return _csv(rows, "\t")
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join("\t".join(map(str, line)) + "\n" for line in lines).encode()
 
 
 def _json_lines(rows: list[dict]) -> bytes:

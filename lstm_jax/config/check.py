@@ -84,12 +84,23 @@ def _check_data(config: Config) -> None:
         raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
     if config.data.source == "files" and not config.data.path:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
+    _check_columns(config.data)
     _check_classes(config.data)
     _check_vectors_file(config.data.vectors)
     _check_more_text(config.data)
     if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"
+        )
+
+
+def _check_columns(data: DataConfig) -> None:
+    if not all(map(str.strip, data.columns)) or len(set(data.columns)) < len(data.columns):
+        raise ConfigError(f"config.data.columns is {data.columns!r}; the names must be different and not empty")
+    if data.columns and not data.path:
+        raise ConfigError(
+            "config.data.columns names the columns of files, but config.data.path is empty; give the path, or leave "
+            "the columns out"
         )
 
 

@@ -86,8 +86,27 @@ class DataConfig(Group):
     )
     path: str = field(
         "",
-        "File, or folder with files train* and optionally validation*, test*, unsupervised*. Empty: use the Hub.",
+        "File, or folder with files whose names hold the word train, and optionally validation (valid, val, dev), test "
+        "and unsupervised (unlabelled). Empty: use the Hub.",
         kind="incidental",
+    )
+    encoding: str = field(
+        "utf-8",
+        "Encoding of csv, tsv, JSON and fastText files. A byte-order mark is no part of the text; `utf-16` needs one.",
+        choices=(
+            *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "latin-1", "iso-8859-15", "windows-1250"),
+            *("windows-1251", "koi8-r", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"),
+        ),
+    )
+    columns: tuple[str, ...] = field(
+        (),
+        "Columns of csv and tsv files without a header line, such as `data.columns=label,text`. Empty: they have one.",
+    )
+    quoting: str = field(
+        "auto",
+        "How csv and tsv files use quotation marks: to quote fields (`strict`), or as text, every line being a row "
+        "(`none`). `auto` is `strict` for csv and `none` for tsv; a tsv file that may quote its fields is an error.",
+        choices=("auto", "strict", "none"),
     )
     category: str = field("Video_Games", "Product category, for `source=amazon_reviews` on the Hub.")
     titles: bool = field(True, "Whether to put the title of an Amazon review before its text.")

@@ -108,7 +108,7 @@ def load_examples(
     """
     splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
     if config.path:
-        found = rows_of_path(Path(config.path), splits)
+        found = rows_of_path(Path(config.path), splits, config)
     elif fetch := SOURCES[config.source].fetch:
         found = fetch(config, splits)
     else:
@@ -162,7 +162,7 @@ def _with_classes(
 
 def _table(rows: Rows, schema: Schema, config: DataConfig) -> tuple[datasets.Dataset, Facts]:
     """The examples of one split, from the cache if it has them, and how many rows were left out for which reason."""
-    made_by = [sys.modules[__name__], cache, labels, readers, sys.modules[rows.read.__module__]]
+    made_by = [sys.modules[__name__], cache, labels, *readers.MODULES, sys.modules[rows.read.__module__]]
     # Functions typed into a notebook belong to no file, so their results are cached by name alone.
     code = code_digest(*(module for module in made_by if getattr(module, "__file__", None)))
     arguments = datasets.fingerprint.Hasher.hash(rows.arguments)
@@ -225,7 +225,8 @@ def _advice(faulty: int, kept: int) -> str:
         return "see config.data.classes and config.data.label_map"
     return (
         f"none of the {faulty} rows read is usable; name the columns with --config.data.text_column and "
-        "--config.data.label_column (or rating_column), or correct the file"
+        "--config.data.label_column (or rating_column), name those of a file without a header line with "
+        "--config.data.columns, or correct the file"
     )
 
 
@@ -247,6 +248,8 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
         label = name
     elif schema.classes != "none":
         label = label_text(row.fields[_column(row.fields, (schema.label,))])
+        if not _is_encodable(label):
+            raise ValueError(f"has the label {label!r}, which holds half a character (a lone surrogate)")
         if label == schema.unlabelled:
             return f"without a label ({label})"
         if label_map:
@@ -259,11 +262,22 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
     return text, label, len(body), identity, row.file, row.number
 
 
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:
     """The text of a row, with titles and without them."""
     values = {column: fields[column] for column in schema.text if fields.get(column)}
     if not all(isinstance(value, str) for value in values.values()) or not any(map(str.strip, values.values())):
         _column(fields, schema.text)
+        for column, value in values.items():
+            if isinstance(value, bytes):
+                raise ValueError(f"has bytes in the column {column!r}; convert the column to strings")
         raise ValueError("has no text")
     text = ": ".join(values.values())
     try:

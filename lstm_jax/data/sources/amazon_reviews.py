@@ -9,7 +9,7 @@ from lstm_jax.data.sources.hub import hub_file
 def fetch_amazon_reviews(config: DataConfig, _: tuple[str, ...]) -> dict[str, Rows]:
     """The rows of ``config.category``, all in the split ``train``."""
     file = hub_file("McAuley-Lab/Amazon-Reviews-2023", f"raw/review_categories/{config.category}.jsonl")
-    return {"train": rows_of_files([file])}
+    return {"train": rows_of_files([file], config)}
 
 
 # Column names of the release of 2023, and of earlier releases: summary and reviewText.

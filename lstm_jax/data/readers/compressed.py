@@ -1,0 +1,161 @@
+"""Files by the endings of their names, plain or compressed, as streams of bytes and of lines."""
+
+import bz2
+import codecs
+import contextlib
+import gzip
+import hashlib
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+from lstm_jax.errors import UserError
+
+Content = TypeVar("Content", str, bytes)
+
+ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt")
+OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSORS = (*OPENERS, ".zip")
+
+# What a truncated or damaged file raises while it is read.
+DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
+
+
+def split_name(name: str) -> tuple[str, str, str]:
+    """A file's name without its endings, its format and its compressor, such as ``("train", ".csv", ".gz")``.
+
+    The endings are in lower case. They are empty if the name has none that is known.
+    """
+    rest, compressor, kind = PurePath(name), "", ""
+    if rest.suffix.lower() in COMPRESSORS:
+        rest, compressor = rest.with_suffix(""), rest.suffix.lower()
+    if rest.suffix.lower() in ENDINGS:
+        rest, kind = rest.with_suffix(""), rest.suffix.lower()
+    return rest.name, kind, compressor
+
+
+def file_kind(path: Path) -> str:
+    """The ending that names a file's format; empty if the format is unknown.
+
+    The name of the file tells it, or the name of the member of a zip file.
+
+    Raises:
+      UserError: It is a zip file without exactly one member of a known format.
+    """
+    _, kind, compressor = split_name(path.name)
+    return _member(path)[1] if compressor == ".zip" else kind
+
+
+def _member(path: Path) -> tuple[str, str]:
+    """The member of a zip file that holds the reviews, and its format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [each.filename for each in archive.infolist() if not each.is_dir()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path} is not a readable zip file ({first_line(error)}); fetch it again") from error
+    # The Finder of macOS adds hidden files and the folder __MACOSX.
+    seen = [name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
+    kinds = {name: kind for name in seen for _, kind, compressor in [split_name(name)] if kind and not compressor}
+    outer = split_name(path.name)[1]
+    if not kinds and len(seen) == 1 and outer and not split_name(seen[0])[2]:
+        kinds = {seen[0]: outer}
+    if len(kinds) != 1:
+        listed = ", ".join(seen[:20]) + (", …" if len(seen) > 20 else "")
+        raise UserError(
+            f"{path} holds {listed or 'no file'}; a zip file must hold exactly one file of reviews, which ends in "
+            f"{', '.join(ENDINGS)}. Unpack it and give the file or the folder itself"
+        )
+    ((name, kind),) = kinds.items()
+    return name, kind
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[Any]:
+    """Opens a plain or compressed file as a stream of its decompressed bytes.
+
+    Raises:
+      UserError: It is a zip file that has no single file of reviews, or an encrypted one.
+    """
+    compressor = path.suffix.lower()
+    if compressor != ".zip":
+        with OPENERS[compressor](path) if compressor in OPENERS else path.open("rb") as file:
+            yield file
+        return
+    name, _ = _member(path)
+    with zipfile.ZipFile(path) as archive:
+        try:
+            file = archive.open(name)
+        except RuntimeError as error:  # Encrypted, or compressed by an unknown method.
+            raise UserError(f"{path} cannot be unpacked ({first_line(error)}); unpack it yourself") from error
+        with file:
+            yield file
+
+
+def head_of(path: Path, size: int) -> bytes:
+    """The first bytes of a plain or compressed file, at most ``size``.
+
+    Raises:
+      UserError: The file is damaged.
+    """
+    try:
+        with open_file(path) as file:
+            return bytes(file.read(size))
+    except DAMAGE as error:
+        raise UserError(_breaks_off(str(path), 0, error)) from error
+
+
+def content_digest(path: Path) -> str:
+    """The SHA-256 of a plain or compressed file's decompressed content, in hexadecimal digits.
+
+    Raises:
+      UserError: The file is damaged.
+    """
+    try:
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except DAMAGE as error:
+        raise UserError(_breaks_off(str(path), 0, error)) from error
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a plain or compressed file, stripped and without blank ones.
+
+    Raises:
+      UserError: The file is truncated or damaged.
+    """
+    with open_file(path) as file:
+        yield from numbered(file, str(path))
+
+
+def numbered(file: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of an open file, as from ``lines``; ``name`` stands for the file in error messages."""
+    for number, line in count_lines(file, name):
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if line.strip():
+            yield number, line.strip()
+
+
+def count_lines(file: Iterable[Content], name: str) -> Iterator[tuple[int, Content]]:
+    """All lines of an open file with their numbers, as they are.
+
+    Raises:
+      UserError: The file, which is called ``name``, is truncated or damaged.
+    """
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            yield number, line
+    except DAMAGE as error:
+        raise UserError(_breaks_off(name, number, error)) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, without the full stop."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _breaks_off(name: str, number: int, error: BaseException) -> str:
+    return f"{name} breaks off after line {number} ({first_line(error)}); it is truncated or damaged, fetch it again"
