@@ -89,6 +89,13 @@ class DataConfig(Group):
         "File, or folder with files train* and optionally validation*, test*, unsupervised*. Empty: use the Hub.",
         kind="incidental",
     )
+    name: str = field("", "Data set for `source=hub`, as OWNER/NAME. With `path`, downloaded files are read instead.")
+    subset: str = field("", "Subset of the data set, for `source=hub`; the Hub calls it a config. Empty: the default.")
+    splits: tuple[str, ...] = field(
+        (),
+        "Splits of the data set, for `source=hub`, such as `data.splits=train=train,validation=dev_matched`; others "
+        "are not used. Empty: those with the usual names.",
+    )
     category: str = field("Video_Games", "Product category, for `source=amazon_reviews` on the Hub.")
     titles: bool = field(True, "Whether to put the title of an Amazon review before its text.")
     text_column: str = field("", "Column of the text. Empty: the source's default, `text` for files.")
