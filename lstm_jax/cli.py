@@ -1,6 +1,7 @@
 """What all commands share: flags, config files, exit codes and error messages."""
 
 import errno
+import io
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
+from lstm_jax.characters import printable, printable_lines
 from lstm_jax.config import Config
 from lstm_jax.config.document import fields_help
 from lstm_jax.errors import ConfigError, UserError
@@ -115,6 +117,8 @@ def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     """
     signal.signal(signal.SIGTERM, _interrupt)
     _quiet_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # For letters that the terminal's encoding lacks.
     code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
     if code == SUCCEEDED:
         _log_plainly()
@@ -188,7 +192,7 @@ def _system_error(error: BaseException | None) -> OSError | None:
 
 
 def _say(what: object, code: int) -> int:
-    print("error: " + " ".join(str(what).split()), file=sys.stderr, flush=True)
+    print("error: " + printable(" ".join(str(what).split())), file=sys.stderr, flush=True)
     return code
 
 
@@ -211,6 +215,13 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Messages whose strings come from data do not control the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
 def _log_plainly() -> None:
     """Logs this project's messages without a prefix, and those of other packages only with ``--verbosity=1``.
 
@@ -221,7 +232,10 @@ def _log_plainly() -> None:
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
-    logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.CRITICAL, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PrintableFormatter("%(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has set its level.
     if not verbose:

@@ -1,5 +1,6 @@
 """Evaluates a trained run: python eval.py --workdir=DIR [--split=test] [--naive] [--text="a review"]."""
 
+import codecs
 import dataclasses
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.characters import printable, wide_encoding
 from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 
@@ -75,26 +77,65 @@ def _check_flags() -> None:
         raise ConfigError("--predictions, --naive, --linear, --every_epoch and --data need examples; leave out --text")
     if given.every_epoch and (given.predictions or baselines or given.data):
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+    if given.text is not None:
+        _check_text(given.text)
     if given.data is not None and given["split"].present:
         raise ConfigError("--data evaluates all examples of other data; leave out --split")
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise ConfigError("--text is empty; give a text, or - to classify every line of standard input")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # Python decodes other bytes of the command line as lone surrogates.
+        raise ConfigError(f"--text is not valid UTF-8 (at character {error.start}); give it in UTF-8") from None
+
+
+def standard_input() -> list[str]:
+    """The lines of standard input.
+
+    Raises:
+      UserError: A line is not UTF-8, or there is no text.
+    """
+    content = sys.stdin.buffer.read()
+    if encoding := wide_encoding(content):
+        raise UserError(f"standard input is {encoding}, not UTF-8; convert it, such as by iconv -f {encoding} -t UTF-8")
+    content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    texts = []
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        try:
+            texts.append(line.decode().strip())
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"line {number} of standard input is not valid UTF-8 at byte {error.start}; correct the line, or "
+                "convert the input to UTF-8"
+            ) from None
+    if not any(texts):
+        raise UserError("standard input holds no text; give one text per line")
+    return texts
 
 
 def classify(trained: Any) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
     from lstm_jax.evaluation.explain import explain
-    from lstm_jax.evaluation.predictions import decoded_text, text_probabilities
+    from lstm_jax.evaluation.predictions import decoded_text, probabilities, read_texts
 
     # A blank line is classified too, so that there is one prediction for each line.
-    texts = [line.strip() for line in sys.stdin] if flags.FLAGS.text == "-" else [flags.FLAGS.text]
-    if not any(texts):
-        raise UserError("standard input holds no text; give one text per line")
-    for probabilities in text_probabilities(trained, texts):
-        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(trained.classes.names, probabilities, strict=True))
-        print(f"{trained.classes.names[probabilities.argmax()]} ({shares})")
-    if flags.FLAGS.text != "-":
-        print(f"read as: {decoded_text(trained, flags.FLAGS.text)}")
+    texts = standard_input() if flags.FLAGS.text == "-" else [flags.FLAGS.text]
+    read = read_texts(trained, texts)
+    names = [printable(name) for name in trained.classes.names]
+    for found in probabilities(trained, read.examples):
+        shares = ", ".join(f"{name} {p:.1%}" for name, p in zip(names, found, strict=True))
+        print(f"{names[found.argmax()]} ({shares})")
+    truncated = f"; {read.truncated.sum():,} are truncated away" if read.truncated.any() else ""
+    unknown = f"{read.unknown.sum():,} of {read.tokens.sum():,} tokens are unknown{truncated}"
+    if flags.FLAGS.text == "-":
+        print(f"{len(texts):,} texts: {unknown}", file=sys.stderr)
+    else:
+        print(f"read as: {printable(decoded_text(trained, read.examples))}", unknown, sep="\n")
     if flags.FLAGS.explain:
-        print(f"picture: {explain(trained, flags.FLAGS.text)}")
+        print(f"picture: {printable(str(explain(trained, flags.FLAGS.text)))}")
 
 
 def evaluate(trained: Any) -> None:
@@ -127,7 +168,7 @@ def evaluate(trained: Any) -> None:
     if predictions:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
-        print(f"predictions: {predictions}")
+        print(f"predictions: {printable(str(predictions))}")
 
 
 def evaluate_untrained(config: Any) -> None:
@@ -137,7 +178,7 @@ def evaluate_untrained(config: Any) -> None:
     corpora = corpus.prepare(config)
     data, split, name = _asked_examples(config)
     part = corpus.prepare_part(data, split, corpora.tokenizer, corpora.classes)
-    print(f"{name}: {len(part.examples.labels):,} examples")
+    print(f"{printable(name)}: {len(part.examples.labels):,} examples")
     print_baselines(config, corpora, part.examples, lambda: corpus.rows_of(data, split, corpora.classes))
 
 

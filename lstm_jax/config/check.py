@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, PLUGIN_HINT, VECTORS, Registry, implementations, nearest
 
 FREE = (-math.inf, math.inf)  # The bounds of a hyper-parameter for which none are registered.
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)  # The name of a data set on the Hub.
 AT_LEAST_0 = (0.0, math.inf)
 TYPES: dict[Any, tuple[type, type | None]] = {tuple[int, ...]: (tuple, int), tuple[str, ...]: (tuple, str)}
 
@@ -85,6 +87,7 @@ def _check_data(config: Config) -> None:
     if config.data.source == "files" and not config.data.path:
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
     _check_columns(config.data)
+    _check_hub(config.data)
     _check_classes(config.data)
     _check_vectors_file(config.data.vectors)
     _check_more_text(config.data)
@@ -101,6 +104,30 @@ def _check_columns(data: DataConfig) -> None:
         raise ConfigError(
             "config.data.columns names the columns of files, but config.data.path is empty; give the path, or leave "
             "the columns out"
+        )
+
+
+def _check_hub(data: DataConfig) -> None:
+    if data.source != "hub":
+        for name in ("name", "subset", "splits"):
+            if value := getattr(data, name):
+                raise ConfigError(
+                    f"config.data.{name} is {value!r}, but only config.data.source 'hub' reads it, and the source is "
+                    f"{data.source!r}; set config.data.source=hub, or leave it out"
+                )
+        return
+    if not HUB_NAME.fullmatch(data.name):
+        raise ConfigError(
+            f"config.data.name is {data.name!r}; config.data.source 'hub' needs the name of a data set on the Hub, "
+            "OWNER/NAME, such as stanfordnlp/imdb"
+        )
+    pairs = [tuple(map(str.strip, entry.partition("=")[::2])) for entry in data.splits]
+    ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    unknown = set(ours) - {"train", "validation", "test", "unsupervised"}
+    if pairs and (unknown or "train" not in ours or not all(theirs) or len({*ours}) + len({*theirs}) < 2 * len(pairs)):
+        raise ConfigError(
+            f"config.data.splits is {data.splits!r}; it must hold SPLIT=NAME, once for train and at most once for "
+            "validation, test and unsupervised, with different names of the data set's splits"
         )
 
 
@@ -142,6 +169,11 @@ def _check_more_text(data: DataConfig) -> None:
         raise ConfigError(
             f"config.data.vectors.more_text is {asked.more_text!r}, but vectors from {asked.source!r} are not learned "
             f"from text; set config.data.vectors.source to {readers}"
+        )
+    if asked.more_text == "hub":
+        raise ConfigError(
+            "config.data.vectors.more_text is 'hub', which needs a name of its own; download the data set, and set "
+            "more_text to 'files' and more_path to its folder"
         )
     if asked.more_text == "files" and not asked.more_path:
         raise ConfigError("config.data.vectors.more_text is 'files' but more_path is empty; give a file or a folder")

@@ -108,6 +108,13 @@ class DataConfig(Group):
         "(`none`). `auto` is `strict` for csv and `none` for tsv; a tsv file that may quote its fields is an error.",
         choices=("auto", "strict", "none"),
     )
+    name: str = field("", "Data set for `source=hub`, as OWNER/NAME. With `path`, downloaded files are read instead.")
+    subset: str = field("", "Subset of the data set, for `source=hub`; the Hub calls it a config. Empty: the default.")
+    splits: tuple[str, ...] = field(
+        (),
+        "Splits of the data set, for `source=hub`, such as `data.splits=train=train,validation=dev_matched`; others "
+        "are not used. Empty: those with the usual names.",
+    )
     category: str = field("Video_Games", "Product category, for `source=amazon_reviews` on the Hub.")
     titles: bool = field(True, "Whether to put the title of an Amazon review before its text.")
     text_column: str = field("", "Column of the text. Empty: the source's default, `text` for files.")

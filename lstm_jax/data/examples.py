@@ -16,7 +16,15 @@ import pyarrow.compute as pc
 from lstm_jax.config import DataConfig
 from lstm_jax.data import cache, labels, readers
 from lstm_jax.data.cache import Facts, cached_table
-from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, check_known, class_of_rating, find_classes, label_text
+from lstm_jax.data.labels import (
+    CLASS_NAMES_OF_MAP,
+    Classes,
+    check_known,
+    check_names,
+    class_of_rating,
+    find_classes,
+    label_text,
+)
 from lstm_jax.data.readers import Row
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows, Schema
 from lstm_jax.data.sources.files import rows_of_path
@@ -121,6 +129,10 @@ def load_examples(
             f"'train', and may return {', '.join(map(repr, splits[1:]))}"
         )
     schema = schema_of(config)
+    numbered = next((rows.class_names for rows in found.values() if rows.class_names), ())
+    if numbered:
+        schema = schema._replace(class_names=numbered, unlabelled=str(NO_CLASS))
+        check_names(numbered, classes, config)
     tables = {}
     for split, rows in found.items():
         own = schema if labelled and split != UNLABELLED else schema._replace(classes="none")
@@ -129,11 +141,15 @@ def load_examples(
             _log_left_out(split, facts)
     if not labelled:
         classes = Classes((), ())
-    return _with_classes(tables, schema, config, classes)
+    return _with_classes(tables, schema, config, classes, numbered)
 
 
 def _with_classes(
-    tables: dict[str, datasets.Dataset], schema: Schema, config: DataConfig, classes: Classes | None
+    tables: dict[str, datasets.Dataset],
+    schema: Schema,
+    config: DataConfig,
+    classes: Classes | None,
+    numbered: tuple[str, ...],
 ) -> SourceExamples:
     encoded = {split: pc.dictionary_encode(table.data.column("label")) for split, table in tables.items()}
     counts: Counter[str] = Counter()
@@ -148,7 +164,8 @@ def _with_classes(
         names = CLASS_NAMES_OF_MAP[schema.classes]
         classes = Classes(names, names)
     else:
-        classes = find_classes(counts, config, schema.class_names)
+        without_examples = {} if config.label_map else {str(n): 0 for n in range(len(numbered))}
+        classes = find_classes({**without_examples, **counts}, config, schema.class_names)
     numbers_of = {label: number for number, label in enumerate(classes.labels)}
     splits = {}
     for split, column in encoded.items():

@@ -93,13 +93,13 @@ def find_classes(labels: Mapping[str, int], config: DataConfig, known_names: Seq
         found = tuple(sorted(labels, key=_order(labels)))
         _check_similar(found)
     names = _named(found, tuple(config.class_names), tuple(known_names))
-    if len(found) > max(sum(labels.values()) / 2, 20) and not config.class_names:
+    if len(found) > max(sum(labels.values()) / 2, 20) and not (config.class_names or known_names):
         raise UserError(
             f"{sum(labels.values())} examples have {len(found)} different labels, such as {found[0]!r} and "
             f"{found[-1]!r}; name the column of the classes with --config.data.label_column"
         )
-    order = [found.index(name) for name in names] if set(names) == set(found) else range(len(found))
-    return Classes(names, tuple(found[n] for n in order))
+    given = next((each for each in (found, tuple(known_names)) if set(each) == set(names)), names)
+    return Classes(names, tuple(found[given.index(name)] for name in names))
 
 
 def _order(labels: Iterable[str]) -> Any:
@@ -132,6 +132,22 @@ def _check_similar(labels: Iterable[str]) -> None:
                 f"--config.data.label_map='{a}={a.strip()},{b}={a.strip()},…' with an entry for every label"
             )
         seen[plain] = label
+
+
+def check_names(names: Sequence[str], classes: Classes | None, config: DataConfig) -> None:
+    """Checks that a source gives the labels 0, 1, … the names that they have in a trained run.
+
+    Raises:
+      UserError: It gives the same names to other labels.
+    """
+    if classes is None or config.label_map or set(names) != set(classes.names):
+        return
+    ours = dict(zip(classes.labels, classes.names, strict=True))
+    if any(ours.get(str(n)) != name for n, name in enumerate(names)):
+        raise UserError(
+            f"the source numbers its classes {', '.join(map(repr, names))}, but the run has the order "
+            f"{', '.join(map(repr, ours.values()))}; name every label, such as --config.data.label_map=0={names[0]},…"
+        )
 
 
 def check_known(labels: Iterable[str], classes: Classes) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from lstm_jax import characters
 from lstm_jax.config import TokensConfig
 from lstm_jax.data import treebank
 from lstm_jax.data.cache import Facts, cached_file, cached_table
@@ -23,13 +24,20 @@ SPECIAL = ("[PAD]", "[UNK]")
 KERAS_SPECIAL = ("<PAD>", "<START>", "<UNK>", "<UNUSED>")  # As in keras.datasets.imdb, where words begin at id 4.
 KERAS_FILTERS = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\t\n]"""  # Characters that Keras's text splitting drops.
 
-URL = r"(?i)(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
+# A web address: its scheme or www and everything up to the next space, or a name such as a-shop.com with its path.
+_WITH_SCHEME = r"(?i:https?://|www\.)\S+"
+_BY_NAME = r"\b[\w.-]+\.(?i:com|org|net)\b(?:/\S*)?"
+# In a run of the characters of names, only the first word is tried: if no name begins there, none begins at a later
+# word either, and trying them all would take time that grows with the square of the run's length.
+_RUN_BEGINS = r"(?<![\w.-])[.-]*"
+URL = rf"({_RUN_BEGINS})(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # The group is what stands before the address.
+URL_IN_LIBRARY = rf"{_RUN_BEGINS}\K(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # \K: the match begins here.
 URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # Every address contains one of these.
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
 
 def _own_code() -> str:
-    return code_digest(sys.modules[__name__], treebank)
+    return code_digest(sys.modules[__name__], treebank, characters)
 
 
 def blank_tokenizer(config: TokensConfig) -> Tokenizer:
@@ -59,7 +67,7 @@ def _normalising(config: TokensConfig) -> list[Any]:
     if config.lower_case:
         steps.append(normalizers.Lowercase())
     if config.mark_urls:
-        steps.append(normalizers.Replace(Regex(URL), "<url>" if config.kind == "spaces" else "url"))
+        steps.append(normalizers.Replace(Regex(URL_IN_LIBRARY), "<url>" if config.kind == "spaces" else "url"))
     if config.zero_digits:
         steps.append(normalizers.Replace(Regex("[1-9]"), "0"))
     if config.kind == "runs":
@@ -91,7 +99,7 @@ def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: Token
             special_tokens=list(KERAS_SPECIAL if config.kind == "keras" else SPECIAL),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(([*map(characters.divide_pieces, block)] for block in texts), trainer)
         write_tokenizer(tokenizer, part)
         return {}
 
@@ -146,7 +154,7 @@ def _cleaned(text: str, config: TokensConfig) -> str:
     lower = text.lower()
     text = lower if config.lower_case else text
     if config.mark_urls and any(sign in lower for sign in URL_SIGNS):
-        text = re.sub(URL, "<url>", text)
+        text = re.sub(URL, r"\1<url>", text)
     return text.translate(ZERO_DIGITS) if config.zero_digits else text
 
 
@@ -161,7 +169,12 @@ def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
         known = tokenizer.get_vocab()
         return lambda texts: [[known.get(token, other) for token in text.split()] or [other] for text in texts]
     tokenizer.encode_special_tokens = True  # The string [PAD] in a text must not become padding.
-    return lambda texts: [encoding.ids or [other] for encoding in tokenizer.encode_batch_fast(texts)]
+
+    def encode_by_library(texts: list[str]) -> list[list[int]]:
+        divided = [characters.divide_pieces(text) for text in texts]
+        return [encoding.ids or [other] for encoding in tokenizer.encode_batch_fast(divided)]
+
+    return encode_by_library
 
 
 def pretokenize_dataset(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:

@@ -11,7 +11,7 @@ from lstm_jax.data import flat_corpus
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.tokenizer import tokens_of
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.predictions import corpus_of, probabilities
+from lstm_jax.evaluation.predictions import probabilities, read_texts
 from lstm_jax.models.classifier import matmul_dtype
 from lstm_jax.reports import gates
 from lstm_jax.training.restore import Trained
@@ -24,12 +24,12 @@ def explain(trained: Trained, text: str) -> Path:
     With several lanes, the gates are those of the first lane, and the prediction after each token is that of all.
 
     Raises:
-      UserError: The layers are not LSTMs.
+      UserError: The layers are not LSTMs, or the text is no valid Unicode.
     """
     config = trained.config.model
     if config.layer != "lstm":
         raise UserError(f"--explain draws the gates of an LSTM; the layers of this run are {config.layer!r}")
-    example = corpus_of(trained, [text])
+    example = read_texts(trained, [text]).examples
     variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
     embedded: Any = trained.model.apply(variables, jnp.asarray(example.tokens)[:, None], method="embed")
     first_layer = variables["params"]["layers"]["cells"][0]

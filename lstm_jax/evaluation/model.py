@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lstm_jax.config import Config
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.explain import explain
-from lstm_jax.evaluation.predictions import text_probabilities
+from lstm_jax.evaluation.predictions import probabilities, read_texts
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import evaluation_config, read_config
 from lstm_jax.types import Params
@@ -17,6 +17,7 @@ class Prediction(NamedTuple):
 
     label: str  # The name of the most probable class.
     probabilities: dict[str, float]  # By name of the class.
+    unknown: float  # Share of the text's tokens that are outside the vocabulary, counted before truncation.
 
 
 class Model:
@@ -49,16 +50,18 @@ class Model:
         """The predictions for texts, in their order.
 
         Raises:
-          UserError: ``texts`` is a single string or contains something other than strings.
+          UserError: ``texts`` is a single string, contains something other than strings, or a text is no valid Unicode.
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UserError("predict takes a list of texts, such as predict(['a text'])")
         if not texts:
             return []
-        found = [
-            dict(zip(self.classes, map(float, row), strict=True)) for row in text_probabilities(self._trained, texts)
-        ]
-        return [Prediction(max(own, key=own.__getitem__), own) for own in found]
+        read = read_texts(self._trained, texts)
+        predictions = []
+        for row, share in zip(probabilities(self._trained, read.examples), read.unknown / read.tokens, strict=True):
+            own = dict(zip(self.classes, map(float, row), strict=True))
+            predictions.append(Prediction(max(own, key=own.__getitem__), own, float(share)))
+        return predictions
 
     def explain(self, text: str) -> Path:
         """Draws the gates and the cell state over the tokens of a text; returns the path of the plot.

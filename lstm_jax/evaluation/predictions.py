@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,13 +16,29 @@ from jaxtyping import Float
 from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.data.tokenizer import encode, pretokenize, tokens_of, unknown_id
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import write_bytes
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.restore import Trained
-from lstm_jax.types import Params
+from lstm_jax.types import HostArray, Params
+
+
+class TextsRead(NamedTuple):
+    """N texts as the network reads them, and what it does not read.
+
+    Attributes:
+      examples: The texts after truncation, as token ids.
+      tokens: The number of tokens of each whole text, ``[N]``, with a token such as <START> that begins every text.
+      unknown: How many of them are outside the vocabulary, ``[N]``.
+      truncated: How many of them are truncated away, ``[N]``.
+    """
+
+    examples: FlatCorpus
+    tokens: HostArray
+    unknown: HostArray
+    truncated: HostArray
 
 
 def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarray, "L N C"]:
@@ -46,21 +63,32 @@ def probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarray, "
     return lane_probabilities(trained, examples).mean(axis=0)
 
 
-def text_probabilities(trained: Trained, texts: list[str]) -> Float[np.ndarray, "N C"]:
-    """Class probabilities of texts."""
-    return probabilities(trained, corpus_of(trained, texts))
+def read_texts(trained: Trained, texts: list[str]) -> TextsRead:
+    """Texts as the network reads them.
+
+    Raises:
+      UserError: A text is no valid Unicode.
+    """
+    for n, text in enumerate(texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"texts[{n}] holds half a character (a lone surrogate) at character {error.start}; decode it again "
+                "from its bytes, or remove the character"
+            ) from None
+    config, other = trained.config.data.tokens, unknown_id(trained.tokenizer)
+    flat = flat_corpus.from_ids(encode(trained.tokenizer, pretokenize(texts, config)))
+    counts = flat_corpus.lengths(flat)
+    unknown = np.add.reduceat(flat.tokens == other, flat.offsets[:-1], dtype=np.int64)
+    left = np.maximum(counts - unknown, 1) if config.remove_unknown else counts
+    truncated = np.maximum(left - config.max_length, 0)
+    return TextsRead(corpus.prepare_examples(flat, config, other), counts, unknown, truncated)
 
 
-def corpus_of(trained: Trained, texts: list[str]) -> FlatCorpus:
-    """Texts as the network reads them."""
-    config = trained.config.data.tokens
-    ids = encode(trained.tokenizer, pretokenize(texts, config))
-    return corpus.prepare_examples(flat_corpus.from_ids(ids), config, unknown_id(trained.tokenizer))
-
-
-def decoded_text(trained: Trained, text: str) -> str:
-    """A text as the network reads it: its tokens after truncation, unknown ones marked."""
-    return " ".join(tokens_of(trained.tokenizer, corpus_of(trained, [text]).tokens))
+def decoded_text(trained: Trained, examples: FlatCorpus) -> str:
+    """The tokens of examples as text, after truncation, unknown ones marked."""
+    return " ".join(tokens_of(trained.tokenizer, examples.tokens))
 
 
 def check_predictions_path(path: Path) -> None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
+from lstm_jax.characters import printable
 from lstm_jax.reports import plots
 from lstm_jax.types import HostArray, MatmulDtype
 
@@ -76,7 +77,7 @@ def draw_gates(
       most_words: Maximum number of tokens, since more would be illegible. The last ones are drawn.
     """
     inside = GateTrace(*(each[-most_words:] for each in inside))
-    words = words[-most_words:]
+    words = [printable(word) for word in words[-most_words:]]
     # Units are sorted by their last cell state, so that similar ones are next to each other.
     order = np.argsort(inside.c[-1])[::-1]
     drawn, axes = plots.figure(
@@ -95,7 +96,7 @@ def draw_gates(
     last.plot(by_itself, color=plots.SPLIT_COLOURS["train"], label="of this step's outputs", **style)
     last.plot(so_far, color=plots.SPLIT_COLOURS["validation"], label="of the review so far", **style)
     last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
-    last.set(ylim=(-0.03, 1.03), ylabel=f"p({predictions.name})")
+    last.set(ylim=(-0.03, 1.03), ylabel=f"p({printable(predictions.name)})")
     last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
     plots.save(drawn, path)

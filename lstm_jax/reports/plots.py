@@ -1,13 +1,17 @@
 """Plots of a run: loss and accuracy over steps, the confusion matrix."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstm_jax.characters import printable
 from lstm_jax.types import HostArray
 
+# Texts from data are no formulas: ``$x$`` is drawn as it is.
+LITERAL: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
 SPLIT_COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
 
 
@@ -21,15 +25,40 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     import matplotlib
     from matplotlib.figure import Figure  # Without pyplot, so that a notebook keeps its backend and its settings.
 
-    with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context({**LITERAL, "axes.spines.top": False, "axes.spines.right": False}):
         drawn = Figure(figsize=(width, height), layout="constrained")
         return drawn, drawn.subplots(rows, columns, **options)
 
 
 def save(drawn: Any, path: Path) -> None:
-    """Writes a figure as PNG."""
+    """Writes a figure as PNG. Texts are drawn literally, and letters that no font has as boxes, without a warning."""
+    import matplotlib
+    from matplotlib.text import Text
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn.savefig(path, dpi=140)
+    for text in drawn.findobj(Text):
+        text.set_parse_math(False)
+    # Labels of ticks are made while a figure is drawn.
+    with matplotlib.rc_context(LITERAL), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from|Matplotlib currently does not support", UserWarning)
+        drawn.savefig(path, dpi=140)
+
+
+def label_plain(axis: Any) -> None:
+    """Labels a logarithmic axis with plain numbers. Matplotlib's own labels are formulas, which would be literal."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain())
+
+
+def legend_label(name: str) -> str:
+    """The label of a line in a legend; Matplotlib leaves out labels that begin with an underscore."""
+    return f" {printable(name)}" if name.startswith("_") else printable(name)
 
 
 def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
@@ -85,6 +114,7 @@ def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
 
 def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:
     """Draws a confusion matrix ``[C, C]`` with counts and shares of the true class."""
+    names = tuple(map(printable, names))
     classes = len(names)
     drawn, axes = figure(2.4 + 0.9 * classes, 2 + 0.8 * classes)
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lstm_jax.characters import printable
+
 SHOWN_CLASSES = 6  # The most classes that have a column of their own in the table of splits.
 
 
@@ -54,8 +56,8 @@ def splits(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The size of each split, the shares of its classes, and the share of its tokens that are unknown."""
     names = list(next(iter(found.values()))["classes"])
     shown = names if len(names) <= SHOWN_CLASSES else []
-    widths = [max(len(name) + 2, 10) for name in shown]
-    head = "".join(f"{name:>{width}}" for name, width in zip(shown, widths, strict=True))
+    widths = [max(len(printable(name)) + 2, 10) for name in shown]
+    head = "".join(f"{printable(name):>{width}}" for name, width in zip(shown, widths, strict=True))
     lines = [f"{'split':<12}{'examples':>12}{head}{'unknown tokens':>18}"]
     for split, own in found.items():
         shares = [own["classes"][name] / max(own["examples"], 1) for name in shown]
@@ -91,7 +93,7 @@ def epochs_table(rows: list[dict[str, Any]]) -> str:
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose first row is its head."""
-    escaped = [[" ".join(text.split()).replace("|", "\\|") for text in row] for row in rows]
+    escaped = [[printable(" ".join(text.split())).replace("|", "\\|") for text in row] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in escaped]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
@@ -109,9 +111,10 @@ def _number(value: float | None) -> float:
 def figures(found: EvaluationFigures, classes: tuple[str, ...], split: str, published: float = 0.0) -> str:
     """Accuracy and loss, precision, recall and F1 of each class, and the confusion matrix."""
     matrix = np.array(found.confusion)
+    classes = tuple(map(printable, classes))
     width = max(10, *(len(name) + 2 for name in classes))
     lines = [
-        f"{split}: {found.n:,} reviews, weights of step {found.checkpoint_step}",
+        f"{printable(split)}: {found.n:,} reviews, weights of step {found.checkpoint_step}",
         f"{'accuracy of the network':<42} {found.accuracy:.2%}",
         *([f"{'accuracy reported by the source':<42} {published:.2%}"] if published else []),
         *(

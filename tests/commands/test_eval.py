@@ -1,5 +1,6 @@
 """The command eval: predictions for texts, metrics with all baselines, every epoch."""
 
+import codecs
 import io
 import json
 import re
@@ -8,8 +9,10 @@ import sys
 
 import pytest
 
+import lstm_jax
 from lstm_jax.config import from_json
 from lstm_jax.data import corpus
+from lstm_jax.errors import UserError
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
@@ -37,8 +40,9 @@ def test_nothing_to_evaluate(command, tmp_path, unfinished):
 def test_text(command, trained):
     ended = command("eval", f"--workdir={trained}", f"--text={TEXTS[1].upper()}")
     assert ended.code == 0
-    verdict, read = ended.out.splitlines()
+    verdict, read, unknown = ended.out.splitlines()
     assert read == "read as: what a [UNK] plot . all of the above is sarcasm ."
+    assert unknown == "1 of 12 tokens are unknown"
     name, (negative, positive) = verdict.split()[0], re.findall(r"(\d+\.\d)%", verdict)
     assert verdict == f"{name} (negative {negative}%, positive {positive}%)"
     assert name == ("positive" if float(positive) > 50 else "negative")
@@ -77,16 +81,84 @@ def test_a_run_is_evaluated_without_the_file_of_its_optimizer_and_objective(comm
     assert "config.optimizer.name is 'unknown'; it must be one of 'sgd'" in refused.err
 
 
-def test_texts_of_standard_input(command, trained, monkeypatch):
+@pytest.fixture
+def piped(command, trained, monkeypatch):
+    """Classifies the lines of standard input, which holds the given bytes."""
+
+    def call(content: bytes):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return command("eval", f"--workdir={trained}", "--text=-")
+
+    return call
+
+
+def test_texts_of_standard_input(command, trained, piped):
     alone = [command("eval", f"--workdir={trained}", f"--text={text}").out.splitlines()[0] for text in TEXTS]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n\n  {TEXTS[1]}"))
-    ended = command("eval", f"--workdir={trained}", "--text=-")
+    ended = piped(codecs.BOM_UTF8 + f"{TEXTS[0]}\r\n\n  {TEXTS[1]}".encode())
     first, blank, second = ended.out.splitlines()
     assert (ended.code, [first, second]) == (0, alone)
     assert re.fullmatch(r"(nega|posi)tive \(negative [\d.]+%, positive [\d.]+%\)", blank)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(" \n\n"))
-    ended = command("eval", f"--workdir={trained}", "--text=-")
-    assert (ended.code, ended.error) == (1, "standard input holds no text; give one text per line")
+    assert ended.err.splitlines()[-1] == "3 texts: 2 of 19 tokens are unknown"  # The blank line is one of them.
+    for content in (b"", b" \n\n", codecs.BOM_UTF8):
+        ended = piped(content)
+        assert (ended.code, ended.error) == (1, "standard input holds no text; give one text per line")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"good\nb\xe9d\n", "line 2 of standard input is not valid UTF-8 at byte 1; correct the line"),
+        (b"good\r\xff\n", "line 2 of standard input is not valid UTF-8 at byte 0"),
+        ("good\n".encode("utf-16"), "standard input is UTF-16, not UTF-8; convert it, such as by iconv -f UTF-16"),
+        ("good\n".encode("utf-32"), "standard input is UTF-32, not UTF-8"),
+    ],
+)
+def test_standard_input_in_another_encoding(piped, content, message):
+    ended = piped(content)
+    assert ended.code == 1
+    assert ended.error.startswith(message)
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "--text is empty; give a text"),
+        (" \u2003\n", "--text is empty; give a text"),
+        ("ab\udce9", "--text is not valid UTF-8 (at character 2)"),
+    ],
+)
+def test_text_that_cannot_be_read(command, trained, text, message):
+    ended = command("eval", f"--workdir={trained}", f"--text={text}")
+    assert ended.code == 2
+    assert ended.error.startswith(message)
+
+
+def test_a_text_does_not_control_the_terminal(command, trained, tmp_path):
+    path = shutil.copytree(trained, tmp_path / "run")
+    facts = (path / "data.json").read_text()
+    facts = facts.replace('"negative"', r'"\u001b[31mbad"').replace('"positive"', r'"\u202egood"')
+    (path / "data.json").write_text(facts)
+    ended = command("eval", f"--workdir={path}", "--text=the \x1b[31m screen \0 映画")
+    assert ended.code == 0, ended.err
+    assert not set(ended.out + ended.err) & {"\x1b", "\0", "\u202e"}
+    assert r"\x1b[31mbad" in ended.out
+
+
+def test_a_long_text_says_what_is_not_read(command, trained):
+    ended = command("eval", f"--workdir={trained}", f"--text={'the xylograph ' * 1000}")
+    assert ended.out.splitlines()[-1] == "1,000 of 2,000 tokens are unknown; 1,600 are truncated away"
+
+
+def test_predictions_know_their_unknown_tokens(trained):
+    model = lstm_jax.load(trained)
+    found = model.predict([TEXTS[0], f"{TEXTS[0]} xylographic", "xylographic"])
+    assert [each.unknown for each in found] == [0, pytest.approx(1 / 7), 1]
+    for call in (lambda: model.predict(["good", "bad \ud83d"]), lambda: model.explain("bad \ud83d")):
+        with pytest.raises(
+            UserError, match=r"texts\[[01]\] holds half a character \(a lone surrogate\) at character 4"
+        ):
+            call()
 
 
 def table(out: str) -> dict[str, str]:

@@ -71,6 +71,9 @@ BOUNDED = [
             "a",
             "config.data.vectors.more_path is set without more_text; name the source of that path",
         ),
+        ("data.name", "owner/set", "config.data.name is 'owner/set', but only config.data.source 'hub' reads it"),
+        ("data.subset", "cola", "config.data.subset is 'cola', but only config.data.source 'hub' reads it"),
+        ("data.splits", ("train=train",), "config.data.splits is ('train=train',), but only config.data.source 'hub'"),
         ("reference_accuracy", 86.8, "config.reference_accuracy is 86.8; it must be between 0 and 1"),
         ("reference_accuracy", -0.1, "config.reference_accuracy is -0.1; it must be between 0 and 1"),
         ("model.embedding_rows", -1, "config.model.embedding_rows is -1; it must be at least 0"),
@@ -264,3 +267,41 @@ def test_text_to_learn_vectors_from_too(vectors, message):
     assert message in str(caught.value)
     config.data.vectors = VectorsConfig("cooccurrence", more_text="files", more_path="games.csv")
     validate(config)
+
+
+@pytest.mark.parametrize("name", ["", "glue", "a/b/c", "a b/c", "/data", "../data/x", "owner/ä"])
+def test_name_of_a_data_set_on_the_hub(name):
+    config = Config(data=configs.DataConfig(source="hub", name=name))
+    with pytest.raises(
+        ConfigError, match=r"config\.data\.source 'hub' needs the name of a data set on the Hub, OWNER/NAME"
+    ):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("splits", "valid"),
+    [
+        ((), True),
+        (("train=training", "test = dev"), True),
+        (("train=a", "unsupervised=b", "validation=c"), True),
+        (("test=a",), False),
+        (("train=a", "test=a"), False),
+        (("train=a", "train=b"), False),
+        (("train=",), False),
+        (("train",), False),
+        (("train=a", "dev=b"), False),
+    ],
+)
+def test_splits_of_a_data_set_on_the_hub(splits, valid):
+    config = Config(data=configs.DataConfig(source="hub", name="owner/set", splits=splits))
+    if valid:
+        validate(config)
+        return
+    with pytest.raises(ConfigError, match="it must hold SPLIT=NAME, once for train and at most once for validation"):
+        validate(config)
+
+
+def test_no_more_text_from_the_hub():
+    vectors = VectorsConfig(source="cooccurrence", more_text="hub")
+    with pytest.raises(ConfigError, match="more_text is 'hub', which needs a name of its own"):
+        validate(Config(data=configs.DataConfig(vectors=vectors)))

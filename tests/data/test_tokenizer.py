@@ -1,8 +1,12 @@
+import re
+import time
+
 import datasets
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex, models, normalizers
 
 from lstm_jax.config import TokensConfig
 from lstm_jax.data import tokenizer as tokenizer_module
@@ -10,6 +14,8 @@ from lstm_jax.data import treebank
 from lstm_jax.data.tokenizer import (
     KERAS_SPECIAL,
     SPECIAL,
+    URL,
+    blank_tokenizer,
     encode,
     encode_dataset,
     first_token_id,
@@ -122,6 +128,45 @@ def test_every_address_becomes_the_same_word(kind, address):
 def test_what_is_no_address(kind):
     text = "the company.community http www com not.a.link end.then u.s.a"
     assert words_of(text, kind=kind, mark_urls=True) == text.split()
+
+
+# The definition of a web address, which takes time that grows with the square of the text.
+PLAIN_URL = r"(?i)(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net)\b(?:/\S*)?"
+ADDRESS_PARTS = [*"aw.-:/ htps0é_ſK\n\x1c\u0301", "com", "org", "net", "www.", "http://", "HTTPS://", ".com", ".Org"]
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(ADDRESS_PARTS), max_size=14).map("".join))
+def test_addresses_are_those_of_the_plain_definition(text):
+    assert re.sub(URL, r"\1<url>", text) == re.sub(PLAIN_URL, "<url>", text)
+    plain = normalizers.Replace(Regex(PLAIN_URL), "<url>").normalize_str(text)
+    assert normalizers.Replace(Regex(tokenizer_module.URL_IN_LIBRARY), "<url>").normalize_str(text) == plain
+
+
+LONG_RUNS = [*"a0é .,'\"`-_:;!?([{<>)*“’…—/\\😀\t\0", "a.", "a-", "a'", ".)", '"a', ",5", "''", "--", "n't ", "a b "]
+LONG_RUNS += ["a.com", "<br />", "__label__", "http://", "http:/", "www", "a.co", "[UNK]", "d'ye", "cannot", "<url>"]
+
+
+@pytest.mark.parametrize("mark_urls", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_takes_time_that_grows_with_its_square(kind, mark_urls):
+    config = TokensConfig(kind=kind, mark_urls=mark_urls)
+    special = KERAS_SPECIAL if kind == "keras" else SPECIAL
+    tokenizer = blank_tokenizer(config)
+    tokenizer.model = models.WordLevel({name: n for n, name in enumerate(special)}, tokenizer.model.unk_token)
+    encode(tokenizer, pretokenize(["It's imported."], config))
+    for unit in LONG_RUNS:
+        began = time.process_time()
+        encode(tokenizer, pretokenize([(unit * 100_000)[:100_000]], config))
+        assert time.process_time() - began < 2, unit  # The square of this length would take minutes.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_piece_longer_than_the_library_can_search_is_divided(kind):
+    """The library's regular expressions stop the process after ten million steps."""
+    text = "a" * 12_000_000
+    tokenizer = learned([text], kind=kind, mark_urls=True)
+    assert words(tokenizer, pretokenize([text], TokensConfig(kind=kind))[0])[-120:] == ["a" * 100_000] * 120
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
+from lstm_jax import characters
 from lstm_jax.data import treebank
 from lstm_jax.data.treebank import separate_tokens
 from tests.reviews import REAL_DATA
@@ -116,6 +117,24 @@ def test_a_piece_is_tokenised_once(monkeypatch):
     ]
     with pytest.raises(TypeError):  # a new piece needs the tokenizer, which is removed
         separate_tokens(["it's new"])
+
+
+def test_a_piece_is_divided_above_a_length_alone(monkeypatch):
+    monkeypatch.setattr(characters, "LONGEST_PIECE", 6)
+    assert separate_tokens(["a,bcde it's.", "a,bcdef it's.", "abcdefghijklmn."]) == [
+        "a , bcde it 's .",
+        "a , bcde f it 's .",
+        "abcdef ghijkl mn .",
+    ]
+
+
+def test_a_call_gets_a_limited_number_of_characters(monkeypatch):
+    monkeypatch.setattr(treebank, "CHARACTERS_PER_CALL", 10)
+    calls = []
+    tokenize = treebank._tokenize
+    monkeypatch.setattr(treebank, "_tokenize", lambda pieces: (calls.append(pieces), tokenize(pieces)))
+    assert separate_tokens(["it's good abcdefghijk cannot can't"]) == ["it 's good abcdefghijk can not ca n't"]
+    assert calls == [["it's", "good"], ["abcdefghijk"], ["cannot"], ["can't"]]
 
 
 def test_memory_is_bounded(monkeypatch):

@@ -16,7 +16,7 @@ from lstm_jax.evaluation.predictions import (
     decoded_text,
     lane_probabilities,
     probabilities,
-    text_probabilities,
+    read_texts,
     write_predictions,
 )
 from lstm_jax.models.classifier import TextClassifier
@@ -74,9 +74,9 @@ def test_counts_made_on_the_reviews_themselves_leak_their_labels(tmp_path):
 def test_a_review_is_classified_alike_alone_and_among_others(trained):
     run_, _ = trained
     texts = ["the screen is not bad .", "what a dull plot . all of the above is sarcasm .", "?", "the price is fair"]
-    together = text_probabilities(run_, texts)
+    together = probabilities(run_, read_texts(run_, texts).examples)
     for text, row in zip(texts, together, strict=True):
-        np.testing.assert_allclose(text_probabilities(run_, [text])[0], row, rtol=1e-5)
+        np.testing.assert_allclose(probabilities(run_, read_texts(run_, [text]).examples)[0], row, rtol=1e-5)
 
 
 def untrained(trained, lanes: int = 1, **fields):
@@ -131,7 +131,9 @@ def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, dr
     assert verdicts.name == run_.classes.names[-1]
     assert [len(each) for each in (*seen, verdicts.so_far, verdicts.by_itself)] == [len(WORDS)] * 7
     for n, text in ((3, "the screen is"), (len(WORDS), TEXT)):
-        np.testing.assert_allclose(verdicts.so_far[n - 1], text_probabilities(run_, [text])[0, -1], atol=1e-6)
+        np.testing.assert_allclose(
+            verdicts.so_far[n - 1], probabilities(run_, read_texts(run_, [text]).examples)[0, -1], atol=1e-6
+        )
     assert np.ptp(verdicts.so_far) > 1e-3
     assert np.ptp(verdicts.by_itself) > 1e-3
 
@@ -155,13 +157,13 @@ def test_only_an_lstm_has_gates_to_draw(trained):
 @pytest.mark.slow
 def test_a_review_is_shown_as_the_network_reads_it(trained, cut, expected):
     run_ = untrained(trained, data__tokens__max_length=4, data__tokens__truncation=cut)
-    assert decoded_text(run_, TEXT) == " ".join(expected)
+    assert decoded_text(run_, read_texts(run_, [TEXT]).examples) == " ".join(expected)
 
 
 @pytest.mark.slow
 def test_padding_that_the_network_reads_is_shown(trained):
     run_ = untrained(trained, data__tokens__max_length=9, data__tokens__pad_left=True)
-    assert decoded_text(run_, TEXT) == " ".join(["[PAD]", "[PAD]", *WORDS])
+    assert decoded_text(run_, read_texts(run_, [TEXT]).examples) == " ".join(["[PAD]", "[PAD]", *WORDS])
 
 
 @pytest.mark.slow

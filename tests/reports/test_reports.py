@@ -2,12 +2,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lstm_jax.cells import lstm
 from lstm_jax.config import Config, ModelConfig
 from lstm_jax.layers import scan, segmented
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
+from lstm_jax.studies.reports import grid
 from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
 
@@ -143,6 +146,78 @@ def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses):
     ]
     plots.draw_epochs(rows, tmp_path / "loss-epochs.png")
     assert (tmp_path / "loss-epochs.png").read_bytes().startswith(PNG)
+
+
+STRANGE = [
+    "$x$",
+    r"$\frac",
+    "$$",
+    r"\alpha_{1}^",
+    "_mine",
+    "%d #&~",
+    "映画",
+    "😀",
+    "e\u0301",
+    "\x1b[31m",
+    "a\nb",
+    "half \ud83d",
+]
+
+
+def texts_of(drawn) -> set[str]:
+    """All texts of a picture that would be drawn as formulas, and those that would not."""
+    return {(text.get_text(), text._preprocess_math(text.get_text())[1]) for text in drawn.findobj(Text)}
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The figures that are saved."""
+    figures, savefig = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda own, *a, **k: (figures.append(own), savefig(own, *a, **k))[1])
+    return figures
+
+
+def test_strings_of_data_are_drawn_literally(tmp_path, saved):
+    names = tuple(STRANGE)
+    plots.confusion(np.eye(len(names), dtype=int), names, tmp_path / "confusion.png")
+    trace = gates.GateTrace(*np.random.default_rng(0).random((5, len(names), 3)))
+    for name in names:
+        predictions = gates.Predictions(name, np.linspace(0, 1, len(names)), np.linspace(1, 0, len(names)))
+        gates.draw_gates(trace, list(names), predictions, "first layer", tmp_path / "explain.png")
+        assert (f"p({tables.printable(name)})", False) in texts_of(saved[-1])
+    for drawn in (saved[0], saved[-1]):
+        found = texts_of(drawn)
+        assert {(tables.printable(name), False) for name in names} <= found
+        assert not any(formula for _, formula in found)
+
+
+def test_names_in_a_grid_are_drawn_literally(tmp_path, saved):
+    epochs = [{"epoch": 1, "split": "test", "loss": 0.5, "accuracy": 0.5}]
+    runs = [grid.GridRun((name,), 0, epochs, None, []) for name in STRANGE]
+    grid._picture(("model.layer",), {run.values: [run] for run in runs}, 1, tmp_path / "grid.png")
+    assert {text.get_text().removeprefix(" ") for text in saved[0].axes[0].get_legend().get_texts()} == set(
+        map(tables.printable, STRANGE)
+    )
+
+
+def test_logarithmic_axes_have_plain_numbers(tmp_path, saved):
+    drawn, axes = plots.figure(4, 3)
+    axes.plot([1e-4, 1e-1], [0, 1])
+    axes.set_xscale("log")
+    plots.label_plain(axes.xaxis)
+    plots.save(drawn, tmp_path / "log.png")
+    labels = [label.get_text() for label in axes.get_xticklabels(which="both")]
+    assert {"0.001", "0.01"} <= set(labels)
+    assert not any("$" in label for label in labels)
+
+
+def test_tables_print_no_control_characters():
+    classes = ("\x1b[31mred", "a\rb")
+    text = tables.figures(FOUND, classes, "test")
+    text += tables.splits({"train": {"examples": 2, "classes": dict.fromkeys(classes, 1), "unknown_tokens": 0.0}})
+    text += tables.markdown([["name"], ["\x1b[2J"]])
+    assert not set(text) & {"\x1b", "\r"}
+    assert text.count(r"\x1b[31mred") == 4
 
 
 def test_epochs_darken():

@@ -6,6 +6,7 @@ from lstm_jax.data.sources import (  # noqa: F401 - the imports register the pro
     amazon_reviews,
     files,
     generated,
+    hub_dataset,
     imdb,
 )
 from lstm_jax.data.sources.base import SPLITS, UNLABELLED, Rows, Schema, Source, register

@@ -40,10 +40,12 @@ class Rows(NamedTuple):
       read: A module-level function, called with ``arguments`` if the examples are not cached.
       arguments: Everything that determines the rows. The key of cached examples contains these arguments, pickled, and
         the code of ``read``'s module.
+      class_names: The names of the classes, if the labels are their numbers from 0 up; the label -1 then means none.
     """
 
     read: Callable[..., Iterable[Row]]
     arguments: dict[str, Any]
+    class_names: tuple[str, ...] = ()
 
 
 class Source(NamedTuple):

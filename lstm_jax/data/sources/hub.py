@@ -1,6 +1,7 @@
 """Downloads from the Hugging Face Hub, or from its local cache if the Hub cannot be reached."""
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +26,34 @@ def hub_dataset(name: str, splits: tuple[str, ...]) -> dict[str, Rows]:
     Raises:
       UserError: The data set is not cached and cannot be downloaded.
     """
-    found = _download(name, lambda: datasets.load_dataset(name))
-    return {
-        split: Rows(_read, {"dataset": _ByFingerprint(found[split]), "name": f"{name}, split {split}"})
-        for split in splits
-        if split in found
-    }
+    found = load_dataset(name)
+    return {split: dataset_rows(found[split], f"{name}, split {split}") for split in splits if split in found}
+
+
+def load_dataset(name: str, subset: str = "") -> datasets.DatasetDict:
+    """All splits of a data set ``OWNER/NAME``, or of one of its subsets.
+
+    Raises:
+      UserError: The data set is not cached and cannot be downloaded, or it has no such subset.
+    """
+    if Path(name).exists():  # The library would read it instead.
+        raise UserError(f"{name} is also a folder here; read that with --config.data.path, or work in another folder")
+
+    def fetch() -> datasets.DatasetDict:
+        try:
+            return datasets.load_dataset(name, subset or None)
+        except ValueError as error:
+            if "BuilderConfig" not in str(error) and "Config name is missing" not in str(error):
+                raise
+            reason = " ".join(str(error).partition("\nExample of usage")[0].split())
+            raise UserError(f"{name}: {reason}; choose one with --config.data.subset") from error
+
+    return _download(name, fetch)
+
+
+def dataset_rows(dataset: datasets.Dataset, place: str) -> Rows:
+    """The rows of one split; ``place`` stands for it in error messages."""
+    return Rows(_read, {"dataset": _ByFingerprint(dataset), "name": place})
 
 
 def hub_file(repository: str, file: str) -> Path:
@@ -54,7 +77,9 @@ class _ByFingerprint:
 
 
 def _read(dataset: _ByFingerprint, name: str) -> Iterator[Row]:
-    for number, fields in enumerate(dataset.dataset):
+    # Arrow's own values, since pictures or sounds in other columns need not be decoded.
+    batches = dataset.dataset.with_format("arrow").iter(batch_size=1000)
+    for number, fields in enumerate(itertools.chain.from_iterable(batch.to_pylist() for batch in batches)):
         yield Row(fields, name, number)
 
 
@@ -63,6 +88,8 @@ def _download(name: str, fetch: Callable[[], Download]) -> Download:
     try:
         with _offline_if_unreachable():
             return fetch()
+    except UserError:
+        raise
     except Exception as error:  # The exception types depend on the versions of the Hub's client and its HTTP library.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(

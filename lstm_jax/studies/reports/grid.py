@@ -83,7 +83,9 @@ def _picture(fields: tuple[str, ...], by_values: dict[Values, list[GridRun]], ep
         reached = {epoch: [each for run in runs for each in run.accuracy(epoch)] for epoch in range(1, epochs + 1)}
         means = {epoch: float(np.mean(accuracies)) for epoch, accuracies in reached.items() if accuracies}
         colour = plots.epoch_colour((n + 1) / len(by_values))
-        axes.plot(list(means), list(means.values()), marker="o", color=colour, label=_spoken(values))
+        axes.plot(
+            list(means), list(means.values()), marker="o", color=colour, label=plots.legend_label(_spoken(values))
+        )
     axes.set(xlabel="epoch", ylabel="test accuracy")
     axes.set_xticks(range(1, epochs + 1))
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")

@@ -78,6 +78,7 @@ def learning_rate_sensitivity(result: Result, path: Path) -> None:
         axes.plot(*entry.by_learning_rate(undiverged=True), color=OWN, linewidth=1.2)
         axes.plot(entry.learning_rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
         axes.set_xscale("log")
+        plots.label_plain(axes.xaxis)
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "learning rate", "validation accuracy", path)
 
@@ -88,7 +89,7 @@ def budget(result: Result, path: Path) -> None:
     lines = {entry.optimizer: statistics.expected_best(entry.scores()) for entry in result.entries}
     order = sorted(lines, key=lambda name: -lines[name][-1])
     for n, name in enumerate(order):
-        axes.plot(range(1, len(lines[name]) + 1), lines[name], label=name, **_line(n))
+        axes.plot(range(1, len(lines[name]) + 1), lines[name], label=plots.legend_label(name), **_line(n))
     axes.set(xlabel="settings tried", ylabel="expected best validation accuracy")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -110,7 +111,7 @@ def profile(results: list[Result], path: Path) -> None:
     drawn, axes = plots.figure(7.5, 4.4)
     order = sorted(shares, key=lambda name: -float(shares[name].mean()))
     for n, name in enumerate(order):
-        axes.step(ratios, shares[name], where="post", label=name, **_line(n))
+        axes.step(ratios, shares[name], where="post", label=plots.legend_label(name), **_line(n))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1, ratios[-1]))
     axes.set(xlabel="steps to the target, times those of the fastest", ylabel="share of runs")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

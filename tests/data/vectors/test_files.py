@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import re
 import zipfile
 
 import numpy as np
@@ -59,6 +60,76 @@ def test_file_that_does_not_fit(tmp_path, content, message):
         (tmp_path / "v.txt").write_text(content)
     with pytest.raises(UserError, match=message):
         read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
+
+
+FLOATS = np.array([0.5, -1.25, 2, 1e-3], "<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"film 1 2\ngood nan 1\n", "v.txt, line 2: the vector of 'good' holds nan, which is not a finite number"),
+        (b"good 1 -inf\n", "line 1: the vector of 'good' holds -inf, which is not a finite number"),
+        (b"good 1e39 1\n", "line 1: the vector of 'good' holds 1e39, which is not a finite number"),
+        (b"good 1_0 1\n", "line 1: 2 fields follow 'good', not the 2 numbers"),
+        (b"good\t1\t2\n", "line 1: the fields are separated by tabs; separate them by spaces"),
+        (b"film 1 2\ngood\t1 2\n", "line 2: the fields are separated by tabs"),
+        (b"2\t2\ngood\t1\t2\n", "line 1: the fields are separated by tabs"),
+        (
+            b"other 0,5 -1,25\n",
+            "the first vector: the numbers have decimal commas, such as 0,5; write them with points",
+        ),
+        (b"other 1 2\ngood 0,5 1\n", "line 2: the numbers have decimal commas, such as 0,5"),
+        (b"good 0,5 1,5 2,5\n", "line 1: the numbers have decimal commas"),
+        (b"good,0.5,-1\nfilm,1,2\n", "the first vector: the fields are separated by commas; separate them by spaces"),
+        (b"good 0.5,-1,2\n", "line 1: the fields are separated by commas"),
+        (b"good;0,5;-1,5\n", "the first vector: the fields are separated by semicolons"),
+        (b"2 4\ngood " + FLOATS, "v.txt is a word2vec file in binary form; write it as text by gensim"),
+        (b"2 2\ngood " + np.float32([0.4, 0.7]).tobytes() + b"\nfilm ", "v.txt is a word2vec file in binary form"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0", "v.txt is a fastText model in binary form; give its vectors as text"),
+        (b"\x80\x04\x95\0\0good", "v.txt is a binary file, not text"),
+        ("good 1 2\n".encode("utf-16"), "v.txt is UTF-16, not UTF-8; convert it, such as by iconv -f UTF-16 -t UTF-8"),
+        ("good 1 2\n".encode("utf-16-le"), "v.txt is UTF-16, not UTF-8"),
+        (
+            b"2 3\ngood 1 2\n",
+            "line 1: the file says that its vectors have 3 numbers, not the 2 numbers of config.model",
+        ),
+        (b"good 1 2\nother 1\n", "v.txt breaks off in line 2, where 1 of 2 numbers follow the token; it is truncated"),
+        (b"good 1 2\nothe", "v.txt breaks off in line 2, where 0 of 2 numbers follow the token; it is truncated"),
+        (b"good one two three\n", "line 1: 3 fields follow 'good', not the 2 numbers"),
+    ],
+)
+def test_what_is_not_a_vector_is_named_as_what_it_is(tmp_path, content, message):
+    (tmp_path / "v.txt").write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_vectors(tmp_path / "v.txt", IDS, 2, "random", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"2 2\ngood 1 2\nfilm 3 4\n", []),
+        (b"3 2\ngood 1 2\nfilm 3 4\n", ["says that it holds 3 vectors, but it holds 2; if you did not shorten it"]),
+        (b"1 2\ngood 1 2\nfilm 3 4\n", ["says that it holds 1 vectors, but it holds 2"]),
+        (b"good 1 2\nfilm 3 4\ngood 5 6\nfilm 7 8\n", ["2 lines repeat a word; its first vector was kept", "line 3"]),
+        (b"good 1 2\nfilm\xff 5 6\nfilm 3 4\n", ["1 lines are not valid UTF-8 and were left out", "line 2"]),
+        (b"good  1  2 \nfilm 3 4\n", []),
+    ],
+)
+def test_what_is_unusual_about_a_file_is_said(tmp_path, caplog, content, said):
+    (tmp_path / "v.txt").write_bytes(content)
+    table, found = read_vectors(tmp_path / "v.txt", IDS, 2, "zeros", seed=0)
+    assert found == 2
+    np.testing.assert_array_equal(table[[2, 3]], [[1, 2], [3, 4]])
+    assert len(caplog.messages) == bool(said)
+    assert all(part in caplog.text for part in said)
+
+
+def test_vectors_of_a_single_number_have_an_ambiguous_first_line(tmp_path):
+    (tmp_path / "v.txt").write_bytes(b"4 1\ngood 7\n")
+    assert read_vectors(tmp_path / "v.txt", {**IDS, "4": 5}, 1, "zeros", seed=0)[1] == 1
+    (tmp_path / "v.txt").write_bytes(b"4 2\ngood 7\n")
+    assert read_vectors(tmp_path / "v.txt", {**IDS, "4": 5}, 1, "zeros", seed=0)[0][5].tolist() == [2]
 
 
 def test_entries_of_several_words_are_passed_over(tmp_path):
