@@ -45,7 +45,7 @@ def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
     assert corpora.test.tokens.dtype == corpora.test.labels.dtype == np.int32
     assert tokens_in(corpora, "test")[2:5] == [
         ["dont", "bother"],
-        ["so", "-", "so", "and", "then", "more"],
+        ["so", "-", "so", "and", "then", ",", "more"],
         ["überraschend", "gut", "😀", "映画"],
     ]
     assert path.exists()
