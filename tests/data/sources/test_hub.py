@@ -30,12 +30,12 @@ from lstm_jax.data.examples import load_examples
 found = {}
 for source in ("imdb", "amazon_polarity", "amazon_reviews"):
     config = DataConfig(source=source, tokens=TokensConfig(min_count=1), validation_fraction=0.25, test_fraction=0.25)
-    parts = {
-        name: list(zip(part.dataset["text"], part.classes.tolist())) for name, part in load_examples(config).splits.items()
-    }
+    splits = load_examples(config).splits
+    parts = {name: list(zip(own.dataset["text"], own.classes.tolist())) for name, own in splits.items()}
     corpora = corpus.prepare(config)
     sizes = [len(getattr(corpora, part).labels) for part in ("train", "validation", "test")]
-    found[source] = {"parts": parts, "sizes": sizes, "classes": len(corpora.classes.names), "words": corpora.train.tokens.tolist()}
+    found[source] = {"parts": parts, "sizes": sizes, "classes": len(corpora.classes.names)}
+    found[source]["words"] = corpora.train.tokens.tolist()
 try:
     load_examples(DataConfig(source="amazon_reviews", category="Toys"))
 except UserError as error:
