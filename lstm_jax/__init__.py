@@ -5,9 +5,13 @@ The public API is ``Config``, ``train`` and ``load``. To register your own code,
 ``data.vectors``; see docs/extending.md.
 """
 
+import os
 import time
 
 STARTED = time.perf_counter()  # Approximate start of the process, for reporting the time to the first step.
+
+# jaxlib reads this when it is imported. By default it logs the features of the processor for each cached program.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.2.0"
 

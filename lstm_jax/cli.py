@@ -209,7 +209,6 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 
 def _quiet_libraries() -> None:
     """Sets environment variables that make libraries log less; they read them when they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

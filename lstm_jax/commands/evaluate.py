@@ -11,7 +11,7 @@ from absl import flags
 
 from lstm_jax import cli, runtime
 from lstm_jax.characters import printable, wide_encoding
-from lstm_jax.config import validate
+from lstm_jax.config import is_hub_name, validate
 from lstm_jax.errors import ConfigError, UserError
 
 
@@ -26,7 +26,9 @@ def _define() -> None:
         ["train", "validation", "test", "all"],
         "Split of the data to evaluate on; all: every example of the source.",
     )
-    flags.DEFINE_string("data", None, "File or folder; all of its labelled examples are evaluated instead of a split.")
+    flags.DEFINE_string(
+        "data", None, "File, folder, or data set of the Hub (OWNER/NAME), all of whose labelled examples are evaluated."
+    )
     flags.DEFINE_bool(
         "leave_out_seen",
         False,
@@ -186,10 +188,12 @@ def _asked_examples(config: Any) -> tuple[Any, str, str]:
     """The data to evaluate on, the split of these data, and the name of the evaluation."""
     if flags.FLAGS.data is None:
         return config, flags.FLAGS.split, flags.FLAGS.split
-    # Other files are read as those of the config, unless its examples are generated.
-    source = "files" if config.source == "reviews" else config.source
-    name = Path(flags.FLAGS.data).name.partition(".")[0]
-    return dataclasses.replace(config, source=source, path=flags.FLAGS.data), "all", f"data-{name}"
+    data, name = flags.FLAGS.data, Path(flags.FLAGS.data).name.partition(".")[0]
+    if is_hub_name(data) and not Path(data).exists():
+        return dataclasses.replace(config, source="hub", name=data, path=""), "all", f"data-{name}"
+    # Other files are read as those of the config, unless its examples are generated or come from the Hub by name.
+    source = "files" if config.source in ("reviews", "hub") else config.source
+    return dataclasses.replace(config, source=source, name="", path=data), "all", f"data-{name}"
 
 
 def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any]) -> None:

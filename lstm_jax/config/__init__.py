@@ -1,6 +1,6 @@
 """The typed configuration, its validation and its JSON form."""
 
-from lstm_jax.config.check import validate
+from lstm_jax.config.check import is_hub_name, validate
 from lstm_jax.config.definition import (
     check_path,
     definition,
@@ -56,6 +56,7 @@ __all__ = [
     "field",
     "from_json",
     "hparams",
+    "is_hub_name",
     "is_off",
     "leaves",
     "load_file",

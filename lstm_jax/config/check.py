@@ -107,6 +107,11 @@ def _check_columns(data: DataConfig) -> None:
         )
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether a string has the form of a data set's name on the Hub, OWNER/NAME."""
+    return HUB_NAME.fullmatch(name) is not None
+
+
 def _check_hub(data: DataConfig) -> None:
     if data.source != "hub":
         for name in ("name", "subset", "splits"):
@@ -116,7 +121,7 @@ def _check_hub(data: DataConfig) -> None:
                     f"{data.source!r}; set config.data.source=hub, or leave it out"
                 )
         return
-    if not HUB_NAME.fullmatch(data.name):
+    if not is_hub_name(data.name):
         raise ConfigError(
             f"config.data.name is {data.name!r}; config.data.source 'hub' needs the name of a data set on the Hub, "
             "OWNER/NAME, such as stanfordnlp/imdb"

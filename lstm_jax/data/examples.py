@@ -116,7 +116,7 @@ def load_examples(
     """
     splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
     if config.path:
-        found = rows_of_path(Path(config.path), splits, config)
+        found = rows_of_path(Path(config.path), splits, config, whole)
     elif fetch := SOURCES[config.source].fetch:
         found = fetch(config, splits)
     else:
@@ -166,7 +166,8 @@ def _with_classes(
     else:
         without_examples = {} if config.label_map else {str(n): 0 for n in range(len(numbered))}
         classes = find_classes({**without_examples, **counts}, config, schema.class_names)
-    numbers_of = {label: number for number, label in enumerate(classes.labels)}
+    numbers_of = {name: number for number, name in enumerate(classes.names)}
+    numbers_of |= {label: number for number, label in enumerate(classes.labels)}  # A label counts before a name.
     splits = {}
     for split, column in encoded.items():
         by_chunk = [np.zeros(0, np.int32)]
@@ -208,13 +209,14 @@ def _record_batch(examples: list[tuple[Any, ...]]) -> pa.RecordBatch:
 def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Facts) -> Iterator[tuple[Any, ...]]:
     """Yields the columns of each example; counts in ``facts`` the rows that are left out, by reason."""
     names = labels.parse_label_map(config.label_map)
-    kept, faulty, first_fault, place = 0, 0, "", "the end of the source"
+    kept, faulty, first_fault, readable, place = 0, 0, "", False, "the end of the source"
     for row in rows:
         place = row.place
         try:
             example = _example(row, schema, names)
         except ValueError as fault:
             faulty += 1
+            readable = readable or not row.fault
             first_fault = first_fault or f"{place}: {fault}"
             if config.bad_rows == "error" and (kept or faulty == FAULTY_ROWS):
                 break
@@ -227,19 +229,22 @@ def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Fa
             break
         yield example
     if first_fault and config.bad_rows == "error":
-        raise UserError(f"{first_fault}; {_advice(faulty, kept)}")
+        raise UserError(f"{first_fault}; {_advice(faulty, kept, readable)}")
     if faulty:
         facts["without text or with an invalid label"] = faulty
     if not kept:
         reasons = ", ".join(f"{count} are {reason}" for reason, count in facts.items()) or "it has no rows"
-        raise UserError(f"nothing up to {place} is usable: {first_fault or reasons}; {_advice(faulty, kept)}")
+        raise UserError(f"nothing up to {place} is usable: {first_fault or reasons}; {_advice(faulty, kept, readable)}")
 
 
-def _advice(faulty: int, kept: int) -> str:
+def _advice(faulty: int, kept: int, readable: bool) -> str:
+    """What to do about a bad row, which depends on whether others are usable, or can at least be read."""
     if kept:
         return "fix it, or skip such rows with --config.data.bad_rows=skip"
     if not faulty:
         return "see config.data.classes and config.data.label_map"
+    if not readable:
+        return f"none of the {faulty} rows read is usable; correct the file"
     return (
         f"none of the {faulty} rows read is usable; name the columns with --config.data.text_column and "
         "--config.data.label_column (or rating_column), name those of a file without a header line with "

@@ -151,12 +151,12 @@ def check_names(names: Sequence[str], classes: Classes | None, config: DataConfi
 
 
 def check_known(labels: Iterable[str], classes: Classes) -> None:
-    """Checks that a trained run knows all labels of a source.
+    """Checks that a trained run knows all labels of a source, as labels or as names of its classes.
 
     Raises:
       UserError: It does not know one.
     """
-    for label in sorted(set(labels) - set(classes.labels)):
+    for label in sorted(set(labels) - set(classes.labels) - set(classes.names)):
         raise UserError(
             f"the source has the label {label!r}, which the run was not trained on; {nearest(label, classes.labels)}. "
             "Rename it with --config.data.label_map, or leave it out with --config.data.label_map=LABEL=,…"

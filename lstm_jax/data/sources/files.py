@@ -32,7 +32,7 @@ MOST_NAMES = 10  # Number of files that a message names.
 COMPARED_FIRST = 2**16  # Number of bytes by which files are compared first.
 
 
-def rows_of_path(path: Path, splits: tuple[str, ...], config: DataConfig) -> dict[str, Rows]:
+def rows_of_path(path: Path, splits: tuple[str, ...], config: DataConfig, whole: bool = False) -> dict[str, Rows]:
     """The rows of a file, all in the split ``train``, or of a folder whose files are named after the splits.
 
     A file belongs to a split if its name holds one of ``SPLIT_WORDS`` as a whole word. Files whose names begin with a
@@ -42,6 +42,7 @@ def rows_of_path(path: Path, splits: tuple[str, ...], config: DataConfig) -> dic
       path: The file or the folder.
       splits: The splits that are asked for.
       config: How the files are read.
+      whole: Whether the folder may lack training examples. If no file names a split, all files are read as one.
 
     Raises:
       UserError: The path does not exist, the folder holds no training examples, or it is unclear what a file is for.
@@ -50,29 +51,34 @@ def rows_of_path(path: Path, splits: tuple[str, ...], config: DataConfig) -> dic
         raise UserError(f"{path} does not exist; give a file or a folder of reviews with --config.data.path")
     if path.is_file():
         return {"train": rows_of_files([path], config)}
-    seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-    named: dict[str, list[Path]] = defaultdict(list)
-    unused = []
-    for file in seen:
-        split = _split_of(file)
-        if split:
-            named[split].append(file)
-        elif not file.is_dir() and any(readers.split_name(file.name)[1:]):
-            unused.append(file.name)
-        elif _words(file.name) & SPLIT_WORDS.keys():
-            unused.append(f"{file.name}/" if file.is_dir() else file.name)
-    if "train" not in named:
+    named, unused = _files_by_split(path)
+    if whole and not named and unused:
+        named, unused = {"train": unused}, []
+    elif "train" not in named and not (whole and named):
         raise UserError(
             f"{path} holds no file of reviews with 'train' as a word of its name, such as train.csv; it holds "
-            f"{_listed([file.name for file in seen])}. Rename the training examples, or give the file itself"
+            f"{_listed(sorted(path.iterdir()))}. Rename the training examples, or give the file itself"
         )
-    for split, files in named.items():
-        _check_one_name(path, split, files)
     used = {split: named[split] for split in splits if split in named}
     _check_copies([file for files in used.values() for file in files])
     if unused:
         _log.warning("%s: not used, since no split is named: %s", path, _listed(unused))
     return {split: rows_of_files(files, config) for split, files in used.items()}
+
+
+def _files_by_split(folder: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The files of a folder that name a split, by split, and other files of reviews."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    unused = []
+    for file in sorted(file for file in folder.iterdir() if not file.name.startswith(".")):
+        split = _split_of(file)
+        if split:
+            named[split].append(file)
+        elif (not file.is_dir() and any(readers.split_name(file.name)[1:])) or _words(file.name) & SPLIT_WORDS.keys():
+            unused.append(file)
+    for split, files in named.items():
+        _check_one_name(folder, split, files)
+    return dict(named), unused
 
 
 def rows_of_files(files: list[Path], config: DataConfig) -> Rows:
@@ -158,7 +164,8 @@ def _check_copies(files: list[Path]) -> None:
                 raise UserError(f"{one} and {other} have the same content; remove one of them")
 
 
-def _listed(names: list[str]) -> str:
+def _listed(files: list[Path]) -> str:
+    names = [f"{file.name}/" if file.is_dir() else file.name for file in files if not file.name.startswith(".")]
     listed = ", ".join(names[:MOST_NAMES]) or "no files"
     return f"{listed} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else listed
 
