@@ -1,5 +1,6 @@
 """Which examples of an evaluation a run was trained on."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from lstm_jax.data.flat_corpus import take
 from lstm_jax.errors import UserError
 from lstm_jax.training.workdir import read_config, read_digests
 from lstm_jax.types import HostArray
+
+_log = logging.getLogger(__name__)
 
 # The splits of a run whose examples an evaluation of another split must not contain.
 EARLIER: dict[str, Sequence[str]] = {"train": (), "validation": ("train",)}
@@ -66,4 +69,7 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
             f"examples{why}; evaluate with the data settings and files of the training, or leave these examples out "
             "with --leave_out_seen"
         )
+    _log.warning(
+        "left out %s of %s examples, which the run was trained or validated on", len(seen) - len(rows), len(seen)
+    )
     return Part(take(part.examples, rows), part.digests[rows], part.unknown), rows

@@ -7,6 +7,8 @@ import re
 import shutil
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import lstm_jax
@@ -15,7 +17,10 @@ from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
+from lstm_jax.training import run
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
+from tests.reviews import write
+from tests.training.tiny import tiny_config
 
 pytestmark = WARNINGS
 
@@ -219,3 +224,85 @@ def test_every_epoch(command, trained, tmp_path):
         f"Testing Acc: {100 * of[epoch, 'test']['accuracy']:.2f}"
         for epoch in (1, 2)
     ]
+
+
+def sentences(path, count: int, first: int = 0):
+    """A csv file as Kaggle's of IMDB: the columns review and sentiment, whose labels are strings."""
+    rows = [
+        {"review": f"a {'fine' if n % 2 else 'dull'} film, no. {n}", "sentiment": "positive" if n % 2 else "negative"}
+        for n in range(first, first + count)
+    ]
+    return write(path, rows)
+
+
+COLUMNS = ("--config.data.text_column=review", "--config.data.label_column=sentiment")
+
+
+@pytest.fixture(scope="module")
+def by_name(tmp_path_factory):
+    """A run on a csv file with strings as labels."""
+    folder = tmp_path_factory.mktemp("by-name")
+    data = {"source": "files", "path": str(sentences(folder / "reviews.csv", 120)), "text_column": "review"}
+    data |= {"label_column": "sentiment", "validation_fraction": 0.1}
+    config = tiny_config(train__epochs=1, **{f"data__{name}": value for name, value in data.items()})
+    run.train_lanes(config, folder / "run")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_predictions_can_be_joined_to_the_file(command, by_name, tmp_path, suffix):
+    out = tmp_path / f"predictions{suffix}"
+    ended = command("eval", f"--workdir={by_name / 'run'}", f"--predictions={out}")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, f"predictions: {out}")
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda path: pd.read_json(path, lines=True)}
+    found, source = read[suffix](out), pd.read_csv(by_name / "reviews.csv")
+    assert set(found["file"]) == {str(by_name / "reviews.csv")}
+    joined = source.iloc[found["row"]]
+    assert joined["review"].tolist() == found["text"].tolist()
+    assert joined["sentiment"].tolist() == found["label"].tolist()
+    assert set(found["predicted"]) <= {"negative", "positive"}
+    if suffix != ".jsonl":
+        found["probabilities"] = found.apply(
+            lambda row: {name: row[f"probability of {name}"] for name in ("negative", "positive")}, axis=1
+        )
+    assert [max(own, key=own.get) for own in found["probabilities"]] == found["predicted"].tolist()
+    figures = json.loads((by_name / "run" / "eval-test.json").read_text())
+    assert figures["accuracy"] == np.mean(found["label"] == found["predicted"])
+
+
+def test_other_data_are_evaluated_by_their_names(command, by_name, tmp_path):
+    new = sentences(tmp_path / "new.csv", 30, first=1000)
+    ended = command("eval", f"--workdir={by_name / 'run'}", f"--data={new}")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("data-new: 30 reviews")
+    assert json.loads((by_name / "run" / "eval-data-new.json").read_text())["n"] == 30
+    folder = tmp_path / "folder"
+    sentences(folder / "a.csv", 10, first=2000)
+    sentences(folder / "b.jsonl", 10, first=3000)
+    ended = command("eval", f"--workdir={by_name / 'run'}", f"--data={folder}")
+    assert ended.out.startswith("data-folder: 20 reviews")
+    (tmp_path / "odd.csv").write_text("review,sentiment\nfine,positive\nodd,neutral\n")
+    ended = command("eval", f"--workdir={by_name / 'run'}", f"--data={tmp_path / 'odd.csv'}")
+    assert ended.code == 1
+    assert ended.error.startswith("the source has the label 'neutral', which the run was not trained on")
+
+
+def test_examples_of_the_training_are_refused_or_left_out(command, by_name):
+    trained_on = ("eval", f"--workdir={by_name / 'run'}", f"--data={by_name / 'reviews.csv'}")
+    ended = command(*trained_on)
+    assert ended.code == 1
+    assert re.match(r"the run in .* was trained or validated on 96 of these 120 examples; evaluate", ended.error)
+    ended = command(*trained_on, "--leave_out_seen", f"--predictions={by_name / 'left.csv'}")
+    assert ended.out.startswith("data-reviews: 24 reviews")
+    assert "left out 96 of 120 examples" in ended.err
+    assert len(pd.read_csv(by_name / "left.csv")) == 24
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test", "all"])
+def test_baselines_need_no_trained_network(command, by_name, split):
+    data = ("--config.data.source=files", f"--config.data.path={by_name / 'reviews.csv'}", *COLUMNS)
+    ended = command("eval", "--config=configs/default.py", *data, "--naive", f"--split={split}")
+    assert ended.code == 0, ended.err
+    count = {"train": 86, "validation": 10, "test": 24, "all": 120}[split]
+    assert ended.out.splitlines()[0] == f"{split}: {count} examples"
+    assert table(ended.out)["accuracy of naive Bayes"] == "100.00%"
