@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from lstm_jax import runtime
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents
 from tests.reviews import ROWS, write
 
@@ -118,3 +119,30 @@ def test_workdir_that_is_no_folder(command, tmp_path):
     assert ended.code == 1
     assert ended.error.startswith(f"{tmp_path / 'file'} cannot be a folder")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_the_last_bits_depend_on_is_recorded_and_a_change_is_said(command, trained, unfinished):
+    now = json.loads((trained / "environment.json").read_text())
+    assert now == json.loads((trained / "summary.json").read_text())["environment"]
+    assert set(now) == {"jax", "jaxlib", "devices", "xla_flags", "matmul_precision"}
+    (unfinished / "environment.json").write_text(json.dumps({**now, "jaxlib": "0.9.9", "xla_flags": "--other"}))
+    ended = command("train", f"--workdir={unfinished}", *TINY)
+    assert ended.code == 0, ended.err
+    said = [line for line in ended.err.splitlines() if "last bits" in line]
+    ending = "so the last bits of this run may differ from those of an uninterrupted one"
+    assert said == [
+        f"jaxlib was '0.9.9' and is {now['jaxlib']!r}, {ending}",
+        f"xla_flags was '--other' and is {now['xla_flags']!r}, {ending}",
+    ]
+    assert json.loads((unfinished / "environment.json").read_text()) == now
+
+
+def test_a_jaxlib_that_is_known_to_be_wrong_ends_every_command(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(runtime, "configure", lambda: runtime.check_version("0.10.2"))
+    for name, arguments in {
+        "train": [f"--workdir={tmp_path}"],
+        "eval": ["--config=configs/default.py", "--naive"],
+    }.items():
+        ended = command(name, *arguments)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+        assert ended.error.startswith("jaxlib 0.10.2 is not used, since it leaves out values in sums on CPUs")
