@@ -1,7 +1,7 @@
-"""The cache of examples, tokens, vocabularies and vectors: every file is written once and verified when it is read.
+"""The cache of examples, token ids, vocabularies, vectors and measurements.
 
-A file's name is a digest of everything that determines its content, so an edited source has another name. The content's
-digest stands beside the file. A file that does not match it is made again.
+A file's name is a digest of everything that determines its content, so an edited source has another name. A digest of
+the content stands beside the file and is compared whenever the file is read. A file that does not match is made again.
 """
 
 import json

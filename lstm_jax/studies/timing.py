@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -11,10 +12,11 @@ import numpy as np
 
 from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.data.batching import Chunk
+from lstm_jax.data.cache import Facts, cached_file
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.files import digest, write_text
-from lstm_jax.runtime import cache_dir, machine, memory_bytes
+from lstm_jax.runtime import machine, memory_bytes
 from lstm_jax.studies import trials
 from lstm_jax.timer import in_turn
 from lstm_jax.training import run
@@ -111,13 +113,14 @@ def autotune_lanes(config: Config, corpora: Corpora) -> LaneChoice:
       config: The config of one of the lanes.
       corpora: Their data.
     """
-    file = cache_dir() / "lanes.json"
     key = digest(machine(), jax.__version__, trials.cost_key(config), len(corpora.train.tokens))
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if key not in known:
-        known[key] = _measured(config, corpora)._asdict()
-        write_text(file, json.dumps(known, indent=2) + "\n")
-    choice = LaneChoice(**known[key])
+
+    def write(part: Path) -> Facts:
+        measured = _measured(config, corpora)._asdict()
+        write_text(part, json.dumps(measured, indent=2) + "\n")
+        return measured
+
+    choice = LaneChoice(**cached_file(f"lanes/{key}.json", write)[1])
     spoken = ", ".join(f"{lane_map} {ms:.2f} ms" for lane_map, ms in choice.milliseconds.items())
     _log.info("lanes share a device by %s (a step of one lane: %s)", choice.lane_map, spoken)
     return choice
