@@ -157,7 +157,7 @@ def evaluate(trained: Any) -> None:
     part = corpus.prepare_part(data, split, *known)
     part, rows = unseen_part(trained.workdir, trained.config, name, part, flags.FLAGS.leave_out_seen)
     if flags.FLAGS.every_epoch:
-        found = every_epoch(trained, corpus.prepare(data, *known))
+        found = every_epoch(trained, corpus.prepare(data, *known, quiet=True))
         print(tables.epochs_table([row._asdict() for row in found]))
         return
     figures = evaluate_examples(trained, part.examples, name)
@@ -165,7 +165,7 @@ def evaluate(trained: Any) -> None:
     print(tables.figures(figures, trained.classes.names, name, reference))
     print(f"{'unknown tokens':<42} {part.unknown:.2%}")
     if flags.FLAGS.naive or flags.FLAGS.linear:
-        corpora = corpus.prepare(trained.config.data, *known)
+        corpora = corpus.prepare(trained.config.data, *known, quiet=True)
         print_baselines(trained.config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows))
     if predictions:
         table = corpus.rows_of(data, split, trained.classes).take(rows)

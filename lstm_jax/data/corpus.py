@@ -79,6 +79,7 @@ def prepare(
     tokenizer: Tokenizer | None = None,
     classes: Classes | None = None,
     stage: Stage = contextlib.nullcontext,
+    quiet: bool = False,
 ) -> Corpora:
     """Loads, selects, tokenizes and truncates the examples of a config.
 
@@ -88,6 +89,7 @@ def prepare(
         from all examples if the config fits class frequencies on all.
       classes: Classes of a trained run; by default those of the source.
       stage: Called with the name of each stage; the context manager that it returns is open during the stage.
+      quiet: Whether to log nothing about rows that are left out, since that has been said.
 
     Raises:
       UserError: The source cannot be read or is invalid, or a split would be empty.
@@ -95,7 +97,7 @@ def prepare(
     datasets.disable_progress_bars()
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
     with stage("reading"):
-        source, classes = load_examples(config, learns_vectors, classes)
+        source, classes = load_examples(config, learns_vectors, classes, quiet=quiet)
         if len(classes.names) < 2:
             raise UserError(
                 f"all examples have the label {classes.names[0]!r}; a classifier needs examples of at least two classes"

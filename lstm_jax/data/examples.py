@@ -64,7 +64,7 @@ class Examples(NamedTuple):
 
     def column(self, name: str) -> HostArray:
         """A column of numbers."""
-        return np.asarray(self.dataset.data.column(name))
+        return np.asarray(self.dataset.select_columns(name).with_format("arrow")[:].column(name))
 
 
 class SourceExamples(NamedTuple):

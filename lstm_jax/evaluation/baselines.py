@@ -35,7 +35,7 @@ def leaking_baseline(config: DataConfig, split: str) -> dict[str, float]:
         pad_left=False,
     )
     counted = VectorsConfig("class_frequency", fit_on="all")
-    corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted))
+    corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted), quiet=True)
     everything = flat_corpus.join([corpora.train, corpora.validation, corpora.test])
     scores = class_frequencies(everything, corpora.tokenizer.get_vocab_size(), len(corpora.classes.names))
     return {LEAKING: baseline_accuracy(scores, everything if split == corpus.WHOLE else getattr(corpora, split))}

@@ -34,6 +34,27 @@ def test_texts_are_those_of_the_tokenised_reviews(numbered):
         np.testing.assert_array_equal(labels, getattr(corpora, split).labels)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"train_entries": 20},
+        {"eval_entries": 7},
+        {"one_class_size": 30},
+        {"validation_from": "test"},
+        {"min_characters": 16},
+        {"vectors": VectorsConfig("cooccurrence")},
+    ],
+)
+def test_digests_are_those_of_the_texts_of_each_split(numbered, options):
+    config = files(numbered, tokens=TokensConfig(min_count=1), **options)
+    corpora = corpus.prepare(config)
+    for split in SPLITS:
+        rows = corpus.rows_of(config, split)
+        np.testing.assert_array_equal(corpora.digests[split], rows["digest"].to_numpy())
+    assert len(np.unique(np.concatenate(list(corpora.digests.values())))) == sum(map(len, corpora.digests.values()))
+
+
 def test_corpus_holds_each_review_as_the_tokeniser_gives_it(tmp_path):
     path = write(tmp_path / "train.jsonl", ROWS * 4)
     write(tmp_path / "test.jsonl", [*ROWS, {"text": "'", "label": 0}])

@@ -17,7 +17,9 @@ from tests.commands.helpers import TINY
 @pytest.mark.slow
 def test_a_start_is_timed_by_stage_and_leaves_its_cache(tmp_path):
     cold = start.first_step(TINY, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"jax", "vocabularies", "examples", "ids"}, "no workdir is left"
+    assert {path.name for path in tmp_path.iterdir()} == {"jax", "vocabularies", "examples", "ids"}, (
+        "no workdir is left"
+    )
     files = sorted(path.name for path in tmp_path.rglob("*-cache"))
     warm = start.first_step(TINY, tmp_path)
     assert files
