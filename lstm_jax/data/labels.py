@@ -7,6 +7,7 @@ unless ``config.data.label_map`` or ``config.data.class_names`` says so.
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -121,15 +122,18 @@ def _named(found: tuple[str, ...], asked: tuple[str, ...], known: tuple[str, ...
 
 
 def _check_similar(labels: Iterable[str]) -> None:
-    """Raises an error if two labels differ in case or spaces alone, since they may or may not be one class."""
+    """Raises an error if two labels look alike, since they may or may not be one class.
+
+    Labels look alike if they differ in case, in spaces, or in how Unicode writes a character.
+    """
     seen: dict[str, str] = {}
     for label in labels:
-        plain = " ".join(label.split()).casefold()
+        plain = " ".join(unicodedata.normalize("NFKC", label).split()).casefold()
         if plain in seen:
             a, b = seen[plain], label
             raise UserError(
-                f"the labels {a!r} and {b!r} differ in case or spaces alone; say whether they are one class, such as "
-                f"--config.data.label_map='{a}={a.strip()},{b}={a.strip()},…' with an entry for every label"
+                f"the labels {a!r} and {b!r} differ in case, spaces or accents' encoding alone; say whether they are one class, "
+                f"such as --config.data.label_map='{a}={a.strip()},{b}={a.strip()},…' with an entry for every label"
             )
         seen[plain] = label
 
