@@ -132,8 +132,9 @@ def _check_similar(labels: Iterable[str]) -> None:
         if plain in seen:
             a, b = seen[plain], label
             raise UserError(
-                f"the labels {a!r} and {b!r} look alike but differ in case, spaces or encoding; say whether they are one "
-                f"class, such as --config.data.label_map='{a}={a.strip()},{b}={a.strip()},…' with an entry for every label"
+                f"the labels {a!r} and {b!r} look alike but differ in case, spaces or encoding; say whether they are "
+                f"one class, such as --config.data.label_map='{a}={a.strip()},{b}={a.strip()},…', with an entry for "
+                "every label"
             )
         seen[plain] = label
 
