@@ -232,8 +232,10 @@ def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Fa
         raise UserError(f"{first_fault}; {_advice(faulty, kept, readable)}")
     if faulty:
         facts["without text or with an invalid label"] = faulty
+    if not (kept or faulty or facts):
+        raise UserError("the source has no rows; give one that has examples")
     if not kept:
-        reasons = ", ".join(f"{count} are {reason}" for reason, count in facts.items()) or "it has no rows"
+        reasons = ", ".join(f"{count} are {reason}" for reason, count in facts.items())
         raise UserError(f"nothing up to {place} is usable: {first_fault or reasons}; {_advice(faulty, kept, readable)}")
 
 

@@ -57,7 +57,9 @@ def label_text(value: Any) -> str:
         number = _INTEGER.fullmatch(value)
         return str(int(number[1])) if number else value
     if isinstance(value, list | tuple):
-        raise ValueError(f"has {len(value)} labels ({value!r}); an example has one class")
+        if len(value) > 1:
+            raise ValueError(f"has {len(value)} labels ({value!r}); an example has one class")
+        raise ValueError(f"has the label {value!r}, a list; write the label itself")
     raise ValueError(f"has the label {value!r}; a label is an integer, a boolean or a string")
 
 

@@ -137,7 +137,7 @@ def test_source_without_usable_reviews(tmp_path):
         training_rows(files(three, classes="polarity"))
     header_only = tmp_path / "b.csv"
     header_only.write_text("text,label\n")
-    with pytest.raises(UserError, match="nothing up to the end of the source is usable: it has no rows"):
+    with pytest.raises(UserError, match="the source has no rows; give one that has examples"):
         training_rows(files(header_only))
 
 
