@@ -151,7 +151,8 @@ def _with_tuple(argument: str) -> str:
         return argument
     # A path may contain a comma, so ``load_plugins`` separates plugins itself.
     parts = [value] if name.endswith(".plugins") else value.split(",")
-    return f"{name}={tuple(part.strip() for part in parts if part)!r}"
+    # Spaces may be part of a label.
+    return f"{name}={tuple(part if name.endswith('.label_map') else part.strip() for part in parts if part)!r}"
 
 
 def _guarded(function: Callable[[], None], unexpected: int) -> int:

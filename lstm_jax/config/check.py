@@ -137,13 +137,13 @@ def _check_hub(data: DataConfig) -> None:
 
 
 def _check_classes(data: DataConfig) -> None:
-    labels = [entry.rpartition("=")[0].strip() for entry in data.label_map]
-    if not all(labels) or len(set(labels)) < len(labels):
+    labels = [entry.rpartition("=")[0] for entry in data.label_map]
+    if not all(map(str.strip, labels)) or len(set(labels)) < len(labels):
         raise ConfigError(
             f"config.data.label_map is {data.label_map!r}; it must hold LABEL=NAME, once for every label, such as "
             "-1=bad,1=good"
         )
-    if not all(data.class_names) or len(set(data.class_names)) < len(data.class_names):
+    if not all(map(str.strip, data.class_names)) or len(set(data.class_names)) < len(data.class_names):
         raise ConfigError(f"config.data.class_names is {data.class_names!r}; the names must be different and not empty")
     if data.label_map and data.class_names:
         raise ConfigError("config.data.label_map names the classes already; leave config.data.class_names out")

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.data.examples import Examples, load_examples
+from lstm_jax.data.examples import Examples, load_examples, log_left_out
 from lstm_jax.data.flat_corpus import flatten, join, pad_left, remove_token, take, truncate
 from lstm_jax.data.labels import Classes
 from lstm_jax.data.sources import SPLITS, UNLABELLED
@@ -58,6 +58,7 @@ class Corpora(NamedTuple):
       whole: Training and unlabelled texts, untruncated, if initial vectors are learned from them; otherwise ``None``.
       digests: For each split, what identifies its texts, ``[N]``, uint64.
       unknown: For each split, the share of its tokens that are outside the vocabulary.
+      left_out: Numbers of rows of the source that are in no split, by reason.
     """
 
     train: FlatCorpus
@@ -68,6 +69,7 @@ class Corpora(NamedTuple):
     whole: FlatCorpus | None
     digests: dict[str, HostArray]
     unknown: dict[str, float]
+    left_out: dict[str, int]
 
     def part(self, split: str) -> Part:
         """The examples of a split."""
@@ -97,15 +99,17 @@ def prepare(
     datasets.disable_progress_bars()
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
     with stage("reading"):
-        source, classes = load_examples(config, learns_vectors, classes, quiet=quiet)
+        source, classes, left_out = load_examples(config, learns_vectors, classes, quiet=quiet)
         if len(classes.names) < 2:
             raise UserError(
                 f"all examples have the label {classes.names[0]!r}; a classifier needs examples of at least two classes"
             )
     with stage("selecting"):
-        splits, rest = select(source, config)
+        splits, rest, not_selected = select(source, config)
         if not learns_vectors:
             source, splits = _used(source, splits)
+    if not quiet:
+        log_left_out(not_selected)
     with stage("finding tokens"):
         texts = {split: pretokenize_dataset(own.dataset, config.tokens) for split, own in source.items()}
     if tokenizer is None:
@@ -126,7 +130,7 @@ def prepare(
     other = unknown_id(tokenizer)
     unknown = {split: float(np.mean(own.tokens == other)) for split, own in taken.items()}
     train, validation, test = (prepare_examples(taken[split], config.tokens, other) for split in SPLITS)
-    return Corpora(train, validation, test, tokenizer, classes, whole, digests, unknown)
+    return Corpora(train, validation, test, tokenizer, classes, whole, digests, unknown, left_out | not_selected)
 
 
 def _used(source: dict[str, Examples], splits: Splits) -> tuple[dict[str, Examples], Splits]:

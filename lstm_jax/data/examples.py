@@ -1,10 +1,9 @@
 """From the rows of a source to examples, which are cached."""
 
-import hashlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +14,10 @@ import pyarrow.compute as pc
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data import cache, labels, readers
+from lstm_jax.data import rows as row_module
 from lstm_jax.data.cache import Facts, cached_table
-from lstm_jax.data.labels import (
-    CLASS_NAMES_OF_MAP,
-    Classes,
-    check_known,
-    check_names,
-    class_of_rating,
-    find_classes,
-    label_text,
-)
-from lstm_jax.data.readers import Row
+from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, check_known, check_names, find_classes
+from lstm_jax.data.rows import examples_of
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows, Schema
 from lstm_jax.data.sources.files import rows_of_path
 from lstm_jax.errors import ConfigError, UserError
@@ -37,7 +29,6 @@ _log = logging.getLogger(__name__)
 
 NO_CLASS = -1  # The class number of an example without a label.
 ROWS_PER_BATCH = 1000
-FAULTY_ROWS = 1000  # Number of faulty rows at the beginning of a source after which no usable one is looked for.
 
 EXAMPLE_COLUMNS = pa.schema(
     [
@@ -73,10 +64,12 @@ class SourceExamples(NamedTuple):
     Attributes:
       splits: The split ``train``, and the other splits that the source has.
       classes: The classes.
+      left_out: Numbers of rows that were left out while reading, by reason.
     """
 
     splits: dict[str, Examples]
     classes: Classes
+    left_out: dict[str, int]
 
 
 def schema_of(config: DataConfig) -> Schema:
@@ -130,18 +123,40 @@ def load_examples(
         )
     schema = schema_of(config)
     numbered = next((rows.class_names for rows in found.values() if rows.class_names), ())
+    if any(rows.class_names not in ((), numbered) for rows in found.values()):
+        raise UserError(f"the splits of {config.name or config.source} number their classes differently; use files")
     if numbered:
         schema = schema._replace(class_names=numbered, unlabelled=str(NO_CLASS))
         check_names(numbered, classes, config)
-    tables = {}
+    tables: dict[str, datasets.Dataset] = {}
+    left_out: dict[str, int] = {}
     for split, rows in found.items():
         own = schema if labelled and split != UNLABELLED else schema._replace(classes="none")
         tables[split], facts = _table(rows, own, config)
-        if not quiet:
-            _log_left_out(split, facts)
+        left_out |= {f"{split}: {reason}": count for reason, count in facts.items()}
+    if not quiet:
+        log_left_out(left_out)
+    _check_copies(tables)
     if not labelled:
         classes = Classes((), ())
-    return _with_classes(tables, schema, config, classes, numbered)
+    return SourceExamples(*_with_classes(tables, schema, config, classes, numbered), left_out)
+
+
+def _check_copies(tables: dict[str, datasets.Dataset]) -> None:
+    """Checks that no two files hold the same texts, in any order and form.
+
+    Raises:
+      UserError: Two files do.
+    """
+    contents: dict[bytes, str] = {}
+    for table in tables.values():
+        files = pc.dictionary_encode(table.data.column("file")).combine_chunks()
+        digests = np.asarray(table.data.column("digest"))
+        for number, name in enumerate(files.dictionary.to_pylist()):
+            own = np.sort(digests[np.asarray(files.indices) == number])
+            other = contents.setdefault(own.tobytes() if len(own) > 1 else name.encode(), name)
+            if other != name:
+                raise UserError(f"{other} and {name} hold the same {len(own):,} texts; remove one of them")
 
 
 def _with_classes(
@@ -150,7 +165,8 @@ def _with_classes(
     config: DataConfig,
     classes: Classes | None,
     numbered: tuple[str, ...],
-) -> SourceExamples:
+) -> tuple[dict[str, Examples], Classes]:
+    """The examples of each split with their class numbers, and the classes."""
     encoded = {split: pc.dictionary_encode(table.data.column("label")) for split, table in tables.items()}
     counts: Counter[str] = Counter()
     for split, column in encoded.items():
@@ -175,19 +191,20 @@ def _with_classes(
             own = np.array([numbers_of.get(label, NO_CLASS) for label in chunk.dictionary.to_pylist()], np.int32)
             by_chunk.append(own[chunk.indices])
         splits[split] = Examples(tables[split], np.concatenate(by_chunk))
-    return SourceExamples(splits, classes)
+    return splits, classes
 
 
 def _table(rows: Rows, schema: Schema, config: DataConfig) -> tuple[datasets.Dataset, Facts]:
     """The examples of one split, from the cache if it has them, and how many rows were left out for which reason."""
-    made_by = [sys.modules[__name__], cache, labels, *readers.MODULES, sys.modules[rows.read.__module__]]
+    made_by = [sys.modules[__name__], row_module, cache, labels, *readers.MODULES, sys.modules[rows.read.__module__]]
     # Functions typed into a notebook belong to no file, so their results are cached by name alone.
     code = code_digest(*(module for module in made_by if getattr(module, "__file__", None)))
     arguments = datasets.fingerprint.Hasher.hash(rows.arguments)
+    name = ", ".join(file for file, *_ in rows.arguments.get("files", ())) or f"the source {config.source!r}"
     key = digest(rows.read.__qualname__, arguments, schema, config.bad_rows, config.label_map, code)
 
     def make(facts: Facts) -> Iterator[pa.RecordBatch]:
-        examples = _examples(rows.read(**rows.arguments), schema, config, facts)
+        examples = examples_of(rows.read(**rows.arguments), schema, config, facts, name)
         batch: list[tuple[Any, ...]] = []
         for example in examples:
             batch.append(example)
@@ -206,132 +223,8 @@ def _record_batch(examples: list[tuple[Any, ...]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=EXAMPLE_COLUMNS)
 
 
-def _examples(rows: Iterable[Row], schema: Schema, config: DataConfig, facts: Facts) -> Iterator[tuple[Any, ...]]:
-    """Yields the columns of each example; counts in ``facts`` the rows that are left out, by reason."""
-    names = labels.parse_label_map(config.label_map)
-    kept, faulty, first_fault, readable, place = 0, 0, "", False, "the end of the source"
-    for row in rows:
-        place = row.place
-        try:
-            example = _example(row, schema, names)
-        except ValueError as fault:
-            faulty += 1
-            readable = readable or not row.fault
-            first_fault = first_fault or f"{place}: {fault}"
-            if config.bad_rows == "error" and (kept or faulty == FAULTY_ROWS):
-                break
-            continue
-        if isinstance(example, str):
-            facts[example] = facts.get(example, 0) + 1
-            continue
-        kept += 1
-        if first_fault and config.bad_rows == "error":
-            break
-        yield example
-    if first_fault and config.bad_rows == "error":
-        raise UserError(f"{first_fault}; {_advice(faulty, kept, readable)}")
-    if faulty:
-        facts["without text or with an invalid label"] = faulty
-    if not (kept or faulty or facts):
-        raise UserError("the source has no rows; give one that has examples")
-    if not kept:
-        reasons = ", ".join(f"{count} are {reason}" for reason, count in facts.items())
-        raise UserError(f"nothing up to {place} is usable: {first_fault or reasons}; {_advice(faulty, kept, readable)}")
-
-
-def _advice(faulty: int, kept: int, readable: bool) -> str:
-    """What to do about a bad row, which depends on whether others are usable, or can at least be read."""
-    if kept:
-        return "fix it, or skip such rows with --config.data.bad_rows=skip"
-    if not faulty:
-        return "see config.data.classes and config.data.label_map"
-    if not readable:
-        return f"none of the {faulty} rows read is usable; correct the file"
-    return (
-        f"none of the {faulty} rows read is usable; name the columns with --config.data.text_column and "
-        "--config.data.label_column (or rating_column), name those of a file without a header line with "
-        "--config.data.columns, or correct the file"
-    )
-
-
-def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, ...] | str:
-    """The columns of a row's example, or the reason why it is left out.
-
-    Raises:
-      ValueError: The row is bad; the message says why.
-    """
-    if row.fault:
-        raise ValueError(row.fault)
-    text, body = _text(row.fields, schema)
-    label = ""
-    if schema.classes in CLASS_NAMES_OF_MAP:
-        rating = _rating(row.fields, schema)
-        name = class_of_rating(rating, schema.classes)
-        if name is None:
-            return f"of {rating} stars (config.data.classes={schema.classes})"
-        label = name
-    elif schema.classes != "none":
-        label = label_text(row.fields[_column(row.fields, (schema.label,))])
-        if not _is_encodable(label):
-            raise ValueError(f"has the label {label!r}, which holds half a character (a lone surrogate)")
-        if label == schema.unlabelled:
-            return f"without a label ({label})"
-        if label_map:
-            if label not in label_map:
-                raise ValueError(f"has the label {label!r}, which config.data.label_map does not name")
-            if not label_map[label]:
-                return f"with the label {label!r} (config.data.label_map)"
-            label = label_map[label]
-    identity = int.from_bytes(hashlib.blake2b((body or text).encode(), digest_size=8).digest())
-    return text, label, len(body), identity, row.file, row.number
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:
-    """The text of a row, with titles and without them."""
-    values = {column: fields[column] for column in schema.text if fields.get(column)}
-    if not all(isinstance(value, str) for value in values.values()) or not any(map(str.strip, values.values())):
-        _column(fields, schema.text)
-        for column, value in values.items():
-            if isinstance(value, bytes):
-                raise ValueError(f"has bytes in the column {column!r}; convert the column to strings")
-        raise ValueError("has no text")
-    text = ": ".join(values.values())
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"holds half a character (a lone surrogate) at character {error.start}") from None
-    return text, ": ".join(value for column, value in values.items() if column not in schema.titles)
-
-
-def _rating(fields: dict[str, Any], schema: Schema) -> int:
-    value = fields[_column(fields, schema.rating)]
-    try:
-        number = int(float(value))
-        exact = float(value) == number
-    except (TypeError, ValueError, OverflowError):
-        exact = False
-    if not exact or not 1 <= number <= 5:
-        raise ValueError(f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
-    return number
-
-
-def _column(fields: dict[str, Any], names: tuple[str, ...]) -> str:
-    """The first of the named columns that a row has."""
-    for name in names:
-        if name in fields:
-            return name
-    has = ", ".join(map(repr, fields)) or "none"
-    raise ValueError(f"no column {' or '.join(map(repr, names))} among {has}")
-
-
-def _log_left_out(split: str, facts: Facts) -> None:
-    for reason, count in facts.items():
-        _log.warning("%s: left out %s rows %s", split, f"{count:,}", reason)
+def log_left_out(left_out: Mapping[str, int]) -> None:
+    """Logs how many rows of which split were left out for which reason."""
+    for reason, count in left_out.items():
+        split, _, why = reason.partition(": ")
+        _log.warning("%s: left out %s rows %s", split, f"{count:,}", why)

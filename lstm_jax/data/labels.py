@@ -9,14 +9,18 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from lstm_jax.config import DataConfig
-from lstm_jax.errors import UserError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.registry import nearest
 
+_FRACTION = re.compile(r"\s*[-+]?[0-9]*\.[0-9]+(?:[eE][-+]?[0-9]+)?\s*")
+_MISSING = {"nan", "none", "null", "na", "n/a", "?", "-", "missing", "unknown"}  # Marks of a missing value.
 _INTEGER = re.compile(r"\s*(-?(?:0|[1-9][0-9]*))(?:\.0+)?\s*")
+
+FORMS = "a label is an integer, a boolean or a string; name other numbers with config.data.label_map"
 
 CLASS_NAMES_OF_MAP = {  # The classes of ratings, by ``config.data.classes``.
     "stars": ("1 star", "2 stars", "3 stars", "4 stars", "5 stars"),
@@ -51,22 +55,38 @@ def label_text(value: Any) -> str:
         if math.isnan(value):
             raise ValueError("has no label")
         if not math.isfinite(value) or value != int(value):
-            raise ValueError(f"has the label {value}; a label is an integer, a boolean or a string")
+            raise ValueError(f"has the label {value}; {FORMS}")
         return str(int(value))
     if isinstance(value, str):
         number = _INTEGER.fullmatch(value)
+        if not number and _FRACTION.fullmatch(value):
+            raise ValueError(f"has the label {value.strip()}; {FORMS}")
         return str(int(number[1])) if number else value
     if isinstance(value, list | tuple):
         if len(value) > 1:
             raise ValueError(f"has {len(value)} labels ({value!r}); an example has one class")
         raise ValueError(f"has the label {value!r}, a list; write the label itself")
-    raise ValueError(f"has the label {value!r}; a label is an integer, a boolean or a string")
+    raise ValueError(f"has the label {value!r}; {FORMS}")
 
 
 def parse_label_map(entries: Iterable[str]) -> dict[str, str]:
-    """The entries ``LABEL=NAME`` of ``config.data.label_map`` as a mapping; an empty name leaves the label out."""
-    pairs = (entry.rpartition("=") for entry in entries)
-    return {label_text(label): name.strip() for label, _, name in pairs}
+    """The entries ``LABEL=NAME`` of ``config.data.label_map`` as a mapping; an empty name leaves the label out.
+
+    Raises:
+      ConfigError: An entry has another form, or two have the same label.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        label, _, name = entry.rpartition("=")
+        fraction = _FRACTION.fullmatch(label) and not _INTEGER.fullmatch(label)
+        try:
+            label = label.strip() if fraction else label_text(label)
+        except ValueError:
+            raise ConfigError(f"config.data.label_map has {entry!r}; write LABEL=NAME, such as 1=good") from None
+        if label in found:
+            raise ConfigError(f"config.data.label_map names the label {label!r} twice; name it once")
+        found[label] = name.strip()
+    return found
 
 
 def class_of_rating(rating: int, classes: str) -> str | None:
@@ -111,8 +131,14 @@ def _order(labels: Iterable[str]) -> Any:
 
 def _named(found: tuple[str, ...], asked: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     integers = _order(found) is int
+    counted = [tuple(map(str, range(first, first + len(found)))) for first in (0, 1)]
     if not asked:
-        return known if integers and len(known) == len(found) else found
+        return known if found in counted and len(known) == len(found) else found
+    if integers and set(asked) == set(found) and asked != found:
+        raise UserError(
+            f"config.data.class_names is {asked}, which are the labels themselves in another order; give names to them "
+            "with --config.data.label_map=LABEL=NAME,…"
+        )
     if set(asked) == set(found) or (integers and len(asked) == len(found)):
         return asked
     listed = ", ".join(map(repr, found[:20])) + (", …" if len(found) > 20 else "")
@@ -126,19 +152,37 @@ def _named(found: tuple[str, ...], asked: tuple[str, ...], known: tuple[str, ...
 def _check_similar(labels: Iterable[str]) -> None:
     """Raises an error if two labels look alike, since they may or may not be one class.
 
-    Labels look alike if they differ in case, in spaces, or in how Unicode writes a character.
+    Labels look alike if they differ in case, in spaces, in how Unicode writes a character, or in how a number is
+    written. A mark of a missing value among numbers is an error too.
     """
     seen: dict[str, str] = {}
+    labels = list(labels)
     for label in labels:
-        plain = " ".join(unicodedata.normalize("NFKC", label).split()).casefold()
+        if label.strip().casefold() in _MISSING and all(_INTEGER.fullmatch(each) for each in labels if each != label):
+            raise UserError(
+                f"the label {label!r} stands among numbers and may mean that there is none; say what it is with "
+                f"--config.data.label_map={label}=NAME,… or leave it out with {label}=, with an entry for every label"
+            )
+        plain = _plain(label)
         if plain in seen:
             a, b = seen[plain], label
             raise UserError(
-                f"the labels {a!r} and {b!r} look alike but differ in case, spaces or encoding; say whether they are "
-                f"one class, such as --config.data.label_map='{a}={a.strip()},{b}={a.strip()},…', with an entry for "
+                f"the labels {a!r} and {b!r} may be one class, since they differ in spelling alone; say whether they "
+                f"are, such as --config.data.label_map='{a}={a.strip()},{b}={a.strip()},…', with an entry for "
                 "every label"
             )
         seen[plain] = label
+
+
+def _plain(label: str) -> str:
+    """What labels that look alike have in common: equal numbers, or equal letters without case and invisible signs."""
+    visible = "".join(sign for sign in unicodedata.normalize("NFKC", label) if unicodedata.category(sign) != "Cf")
+    plain = " ".join(visible.split()).casefold()
+    try:
+        number = Decimal({"true": "1", "false": "0"}.get(plain, plain))
+    except InvalidOperation:
+        return plain
+    return str(number.normalize()) if number.is_finite() else plain
 
 
 def check_names(names: Sequence[str], classes: Classes | None, config: DataConfig) -> None:

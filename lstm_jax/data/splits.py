@@ -20,11 +20,13 @@ class Selection(NamedTuple):
 
     Attributes:
       splits: The rows for training, validation and testing.
+      left_out: Numbers of rows that are in none of them, by reason.
       rest: Rows of the source's ``train`` that are in no split.
     """
 
     splits: Splits
     rest: HostArray
+    left_out: dict[str, int]
 
 
 def select(source: dict[str, Examples], config: DataConfig) -> Selection:
@@ -37,22 +39,28 @@ def select(source: dict[str, Examples], config: DataConfig) -> Selection:
     Raises:
       UserError: A class is too small to balance, or a split would be empty.
     """
-    kept = {}
+    kept, left_out = {}, {}
     for split in SPLITS:
         if split not in source:
             continue
         kept[split] = np.arange(len(source[split].classes))
         if config.min_characters:
             kept[split] = np.flatnonzero(source[split].column("characters") >= config.min_characters)
+            short = len(source[split].classes) - len(kept[split])
+            left_out[f"{split}: shorter than {config.min_characters} characters"] = short
     if config.one_class_size:
         labels = source["train"].classes[kept["train"]]
         kept["train"] = kept["train"][balanced(labels, config.one_class_size, config.seed)]
+        left_out["train: to balance the classes (one_class_size)"] = len(labels) - len(kept["train"])
     splits = split_rows(kept, {split: source[split].classes for split in kept}, config)
     rest = np.ones(len(source["train"].classes), bool)
     for drawn_from, rows in splits.values():
         if drawn_from == "train":
             rest[rows] = False
-    return Selection(splits, np.flatnonzero(rest))
+    for split, rows in kept.items():
+        used = sum(len(own) for drawn_from, own in splits.values() if drawn_from == split)
+        left_out[f"{split}: that no split needs"] = len(rows) - used
+    return Selection(splits, np.flatnonzero(rest), {reason: count for reason, count in left_out.items() if count})
 
 
 def balanced(labels: HostArray, size: int, seed: int) -> HostArray:
@@ -141,10 +149,11 @@ def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig)
 
 
 def _check_not_empty(splits: Splits, kept: dict[str, HostArray], config: DataConfig) -> None:
+    short = f" of at least {config.min_characters} characters (min_characters)" if config.min_characters else ""
     for split, (drawn_from, rows) in splits.items():
         if len(rows) == 0:
             raise UserError(
-                f"of {len(kept[drawn_from])} reviews none is left for {split}; give more reviews, or change "
+                f"of {len(kept[drawn_from])} reviews{short} none is left for {split}; give more reviews, or change "
                 f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "
                 f"({config.test_fraction}), data_ratio, split_block ({config.split_block}) or the entries"
             )

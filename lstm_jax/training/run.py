@@ -199,6 +199,7 @@ def _write_data(corpora: Corpora, splits: dict[str, SplitSummary], path: Path) -
         "classes": corpora.classes.names,
         "labels": corpora.classes.labels,
         "splits": {split: own._asdict() for split, own in splits.items()},
+        "left_out": corpora.left_out,
         "fingerprint": corpus.corpora_fingerprint(corpora),
     }
     write_tokenizer(corpora.tokenizer, path / "tokenizer.json")

@@ -5,7 +5,7 @@ import pytest
 
 from lstm_jax.config import DataConfig
 from lstm_jax.data.examples import load_examples
-from lstm_jax.data.labels import class_of_rating
+from lstm_jax.data.labels import FORMS, class_of_rating
 from lstm_jax.errors import UserError
 from tests.data.helpers import training_rows
 from tests.reviews import FORMATS, REAL_DATA, ROWS, files, write
@@ -51,8 +51,8 @@ def test_columns_by_option(tmp_path):
 
 def test_ratings_as_numbers_of_any_kind(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(json.dumps({"text": "a", "rating": value}) for value in (1, 1.0, "1", "1.0", True)))
-    assert [label for _, label in training_rows(files(path, classes="stars"))] == ["1 star"] * 5
+    path.write_text("\n".join(json.dumps({"text": "a", "rating": value}) for value in (1, 1.0, "1", "1.0")))
+    assert [label for _, label in training_rows(files(path, classes="stars"))] == ["1 star"] * 4
 
 
 def test_the_source_alone_says_which_label_means_none(tmp_path, caplog):
@@ -75,7 +75,11 @@ def test_rows_are_named_by_their_file_and_number(tmp_path):
     ]
 
 
-ALONE = "none of the 1 rows read is usable; name the columns with --config.data.text_column"
+REST = (
+    "--config.data.label_column (or rating_column), name those of a file without a header line with "
+    "--config.data.columns, or correct the file"
+)
+ALONE = f"none of the 1 rows read is usable; name the columns with --config.data.text_column and {REST}"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ ALONE = "none of the 1 rows read is usable; name the columns with --config.data.
         ({"text": "", "label": 0}, "has no text", "label"),
         ({"text": " \n", "label": 0}, "has no text", "label"),
         ({"text": None, "label": 0}, "has no text", "label"),
-        ({"text": 5, "label": 0}, "has no text", "label"),
+        ({"text": 5, "label": 0}, "has no text: the column 'text' holds 5 of type int", "label"),
         ({"review": "a", "label": 0}, "no column 'text' among 'review', 'label'", "label"),
         ({}, "no column 'text' among none", "label"),
         ({"text": "a", "rating": 5}, "no column 'label' among 'text', 'rating'", "label"),
@@ -92,8 +96,10 @@ ALONE = "none of the 1 rows read is usable; name the columns with --config.data.
         ({"text": "a", "label": " "}, "has no label", "label"),
         ({"text": "a", "label": None}, "has no label", "label"),
         ({"text": "a", "label": float("nan")}, "has no label", "label"),
-        ({"text": "a", "label": 0.5}, "has the label 0.5; a label is an integer, a boolean or a string", "label"),
+        ({"text": "a", "label": 0.5}, f"has the label 0.5; {FORMS}", "label"),
         ({"text": "a", "label": [1, 2]}, "has 2 labels ([1, 2]); an example has one class", "label"),
+        ({"text": "a", "label": "0.5"}, f"has the label 0.5; {FORMS}", "label"),
+        ({"text": "a", "rating": True}, "has the rating True, which is not one of 1, 2, 3, 4, 5", "stars"),
         ({"text": "a", "rating": 7}, "has the rating 7, which is not one of 1, 2, 3, 4, 5", "stars"),
         ({"text": "a", "rating": 0}, "has the rating 0, which is not one of 1, 2, 3, 4, 5", "polarity"),
         ({"text": "a", "rating": 3.5}, "has the rating 3.5, which is not one of 1, 2, 3, 4, 5", "binary"),
@@ -109,11 +115,15 @@ def test_bad_row_is_an_error_or_left_out(tmp_path, caplog, row, fault, classes):
         with pytest.raises(UserError) as caught:
             training_rows(files(path, classes=classes))
         advice = "fix it, or skip such rows with --config.data.bad_rows=skip"
+        if fault.startswith("no column"):
+            advice = f"1 of the 2 rows read are not usable; name the columns with --config.data.text_column and {REST}"
         assert str(caught.value) == f"{path}, line {2 if lines.startswith(good) else 1}: {fault}; {advice}"
         caplog.clear()
         with caplog.at_level(logging.WARNING, "lstm_jax"):
             assert [text for text, _ in training_rows(files(path, classes=classes, bad_rows="skip"))] == ["good"]
-        assert caplog.messages == ["train: left out 1 rows without text or with an invalid label"]
+        (message,) = caplog.messages
+        assert message.startswith("train: left out 1 rows ")
+        assert message.endswith(f" (the first: {path}, line {2 if lines.startswith(good) else 1}: {fault})")
     path.write_text(json.dumps(row))
     for bad_rows in ("error", "skip"):  # Skipping is no advice if nothing would be left.
         with pytest.raises(UserError) as caught:
@@ -128,16 +138,28 @@ def test_skipped_rows_are_counted(tmp_path, caplog):
     )
     with caplog.at_level(logging.WARNING, "lstm_jax"):
         assert training_rows(files(path, bad_rows="skip")) == [("a", "0"), ("b", "1")]
-    assert caplog.messages == ["train: left out 3 rows without text or with an invalid label"]
+    (message,) = caplog.messages
+    assert message.startswith(
+        f"train: left out 3 rows that cannot be read (the first: {path}, line 2: is not valid UTF-8"
+    )
+
+
+@pytest.mark.parametrize(("good", "bad", "advised"), [(30, 5, True), (5, 30, False), (2000, 1, True), (1, 2000, False)])
+def test_skipping_is_advised_only_where_most_rows_are_usable(tmp_path, good, bad, advised):
+    rows = [{"text": "a", "label": 0}] * good + [{"text": "", "label": 0}] * bad
+    for ordered in (rows, rows[::-1]):
+        with pytest.raises(UserError) as caught:
+            training_rows(files(write(tmp_path / "a.jsonl", ordered)))
+        assert ("bad_rows=skip" in str(caught.value)) == advised or good + bad > 1000
 
 
 def test_source_without_usable_reviews(tmp_path):
     three = write(tmp_path / "a.csv", [{"text": "a", "rating": 3}, {"text": "b", "rating": 3}])
-    with pytest.raises(UserError, match=r"nothing up to .*a\.csv, line 3 is usable: 2 are of 3 stars .*; see config"):
+    with pytest.raises(UserError, match=r"a\.csv: no row is usable: 2 are of 3 stars .*; see config"):
         training_rows(files(three, classes="polarity"))
     header_only = tmp_path / "b.csv"
     header_only.write_text("text,label\n")
-    with pytest.raises(UserError, match="the source has no rows; give one that has examples"):
+    with pytest.raises(UserError, match=r"b\.csv: there are no rows; give data that have examples"):
         training_rows(files(header_only))
 
 

@@ -98,13 +98,15 @@ def selected(path, **options) -> tuple[Selection, list[str]]:
 def test_short_reviews_are_left_out(tmp_path):
     rows = [{"text": letter * n, "label": n % 2} for letter in "aü😀" for n in range(1, 31)]
     write(tmp_path / "train.jsonl", rows)
-    write(tmp_path / "test.jsonl", rows[::-1])
+    write(tmp_path / "test.jsonl", [*rows[::-1], {"text": "another long text", "label": 0}])
     chosen, texts = selected(tmp_path, min_characters=11)
     used = np.concatenate([chosen.splits["train"][1], chosen.splits["validation"][1]])
     assert sorted(used) == [n for n, text in enumerate(texts) if len(text) >= 11]
     assert sorted(chosen.rest) == [n for n, text in enumerate(texts) if len(text) < 11]
-    assert chosen.splits["test"][1].tolist() == [n for n, row in enumerate(rows[::-1]) if len(row["text"]) >= 11]
-    with pytest.raises(UserError, match="of 0 reviews none is left for "):
+    assert chosen.splits["test"][1].tolist() == [
+        n for n, row in enumerate([*rows[::-1], {"text": "another long text"}]) if len(row["text"]) >= 11
+    ]
+    with pytest.raises(UserError, match=r"of 0 reviews of at least 31 characters \(min_characters\) none is left for "):
         selected(tmp_path, min_characters=31)
 
 

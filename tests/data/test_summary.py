@@ -43,6 +43,6 @@ def test_nothing_is_said_of_splits_without_a_fault(tmp_path):
 
 def test_many_classes_are_summed_up(tmp_path):
     rows = [(f"word{n % 9}", f"class {n % 9}") for n in range(30)]
-    summary = summarize(folder(tmp_path, rows, rows[::-1], rows[1:] + rows[:1]))
+    summary = summarize(folder(tmp_path, rows, rows[:-1], rows[1:]))
     table = tables.splits({split: own._asdict() for split, own in summary.items()})
     assert table.splitlines()[2] == "    9 classes, the rarest 'class 3' (3), the most frequent 'class 0' (4)"
