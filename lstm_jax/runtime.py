@@ -47,9 +47,15 @@ def _usable(folder: Path) -> Path:
             folder,
             error.strerror,
         )
-        temporary = tempfile.mkdtemp(prefix="lstm_jax-")
-        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-        return Path(temporary)
+        return temporary_cache()
+
+
+@functools.cache
+def temporary_cache() -> Path:
+    """A folder in place of an unusable cache, which lasts as long as the process."""
+    temporary = tempfile.mkdtemp(prefix="lstm_jax-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return Path(temporary)
 
 
 def configure() -> None:

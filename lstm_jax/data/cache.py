@@ -4,6 +4,7 @@ A file's name is a digest of everything that determines its content, so an edite
 the content stands beside the file and is compared whenever the file is read. A file that does not match is made again.
 """
 
+import errno
 import json
 import logging
 import os
@@ -16,9 +17,11 @@ import pyarrow as pa
 from datasets.table import MemoryMappedTable
 
 from lstm_jax.files import digest, file_digest, write_text
-from lstm_jax.runtime import cache_dir
+from lstm_jax.runtime import cache_dir, temporary_cache
 
 _log = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # System errors that another folder would not help against.
 
 Facts = dict[str, Any]  # What is kept beside a cached file, as JSON.
 
@@ -33,10 +36,22 @@ def cached_file(name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]
     Returns:
       The path of the file, and its facts.
     """
-    file = cache_dir() / name
+    try:
+        return _cached_in(cache_dir(), name, write)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        _log.warning("the cached file %s cannot be used (%s), so it is made anew", cache_dir() / name, error.strerror)
+        return _cached_in(temporary_cache(), name, write)
+
+
+def _cached_in(folder: Path, name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]:
+    file = folder / name
     note = file.with_name(f"{file.name}.json")
     if (facts := _verified(file, note)) is not None:
         return file, facts
+    if file.is_dir() or note.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder stands in its place")
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:

@@ -14,8 +14,8 @@ from lstm_jax.errors import UserError
 
 ROWS_JUDGED = 1000  # Number of rows after a bad one by which the advice is chosen.
 
-UNREADABLE, NO_COLUMN = "that cannot be read", "that lack a column"
-NO_TEXT, NO_LABEL = "without a text", "with an invalid label"
+CANNOT_BE_READ, NO_COLUMN = "that cannot be read", "that lack a column"
+NO_TEXT, INVALID_LABEL = "without a text", "with an invalid label"
 
 
 class BadRow(ValueError):
@@ -85,7 +85,7 @@ def _advice(reason: str, bad: int, kept: int) -> str:
     said = share.format(bad, bad + kept)
     if kept >= bad * (10 if reason == NO_COLUMN else 1):
         return "fix it, or skip such rows with --config.data.bad_rows=skip"
-    if reason == UNREADABLE:
+    if reason == CANNOT_BE_READ:
         return f"{said}; correct the file"
     return (
         f"{said}; name the columns with --config.data.text_column and --config.data.label_column (or rating_column), "
@@ -100,7 +100,7 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
       BadRow: The row gives no example.
     """
     if row.fault:
-        raise BadRow(UNREADABLE, row.fault)
+        raise BadRow(CANNOT_BE_READ, row.fault)
     text, body = _text(row.fields, schema)
     label = ""
     if schema.classes in CLASS_NAMES_OF_MAP:
@@ -116,7 +116,7 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
         if label_map:
             if label not in label_map:
                 known = ", ".join(map(repr, label_map))
-                raise BadRow(NO_LABEL, f"has the label {label!r}, and config.data.label_map names {known}")
+                raise BadRow(INVALID_LABEL, f"has the label {label!r}, and config.data.label_map names {known}")
             if not label_map[label]:
                 return f"with the label {label!r} (config.data.label_map)"
             label = label_map[label]
@@ -130,9 +130,9 @@ def _label(value: Any, label_map: dict[str, str]) -> str:
     try:
         label = label_text(value)
     except ValueError as fault:
-        raise BadRow(NO_LABEL, str(fault)) from None
+        raise BadRow(INVALID_LABEL, str(fault)) from None
     if _half_character(label) is not None:
-        raise BadRow(NO_LABEL, f"has the label {label!r}, which holds half a character (a lone surrogate)")
+        raise BadRow(INVALID_LABEL, f"has the label {label!r}, which holds half a character (a lone surrogate)")
     return label
 
 
@@ -171,7 +171,7 @@ def _rating(value: Any) -> int:
     except (TypeError, ValueError, OverflowError):
         exact = False
     if not exact or not 1 <= number <= 5 or "_" in str(value):
-        raise BadRow(NO_LABEL, f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
+        raise BadRow(INVALID_LABEL, f"has the rating {value!r}, which is not one of 1, 2, 3, 4, 5")
     return number
 
 

@@ -85,6 +85,22 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list((tmp_path / "numbers").iterdir()) == []
 
 
+@pytest.mark.parametrize("obstacle", ["numbers", "numbers/some.arrow/", "numbers/some.arrow.json/"])
+def test_what_stands_in_the_way_is_left_alone_and_said(table, tmp_path, caplog, obstacle):
+    place = tmp_path / obstacle
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if obstacle.endswith("/"):
+        place.mkdir()
+    else:
+        place.write_text("mine")
+    runtime.temporary_cache.cache_clear()
+    assert table() == 1
+    assert place.exists()
+    (message,) = caplog.messages
+    assert message.startswith(f"the cached file {tmp_path / 'numbers' / 'some.arrow'} cannot be used (")
+    assert table() == 1
+
+
 def test_examples_follow_the_content_of_a_file_and_not_its_time_stamp(tmp_path, caplog):
     path = write(tmp_path / "a.csv", [{"text": "one", "label": 0}])
     times = path.stat()

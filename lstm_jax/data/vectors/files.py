@@ -67,6 +67,8 @@ def read_vectors(path: Path, ids: Mapping[str, int], size: int, missing: str, se
     content = _Content()
     for number, token, rest in _entries(path, size, content):
         if token not in ids:
+            if _NOT_FINITE.search(rest):
+                _vector(f"{path}, line {number}", token, rest, size)
             continue
         if found[ids[token]]:
             content.repeated.append(number)
@@ -140,6 +142,9 @@ def _check_first(path: Path, number: int, line: bytes, size: int, header: tuple[
             f"{path}, line 1: the file says that its vectors have {header[1]} numbers, not the {size} numbers of "
             "config.model.embedding_size; set that to the size of the vectors"
         )
+
+
+_NOT_FINITE = re.compile(r"\b(?:nan|inf)", re.IGNORECASE)
 
 
 def _vector(where: str, token: str, text: str, size: int) -> HostArray | None:
