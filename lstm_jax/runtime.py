@@ -100,10 +100,8 @@ def check_version(version: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Everything outside the config on which the last bits of a run depend."""
+    """Settings of JAX and devices, on which the last bits of a run depend beside the packages' versions."""
     return {
-        "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
         "devices": machine(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "matmul_precision": str(jax.config.jax_default_matmul_precision),  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.examples import Examples, load_examples, log_left_out
-from lstm_jax.data.flat_corpus import flatten, join, pad_left, remove_token, take, truncate
+from lstm_jax.data.flat_corpus import flatten, join, lengths, pad_left, remove_token, take, truncate
 from lstm_jax.data.labels import Classes
 from lstm_jax.data.sources import SPLITS, UNLABELLED
 from lstm_jax.data.splits import Splits, select
@@ -38,12 +38,22 @@ class Part(NamedTuple):
     Attributes:
       examples: The examples, as the network reads them.
       digests: What identifies the text of each example, ``[N]``, uint64.
-      unknown: Share of the tokens that are outside the vocabulary.
+      unknown: Numbers of unknown tokens and of all tokens of each example before truncation, ``[N, 2]``.
     """
 
     examples: FlatCorpus
     digests: HostArray
-    unknown: float
+    unknown: HostArray
+
+    def take(self, rows: HostArray) -> "Part":
+        """The examples with the given numbers."""
+        return Part(take(self.examples, rows), self.digests[rows], self.unknown[rows])
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of tokens that are outside the vocabulary."""
+        unknown, tokens = self.unknown.sum(axis=0)
+        return float(unknown / max(tokens, 1))
 
 
 class Corpora(NamedTuple):
@@ -57,7 +67,7 @@ class Corpora(NamedTuple):
       classes: The C classes.
       whole: Training and unlabelled texts, untruncated, if initial vectors are learned from them; otherwise ``None``.
       digests: For each split, what identifies its texts, ``[N]``, uint64.
-      unknown: For each split, the share of its tokens that are outside the vocabulary.
+      unknown: For each split, the numbers of unknown tokens and of all tokens of its examples, ``[N, 2]``.
       left_out: Numbers of rows of the source that are in no split, by reason.
     """
 
@@ -68,7 +78,7 @@ class Corpora(NamedTuple):
     classes: Classes
     whole: FlatCorpus | None
     digests: dict[str, HostArray]
-    unknown: dict[str, float]
+    unknown: dict[str, HostArray]
     left_out: dict[str, int]
 
     def part(self, split: str) -> Part:
@@ -128,7 +138,7 @@ def prepare(
     taken = {split: take(flat[drawn_from], rows) for split, (drawn_from, rows) in splits.items()}
     digests = {split: source[drawn_from].column("digest")[rows] for split, (drawn_from, rows) in splits.items()}
     other = unknown_id(tokenizer)
-    unknown = {split: float(np.mean(own.tokens == other)) for split, own in taken.items()}
+    unknown = {split: _unknown_tokens(own, other) for split, own in taken.items()}
     train, validation, test = (prepare_examples(taken[split], config.tokens, other) for split in SPLITS)
     return Corpora(train, validation, test, tokenizer, classes, whole, digests, unknown, left_out | not_selected)
 
@@ -187,7 +197,13 @@ def prepare_part(config: DataConfig, split: str, tokenizer: Tokenizer, classes: 
     flat = join([flatten(ids, own.classes) for ids, own in zip(encoded, splits, strict=True)])
     digests = np.concatenate([own.column("digest") for own in splits])
     other = unknown_id(tokenizer)
-    return Part(prepare_examples(flat, config.tokens, other), digests, float(np.mean(flat.tokens == other)))
+    return Part(prepare_examples(flat, config.tokens, other), digests, _unknown_tokens(flat, other))
+
+
+def _unknown_tokens(corpus: FlatCorpus, unknown: int) -> HostArray:
+    """The numbers of unknown tokens and of all tokens of each example, ``[N, 2]``."""
+    before = np.concatenate([[0], np.cumsum(corpus.tokens == unknown, dtype=np.int64)])
+    return np.stack([np.diff(before[corpus.offsets]), lengths(corpus)], axis=1)
 
 
 def rows_of(config: DataConfig, split: str, classes: Classes | None = None) -> pa.Table:

@@ -1,6 +1,7 @@
 """From the rows of a source to the columns of examples; a bad row is an error, or left out on request and counted."""
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -120,8 +121,13 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
             if not label_map[label]:
                 return f"with the label {label!r} (config.data.label_map)"
             label = label_map[label]
-    identity = int.from_bytes(hashlib.blake2b((body or text).encode(), digest_size=8).digest())
-    return text, label, len(body), identity, row.file, row.number
+    return text, label, len(body), _identity(body or text), row.file, row.number
+
+
+def _identity(text: str) -> int:
+    """64 bits that identify a text, whatever its case, its spaces and the way in which Unicode writes its characters."""
+    plain = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest())
 
 
 def _label(value: Any, label_map: dict[str, str]) -> str:

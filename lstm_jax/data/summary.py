@@ -29,7 +29,7 @@ def summarize(corpora: Corpora) -> dict[str, SplitSummary]:
         counts = np.bincount(labels, minlength=len(corpora.classes.names)).tolist()
         classes = dict(zip(corpora.classes.names, counts, strict=True))
         repeated = {other: int(np.isin(digests[split], digests[other]).sum()) for other in SPLITS[:n]}
-        found[split] = SplitSummary(len(labels), classes, corpora.unknown[split], repeated)
+        found[split] = SplitSummary(len(labels), classes, corpora.part(split).unknown_share, repeated)
     return found
 
 

@@ -91,14 +91,30 @@ def decoded_text(trained: Trained, examples: FlatCorpus) -> str:
     return " ".join(tokens_of(trained.tokenizer, examples.tokens))
 
 
-def check_predictions_path(path: Path) -> None:
-    """Checks that predictions can be written in the format of a file's name.
+def check_predictions_path(path: Path, workdir: Path, data: str) -> None:
+    """Checks that predictions can be written to a file, and creates its folder if needed.
+
+    Args:
+      path: The file.
+      workdir: Folder of the run, whose own files must not be replaced.
+      data: File or folder of the examples, which must not be replaced either.
 
     Raises:
-      ConfigError: Its suffix names no known format.
+      ConfigError: The file's suffix names no known format, the file cannot be written, or it holds something else.
     """
-    if path.suffix not in WRITERS:
+    if path.suffix.lower() not in WRITERS:
         raise ConfigError(f"--predictions={path} ends in none of {', '.join(WRITERS)}; give it one of these endings")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--predictions={path} cannot be written ({error.strerror}); give another path") from None
+    if path.is_dir():
+        raise ConfigError(f"--predictions={path} is a folder; give a file")
+    whole, source = path.resolve(), Path(data).resolve()
+    is_data = bool(data) and (whole == source or whole.parent == source)
+    is_of_run = whole.parent == workdir.resolve() and whole.suffix in (".json", ".jsonl")
+    if path.exists() and (is_data or is_of_run):
+        raise ConfigError(f"--predictions={path} is a file of the {'data' if is_data else 'run'}; give another path")
 
 
 def write_predictions(trained: Trained, examples: FlatCorpus, rows: pa.Table, path: Path) -> None:
@@ -110,16 +126,16 @@ def write_predictions(trained: Trained, examples: FlatCorpus, rows: pa.Table, pa
       rows: Their rows in the source, with the columns ``file``, ``row`` and ``text``.
       path: The file to write. Its suffix says in which format: ``.jsonl`` (or ``.json``), ``.csv`` or ``.parquet``.
     """
-    predicted, names = probabilities(trained, examples).round(6), np.array(trained.classes.names, object)
+    predicted, names = probabilities(trained, examples), np.array(trained.classes.names, object)
     table = pa.table(
         {
             **{name: rows[name] for name in ("file", "row", "text")},
             "label": names[examples.labels],
             "predicted": names[predicted.argmax(axis=1)],
-            **{f"probability of {name}": predicted[:, n] for n, name in enumerate(names)},
+            **{f"probability of {name}": predicted[:, n].round(6) for n, name in enumerate(names)},
         }
     )
-    write_bytes(path, WRITERS[path.suffix](table, list(names)))
+    write_bytes(path, WRITERS[path.suffix.lower()](table, list(names)))
 
 
 def _json_lines(table: pa.Table, names: list[str]) -> bytes:

@@ -62,6 +62,8 @@ def load_run(workdir: Path, config: Config) -> Trained:
             f"config.{path} is {ours!r}, but the run in {workdir} was trained with {theirs!r}; for an evaluation only "
             "fields of config.data and config.train may change"
         )
+    if config.data.class_names != read_config(workdir).data.class_names:
+        raise ConfigError("config.data.class_names differs from the training; the classes of a run keep their names")
     file = workdir / "data.json"
     if not file.exists():
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import config as configs
-from lstm_jax import runtime
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
@@ -98,12 +97,11 @@ def _train(
                 "later commands cannot load the %s; move it into a file that --config.plugins names",
                 entry,
             )
-    if checkpoint is not first:
-        for change in place.changed_environment():
-            _log.warning("%s, so the last bits of this run may differ from those of an uninterrupted one", change)
     _write_data(corpora, splits, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
+    for change in place.enter_environment(loop_state.step):
+        _log.warning("%s, so the last bits of this run may differ from those of an uninterrupted one", change)
     if loop_state.step and not follow:
         _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
@@ -120,7 +118,8 @@ def _train(
             checkpoints.finish()
         raise
     finally:
-        summary = _summary(status, loop_state, loop, parameters) | ({"startup": startup.seconds} if timed else {})
+        summary = _summary(status, loop_state, loop, parameters) | {"environments": place.environments()}
+        summary |= {"startup": startup.seconds} if timed else {}
         write_json(path / "summary.json", summary)
     return summary
 
@@ -223,7 +222,6 @@ def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) ->
         "lanes": [dataclasses.asdict(lane) for lane in loop_state.lanes],
         "git_commit": git_commit(),
         "versions": versions(),
-        "environment": runtime.environment(),
     }
 
 

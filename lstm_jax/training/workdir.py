@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 PLUGINS = "plugins.json"  # The ``UserFile`` of each file with the user's own code that a run uses.
 DIGESTS = "examples.npz"  # What identifies the texts of each split.
-ENVIRONMENT = "environment.json"  # ``runtime.environment()`` when training began or went on.
+ENVIRONMENTS = "environments.json"  # Where the run was trained, from which step on.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "datasets", "tokenizers", "numpy")
 
 
@@ -77,7 +77,6 @@ class Workdir:
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
         if own := configs.merged(_read_user_files(self.path), configs.user_files(config)):
             write_json(self.path / PLUGINS, [file._asdict() for file in own])
-        write_json(self.path / ENVIRONMENT, runtime.environment())
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
@@ -96,15 +95,29 @@ class Workdir:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
         _warn_of_changes(self.path, config, _read_user_files(self.path))
 
-    def changed_environment(self) -> list[str]:
-        """What has changed, since training began, of that on which the last bits of a run depend."""
-        file = self.path / ENVIRONMENT
-        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return [
-            f"{name} was {before[name]!r} and is {now!r}"
-            for name, now in runtime.environment().items()
-            if before.get(name, now) != now
+    def environments(self) -> list[dict[str, Any]]:
+        """Where the run was trained so far: ``environment()``, and the step from which on it holds."""
+        file = self.path / ENVIRONMENTS
+        try:
+            return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
+        except ValueError:
+            _log.warning("%s is damaged, so it is not known where the run was trained before", file)
+            return []
+
+    def enter_environment(self, step: int) -> list[str]:
+        """Records this environment if it differs from the one before; returns the differences.
+
+        Args:
+          step: The number of steps that the run has made.
+        """
+        known, now = self.environments(), environment()
+        before = known[-1] if known else now
+        changes = [
+            f"{name} was {before[name]!r} and is {value!r}" for name, value in now.items() if before.get(name, value) != value
         ]
+        if changes or not known:
+            write_json(self.path / ENVIRONMENTS, [*known, {"step": step, **now}])
+        return changes
 
     def summary(self) -> dict[str, Any] | None:
         """The summary that an earlier command wrote; ``None`` if there is none."""
@@ -185,10 +198,12 @@ def read_digests(workdir: Path) -> dict[str, HostArray]:
     file = workdir / DIGESTS
     try:
         with np.load(file, allow_pickle=False) as found:
-            return dict(found)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return {split: found[split].astype(np.uint64, casting="safe") for split in ("train", "validation", "test")}
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing, so it is not known what the run was trained on; restore it") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{file} cannot be read ({error}), so it is not known what the run was trained on; restore it"
+            f"{file} is damaged, so it is not known what the run was trained on; restore it, or train again"
         ) from error
 
 
@@ -208,6 +223,11 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None
+
+
+def environment() -> dict[str, str]:
+    """Everything outside the config on which the last bits of a run depend."""
+    return versions() | runtime.environment()
 
 
 def versions() -> dict[str, str]:
