@@ -141,8 +141,9 @@ def _fasttext_fault(words: list[str]) -> str:
     labels = [word for word in words if word.startswith(LABEL_MARK)]
     if not labels:
         return f"does not begin with {LABEL_MARK} and the name of a class, such as {LABEL_MARK}1"
-    if len(labels) > 1:
-        return f"has {len(labels)} labels ({', '.join(labels[:5])}); an example has one class"
+    names = sum(label.count(LABEL_MARK) for label in labels)  # Labels may be joined, as in __label__a,__label__b.
+    if names > 1:
+        return f"has {names} labels ({', '.join(labels[:5])}); an example has one class"
     if words[0] != labels[0]:
         return f"has the label {labels[0]} within or after the text; write it at the beginning of the line"
     if labels == [LABEL_MARK]:
