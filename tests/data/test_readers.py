@@ -6,6 +6,8 @@ import io
 import json
 import lzma
 import random
+import warnings
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -424,6 +426,8 @@ class TestCompressors:
             ("a.zip", {}, "no file"),
             ("a.csv.zip", {"a": b"x", "b": b"x"}, "a, b"),
             ("a.csv.zip", {"a.csv.gz": b"x"}, "a.csv.gz"),
+            ("a.zip", {"a.csv": b"text,label\nfine,1\n", "b.csv.gz": b"x"}, "a.csv, b.csv.gz"),
+            ("a.zip", {"a.csv": b"text,label\nfine,1\n", "b.zip": b"x"}, "a.csv, b.zip"),
         ],
     )
     def test_zip_without_a_single_file_of_reviews(self, tmp_path, name, members, listed):
@@ -431,6 +435,21 @@ class TestCompressors:
             UserError, match=rf"{name} holds {listed}; a zip file must hold exactly one file of reviews"
         ):
             read(tmp_path / name, zipped(members))
+
+    def test_zip_with_two_members_of_one_name(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            archive.writestr("a.csv", b"text,label\none,1\n")
+            archive.writestr("a.csv", b"text,label\ntwo,1\n")
+        with pytest.raises(UserError, match=r"a\.zip holds a\.csv, a\.csv; a zip file must hold exactly one"):
+            read(tmp_path / "a.zip")
+
+    def test_other_members_of_a_zip_are_named(self, tmp_path, caplog):
+        content = zipped({"a.csv": b"text,label\nfine,1\n", "README": b"x", "more.xlsx": b"x"})
+        assert texts(read(tmp_path / "a.zip", content)) == ["fine"]
+        assert [record.message for record in caplog.records] == [
+            f"{tmp_path}/a.zip: only a.csv is read; not used: README, more.xlsx"
+        ]
 
     def test_parquet_is_unpacked_first(self, tmp_path):
         for name in ("a.parquet.gz", "a.parquet.zip"):
@@ -592,6 +611,9 @@ class TestFastText:
             (b"__label__1 __label__3 fine", "has 2 labels (__label__1, __label__3); an example has one class"),
             (b"__label__1 fine __label__1", "has 2 labels (__label__1, __label__1); an example has one class"),
             ("__label__1 fine\u00a0__label__2".encode(), "has 2 labels"),
+            (b"__label__1,__label__2 fine", "has 2 labels (__label__1,__label__2); an example has one class"),
+            (b"__label__1|__label__2 fine", "has 2 labels"),
+            (b"__label__1__label__2 fine", "has 2 labels"),
             (b"__label__1 fine\r__label__2 film", "has 2 labels"),
             (b"fine film __label__1", "has the label __label__1 within or after the text; write it at the beginning"),
             (b"__label__ fine", "has no name of a class after __label__"),
