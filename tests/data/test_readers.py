@@ -472,7 +472,7 @@ class TestJson:
             ("  \t" + json.dumps(OBJECTS), [1, 1]),
             ("\n\n[" + "\n,".join(map(json.dumps, OBJECTS)) + "]", [3, 4]),
             (json.dumps({"data": OBJECTS}), [1, 1]),
-            (json.dumps({"version": 1, "authors": ["x"], "rows": OBJECTS, "more": {}}, indent=1), [7, 11]),
+            (json.dumps({"version": 1, "author": "x", "rows": OBJECTS, "more": None}, indent=1), [5, 9]),
             ('{"data":\n[\n' + ",\n".join(map(json.dumps, OBJECTS)) + "\n]}", [3, 4]),
             ("\n".join(map(repr, OBJECTS)), [1, 2]),
         ],
@@ -502,6 +502,19 @@ class TestJson:
             (
                 '{"train": [{"text": "a"}], "test": [{"text": "b"}]}',
                 "holds the lists of objects 'train', 'test'; write each",
+            ),
+            (
+                '{"train": [{"text": "a"}], "test": {"rows": [{"text": "b"}]}}',
+                "holds the list of objects 'train', and beside it 'test', which may hold rows too; write each list",
+            ),
+            ('{"rows": [{"text": "a"}], "rejected": ["x"]}', "the list of objects 'rows', and beside it 'rejected'"),
+            (
+                '{"text": "x", "label": 1, "entities": [{"a": 1}, {"a": 2}]}',
+                "one object with 'text', 'label', 'entities', which may be a row or hold the rows in 'entities'; write",
+            ),
+            (
+                '{"rows": [{"text": "a"}], "test": [{"text": "b"}], "test": "c"}',
+                "has the key 'test' twice; write all rows into one list",
             ),
             (
                 '{"text": {"0": "a"}, "label": {"0": 1}}',
@@ -553,7 +566,7 @@ class TestJson:
             (b'{"label": ' + b"1" * 5000 + b"}", "is not readable JSON"),
             (b"[" * 200_000, "is not readable JSON"),
             (b'{"text": "a"}{"text": "b"}', "goes on after its JSON value, at column 14; write one object per line"),
-            (b'{"text": "a"},', "goes on after its JSON value, at column 14; write one object per line"),
+            (b'{"text": "a"},', "ends in a comma; remove it, or make the file one list"),
             (b'{"text": "a", "text": "b"}', "has the key 'text' twice"),
             (b'{"text": "a", "more": {"x": 1, "x": 2}}', "has the key 'x' twice"),
             (b"{'text': 'a', 'text': 'b'}", "has the key 'text' twice"),
