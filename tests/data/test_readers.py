@@ -237,9 +237,13 @@ class TestCsv:
             ("text,text", r"line 1: the header has several columns named 'text'; correct it, or name .*data\.columns"),
             (
                 "text,",
-                r"line 1: the header has no name for column 2, as pandas writes its index; .* to_csv\(index=False\)",
+                r"line 1: the header has no name for column 2; name what .* in the file, or remove the delimiters at",
             ),
-            (",text", r"line 1: the header has no name for column 1"),
+            ("v1,v2,,,", r"line 1: the header has no name for columns 3, 4, 5; name what [^-]* separate nothing$"),
+            (
+                ",text",
+                r"line 1: the header has no name for column 1, as pandas writes its index; .* to_csv\(index=False\)",
+            ),
             (
                 "text;label",
                 r"line 1: the header has the single column 'text;label'; fields are separated by commas in csv and",
@@ -270,6 +274,27 @@ class TestCsv:
             read(tmp_path / "a.csv", header + "\n1,good\n", columns=("label", "text"))
 
 
+    @pytest.mark.parametrize("header", ["label,review", " Label ,review", "text,label,id", "x,TEXT"])
+    def test_columns_are_given_but_a_field_is_the_name_of_its_column(self, tmp_path, header):
+        columns = ("text", "label") if header.startswith("text") else ("label", "text")
+        with pytest.raises(UserError, match=r"line 1: the field .* is the name of its column, as in a header line"):
+            read(tmp_path / "a.csv", header + "\n1,good\n", columns=columns)
+
+    @pytest.mark.parametrize("again", ["text,label", '"text","label"', "\ufefftext,label"])
+    def test_header_within_the_file(self, tmp_path, again):
+        for name, line in (("a.csv", again), ("a.tsv", again.replace('"', "").replace(",", "\t"))):
+            content = f"text,label\none,1\n{line}\ntwo,0\n"
+            rows = read(tmp_path / name, content if name == "a.csv" else content.replace(",", "\t"))
+            assert faults(rows) == ["", "repeats the header; remove the line", ""]
+            assert lines_of(rows) == [2, 3, 4]
+
+    def test_strict_quoting_is_the_answer_for_one_text_that_looks_like_rows(self, tmp_path):
+        content = 'text,label\n"open,4\nmore,2\nclosed",5\n'
+        with pytest.raises(UserError, match=r"If it is one text, say so with --config\.data\.quoting=strict$"):
+            read(tmp_path / "a.csv", content)
+        assert texts(read(tmp_path / "a.csv", content, quoting="strict")) == ["open,4\nmore,2\nclosed"]
+
+
 class TestTsv:
     def test_quotation_marks_are_text(self, tmp_path):
         kept = ['" open', 'closed "', '"quoted"', 'he said "so"', '"', '""', '"a" and "b"']
@@ -287,6 +312,8 @@ class TestTsv:
             ('label\ttext\n1\t"one\n\ntwo\nthree"\n', 4),
             ('"text"\t"label"\n"one"\t"1"\n', 1),
             ('text\tlabel\n"one"\t"1"\n', 2),
+            ('text\tlabel\n"one"\t1\n"two"\t0\n', 2),
+            ('id\ttext\tlabel\n\n1\t"one"\t1\n2\t"two"\t0\n3\t"three"\t0\n', 3),
         ],
     )
     def test_file_that_may_quote_its_fields(self, tmp_path, content, line):
