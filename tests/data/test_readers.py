@@ -393,6 +393,33 @@ class TestEncodings:
         with pytest.raises(UserError, match=message):
             read(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content, encoding=encoding)
 
+    @pytest.mark.parametrize("name", CONTENT)
+    @pytest.mark.parametrize(
+        ("codec", "encoding", "message"),
+        [
+            ("utf-8", "windows-1252", r"is valid UTF-8, which windows-1252 would garble; leave .*=windows-1252 out"),
+            ("utf-8", "latin-1", r"is valid UTF-8, which latin-1 would garble; leave .*encoding=latin-1 out"),
+            ("utf-8", "gb18030", r"is valid UTF-8, which gb18030 would garble; leave .*encoding=gb18030 out"),
+            ("utf-16-le", "utf-16-be", r"is in UTF-16-LE by the place of its zero bytes; read it with .*=utf-16-le"),
+            ("utf-16-be", "utf-16-le", r"is in UTF-16-BE by the place of its zero bytes; read it with .*=utf-16-be"),
+        ],
+    )
+    def test_encoding_that_would_garble_the_text(self, tmp_path, name, codec, encoding, message):
+        content = CONTENT[name].encode(codec)
+        with pytest.raises(UserError, match=message):
+            read(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content, encoding=encoding)
+
+    def test_utf_8_at_the_end_of_the_head(self, tmp_path):
+        content = ("text\n" + "x" * (4096 - 6) + "ü\n").encode()  # The head ends within the character.
+        assert texts(read(tmp_path / "a.csv", content, encoding="latin-1"))[0].endswith("xÃ¼")
+        with pytest.raises(UserError, match="is valid UTF-8"):
+            read(tmp_path / "a.csv", content.replace(b"x", "ü".encode(), 1)[:5000], encoding="latin-1")
+
+    @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+    def test_utf_16_with_few_zero_bytes(self, tmp_path, codec):
+        content = "text,label\n" + "一" * 3000 + ",1\n"  # The character has a zero byte in the other place.
+        assert texts(read(tmp_path / "a.csv", content.encode(codec), encoding=codec)) == ["一" * 3000]
+
     def test_rows_that_cannot_be_decoded(self, tmp_path):
         rows = read(tmp_path / "a.csv", b"text,label\na \x81,1\nb \xe9,0\n", encoding="windows-1252")
         assert faults(rows) == ["is not valid windows-1252 at byte 2", ""]
