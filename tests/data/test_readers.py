@@ -273,7 +273,6 @@ class TestCsv:
         with pytest.raises(UserError, match=r"line 1: the file has a header line; leave --config\.data\.columns out"):
             read(tmp_path / "a.csv", header + "\n1,good\n", columns=("label", "text"))
 
-
     @pytest.mark.parametrize("header", ["label,review", " Label ,review", "text,label,id", "x,TEXT"])
     def test_columns_are_given_but_a_field_is_the_name_of_its_column(self, tmp_path, header):
         columns = ("text", "label") if header.startswith("text") else ("label", "text")
@@ -459,6 +458,17 @@ class TestCompressors:
                 read(tmp_path / name, content)
         with pytest.raises(UserError, match=r"e\.csv\.zip is not a readable zip file \(.+\); fetch it again"):
             read(tmp_path / "e.csv.zip", b"text,label\n")
+
+    @pytest.mark.parametrize(
+        ("ending", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)]
+    )
+    def test_what_follows_compressed_data(self, tmp_path, ending, compress):
+        path, one, two = tmp_path / f"a.csv{ending}", compress(b"text,label\none,1\n"), compress(b"two,0\n")
+        for content in (one + two, one + two + bytes(100_000)):
+            assert texts(read(path, content)) == ["one", "two"]
+        for junk in (b"junk", b"x", one[:3], one[:-3], bytes(8) + b"junk", bytes(100_000) + b"junk"):
+            with pytest.raises(UserError, match=rf"{path} breaks off after line \d \(.+\); it is truncated or damaged"):
+                read(path, one + junk)
 
     @pytest.mark.parametrize(
         ("name", "members", "kind"),

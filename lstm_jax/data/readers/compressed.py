@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import io
 import logging
 import lzma
 import zipfile
@@ -21,7 +22,67 @@ Content = TypeVar("Content", str, bytes)
 _log = logging.getLogger(__name__)
 
 ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt")
-OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+MAGIC = {".bz2": b"BZh", ".xz": b"\xfd7zXZ\0"}  # How each stream of a file begins.
+CHUNK_SIZE = 2**16
+
+
+class _Streams(io.RawIOBase):
+    """The decompressed bytes of a bz2 or xz file.
+
+    Unlike with the openers of the standard library, what follows the end of a stream must be another stream. Zero bytes
+    may fill up the file.
+    """
+
+    def __init__(self, path: Path, ending: str) -> None:
+        self._file = path.open("rb")
+        self._magic = MAGIC[ending]
+        self._new: Callable[[], Any] = bz2.BZ2Decompressor if ending == ".bz2" else lzma.LZMADecompressor
+        self._stream: Any = None  # None: between streams.
+        self._left = b""  # What follows a stream, as far as it has been read.
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._stream is None and not self._next_stream():
+                return 0
+            given, self._left = self._left, b""
+            if not given and self._stream.needs_input:
+                given = self._file.read(CHUNK_SIZE)
+                if not given:
+                    raise EOFError("the compressed data has no end")
+            content = self._stream.decompress(given, len(buffer))
+            if self._stream.eof:
+                self._left, self._stream = self._stream.unused_data, None
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+
+    def _next_stream(self) -> bool:
+        """Begins the next stream, if there is one."""
+        if self._begun:
+            self._left = self._left.lstrip(b"\0")
+            while len(self._left) < len(self._magic) and (more := self._file.read(CHUNK_SIZE)):
+                self._left = (self._left + more).lstrip(b"\0")
+            if not self._left:
+                return False
+            if not self._left.startswith(self._magic):
+                raise OSError("other data follows the compressed data")
+        self._begun, self._stream = True, self._new()
+        return True
+
+
+def _open_streams(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Streams(path, path.suffix.lower()), CHUNK_SIZE)
+
+
+OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": _open_streams, ".xz": _open_streams}
 COMPRESSORS = (*OPENERS, ".zip")
 MOST_NAMES = 20  # Number of members of a zip file that a message names.
 
