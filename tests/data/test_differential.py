@@ -167,8 +167,10 @@ def tsv_file(case: Case) -> None:
         table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, **options)
         return table["text"], table["label"]
 
-    doubled = any('""' in text[1:-1] and text[0] == text[-1] == '"' for text, _ in case.rows)  # Ambiguous.
-    check(case, "a.tsv", (end.join(lines) + end).encode(case.codec), by_pandas, quoting="none" if doubled else "auto")
+    in_marks = [len(text) > 1 and text[0] == text[-1] == '"' for text, _ in case.rows]
+    doubled = any(marks and '""' in text[1:-1] for marks, (text, _) in zip(in_marks, case.rows, strict=True))
+    quoting = "none" if doubled or all(in_marks) else "auto"  # These are ambiguous.
+    check(case, "a.tsv", (end.join(lines) + end).encode(case.codec), by_pandas, quoting=quoting)
 
 
 def json_file(case: Case) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import lzma
 import random
+import warnings
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -235,9 +237,13 @@ class TestCsv:
             ("text,text", r"line 1: the header has several columns named 'text'; correct it, or name .*data\.columns"),
             (
                 "text,",
-                r"line 1: the header has no name for column 2, as pandas writes its index; .* to_csv\(index=False\)",
+                r"line 1: the header has no name for column 2; name what .* in the file, or remove the delimiters at",
             ),
-            (",text", r"line 1: the header has no name for column 1"),
+            ("v1,v2,,,", r"line 1: the header has no name for columns 3, 4, 5; name what [^-]* separate nothing$"),
+            (
+                ",text",
+                r"line 1: the header has no name for column 1, as pandas writes its index; .* to_csv\(index=False\)",
+            ),
             (
                 "text;label",
                 r"line 1: the header has the single column 'text;label'; fields are separated by commas in csv and",
@@ -267,6 +273,26 @@ class TestCsv:
         with pytest.raises(UserError, match=r"line 1: the file has a header line; leave --config\.data\.columns out"):
             read(tmp_path / "a.csv", header + "\n1,good\n", columns=("label", "text"))
 
+    @pytest.mark.parametrize("header", ["label,review", " Label ,review", "text,label,id", "x,TEXT"])
+    def test_columns_are_given_but_a_field_is_the_name_of_its_column(self, tmp_path, header):
+        columns = ("text", "label") if header.startswith("text") else ("label", "text")
+        with pytest.raises(UserError, match=r"line 1: the field .* is the name of its column, as in a header line"):
+            read(tmp_path / "a.csv", header + "\n1,good\n", columns=columns)
+
+    @pytest.mark.parametrize("again", ["text,label", '"text","label"', "\ufefftext,label"])
+    def test_header_within_the_file(self, tmp_path, again):
+        for name, line in (("a.csv", again), ("a.tsv", again.replace('"', "").replace(",", "\t"))):
+            content = f"text,label\none,1\n{line}\ntwo,0\n"
+            rows = read(tmp_path / name, content if name == "a.csv" else content.replace(",", "\t"))
+            assert faults(rows) == ["", "repeats the header; remove the line", ""]
+            assert lines_of(rows) == [2, 3, 4]
+
+    def test_strict_quoting_is_the_answer_for_one_text_that_looks_like_rows(self, tmp_path):
+        content = 'text,label\n"open,4\nmore,2\nclosed",5\n'
+        with pytest.raises(UserError, match=r"If it is one text, say so with --config\.data\.quoting=strict$"):
+            read(tmp_path / "a.csv", content)
+        assert texts(read(tmp_path / "a.csv", content, quoting="strict")) == ["open,4\nmore,2\nclosed"]
+
 
 class TestTsv:
     def test_quotation_marks_are_text(self, tmp_path):
@@ -285,6 +311,8 @@ class TestTsv:
             ('label\ttext\n1\t"one\n\ntwo\nthree"\n', 4),
             ('"text"\t"label"\n"one"\t"1"\n', 1),
             ('text\tlabel\n"one"\t"1"\n', 2),
+            ('text\tlabel\n"one"\t1\n"two"\t0\n', 2),
+            ('id\ttext\tlabel\n\n1\t"one"\t1\n2\t"two"\t0\n3\t"three"\t0\n', 3),
         ],
     )
     def test_file_that_may_quote_its_fields(self, tmp_path, content, line):
@@ -364,6 +392,33 @@ class TestEncodings:
         with pytest.raises(UserError, match=message):
             read(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content, encoding=encoding)
 
+    @pytest.mark.parametrize("name", CONTENT)
+    @pytest.mark.parametrize(
+        ("codec", "encoding", "message"),
+        [
+            ("utf-8", "windows-1252", r"is valid UTF-8, which windows-1252 would garble; leave .*=windows-1252 out"),
+            ("utf-8", "latin-1", r"is valid UTF-8, which latin-1 would garble; leave .*encoding=latin-1 out"),
+            ("utf-8", "gb18030", r"is valid UTF-8, which gb18030 would garble; leave .*encoding=gb18030 out"),
+            ("utf-16-le", "utf-16-be", r"is in UTF-16-LE by the place of its zero bytes; read it with .*=utf-16-le"),
+            ("utf-16-be", "utf-16-le", r"is in UTF-16-BE by the place of its zero bytes; read it with .*=utf-16-be"),
+        ],
+    )
+    def test_encoding_that_would_garble_the_text(self, tmp_path, name, codec, encoding, message):
+        content = CONTENT[name].encode(codec)
+        with pytest.raises(UserError, match=message):
+            read(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content, encoding=encoding)
+
+    def test_utf_8_at_the_end_of_the_head(self, tmp_path):
+        content = ("text\n" + "x" * (4096 - 6) + "ü\n").encode()  # The head ends within the character.
+        assert texts(read(tmp_path / "a.csv", content, encoding="latin-1"))[0].endswith("xÃ¼")
+        with pytest.raises(UserError, match="is valid UTF-8"):
+            read(tmp_path / "a.csv", content.replace(b"x", "ü".encode(), 1)[:5000], encoding="latin-1")
+
+    @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+    def test_utf_16_with_few_zero_bytes(self, tmp_path, codec):
+        content = "text,label\n" + "一" * 3000 + ",1\n"  # The character has a zero byte in the other place.
+        assert texts(read(tmp_path / "a.csv", content.encode(codec), encoding=codec)) == ["一" * 3000]
+
     def test_rows_that_cannot_be_decoded(self, tmp_path):
         rows = read(tmp_path / "a.csv", b"text,label\na \x81,1\nb \xe9,0\n", encoding="windows-1252")
         assert faults(rows) == ["is not valid windows-1252 at byte 2", ""]
@@ -405,6 +460,17 @@ class TestCompressors:
             read(tmp_path / "e.csv.zip", b"text,label\n")
 
     @pytest.mark.parametrize(
+        ("ending", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)]
+    )
+    def test_what_follows_compressed_data(self, tmp_path, ending, compress):
+        path, one, two = tmp_path / f"a.csv{ending}", compress(b"text,label\none,1\n"), compress(b"two,0\n")
+        for content in (one + two, one + two + bytes(100_000)):
+            assert texts(read(path, content)) == ["one", "two"]
+        for junk in (b"junk", b"x", one[:3], one[:-3], bytes(8) + b"junk", bytes(100_000) + b"junk"):
+            with pytest.raises(UserError, match=rf"{path} breaks off after line \d \(.+\); it is truncated or damaged"):
+                read(path, one + junk)
+
+    @pytest.mark.parametrize(
         ("name", "members", "kind"),
         [
             ("a.zip", {"data/reviews.csv": b"text,label\nfine,1\n", "README": b"x", "data/": b""}, ".csv"),
@@ -424,6 +490,8 @@ class TestCompressors:
             ("a.zip", {}, "no file"),
             ("a.csv.zip", {"a": b"x", "b": b"x"}, "a, b"),
             ("a.csv.zip", {"a.csv.gz": b"x"}, "a.csv.gz"),
+            ("a.zip", {"a.csv": b"text,label\nfine,1\n", "b.csv.gz": b"x"}, "a.csv, b.csv.gz"),
+            ("a.zip", {"a.csv": b"text,label\nfine,1\n", "b.zip": b"x"}, "a.csv, b.zip"),
         ],
     )
     def test_zip_without_a_single_file_of_reviews(self, tmp_path, name, members, listed):
@@ -431,6 +499,21 @@ class TestCompressors:
             UserError, match=rf"{name} holds {listed}; a zip file must hold exactly one file of reviews"
         ):
             read(tmp_path / name, zipped(members))
+
+    def test_zip_with_two_members_of_one_name(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            archive.writestr("a.csv", b"text,label\none,1\n")
+            archive.writestr("a.csv", b"text,label\ntwo,1\n")
+        with pytest.raises(UserError, match=r"a\.zip holds a\.csv, a\.csv; a zip file must hold exactly one"):
+            read(tmp_path / "a.zip")
+
+    def test_other_members_of_a_zip_are_named(self, tmp_path, caplog):
+        content = zipped({"a.csv": b"text,label\nfine,1\n", "README": b"x", "more.xlsx": b"x"})
+        assert texts(read(tmp_path / "a.zip", content)) == ["fine"]
+        assert [record.message for record in caplog.records] == [
+            f"{tmp_path}/a.zip: only a.csv is read; not used: README, more.xlsx"
+        ]
 
     def test_parquet_is_unpacked_first(self, tmp_path):
         for name in ("a.parquet.gz", "a.parquet.zip"):
@@ -453,7 +536,7 @@ class TestJson:
             ("  \t" + json.dumps(OBJECTS), [1, 1]),
             ("\n\n[" + "\n,".join(map(json.dumps, OBJECTS)) + "]", [3, 4]),
             (json.dumps({"data": OBJECTS}), [1, 1]),
-            (json.dumps({"version": 1, "authors": ["x"], "rows": OBJECTS, "more": {}}, indent=1), [7, 11]),
+            (json.dumps({"version": 1, "author": "x", "rows": OBJECTS, "more": None}, indent=1), [5, 9]),
             ('{"data":\n[\n' + ",\n".join(map(json.dumps, OBJECTS)) + "\n]}", [3, 4]),
             ("\n".join(map(repr, OBJECTS)), [1, 2]),
         ],
@@ -483,6 +566,19 @@ class TestJson:
             (
                 '{"train": [{"text": "a"}], "test": [{"text": "b"}]}',
                 "holds the lists of objects 'train', 'test'; write each",
+            ),
+            (
+                '{"train": [{"text": "a"}], "test": {"rows": [{"text": "b"}]}}',
+                "holds the list of objects 'train', and beside it 'test', which may hold rows too; write each list",
+            ),
+            ('{"rows": [{"text": "a"}], "rejected": ["x"]}', "the list of objects 'rows', and beside it 'rejected'"),
+            (
+                '{"text": "x", "label": 1, "entities": [{"a": 1}, {"a": 2}]}',
+                "one object with 'text', 'label', 'entities', which may be a row or hold the rows in 'entities'; write",
+            ),
+            (
+                '{"rows": [{"text": "a"}], "test": [{"text": "b"}], "test": "c"}',
+                "has the key 'test' twice; write all rows into one list",
             ),
             (
                 '{"text": {"0": "a"}, "label": {"0": 1}}',
@@ -534,7 +630,7 @@ class TestJson:
             (b'{"label": ' + b"1" * 5000 + b"}", "is not readable JSON"),
             (b"[" * 200_000, "is not readable JSON"),
             (b'{"text": "a"}{"text": "b"}', "goes on after its JSON value, at column 14; write one object per line"),
-            (b'{"text": "a"},', "goes on after its JSON value, at column 14; write one object per line"),
+            (b'{"text": "a"},', "ends in a comma; remove it, or make the file one list"),
             (b'{"text": "a", "text": "b"}', "has the key 'text' twice"),
             (b'{"text": "a", "more": {"x": 1, "x": 2}}', "has the key 'x' twice"),
             (b"{'text': 'a', 'text': 'b'}", "has the key 'text' twice"),
@@ -592,6 +688,9 @@ class TestFastText:
             (b"__label__1 __label__3 fine", "has 2 labels (__label__1, __label__3); an example has one class"),
             (b"__label__1 fine __label__1", "has 2 labels (__label__1, __label__1); an example has one class"),
             ("__label__1 fine\u00a0__label__2".encode(), "has 2 labels"),
+            (b"__label__1,__label__2 fine", "has 2 labels (__label__1,__label__2); an example has one class"),
+            (b"__label__1|__label__2 fine", "has 2 labels"),
+            (b"__label__1__label__2 fine", "has 2 labels"),
             (b"__label__1 fine\r__label__2 film", "has 2 labels"),
             (b"fine film __label__1", "has the label __label__1 within or after the text; write it at the beginning"),
             (b"__label__ fine", "has no name of a class after __label__"),

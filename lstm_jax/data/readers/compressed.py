@@ -3,8 +3,11 @@
 import bz2
 import codecs
 import contextlib
+import functools
 import gzip
 import hashlib
+import io
+import logging
 import lzma
 import zipfile
 import zlib
@@ -16,9 +19,72 @@ from lstm_jax.errors import UserError
 
 Content = TypeVar("Content", str, bytes)
 
+_log = logging.getLogger(__name__)
+
 ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt")
-OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+MAGIC = {".bz2": b"BZh", ".xz": b"\xfd7zXZ\0"}  # How each stream of a file begins.
+CHUNK_SIZE = 2**16
+
+
+class _Streams(io.RawIOBase):
+    """The decompressed bytes of a bz2 or xz file.
+
+    Unlike with the openers of the standard library, what follows the end of a stream must be another stream. Zero bytes
+    may fill up the file.
+    """
+
+    def __init__(self, path: Path, ending: str) -> None:
+        self._file = path.open("rb")
+        self._magic = MAGIC[ending]
+        self._new: Callable[[], Any] = bz2.BZ2Decompressor if ending == ".bz2" else lzma.LZMADecompressor
+        self._stream: Any = None  # None: between streams.
+        self._left = b""  # What follows a stream, as far as it has been read.
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._stream is None and not self._next_stream():
+                return 0
+            given, self._left = self._left, b""
+            if not given and self._stream.needs_input:
+                given = self._file.read(CHUNK_SIZE)
+                if not given:
+                    raise EOFError("the compressed data has no end")
+            content = self._stream.decompress(given, len(buffer))
+            if self._stream.eof:
+                self._left, self._stream = self._stream.unused_data, None
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+
+    def _next_stream(self) -> bool:
+        """Begins the next stream, if there is one."""
+        if self._begun:
+            self._left = self._left.lstrip(b"\0")
+            while len(self._left) < len(self._magic) and (more := self._file.read(CHUNK_SIZE)):
+                self._left = (self._left + more).lstrip(b"\0")
+            if not self._left:
+                return False
+            if not self._left.startswith(self._magic):
+                raise OSError("other data follows the compressed data")
+        self._begun, self._stream = True, self._new()
+        return True
+
+
+def _open_streams(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Streams(path, path.suffix.lower()), CHUNK_SIZE)
+
+
+OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": _open_streams, ".xz": _open_streams}
 COMPRESSORS = (*OPENERS, ".zip")
+MOST_NAMES = 20  # Number of members of a zip file that a message names.
 
 # What a truncated or damaged file raises while it is read.
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
@@ -58,18 +124,25 @@ def _member(path: Path) -> tuple[str, str]:
         raise UserError(f"{path} is not a readable zip file ({first_line(error)}); fetch it again") from error
     # The Finder of macOS adds hidden files and the folder __MACOSX.
     seen = [name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
-    kinds = {name: kind for name in seen for _, kind, compressor in [split_name(name)] if kind and not compressor}
+    reviews = [name for name in seen if any(split_name(name)[1:])]  # Compressed ones count too.
     outer = split_name(path.name)[1]
-    if not kinds and len(seen) == 1 and outer and not split_name(seen[0])[2]:
-        kinds = {seen[0]: outer}
-    if len(kinds) != 1:
-        listed = ", ".join(seen[:20]) + (", …" if len(seen) > 20 else "")
+    if not reviews and len(seen) == 1 and outer:
+        return seen[0], outer
+    if len(reviews) != 1 or split_name(reviews[0])[2]:
+        listed = ", ".join(seen[:MOST_NAMES]) + (", …" if len(seen) > MOST_NAMES else "")
         raise UserError(
             f"{path} holds {listed or 'no file'}; a zip file must hold exactly one file of reviews, which ends in "
-            f"{', '.join(ENDINGS)}. Unpack it and give the file or the folder itself"
+            f"{', '.join(ENDINGS)} and is not compressed again. Unpack it and give the file or the folder itself"
         )
-    ((name, kind),) = kinds.items()
-    return name, kind
+    if len(seen) > 1:
+        _warn_unused(path, reviews[0], tuple(name for name in seen if name != reviews[0]))
+    return reviews[0], split_name(reviews[0])[1]
+
+
+@functools.cache  # A file is opened several times.
+def _warn_unused(path: Path, used: str, unused: tuple[str, ...]) -> None:
+    listed = ", ".join(unused[:MOST_NAMES]) + (", …" if len(unused) > MOST_NAMES else "")
+    _log.warning("%s: only %s is read; not used: %s", path, used, listed)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ from lstm_jax.errors import UserError
 
 LONGEST_DICT = 2**20  # Number of characters of a Python dict; Python needs much memory for its syntax tree.
 
+TEXT_KEYS = ("text", "review", "content", "reviewText")  # Usual names of the text of a row.
+
 _SPACE = re.compile(f"[{SPACES}]*")
 LINES_HELP = 'write one object per line; pandas does so with to_json(orient="records", lines=True)'
 
@@ -94,6 +96,8 @@ def _object_of(text: str, decoder: _Decoder) -> tuple[dict[str, Any], str]:
     except (ValueError, RecursionError) as error:  # Numbers of thousands of digits; brackets nested too deeply.
         return {}, f"is not readable JSON ({first_line(error)})"
     else:
+        if text[end:].strip(SPACES) == ",":
+            return {}, "ends in a comma; remove it, or make the file one list"
         if text[end:].strip(SPACES):
             return {}, f"goes on after its JSON value, at column {end + 1}; write one object per line"
     if not isinstance(fields, dict):
@@ -159,14 +163,10 @@ class _Whole:
         value = self._value(start)
         if isinstance(value, dict):
             lists = self._lists(value)
-            if len(lists) > 1:
-                raise UserError(
-                    f"{self.path} holds the lists of objects {', '.join(map(repr, lists))}; write each list to a file "
-                    "of its own, named after its split"
-                )
             if not lists:
                 yield self._single(value, start)
                 return
+            self._check_members(value, lists)
             start = self._member(start, lists[0])
         for number, (position, row, twice) in enumerate(self._elements(start)):
             fault = f"has the key {twice!r} twice" if twice else ""
@@ -181,6 +181,26 @@ class _Whole:
         # A file of one line in JSON lines is one row, which may hold such a list, unless the list is all that it holds.
         row = len(self.numbers) == 1 and split_name(self.path.name)[1] != ".json" and len(value) > 1
         return [] if row else found
+
+    def _check_members(self, value: dict[str, Any], lists: list[str]) -> None:
+        """Raises an error if an object holds more than one list of rows and values that describe it."""
+        if len(lists) > 1:
+            raise UserError(
+                f"{self.path} holds the lists of objects {', '.join(map(repr, lists))}; write each list to a file "
+                "of its own, named after its split"
+            )
+        others = [key for key, each in value.items() if key not in lists and isinstance(each, dict | list)]
+        if others:
+            raise UserError(
+                f"{self.path} holds the list of objects {lists[0]!r}, and beside it {', '.join(map(repr, others[:5]))}, "
+                "which may hold rows too; write each list of rows to a file of its own, without other values"
+            )
+        texts = [key for key in TEXT_KEYS if key in value and key not in lists]
+        if texts:
+            raise UserError(
+                f"{self.path} holds one object with {', '.join(map(repr, itertools.islice(value, 5)))}, which may be a "
+                f"row or hold the rows in {lists[0]!r}; write the rows alone, one object per line, to a .jsonl file"
+            )
 
     def _value(self, start: int) -> Any:
         """The whole value, of which nothing is kept but its form."""
@@ -213,21 +233,20 @@ class _Whole:
         """The position of the value of an object's member.
 
         Raises:
-          UserError: The object has two members of that name.
+          UserError: The object has two members of one name.
         """
-        found = []
+        found: dict[str, int] = {}
         position = self._skip(start + 1)
         while self.text[position] != "}":
             key, end, _ = self.decoder.decode(self.text, position)
             position = self._skip(self._skip(end) + 1)
-            if key == name:
-                found.append(position)
+            if key in found:
+                raise UserError(f"{self.path} has the key {key!r} twice; write all rows into one list")
+            found[key] = position
             position = self._skip(self.decoder.decode(self.text, position)[1])
             if self.text[position] == ",":
                 position = self._skip(position + 1)
-        if len(found) > 1:
-            raise UserError(f"{self.path} has the key {name!r} twice; write all rows into one list")
-        return found[0]
+        return found[name]
 
     def _elements(self, start: int) -> Iterator[tuple[int, Any, str]]:
         """The position and value of each element of a list, and a key that it has twice."""

@@ -64,7 +64,7 @@ def read_table(path: Path, options: Options, delimiter: str, quoting: str) -> It
         _quoted(path, options.encoding, delimiter) if quoting == "strict" else _plain(path, options.encoding, delimiter)
     )
     columns, first = _header(path, records, options, quoting)
-    evidence, before = Evidence(len(columns), delimiter), None
+    evidence, in_marks, before = Evidence(len(columns), delimiter), _InMarks(len(columns)), None
     named = "--config.data.columns" if options.columns else "the header"
     for number, record in enumerate(_joined(first, records)):
         line = record.lines[0].number
@@ -72,26 +72,50 @@ def read_table(path: Path, options: Options, delimiter: str, quoting: str) -> It
             _check_unquoted(path, record, before, len(columns))
         before = record
         right = len(record.fields) == len(columns)
+        repeated = right and (record.fields[0].removeprefix("\ufeff"), *record.fields[1:]) == columns
         if not right and len(record.lines) > 1:
             raise UserError(
                 f"{path}, line {line}: the row that begins here runs on to line {record.lines[-1].number}, and its "
                 f"number of fields is {len(record.fields)}, not the {len(columns)} of {named}; {QUOTE_HELP}"
             )
-        if right:
+        if right and not repeated:
             evidence.add(record.fields, record.lines)
-        fault = record.fault
+        if right:
+            in_marks.add(record)
+        fault = record.fault or ("repeats the header; remove the line" if repeated else "")
         if not right and not fault:
             fault = f"has {len(record.fields)} of the {len(columns)} fields of {named}"
             if len(record.fields) > len(columns):
                 fault = f"has {len(record.fields)} fields, more than the {len(columns)} of {named}"
                 fault += "; quote fields that hold the delimiter" if quoting == "strict" else ""
         yield Row({} if fault else dict(zip(columns, record.fields, strict=True)), str(path), number, line, fault)
-    if found := evidence.merged_rows():
+    if quoting == "auto" and (record := in_marks.found()):
+        raise UserError(_may_be_quoted(path, record))
+    if options.quoting != "strict" and (found := evidence.merged_rows()):  # Who asks for strict has looked at the file.
         raise UserError(
             f"{path}, line {found[0]}: the quotation mark that opens a field here is closed in line {found[1]}, and "
-            f"what stands between looks like rows of their own; {QUOTE_HELP}. If it is one text, save the file as JSON "
-            "lines"
+            f"what stands between looks like rows of their own; {QUOTE_HELP}. If it is one text, say so with "
+            "--config.data.quoting=strict"
         )
+
+
+class _InMarks:
+    """Takes note of columns whose values all stand in quotation marks."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = set(range(columns))
+        self.first: _Record | None = None
+        self.rows = 0
+
+    def add(self, record: _Record) -> None:
+        self.first = self.first or record
+        self.rows += 1
+        if self.columns:
+            self.columns = {column for column in self.columns if _is_quoted(record.fields[column])}
+
+    def found(self) -> _Record | None:
+        """The first row, if there is such a column and more than one row."""
+        return self.first if self.columns and self.rows > 1 else None
 
 
 def _joined(first: _Record | None, records: Iterator[_Record]) -> Iterator[_Record]:
@@ -111,6 +135,12 @@ def _header(
     if columns:
         if sorted(map(_plain_name, columns)) == sorted(map(_plain_name, first.fields)):
             raise UserError(f"{place}: the file has a header line; leave --config.data.columns out")
+        for column, field in zip(columns, first.fields, strict=False):
+            if _plain_name(column) == _plain_name(field):
+                raise UserError(
+                    f"{place}: the field {field!r} is the name of its column, as in a header line; leave "
+                    "--config.data.columns out, or remove the header line from the file"
+                )
         return columns, first
     where = f"{place}: the header"
     help_text = "correct it, or name the columns with --config.data.columns if the file has no header line"
@@ -121,12 +151,19 @@ def _header(
             f"{where} has the single column {first.fields[0]!r}; fields are separated by commas in csv and by tabs in "
             "tsv files, so rename or convert the file"
         )
-    for number, name in enumerate(first.fields, start=1):
-        if not name.strip():
-            raise UserError(
-                f"{where} has no name for column {number}, as pandas writes its index; {help_text}. pandas leaves the "
-                "index out with to_csv(index=False)"
-            )
+    unnamed = [number for number, name in enumerate(first.fields, start=1) if not name.strip()]
+    if unnamed[:1] == [1]:
+        raise UserError(
+            f"{where} has no name for column 1, as pandas writes its index; {help_text}. pandas leaves the index out "
+            "with to_csv(index=False)"
+        )
+    if unnamed:
+        which = f"column{'s' if len(unnamed) > 1 else ''} {', '.join(map(str, unnamed))}"
+        raise UserError(
+            f"{where} has no name for {which}; name what the header leaves out in the file, or remove the delimiters "
+            "at the line ends if they separate nothing"
+        )
+    for name in first.fields:
         if first.fields.count(name) > 1:
             raise UserError(f"{where} has several columns named {name!r}; {help_text}")
         if quoting == "auto" and _is_quoted(name):

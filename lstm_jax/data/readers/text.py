@@ -16,8 +16,10 @@ from lstm_jax.errors import UserError
 HEAD_SIZE = 4096  # Number of bytes by which an encoding is recognised.
 SPACES = " \t\r\n"  # What surrounds a line; other spaces may be part of a text.
 LABEL_MARK = "__label__"
+FEW_BYTES = 6  # Number of bytes below which a text of two bytes per character may be UTF-8 by chance.
 
 _MARKS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+_WIDER = ("gb18030", "big5", "shift_jis", "euc-jp", "euc-kr")
 _OTHER_FORMATS = {
     b"\x1f\x8b": ".gz",
     b"BZh91AY&SY": ".bz2",
@@ -104,10 +106,30 @@ def _codec(path: Path, encoding: str) -> str:
             raise UserError(
                 f"{path} is not in UTF-16, since its beginning has no zero byte; leave {flag}={encoding} out"
             )
+        other = "utf-16-be" if asked == "utf-16-le" else "utf-16-le"
+        if not marked and _wide_marks(head, other) > _wide_marks(head, asked):
+            raise UserError(f"{path} is in {other.upper()} by the place of its zero bytes; read it with {flag}={other}")
     elif head.count(0) > len(head) / 4:
         likely = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
         raise UserError(f"{path} holds zero bytes everywhere, as UTF-16 does; read it with {flag}={likely}")
+    elif asked != "utf-8" and _is_utf8(head, FEW_BYTES if asked in _WIDER else 1):
+        raise UserError(f"{path} is valid UTF-8, which {asked} would garble; leave {flag}={encoding} out")
     return asked
+
+
+def _wide_marks(head: bytes, codec: str) -> int:
+    """The number of line ends, spaces and marks of punctuation, by which the two orders of bytes are told apart."""
+    text = head[: len(head) // 2 * 2].decode(codec, "replace")
+    return sum(map(text.count, '\n\t ,:"'))
+
+
+def _is_utf8(head: bytes, least: int) -> bool:
+    """Whether the beginning of a file is UTF-8 with at least so many bytes outside of ASCII."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD_SIZE)
+    except UnicodeDecodeError:
+        return False
+    return sum(byte > 127 for byte in text.encode()) >= least
 
 
 def _undecodable(line: bytes, encoding: str, error: UnicodeDecodeError) -> str:
@@ -141,8 +163,9 @@ def _fasttext_fault(words: list[str]) -> str:
     labels = [word for word in words if word.startswith(LABEL_MARK)]
     if not labels:
         return f"does not begin with {LABEL_MARK} and the name of a class, such as {LABEL_MARK}1"
-    if len(labels) > 1:
-        return f"has {len(labels)} labels ({', '.join(labels[:5])}); an example has one class"
+    names = sum(label.count(LABEL_MARK) for label in labels)  # Labels may be joined, as in __label__a,__label__b.
+    if names > 1:
+        return f"has {names} labels ({', '.join(labels[:5])}); an example has one class"
     if words[0] != labels[0]:
         return f"has the label {labels[0]} within or after the text; write it at the beginning of the line"
     if labels == [LABEL_MARK]:
