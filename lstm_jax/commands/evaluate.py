@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from lstm_jax import cli, runtime
@@ -62,6 +63,8 @@ def _evaluate() -> None:
     trained = load_run(workdir, evaluation_config(workdir, flags.FLAGS.config))
     if flags.FLAGS.text is not None:
         classify(trained)
+    elif flags.FLAGS.every_epoch:
+        evaluate_epochs(trained)
     else:
         evaluate(trained)
 
@@ -71,13 +74,21 @@ def _check_flags() -> None:
     baselines = given.naive or given.linear
     if given.workdir is None and not (given["config"].present and baselines):
         raise ConfigError("give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear")
-    if given.workdir is None and (given.predictions or given.text is not None or given.every_epoch):
-        raise ConfigError("--predictions, --text and --every_epoch need a trained run; give its folder with --workdir")
+    if given.workdir is None and (
+        given.predictions or given.text is not None or given.every_epoch or given.leave_out_seen
+    ):
+        raise ConfigError(
+            "--predictions, --text, --every_epoch and --leave_out_seen need a trained run; name it with --workdir"
+        )
+    if given.predictions is not None and not given.predictions:
+        raise ConfigError("--predictions is empty; give a file")
     if given.explain and given.text in (None, "-"):
         raise ConfigError("--explain draws the gates over a single text; give the text with --text")
     if given.text is not None and (given.predictions or baselines or given.every_epoch or given.data):
         raise ConfigError("--predictions, --naive, --linear, --every_epoch and --data need examples; leave out --text")
-    if given.every_epoch and (given.predictions or baselines or given.data):
+    if given.every_epoch and (
+        given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
+    ):
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
     if given.text is not None:
         _check_text(given.text)
@@ -143,34 +154,43 @@ def classify(trained: Any) -> None:
 def evaluate(trained: Any) -> None:
     """Prints and writes the metrics of a split, or of other data."""
     from lstm_jax.data import corpus
-    from lstm_jax.evaluation.epochs import every_epoch
     from lstm_jax.evaluation.figures import evaluate_examples
     from lstm_jax.evaluation.predictions import check_predictions_path, write_predictions
     from lstm_jax.evaluation.seen import unseen_part
     from lstm_jax.reports import tables
 
-    predictions = Path(flags.FLAGS.predictions) if flags.FLAGS.predictions else None
-    if predictions:
-        check_predictions_path(predictions)
-    data, split, name = _asked_examples(trained.config.data)
-    known = trained.tokenizer, trained.classes
-    part = corpus.prepare_part(data, split, *known)
-    part, rows = unseen_part(trained.workdir, trained.config, name, part, flags.FLAGS.leave_out_seen)
-    if flags.FLAGS.every_epoch:
-        found = every_epoch(trained, corpus.prepare(data, *known, quiet=True))
-        print(tables.epochs_table([row._asdict() for row in found]))
-        return
+    config, known = trained.config, (trained.tokenizer, trained.classes)
+    data, split, name = _asked_examples(config.data)
+    predictions = Path(flags.FLAGS.predictions) if flags.FLAGS.predictions is not None else None
+    if predictions is not None:
+        check_predictions_path(predictions, trained.workdir, data.path)
+    whole = corpus.prepare_part(data, split, *known)
+    part, rows = unseen_part(trained.workdir, config, name, whole, flags.FLAGS.leave_out_seen)
     figures = evaluate_examples(trained, part.examples, name)
-    reference = trained.config.reference_accuracy if name == "test" else 0.0
+    reference = config.reference_accuracy if name == "test" else 0.0
     print(tables.figures(figures, trained.classes.names, name, reference))
-    print(f"{'unknown tokens':<42} {part.unknown:.2%}")
+    print(f"{'unknown tokens':<42} {part.unknown_share:.2%}")
     if flags.FLAGS.naive or flags.FLAGS.linear:
-        corpora = corpus.prepare(trained.config.data, *known, quiet=True)
-        print_baselines(trained.config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows))
-    if predictions:
+        corpora = corpus.prepare(config.data, *known, quiet=True)
+        leaking = flags.FLAGS.data is None and len(rows) == len(whole.digests)
+        print_baselines(config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows), leaking)
+    if predictions is not None:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
-        print(f"predictions: {printable(str(predictions))}")
+        print(f"predictions: {predictions}")
+
+
+def evaluate_epochs(trained: Any) -> None:
+    """Prints and writes the metrics of every epoch on the training and the test split."""
+    from lstm_jax.data import corpus
+    from lstm_jax.evaluation.epochs import every_epoch
+    from lstm_jax.evaluation.seen import unseen_part
+    from lstm_jax.reports import tables
+
+    corpora = corpus.prepare(trained.config.data, trained.tokenizer, trained.classes)
+    for split in ("train", "test"):
+        unseen_part(trained.workdir, trained.config, split, corpora.part(split), leave_out=False)
+    print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
 
 
 def evaluate_untrained(config: Any) -> None:
@@ -181,22 +201,28 @@ def evaluate_untrained(config: Any) -> None:
     data, split, name = _asked_examples(config)
     part = corpus.prepare_part(data, split, corpora.tokenizer, corpora.classes)
     print(f"{printable(name)}: {len(part.examples.labels):,} examples")
-    print_baselines(config, corpora, part.examples, lambda: corpus.rows_of(data, split, corpora.classes))
+    fitted = int(np.isin(part.digests, corpora.digests["train"]).sum())
+    if fitted and split != "train":
+        print(f"{fitted:,} of these texts are among those that the baselines are fitted on")
+    rows = lambda: corpus.rows_of(data, split, corpora.classes)
+    print_baselines(config, corpora, part.examples, rows, leaking=flags.FLAGS.data is None)
 
 
 def _asked_examples(config: Any) -> tuple[Any, str, str]:
     """The data to evaluate on, the split of these data, and the name of the evaluation."""
     if flags.FLAGS.data is None:
         return config, flags.FLAGS.split, flags.FLAGS.split
-    data, name = flags.FLAGS.data, Path(flags.FLAGS.data).name.partition(".")[0]
-    if is_hub_name(data) and not Path(data).exists():
+    data, name = flags.FLAGS.data, Path(flags.FLAGS.data).resolve().name
+    if not Path(data).exists() and not is_hub_name(data):
+        raise ConfigError(f"--data={data} does not exist; give a file, a folder, or a data set of the Hub, OWNER/NAME")
+    if not Path(data).exists():
         return dataclasses.replace(config, source="hub", name=data, path=""), "all", f"data-{name}"
     # Other files are read as those of the config, unless its examples are generated or come from the Hub by name.
     source = "files" if config.source in ("reviews", "hub") else config.source
     return dataclasses.replace(config, source=source, name="", path=data), "all", f"data-{name}"
 
 
-def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any]) -> None:
+def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any], leaking: bool) -> None:
     """Prints the accuracies of the baselines that the flags ask for.
 
     Args:
@@ -204,13 +230,14 @@ def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[],
       corpora: The prepared examples of these data.
       examples: The examples to evaluate on.
       rows: Returns their rows.
+      leaking: Whether to print the baseline that is fitted on all examples of the config's data too.
     """
     from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 
     accuracies = {}
     if flags.FLAGS.naive:
         accuracies = bag_of_words_baselines(corpora, examples)
-        if flags.FLAGS.data is None:
+        if leaking:
             accuracies |= leaking_baseline(config, flags.FLAGS.split)
     if flags.FLAGS.linear:
         accuracies |= linear_baseline(config, rows())

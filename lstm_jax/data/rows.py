@@ -125,7 +125,7 @@ def _example(row: Row, schema: Schema, label_map: dict[str, str]) -> tuple[Any, 
 
 
 def _identity(text: str) -> int:
-    """64 bits that identify a text, whatever its case, its spaces and the way in which Unicode writes its characters."""
+    """64 bits that identify a text, whatever its case, its spaces and how Unicode writes its characters."""
     plain = " ".join(unicodedata.normalize("NFC", text).casefold().split())
     return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest())
 

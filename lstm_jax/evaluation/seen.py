@@ -44,7 +44,8 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
         new = int(np.sum(~np.isin(part.digests, known["train"])))
         raise UserError(
             f"{new:,} of the {len(part.digests):,} examples of the train split are not among those that the run in "
-            f"{workdir} was trained on{_changes(workdir, config)}; evaluate with the data settings and files of the training"
+            f"{workdir} was trained on{_changes(workdir, config)}; evaluate with the data settings and files of the "
+            "training"
         )
     earlier = [known[name] for name in EARLIER.get(split, ("train", "validation"))]
     seen = np.isin(part.digests, np.concatenate([*earlier, known["train"][:0]]))
@@ -52,7 +53,9 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
     if not count:
         return part, rows
     if is_own and not leave_out:
-        _log.warning("%s of the %s texts are also among those that the run was trained on", f"{count:,}", f"{len(seen):,}")
+        _log.warning(
+            "%s of the %s texts are also among those that the run was trained on", f"{count:,}", f"{len(seen):,}"
+        )
         return part, np.arange(len(seen))
     if not len(rows):
         raise UserError(f"the run in {workdir} was trained or validated on all {len(seen):,} examples; give others")
@@ -62,7 +65,9 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
             f"{_changes(workdir, config)}; leave these out with --leave_out_seen, or evaluate a split with the data "
             "settings and files of the training"
         )
-    _log.warning("left out %s of %s examples, which the run was trained or validated on", f"{count:,}", f"{len(seen):,}")
+    _log.warning(
+        "left out %s of %s examples, which the run was trained or validated on", f"{count:,}", f"{len(seen):,}"
+    )
     return part.take(rows), rows
 
 

@@ -113,7 +113,9 @@ class Workdir:
         known, now = self.environments(), environment()
         before = known[-1] if known else now
         changes = [
-            f"{name} was {before[name]!r} and is {value!r}" for name, value in now.items() if before.get(name, value) != value
+            f"{name} was {before[name]!r} and is {value!r}"
+            for name, value in now.items()
+            if before.get(name, value) != value
         ]
         if changes or not known:
             write_json(self.path / ENVIRONMENTS, [*known, {"step": step, **now}])

@@ -274,8 +274,8 @@ def test_other_data_are_evaluated_by_their_names(command, by_name, tmp_path):
     new = sentences(tmp_path / "new.csv", 30, first=1000)
     ended = command("eval", f"--workdir={by_name / 'run'}", f"--data={new}")
     assert ended.code == 0, ended.err
-    assert ended.out.startswith("data-new: 30 reviews")
-    assert json.loads((by_name / "run" / "eval-data-new.json").read_text())["n"] == 30
+    assert ended.out.startswith("data-new.csv: 30 reviews")
+    assert json.loads((by_name / "run" / "eval-data-new.csv.json").read_text())["n"] == 30
     folder = tmp_path / "folder"
     sentences(folder / "a.csv", 10, first=2000)
     sentences(folder / "b.jsonl", 10, first=3000)
@@ -287,13 +287,34 @@ def test_other_data_are_evaluated_by_their_names(command, by_name, tmp_path):
     assert ended.error.startswith("the source has the label 'neutral', which the run was not trained on")
 
 
+def test_predictions_never_replace_what_they_are_made_from(command, by_name, tmp_path):
+    source = by_name / "reviews.csv"
+    for path, message in (
+        (source, "is a file of the data; give another path"),
+        (by_name / "run" / "config.json", "is a file of the run; give another path"),
+        (tmp_path, "ends in none of .jsonl"),
+        (source / "p.csv", "cannot be written (File exists); give another path"),
+    ):
+        before = path.read_bytes() if path.is_file() else b""
+        ended = command("eval", f"--workdir={by_name / 'run'}", f"--predictions={path}")
+        assert (ended.code, ended.out) == (2, "")
+        assert message in ended.error
+        assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_the_metrics_of_every_epoch_are_those_of_the_runs_own_splits(command, by_name):
+    ended = command("eval", f"--workdir={by_name / 'run'}", "--every_epoch", "--config.data.seed=5")
+    assert ended.code == 1
+    assert "examples of the train split are not among those that the run" in ended.error
+
+
 def test_examples_of_the_training_are_refused_or_left_out(command, by_name):
     trained_on = ("eval", f"--workdir={by_name / 'run'}", f"--data={by_name / 'reviews.csv'}")
     ended = command(*trained_on)
     assert ended.code == 1
-    assert re.match(r"the run in .* was trained or validated on 96 of these 120 examples; evaluate", ended.error)
+    assert re.match(r"the run in .* was trained or validated on 96 of these 120 examples; leave these out", ended.error)
     ended = command(*trained_on, "--leave_out_seen", f"--predictions={by_name / 'left.csv'}")
-    assert ended.out.startswith("data-reviews: 24 reviews")
+    assert ended.out.startswith("data-reviews.csv: 24 reviews")
     assert "left out 96 of 120 examples" in ended.err
     assert len(pd.read_csv(by_name / "left.csv")) == 24
 
@@ -304,5 +325,7 @@ def test_baselines_need_no_trained_network(command, by_name, split):
     ended = command("eval", "--config=configs/default.py", *data, "--naive", f"--split={split}")
     assert ended.code == 0, ended.err
     count = {"train": 86, "validation": 10, "test": 24, "all": 120}[split]
-    assert ended.out.splitlines()[0] == f"{split}: {count} examples"
+    first, second, *_ = ended.out.splitlines()
+    assert first == f"{split}: {count} examples"
+    assert second.startswith("86 of these texts are among those that the baselines are fitted on") == (split == "all")
     assert table(ended.out)["accuracy of naive Bayes"] == "100.00%"

@@ -126,6 +126,9 @@ def test_a_bug_in_a_config_file_shows_its_traceback(command, tmp_path, text, las
             for argument in ("--predictions=p.jsonl", "--naive", "--linear", "--every_epoch", "--data=a.csv")
         ),
         (["--every_epoch", "--naive"], "--every_epoch evaluates the training and the test split only; leave out the "),
+        (["--every_epoch", "--split=train"], "--every_epoch evaluates the training and the test split only; leave out"),
+        (["--predictions="], "--predictions is empty; give a file"),
+        (["--data=nowhere.csv"], "--data=nowhere.csv does not exist; give a file, a folder, or a data set of the Hub"),
         (["--data=a.csv", "--split=test"], "--data evaluates all examples of other data; leave out --split"),
         (["--predictions=p.txt"], "--predictions=p.txt ends in none of .jsonl, .json, .csv, .parquet; give it one of"),
         (["--config=configs/default.py"], "--workdir names a run, which has its own config; leave out --config, or"),

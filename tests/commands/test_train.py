@@ -122,10 +122,11 @@ def test_workdir_that_is_no_folder(command, tmp_path):
 
 
 def test_what_the_last_bits_depend_on_is_recorded_and_a_change_is_said(command, trained, unfinished):
-    now = json.loads((trained / "environment.json").read_text())
-    assert now == json.loads((trained / "summary.json").read_text())["environment"]
-    assert set(now) == {"jax", "jaxlib", "devices", "xla_flags", "matmul_precision"}
-    (unfinished / "environment.json").write_text(json.dumps({**now, "jaxlib": "0.9.9", "xla_flags": "--other"}))
+    (now,) = json.loads((trained / "environments.json").read_text())
+    assert [now] == json.loads((trained / "summary.json").read_text())["environments"]
+    assert {"step", "jax", "jaxlib", "optax", "numpy", "devices", "xla_flags", "matmul_precision"} <= set(now)
+    before = {**now, "jaxlib": "0.9.9", "xla_flags": "--other"}
+    (unfinished / "environments.json").write_text(json.dumps([before]))
     ended = command("train", f"--workdir={unfinished}", *TINY)
     assert ended.code == 0, ended.err
     said = [line for line in ended.err.splitlines() if "last bits" in line]
@@ -134,7 +135,9 @@ def test_what_the_last_bits_depend_on_is_recorded_and_a_change_is_said(command, 
         f"jaxlib was '0.9.9' and is {now['jaxlib']!r}, {ending}",
         f"xla_flags was '--other' and is {now['xla_flags']!r}, {ending}",
     ]
-    assert json.loads((unfinished / "environment.json").read_text()) == now
+    history = json.loads((unfinished / "environments.json").read_text())
+    assert history == [before, {**now, "step": 12}]
+    assert history == json.loads((unfinished / "summary.json").read_text())["environments"]
 
 
 def test_a_jaxlib_that_is_known_to_be_wrong_ends_every_command(command, monkeypatch, tmp_path):

@@ -569,9 +569,9 @@ class TestJson:
             ),
             (
                 '{"train": [{"text": "a"}], "test": {"rows": [{"text": "b"}]}}',
-                "holds the list of objects 'train', and beside it 'test', which may hold rows too; write each list",
+                "holds the list of objects 'train', beside it 'test', which may hold rows too; write each list",
             ),
-            ('{"rows": [{"text": "a"}], "rejected": ["x"]}', "the list of objects 'rows', and beside it 'rejected'"),
+            ('{"rows": [{"text": "a"}], "rejected": ["x"]}', "the list of objects 'rows', beside it 'rejected'"),
             (
                 '{"text": "x", "label": 1, "entities": [{"a": 1}, {"a": 2}]}',
                 "one object with 'text', 'label', 'entities', which may be a row or hold the rows in 'entities'; write",

@@ -1,19 +1,24 @@
 """An evaluation on examples that the run was trained or validated on is refused, whatever brought them there."""
 
+import shutil
+import unicodedata
+
 import numpy as np
 import pytest
 
 from lstm_jax.config import from_json, to_json, validate
 from lstm_jax.data import corpus
+from lstm_jax.data.corpus import Part
+from lstm_jax.data.flat_corpus import from_ids
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.seen import seen_in_training, unseen_part
+from lstm_jax.evaluation.seen import unseen_part
 from lstm_jax.training import run
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import read_digests, write_digests
 from tests.reviews import write
 from tests.training.tiny import tiny_config
 
-ROWS = [{"text": f"{'good' if n % 2 else 'bad'} film number {n}", "label": n % 2} for n in range(120)]
+ROWS = [{"text": f"{'good' if n % 2 else 'bad'} film no. {n} café", "label": n % 2} for n in range(120)]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ CHANGES = {
     "seed": {"seed": 1},
     "test_fraction": {"test_fraction": 0.5},
     "data_ratio": {"data_ratio": 0.5},
-    "min_characters": {"min_characters": 18},
+    "min_characters": {"min_characters": 20},
     "split_block": {"split_block": 5},
     "one_class_size": {"one_class_size": 30},
     "validation_from": {"test_fraction": 0.5, "validation_from": "test"},
@@ -102,19 +107,66 @@ def training_texts(trained):
     return set(corpus.rows_of(trained.config.data, "train")["text"].to_pylist())
 
 
-def test_texts_that_stand_in_two_splits_of_the_data_are_no_change(tmp_path):
-    digests = {"train": [1, 2, 3], "validation": [3], "test": [2, 5]}
+def numbered(digests) -> Part:
+    """Examples with the given digests."""
+    flat = from_ids([[5]] * len(digests))
+    return Part(flat, np.array(digests, np.uint64), np.tile([0, 1], (len(digests), 1)))
+
+
+@pytest.fixture
+def overlapping(trained, tmp_path):
+    """A run whose validation and test splits share texts with the training split."""
+    shutil.copy(trained.workdir / "config.json", tmp_path)
+    digests = {"train": [1, 2, 3], "validation": [3, 4], "test": [2, 5, 5]}
     write_digests(tmp_path, {split: np.array(own, np.uint64) for split, own in digests.items()})
-    asked = np.array([2, 5, 1, 3, 7], np.uint64)
-    assert seen_in_training(tmp_path, "test", asked).tolist() == [False, False, True, True, False]
-    assert seen_in_training(tmp_path, "validation", asked).tolist() == [True, False, True, False, False]
-    assert not seen_in_training(tmp_path, "train", asked).any()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "digests", "new"), [("test", [5, 2, 5], [0, 2]), ("validation", [3, 4], [1])])
+def test_texts_of_the_runs_own_split_that_were_trained_on_are_said_or_left_out(
+    trained, overlapping, caplog, split, digests, new
+):
+    part = numbered(digests)
+    _, rows = unseen_part(overlapping, trained.config, split, part, leave_out=False)
+    assert rows.tolist() == list(range(len(digests)))
+    assert caplog.messages == [f"1 of the {len(digests)} texts are also among those that the run was trained on"]
+    left, rows = unseen_part(overlapping, trained.config, split, part, leave_out=True)
+    assert (rows.tolist(), len(left.examples.labels)) == (new, len(new))
+    assert caplog.messages[1] == f"left out 1 of {len(digests)} examples, which the run was trained or validated on"
+
+
+@pytest.mark.parametrize(("split", "digests"), [("test", [2, 5]), ("all", [2, 6]), ("validation", [2, 4])])
+def test_the_same_texts_among_other_examples_are_refused(trained, overlapping, split, digests):
+    with pytest.raises(UserError, match=r"was trained or validated on 1 of these 2 examples"):
+        unseen_part(overlapping, trained.config, split, numbered(digests), leave_out=False)
+
+
+def test_a_training_split_must_be_the_runs_own(trained, overlapping):
+    assert len(unseen_part(overlapping, trained.config, "train", numbered([3, 1, 2]), leave_out=False)[1]) == 3
+    for digests, new in (([1, 2, 9], 1), ([1, 2], 0), ([1, 2, 2, 3], 0)):
+        with pytest.raises(UserError, match=f"^{new} of the {len(digests)} examples of the train split are not among"):
+            unseen_part(overlapping, trained.config, "train", numbered(digests), leave_out=True)
+
+
+@pytest.mark.parametrize("change", ["case", "spaces", "composed"])
+def test_a_text_is_known_whatever_its_case_spaces_and_encoding(trained, tmp_path, change):
+    changed = {
+        "case": str.upper,
+        "spaces": lambda text: f" {text.replace(' ', '  ')}\n",
+        "composed": lambda text: unicodedata.normalize("NFD", text),
+    }[change]
+    rows = [{**row, "text": changed(row["text"])} for row in ROWS[::-1]]
+    with pytest.raises(UserError, match=r"was trained or validated on \d+ of these 120 examples"):
+        evaluated(trained, "all", path=str(write(tmp_path / "b.jsonl", rows)))
 
 
 def test_a_run_that_does_not_know_its_examples_says_so(trained, tmp_path):
-    for content in (b"", b"damage", None):
+    write_digests(tmp_path, {"train": np.zeros(1, np.uint64)})  # The other splits are missing.
+    for content in (None, b"", b"damage"):
         if content is not None:
             (tmp_path / "examples.npz").write_bytes(content)
-        with pytest.raises(UserError, match=r"examples\.npz cannot be read .* not known what the run was trained on"):
-            seen_in_training(tmp_path, "test", np.zeros(1, np.uint64))
-        (tmp_path / "examples.npz").unlink(missing_ok=True)
+        with pytest.raises(UserError, match=r"examples\.npz is damaged, so it is not known what the run was"):
+            read_digests(tmp_path)
+    (tmp_path / "examples.npz").unlink()
+    with pytest.raises(UserError, match=r"examples\.npz is missing, so it is not known what the run was trained on"):
+        read_digests(tmp_path)

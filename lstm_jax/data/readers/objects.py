@@ -192,7 +192,7 @@ class _Whole:
         others = [key for key, each in value.items() if key not in lists and isinstance(each, dict | list)]
         if others:
             raise UserError(
-                f"{self.path} holds the list of objects {lists[0]!r}, and beside it {', '.join(map(repr, others[:5]))}, "
+                f"{self.path} holds the list of objects {lists[0]!r}, beside it {', '.join(map(repr, others[:5]))}, "
                 "which may hold rows too; write each list of rows to a file of its own, without other values"
             )
         texts = [key for key in TEXT_KEYS if key in value and key not in lists]

@@ -89,8 +89,8 @@ def read_table(path: Path, options: Options, delimiter: str, quoting: str) -> It
                 fault = f"has {len(record.fields)} fields, more than the {len(columns)} of {named}"
                 fault += "; quote fields that hold the delimiter" if quoting == "strict" else ""
         yield Row({} if fault else dict(zip(columns, record.fields, strict=True)), str(path), number, line, fault)
-    if quoting == "auto" and (record := in_marks.found()):
-        raise UserError(_may_be_quoted(path, record))
+    if quoting == "auto" and (marked := in_marks.found()):
+        raise UserError(_may_be_quoted(path, marked))
     if options.quoting != "strict" and (found := evidence.merged_rows()):  # Who asks for strict has looked at the file.
         raise UserError(
             f"{path}, line {found[0]}: the quotation mark that opens a field here is closed in line {found[1]}, and "
@@ -131,21 +131,34 @@ def _header(
     first = next(records, None)
     if first is None:
         raise UserError(f"{path} holds only blank lines; give a file that holds reviews")
-    columns, place = options.columns, f"{path}, line {first.lines[0].number}"
-    if columns:
-        if sorted(map(_plain_name, columns)) == sorted(map(_plain_name, first.fields)):
-            raise UserError(f"{place}: the file has a header line; leave --config.data.columns out")
-        for column, field in zip(columns, first.fields, strict=False):
-            if _plain_name(column) == _plain_name(field):
-                raise UserError(
-                    f"{place}: the field {field!r} is the name of its column, as in a header line; leave "
-                    "--config.data.columns out, or remove the header line from the file"
-                )
-        return columns, first
+    place = f"{path}, line {first.lines[0].number}"
+    if options.columns:
+        _check_no_header(place, options.columns, first)
+        return options.columns, first
     where = f"{place}: the header"
-    help_text = "correct it, or name the columns with --config.data.columns if the file has no header line"
     if first.fault:
         raise UserError(f"{where} {first.fault}")
+    _check_names(where, first)
+    if quoting == "auto" and any(map(_is_quoted, first.fields)):
+        raise UserError(_may_be_quoted(path, first))
+    return tuple(first.fields), None
+
+
+def _check_no_header(place: str, columns: tuple[str, ...], first: _Record) -> None:
+    """Raises an error if the first row of a file without a header line seems to be one."""
+    if sorted(map(_plain_name, columns)) == sorted(map(_plain_name, first.fields)):
+        raise UserError(f"{place}: the file has a header line; leave --config.data.columns out")
+    for column, field in zip(columns, first.fields, strict=False):
+        if _plain_name(column) == _plain_name(field):
+            raise UserError(
+                f"{place}: the field {field!r} is the name of its column, as in a header line; leave "
+                "--config.data.columns out, or remove the header line from the file"
+            )
+
+
+def _check_names(where: str, first: _Record) -> None:
+    """Raises an error if the names in a header line are incomplete, repeated, or not separated."""
+    help_text = "correct it, or name the columns with --config.data.columns if the file has no header line"
     if len(first.fields) == 1 and re.search("[,;|\t]", first.fields[0]):
         raise UserError(
             f"{where} has the single column {first.fields[0]!r}; fields are separated by commas in csv and by tabs in "
@@ -166,9 +179,6 @@ def _header(
     for name in first.fields:
         if first.fields.count(name) > 1:
             raise UserError(f"{where} has several columns named {name!r}; {help_text}")
-        if quoting == "auto" and _is_quoted(name):
-            raise UserError(_may_be_quoted(path, first))
-    return tuple(first.fields), None
 
 
 def _plain_name(name: str) -> str:

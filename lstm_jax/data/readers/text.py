@@ -83,15 +83,8 @@ def _wide_lines(file: io.BufferedIOBase, name: str, codec: str) -> Iterator[Line
 
 def _codec(path: Path, encoding: str) -> str:
     """The codec of a file, after a look at its first bytes."""
-    head = head_of(path, HEAD_SIZE)
-    flag = "--config.data.encoding"
-    for beginning, ending in _OTHER_FORMATS.items():
-        if head.startswith(beginning):
-            raise UserError(
-                f"{path} is no text but has the form of {ending} files; rename it, so that it ends in {ending}"
-            )
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise UserError(f"{path} begins with the byte-order mark of UTF-32, which is not read; convert it to UTF-8")
+    head, flag = head_of(path, HEAD_SIZE), "--config.data.encoding"
+    _check_is_text(path, head)
     marked = next((name for name, mark in _MARKS.items() if head.startswith(mark)), "")
     asked = marked if encoding == "utf-16" and marked.startswith("utf-16") else encoding
     if marked and marked != asked:
@@ -115,6 +108,17 @@ def _codec(path: Path, encoding: str) -> str:
     elif asked != "utf-8" and _is_utf8(head, FEW_BYTES if asked in _WIDER else 1):
         raise UserError(f"{path} is valid UTF-8, which {asked} would garble; leave {flag}={encoding} out")
     return asked
+
+
+def _check_is_text(path: Path, head: bytes) -> None:
+    """Raises an error if the beginning of a file is that of another format, or of an encoding that is not read."""
+    for beginning, ending in _OTHER_FORMATS.items():
+        if head.startswith(beginning):
+            raise UserError(
+                f"{path} is no text but has the form of {ending} files; rename it, so that it ends in {ending}"
+            )
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise UserError(f"{path} begins with the byte-order mark of UTF-32, which is not read; convert it to UTF-8")
 
 
 def _wide_marks(head: bytes, codec: str) -> int:
