@@ -99,7 +99,7 @@ def check_version(version: str) -> None:
         )
 
 
-def environment() -> dict[str, str]:
+def jax_environment() -> dict[str, str]:
     """Settings of JAX and devices, on which the last bits of a run depend beside the packages' versions."""
     return {
         "devices": machine(),

@@ -105,7 +105,7 @@ class DataConfig(Group):
     quoting: str = field(
         "auto",
         "How csv and tsv files use quotation marks: to quote fields (`strict`), or as text, every line being a row "
-        "(`none`). `auto` is `strict` for csv and `none` for tsv; a tsv file that may quote its fields is an error.",
+        "(`none`). `auto` is `strict` for csv and `none` for tsv, and looks for marks that cannot be meant so.",
         choices=("auto", "strict", "none"),
     )
     name: str = field("", "Data set for `source=hub`, as OWNER/NAME. With `path`, downloaded files are read instead.")

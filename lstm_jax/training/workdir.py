@@ -229,7 +229,7 @@ def git_commit() -> str | None:
 
 def environment() -> dict[str, str]:
     """Everything outside the config on which the last bits of a run depend."""
-    return versions() | runtime.environment()
+    return versions() | runtime.jax_environment()
 
 
 def versions() -> dict[str, str]:

@@ -84,7 +84,7 @@ def _open_streams(path: Path) -> io.BufferedReader:
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": _open_streams, ".xz": _open_streams}
 COMPRESSORS = (*OPENERS, ".zip")
-MOST_NAMES = 20  # Number of members of a zip file that a message names.
+LISTED_MEMBERS = 20  # Number of members of a zip file that a message names.
 
 # What a truncated or damaged file raises while it is read.
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
@@ -129,7 +129,7 @@ def _member(path: Path) -> tuple[str, str]:
     if not reviews and len(seen) == 1 and outer:
         return seen[0], outer
     if len(reviews) != 1 or split_name(reviews[0])[2]:
-        listed = ", ".join(seen[:MOST_NAMES]) + (", …" if len(seen) > MOST_NAMES else "")
+        listed = ", ".join(seen[:LISTED_MEMBERS]) + (", …" if len(seen) > LISTED_MEMBERS else "")
         raise UserError(
             f"{path} holds {listed or 'no file'}; a zip file must hold exactly one file of reviews, which ends in "
             f"{', '.join(ENDINGS)} and is not compressed again. Unpack it and give the file or the folder itself"
@@ -141,7 +141,7 @@ def _member(path: Path) -> tuple[str, str]:
 
 @functools.cache  # A file is opened several times.
 def _warn_unused(path: Path, used: str, unused: tuple[str, ...]) -> None:
-    listed = ", ".join(unused[:MOST_NAMES]) + (", …" if len(unused) > MOST_NAMES else "")
+    listed = ", ".join(unused[:LISTED_MEMBERS]) + (", …" if len(unused) > LISTED_MEMBERS else "")
     _log.warning("%s: only %s is read; not used: %s", path, used, listed)
 
 
