@@ -47,6 +47,11 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
             f"{workdir} was trained on{_changes(workdir, config)}; evaluate with the data settings and files of the "
             "training"
         )
+    if split in known and config.data.text_column != read_config(workdir).data.text_column:
+        raise UserError(
+            f"config.data.text_column is {config.data.text_column!r} and was another for the run in {workdir}, so its "
+            "texts do not tell which examples were trained on; give data that are new to the run with --data"
+        )
     earlier = [known[name] for name in EARLIER.get(split, ("train", "validation"))]
     seen = np.isin(part.digests, np.concatenate([*earlier, known["train"][:0]]))
     rows, count = np.flatnonzero(~seen), int(seen.sum())

@@ -81,6 +81,13 @@ def test_a_split_drawn_anew_is_refused_or_reduced_to_what_is_new(trained, change
     np.testing.assert_array_equal(left.digests, part.digests[new])
 
 
+def test_another_column_of_the_same_rows_does_not_hide_them(trained, tmp_path):
+    path = write(tmp_path / "a.csv", [{**row, "title": f"title {n}"} for n, row in enumerate(ROWS)])
+    for split in ("validation", "test"):
+        with pytest.raises(UserError, match="its texts do not tell which examples were trained on; give data that are"):
+            evaluated(trained, split, text_column="title", seed=1, path=str(path))
+
+
 @pytest.mark.parametrize("name", ["b.csv", "b.jsonl", "b.parquet", "b.tsv.gz"])
 @pytest.mark.parametrize("position", [0, 60, 120])
 def test_a_changed_file_in_any_format_is_recognised_by_its_texts(trained, tmp_path, name, position):
