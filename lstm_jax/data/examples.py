@@ -16,7 +16,7 @@ from lstm_jax.config import DataConfig
 from lstm_jax.data import cache, labels, readers
 from lstm_jax.data import rows as row_module
 from lstm_jax.data.cache import Facts, cached_table
-from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, check_known, check_names, find_classes
+from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, find_classes, numbers_in_run
 from lstm_jax.data.rows import examples_of
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows, Schema
 from lstm_jax.data.sources.files import rows_of_path
@@ -127,7 +127,6 @@ def load_examples(
         raise UserError(f"the splits of {config.name or config.source} number their classes differently; use files")
     if numbered:
         schema = schema._replace(class_names=numbered, unlabelled=str(NO_CLASS))
-        check_names(numbered, classes, config)
     tables: dict[str, datasets.Dataset] = {}
     left_out: dict[str, int] = {}
     for split, rows in found.items():
@@ -136,7 +135,8 @@ def load_examples(
         left_out |= {f"{split}: {reason}": count for reason, count in facts.items()}
     if not quiet:
         log_left_out(left_out)
-    _check_copies(tables)
+    if config.path:
+        _check_copies(tables)
     if not labelled:
         classes = Classes((), ())
     return SourceExamples(*_with_classes(tables, schema, config, classes, numbered), left_out)
@@ -174,16 +174,17 @@ def _with_classes(
             numbers = np.bincount(chunk.indices, minlength=len(chunk.dictionary))
             counts.update(dict(zip(chunk.dictionary.to_pylist(), numbers.tolist(), strict=True)))
     del counts[""]  # The label of unlabelled examples.
+    numbered = () if config.label_map else numbered
     if classes is not None:
-        check_known(counts, classes)
-    elif schema.classes in CLASS_NAMES_OF_MAP:
-        names = CLASS_NAMES_OF_MAP[schema.classes]
-        classes = Classes(names, names)
+        numbers_of = numbers_in_run(counts, classes, numbered)
     else:
-        without_examples = {} if config.label_map else {str(n): 0 for n in range(len(numbered))}
-        classes = find_classes({**without_examples, **counts}, config, schema.class_names)
-    numbers_of = {name: number for number, name in enumerate(classes.names)}
-    numbers_of |= {label: number for number, label in enumerate(classes.labels)}  # A label counts before a name.
+        if schema.classes in CLASS_NAMES_OF_MAP:
+            names = CLASS_NAMES_OF_MAP[schema.classes]
+            classes = Classes(names, names)
+        else:
+            without_examples = {str(n): 0 for n in range(len(numbered))}
+            classes = find_classes({**without_examples, **counts}, config, schema.class_names)
+        numbers_of = {label: number for number, label in enumerate(classes.labels)}
     splits = {}
     for split, column in encoded.items():
         by_chunk = [np.zeros(0, np.int32)]

@@ -185,30 +185,29 @@ def _plain(label: str) -> str:
     return str(number.normalize()) if number.is_finite() else plain
 
 
-def check_names(names: Sequence[str], classes: Classes | None, config: DataConfig) -> None:
-    """Checks that a source gives the labels 0, 1, … the names that they have in a trained run.
+def numbers_in_run(labels: Iterable[str], classes: Classes, numbered: Sequence[str] = ()) -> dict[str, int]:
+    """The class numbers that the labels of a source have in a trained run.
+
+    Args:
+      labels: The labels of the source.
+      classes: The classes of the run. A label may be one of the run's labels, or the name of a class.
+      numbered: The names that the source gives to the labels 0, 1, … If the run has such classes, names decide.
 
     Raises:
-      UserError: It gives the same names to other labels.
+      UserError: The run does not know a label.
     """
-    if classes is None or config.label_map or set(names) != set(classes.names):
-        return
-    ours = dict(zip(classes.labels, classes.names, strict=True))
-    if any(ours.get(str(n)) != name for n, name in enumerate(names)):
+    names = {name: number for number, name in enumerate(classes.names)}
+    if set(numbered) & set(names):
+        spelled = {str(n): name for n, name in enumerate(numbered)}
+        found = {label: names[name] for label, name in spelled.items() if name in names}
+    else:
+        spelled = {}
+        found = names | {label: number for number, label in enumerate(classes.labels)}  # A label counts before a name.
+    for label in sorted(set(labels) - set(found)):
+        unknown = spelled.get(label, label)
+        hint = nearest(unknown, classes.names)
         raise UserError(
-            f"the source numbers its classes {', '.join(map(repr, names))}, but the run has the order "
-            f"{', '.join(map(repr, ours.values()))}; name every label, such as --config.data.label_map=0={names[0]},…"
-        )
-
-
-def check_known(labels: Iterable[str], classes: Classes) -> None:
-    """Checks that a trained run knows all labels of a source, as labels or as names of its classes.
-
-    Raises:
-      UserError: It does not know one.
-    """
-    for label in sorted(set(labels) - set(classes.labels) - set(classes.names)):
-        raise UserError(
-            f"the source has the label {label!r}, which the run was not trained on; {nearest(label, classes.labels)}. "
+            f"the source has the label {unknown!r}, which the run was not trained on; {hint}. "
             "Rename it with --config.data.label_map, or leave it out with --config.data.label_map=LABEL=,…"
         )
+    return found

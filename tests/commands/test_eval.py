@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
@@ -329,3 +330,19 @@ def test_baselines_need_no_trained_network(command, by_name, split):
     assert first == f"{split}: {count} examples"
     assert second.startswith("86 of these texts are among those that the baselines are fitted on") == (split == "all")
     assert table(ended.out)["accuracy of naive Bayes"] == "100.00%"
+
+
+def test_a_data_set_of_the_hub_is_evaluated_by_the_names_of_its_classes(command, by_name, monkeypatch):
+    names = datasets.ClassLabel(names=["positive", "negative"])  # The run has the other order.
+    features = datasets.Features({"review": datasets.Value("string"), "sentiment": names})
+    rows = {
+        "review": [f"a {word} film, hub {n}" for n in range(10) for word in ("fine", "dull")],
+        "sentiment": [0, 1] * 10,
+    }
+    found = datasets.DatasetDict({"train": datasets.Dataset.from_dict(rows, features=features)})
+    monkeypatch.setattr("lstm_jax.data.sources.hub_dataset.load_dataset", lambda *_: found)
+    out = by_name / "hub.csv"
+    ended = command("eval", f"--workdir={by_name / 'run'}", "--data=someone/films", f"--predictions={out}")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("data-films: 20 reviews")
+    assert pd.read_csv(out)["label"].tolist() == ["positive", "negative"] * 10

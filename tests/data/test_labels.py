@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_jax.config import Config, DataConfig, validate
-from lstm_jax.data.labels import Classes, check_known, find_classes, label_text, parse_label_map
+from lstm_jax.data.labels import Classes, find_classes, label_text, numbers_in_run, parse_label_map
 from lstm_jax.errors import ConfigError, UserError
 
 
@@ -141,9 +141,13 @@ def test_a_column_of_names_is_no_column_of_classes():
 
 def test_a_run_refuses_labels_that_it_does_not_know():
     known = Classes(("bad", "good"), ("1", "2"))
-    check_known({"2", "1"}, known)
+    assert numbers_in_run({"2", "1", "good"}, known) == {"1": 0, "2": 1, "bad": 0, "good": 1}
+    assert numbers_in_run({"0", "1"}, known, ("good", "bad")) == {"0": 1, "1": 0}
+    assert numbers_in_run({"0"}, known, ("good", "odd")) == {"0": 1}
+    with pytest.raises(UserError, match="the source has the label 'odd', which the run was not trained on; there are"):
+        numbers_in_run({"0", "1"}, known, ("good", "odd"))
     with pytest.raises(UserError, match="the source has the label '3', which the run was not trained on; there are"):
-        check_known({"1", "3"}, known)
+        numbers_in_run({"1", "3"}, known)
 
 
 @given(st.lists(st.one_of(st.integers(-3, 3), st.booleans(), st.text(min_size=1).filter(str.strip)), min_size=1))

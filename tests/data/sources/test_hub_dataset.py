@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from lstm_jax.config import DataConfig
-from lstm_jax.data.labels import Classes, check_names, find_classes
+from lstm_jax.data.labels import Classes, find_classes
 from lstm_jax.errors import UserError
 from tests.data.fake_hub import FakeHub
 from tests.data.sources.test_hub import python
@@ -182,17 +182,6 @@ def test_a_folder_of_the_same_name_is_not_read_instead(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"own/marked is also a folder here; read that with --config\.data\.path"):
         load_dataset("own/marked")
-
-
-def test_a_run_knows_the_names_of_numbered_classes():
-    ours = Classes(("bad", "good"), ("0", "1"))
-    check_names(("bad", "good"), ours, DataConfig())
-    check_names(("good", "bad"), ours, DataConfig(label_map=("0=good", "1=bad")))
-    check_names(("anything", "else"), ours, DataConfig())
-    with pytest.raises(
-        UserError, match="the source numbers its classes 'good', 'bad', but the run has the order 'bad'"
-    ):
-        check_names(("good", "bad"), ours, DataConfig())
 
 
 def test_names_that_the_source_knows_are_not_given_to_other_labels():
