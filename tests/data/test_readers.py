@@ -99,7 +99,7 @@ class TestEveryFormat:
                 r"a\.doc ends in none of \.csv, \.json, .* \(or one of them with \.gz, .* rename or convert",
             ),
             ("a.csv", b"\n \n", r"a\.csv holds only blank lines; give a file that holds reviews"),
-            ("a.csv", gzip.compress(b"text\nx", mtime=0), r"a\.csv is no text but has the form of \.gz files; rename it"),
+            ("a.csv", gzip.compress(b"text\nx", mtime=0), r"a\.csv is no text but has the form of \.gz files; rename"),
             ("a.jsonl", zipped({"a": b"x"}), r"a\.jsonl is no text but has the form of \.zip files; rename it"),
         ],
     )
