@@ -16,6 +16,15 @@ WIDE_MARKS = (  # The mark of UTF-32 begins with that of UTF-16, so it comes fir
 )
 
 
+def half_character(text: str) -> int | None:
+    """The position of the first lone surrogate in a text, which UTF-8 cannot hold; ``None`` if there is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
 def printable(text: str) -> str:
     r"""A string in one line that a terminal shows as it is: ``\x1b`` stands for an escape character.
 

@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags
 
 from lstm_jax import cli, runtime
-from lstm_jax.characters import printable, wide_encoding
+from lstm_jax.characters import half_character, printable, wide_encoding
 from lstm_jax.config import is_hub_name, validate
 from lstm_jax.errors import ConfigError, UserError
 
@@ -99,10 +99,9 @@ def _check_flags() -> None:
 def _check_text(text: str) -> None:
     if not text.strip():
         raise ConfigError("--text is empty; give a text, or - to classify every line of standard input")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # Python decodes other bytes of the command line as lone surrogates.
-        raise ConfigError(f"--text is not valid UTF-8 (at character {error.start}); give it in UTF-8") from None
+    # Python decodes bytes of the command line that are not UTF-8 as lone surrogates.
+    if (position := half_character(text)) is not None:
+        raise ConfigError(f"--text is not valid UTF-8 (at character {position}); give it in UTF-8")
 
 
 def standard_input() -> list[str]:
@@ -177,7 +176,7 @@ def evaluate(trained: Any) -> None:
     if predictions is not None:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
-        print(f"predictions: {predictions}")
+        print(f"predictions: {printable(str(predictions))}")
 
 
 def evaluate_epochs(trained: Any) -> None:

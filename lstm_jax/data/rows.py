@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lstm_jax.characters import half_character
 from lstm_jax.config import DataConfig
 from lstm_jax.data.cache import Facts
 from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, class_of_rating, label_text, parse_label_map
@@ -137,18 +138,9 @@ def _label(value: Any, label_map: dict[str, str]) -> str:
         label = label_text(value)
     except ValueError as fault:
         raise BadRow(INVALID_LABEL, str(fault)) from None
-    if _half_character(label) is not None:
+    if half_character(label) is not None:
         raise BadRow(INVALID_LABEL, f"has the label {label!r}, which holds half a character (a lone surrogate)")
     return label
-
-
-def _half_character(text: str) -> int | None:
-    """The position of a lone surrogate in a text; ``None`` if there is none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return error.start
-    return None
 
 
 def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:
@@ -165,7 +157,7 @@ def _text(fields: dict[str, Any], schema: Schema) -> tuple[str, str]:
     if not any(map(str.strip, values.values())):
         raise BadRow(NO_TEXT, "has no text")
     text = ": ".join(values.values())
-    if (position := _half_character(text)) is not None:
+    if (position := half_character(text)) is not None:
         raise BadRow(NO_TEXT, f"holds half a character (a lone surrogate) at character {position}")
     return text, ": ".join(value for column, value in values.items() if column not in schema.titles)
 

@@ -20,8 +20,8 @@ class Selection(NamedTuple):
 
     Attributes:
       splits: The rows for training, validation and testing.
-      left_out: Numbers of rows that are in none of them, by reason.
       rest: Rows of the source's ``train`` that are in no split.
+      left_out: Numbers of rows that are in no split, by reason.
     """
 
     splits: Splits

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float
 
+from lstm_jax.characters import half_character
 from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.data.tokenizer import encode, pretokenize, tokens_of, unknown_id
@@ -70,13 +71,11 @@ def read_texts(trained: Trained, texts: list[str]) -> TextsRead:
       UserError: A text is no valid Unicode.
     """
     for n, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
+        if (position := half_character(text)) is not None:
             raise UserError(
-                f"texts[{n}] holds half a character (a lone surrogate) at character {error.start}; decode it again "
+                f"texts[{n}] holds half a character (a lone surrogate) at character {position}; decode it again "
                 "from its bytes, or remove the character"
-            ) from None
+            )
     config, other = trained.config.data.tokens, unknown_id(trained.tokenizer)
     flat = flat_corpus.from_ids(encode(trained.tokenizer, pretokenize(texts, config)))
     counts = flat_corpus.lengths(flat)

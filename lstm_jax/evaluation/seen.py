@@ -1,7 +1,6 @@
 """Which examples of an evaluation a run was trained on."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,6 @@ from lstm_jax.training.workdir import read_config, read_digests
 from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
-
-# The splits of a run whose examples an evaluation of another split must not contain.
-EARLIER: dict[str, Sequence[str]] = {"train": (), "validation": ("train",)}
 
 
 def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out: bool) -> tuple[Part, HostArray]:
@@ -52,8 +48,10 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
             f"config.data.text_column is {config.data.text_column!r} and was another for the run in {workdir}, so its "
             "texts do not tell which examples were trained on; give data that are new to the run with --data"
         )
-    earlier = [known[name] for name in EARLIER.get(split, ("train", "validation"))]
-    seen = np.isin(part.digests, np.concatenate([*earlier, known["train"][:0]]))
+    if split == "train":
+        return part, np.arange(len(part.digests))
+    earlier = ("train",) if split == "validation" else ("train", "validation")
+    seen = np.isin(part.digests, np.concatenate([known[name] for name in earlier]))
     rows, count = np.flatnonzero(~seen), int(seen.sum())
     if not count:
         return part, rows

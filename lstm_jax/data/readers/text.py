@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lstm_jax.characters import half_character
 from lstm_jax.data.readers.compressed import count_lines, head_of, open_file
 from lstm_jax.data.readers.rows import Options, Row
 from lstm_jax.errors import UserError
@@ -71,12 +72,9 @@ def _wide_lines(file: io.BufferedIOBase, name: str, codec: str) -> Iterator[Line
     try:
         for number, text in count_lines(decoded, name):
             line = text.removeprefix("\ufeff") if number == 1 else text
-            try:
-                line.encode()
-            except UnicodeEncodeError as error:
-                yield Line(number, line, f"holds half a character (a lone surrogate) at character {error.start}")
-            else:
-                yield Line(number, line)
+            position = half_character(line)
+            broken = "" if position is None else f"holds half a character (a lone surrogate) at character {position}"
+            yield Line(number, line, broken)
     finally:
         decoded.detach()  # The file is closed by its owner.
 
