@@ -190,6 +190,7 @@ OBJECTIVES: Registry[Any] = Registry("objective", "lstm_jax.objectives")
 OPTIMIZERS: Registry[Any] = Registry("optimizer", "lstm_jax.optimizers")
 SOURCES: Registry[Any] = Registry("source", "lstm_jax.data.sources")
 VECTORS: Registry[Any] = Registry("source of word vectors", "lstm_jax.data.vectors")
+TRACKERS: Registry[Any] = Registry("tracker", "lstm_jax.training.trackers")
 
 
 def implementations(layer: str) -> list[str]:

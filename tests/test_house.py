@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "lstm_jax"
 # As in README's layout. The first row holds the modules that stand beside the packages.
-FOUNDATIONS = ("types", "errors", "files", "identity", "registry", "runtime", "timer")
+FOUNDATIONS = ("types", "errors", "files", "identity", "registry", "runtime", "stages", "timer")
 ORDER = (
     *("optimizers", "config", "data", "cells", "layers", "models", "reports", "objectives", "training", "evaluation"),
     *("studies", "benchmarks", "cli", "commands"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from lstm_jax.config.definition import default_hparams, epoch_name
 from lstm_jax.config.fields import Config, DataConfig, VectorsConfig
-from lstm_jax.config.plugins import load_plugins
+from lstm_jax.config.plugins import TRAINING_ONLY, load_plugins
 from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, PLUGIN_HINT, VECTORS, Registry, implementations, nearest
@@ -25,7 +25,7 @@ def validate(config: Config, trains: bool = True) -> Config:
 
     Args:
       config: The config. It is frozen in place.
-      trains: Whether to check the optimizer and the objectives too. An evaluation does not need them.
+      trains: Whether to check the optimizer, the objectives and the tracker too. An evaluation does not need them.
 
     Raises:
       ConfigError: A field has a wrong type or value, or fields contradict each other. The message names the field, its
@@ -38,7 +38,7 @@ def validate(config: Config, trains: bool = True) -> Config:
     if plugins != config.plugins:  # The config may be frozen already.
         config.plugins = plugins
     for path, own, value in leaves(config):
-        if trains or not path.startswith(("optimizer.", "objectives.")):
+        if trains or not path.startswith(TRAINING_ONLY):
             _check_value(path, own, value)
     for check in (_check_data, _check_model, _check_training):
         check(config)
@@ -263,6 +263,12 @@ def _check_training(config: Config) -> None:
         )
     if config.train.keep_epochs:
         _check_template(config)
+    asked = re.fullmatch(r"(\d{1,9}):(\d{1,9})", config.train.profile_steps)
+    if config.train.profile_steps and not (asked and int(asked[1]) < int(asked[2])):
+        raise ConfigError(
+            f"config.train.profile_steps is {config.train.profile_steps!r}; it must be two numbers of steps, the lower "
+            "one first, such as 10:20"
+        )
 
 
 def _check_template(config: Config) -> None:

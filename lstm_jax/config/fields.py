@@ -3,7 +3,7 @@
 import dataclasses
 
 from lstm_jax.config.tree import Group, Numbers, field, group
-from lstm_jax.registry import CELLS, LAYERS, OPTIMIZERS, POOLINGS, SOURCES, VECTORS
+from lstm_jax.registry import CELLS, LAYERS, OPTIMIZERS, POOLINGS, SOURCES, TRACKERS, VECTORS
 
 LARGEST_SEED = 2**32 - 1  # The largest seed; seeds are unsigned 32-bit integers.
 
@@ -289,6 +289,24 @@ class TrainConfig(Group):
     )
     patience: int = field(
         0, "Number of validations without a better accuracy after which the run stops early; 0: never."
+    )
+    checkpoint_seconds: float = field(
+        60.0,
+        "Number of seconds between checkpoints, beside those after validations, so that a killed run loses no more; 0: "
+        "only after validations.",
+        kind="incidental",
+    )
+    tracker: str = field(
+        "tensorboard",
+        "Where metrics are shown beside metrics.jsonl: in `tensorboard` events, by `trackio` or `wandb`, which must be "
+        "installed, or nowhere (`none`).",
+        kind="incidental",
+        choices=(TRACKERS,),
+    )
+    profile_steps: str = field(
+        "",
+        "Steps that JAX's profiler traces, such as `10:20` for ten steps after the first ten. Empty: none.",
+        kind="incidental",
     )
     log_every: int = field(20, "Number of steps between two training rows of metrics.jsonl.", kind="incidental", low=1)
     devices: int = field(

@@ -14,6 +14,7 @@ from lstm_jax.config.tree import leaves
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import OBJECTIVES, Registry, executing, incomplete
 
+TRAINING_ONLY = ("optimizer.", "objectives.", "train.tracker")  # Fields that an evaluation does not need.
 _loaded: dict[str, tuple[str, ModuleType]] = {}  # Executed files by path, each with the digest of its content.
 
 
@@ -194,7 +195,7 @@ def _named(config: Any, trains: bool = True) -> list[tuple[Registry[Any], str]]:
         (choices, value)
         for path, own, value in leaves(config)
         for choices in own.metadata["choices"]
-        if isinstance(choices, Registry) and (trains or not path.startswith("optimizer."))
+        if isinstance(choices, Registry) and (trains or not path.startswith(TRAINING_ONLY))
     ]
     return found + [(OBJECTIVES, name) for name in config.objectives if trains]
 

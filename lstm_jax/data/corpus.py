@@ -1,8 +1,6 @@
 """From a data config to corpora: the training, validation and test examples as flat arrays of token ids."""
 
-import contextlib
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 import datasets
@@ -25,11 +23,10 @@ from lstm_jax.data.tokenizer import (
 )
 from lstm_jax.errors import UserError
 from lstm_jax.registry import VECTORS
+from lstm_jax.stages import stage
 from lstm_jax.types import HostArray
 
 WHOLE = "all"  # The name of a whole source, beside the names of splits.
-
-Stage = Callable[[str], contextlib.AbstractContextManager]
 
 
 class Part(NamedTuple):
@@ -90,7 +87,6 @@ def prepare(
     config: DataConfig,
     tokenizer: Tokenizer | None = None,
     classes: Classes | None = None,
-    stage: Stage = contextlib.nullcontext,
     quiet: bool = False,
 ) -> Corpora:
     """Loads, selects, tokenizes and truncates the examples of a config.
@@ -100,7 +96,6 @@ def prepare(
       tokenizer: Tokenizer of a trained run. Without it a vocabulary is learned from the training examples alone, or
         from all examples if the config fits class frequencies on all.
       classes: Classes of a trained run; by default those of the source.
-      stage: Called with the name of each stage; the context manager that it returns is open during the stage.
       quiet: Whether to log nothing about rows that are left out, since that has been said.
 
     Raises:
@@ -108,26 +103,25 @@ def prepare(
     """
     datasets.disable_progress_bars()
     learns_vectors = tokenizer is None and VECTORS[config.vectors.source].reads_text
-    with stage("reading"):
+    with stage("reading the examples"):
         source, classes, left_out = load_examples(config, learns_vectors, classes, quiet=quiet)
         if len(classes.names) < 2:
             raise UserError(
                 f"all examples have the label {classes.names[0]!r}; a classifier needs examples of at least two classes"
             )
-    with stage("selecting"):
-        splits, rest, not_selected = select(source, config)
-        if not learns_vectors:
-            source, splits = _used(source, splits)
+    splits, rest, not_selected = select(source, config)
+    if not learns_vectors:
+        source, splits = _used(source, splits)
     if not quiet:
         log_left_out(not_selected)
-    with stage("finding tokens"):
+    with stage("splitting the texts into tokens"):
         texts = {split: pretokenize_dataset(own.dataset, config.tokens) for split, own in source.items()}
     if tokenizer is None:
         with stage("learning the vocabulary"):
             tokenizer = _vocabulary(texts, splits, config)
     flat = {}
     for split, own in source.items():
-        with stage("encoding"):
+        with stage("encoding the texts"):
             flat[split] = flatten(encode_dataset(texts[split], tokenizer), own.classes)
     whole = None
     if learns_vectors:

@@ -19,6 +19,7 @@ from lstm_jax.data.batching import FlatCorpus, bucket_lengths, evaluation_plan
 from lstm_jax.data.tokenizer import encode, pretokenize, tokens_of, unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import write_bytes
+from lstm_jax.stages import stage
 from lstm_jax.training.experiment import experiment
 from lstm_jax.training.feed import feed_arguments, make_feed
 from lstm_jax.training.lanes import Program, make_mesh
@@ -49,13 +50,13 @@ def lane_probabilities(trained: Trained, examples: FlatCorpus) -> Float[np.ndarr
     feed = make_feed(examples, mesh)
     lengths = flat_corpus.lengths(examples)
     result = np.zeros((trained.lanes, len(examples.labels), len(trained.classes.names)))
-    for chunk in evaluation_plan(
-        lengths, bucket_lengths(lengths, config.buckets), config.batch_size, config.steps_per_call
-    ):
-        arguments = feed_arguments(feed, chunk.examples, chunk.length, config.steps_per_call)
-        found = np.asarray(program.predict(variables, *arguments, chunk.length), np.float64)
-        real = chunk.examples >= 0
-        result[:, chunk.examples[real]] = found[:, : len(chunk.examples)][:, real]
+    buckets = bucket_lengths(lengths, config.buckets)
+    with stage("classifying the examples"):
+        for chunk in evaluation_plan(lengths, buckets, config.batch_size, config.steps_per_call):
+            arguments = feed_arguments(feed, chunk.examples, chunk.length, config.steps_per_call)
+            found = np.asarray(program.predict(variables, *arguments, chunk.length), np.float64)
+            real = chunk.examples >= 0
+            result[:, chunk.examples[real]] = found[:, : len(chunk.examples)][:, real]
     return result
 
 

@@ -13,7 +13,7 @@ from lstm_jax.config import Config, validate
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.files import digest
 from lstm_jax.identity import identity_of
-from lstm_jax.registry import OPTIMIZERS, SOURCES, VECTORS
+from lstm_jax.registry import OPTIMIZERS, SOURCES, TRACKERS, VECTORS
 from lstm_jax.studies.search import LEARNING_RATE
 from lstm_jax.training.workdir import Lane
 
@@ -91,7 +91,7 @@ def key(config: Config, trial: Trial, fingerprint: str) -> str:
       fingerprint: The fingerprint of its data, from ``fingerprint``.
     """
     hparams = sorted(configs.hparams(config).items())
-    own = [(kind, name) for kind, name in configs.own_entries(config) if kind not in (OPTIMIZERS, SOURCES)]
+    own = [(kind, name) for kind, name in configs.own_entries(config) if kind not in (OPTIMIZERS, SOURCES, TRACKERS)]
     code = [optimizers.identity(config.optimizer.name), *(identity_of(kind[name]) for kind, name in own)]
     return digest(trial_definition(config), hparams, trial.seed, trial.stage.name, fingerprint, *code)
 

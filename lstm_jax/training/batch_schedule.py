@@ -1,7 +1,7 @@
 """Which examples each call of the compiled program sees, as a pure function of the step."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +26,14 @@ class ScheduledChunk(NamedTuple):
 
 
 def scheduled_chunks(
-    plan: Callable[[int], list[Chunk]], per_epoch: int, start: int, total: int, validate_every: int
+    plan: Callable[[int], list[Chunk]],
+    per_epoch: int,
+    start: int,
+    total: int,
+    validate_every: int,
+    cuts: Sequence[int] = (),
 ) -> Iterator[ScheduledChunk]:
-    """The chunks from step ``start`` to ``total``, the same as in a run that was not interrupted at ``start``.
+    """The chunks from step ``start`` to ``total``, with the same steps as in a run that was not interrupted there.
 
     Args:
       plan: Function from an epoch to its chunks, with examples ``[L, k, B]``.
@@ -36,18 +41,20 @@ def scheduled_chunks(
       start: Number of steps already made.
       total: Number of steps of the run.
       validate_every: Number of steps between validations; there is always one after the last step.
+      cuts: Further steps at which a chunk ends.
     """
     for epoch in range(start // per_epoch, -(-total // per_epoch)):
         step = epoch * per_epoch
         for chunk in plan(epoch):
             done, steps = 0, min(chunk.examples.shape[1], total - step)
             while done < steps:
-                boundary = min((step // validate_every + 1) * validate_every, total)
-                count = min(steps - done, boundary - step)
+                validation = min((step // validate_every + 1) * validate_every, total)
+                end = min([step + steps - done, validation, *(cut for cut in (start, *cuts) if cut > step)])
+                count = end - step
                 if step >= start:
-                    validate = step + count == boundary
-                    yield ScheduledChunk(chunk.length, chunk.examples[:, done : done + count], step, validate)
-                done, step = done + count, step + count
+                    examples = chunk.examples[:, done : done + count]
+                    yield ScheduledChunk(chunk.length, examples, step, validate=end == validation)
+                done, step = done + count, end
 
 
 def first_step_alone(chunks: Iterable[ScheduledChunk]) -> Iterator[ScheduledChunk]:

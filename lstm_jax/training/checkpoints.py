@@ -1,4 +1,7 @@
-"""Checkpoints by Orbax: asynchronous, atomic, the last two kept, each with the best weights so far."""
+"""Checkpoints by Orbax: asynchronous, atomic, the last two kept, each with the best weights so far.
+
+They are written after every validation, and every ``config.train.checkpoint_seconds`` between.
+"""
 
 import contextlib
 import logging

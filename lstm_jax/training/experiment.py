@@ -16,8 +16,10 @@ from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
 from lstm_jax.objectives.base import COUNTED, LABELLED, Objective, Sums, checked_result
 from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.registry import OBJECTIVES
-from lstm_jax.training.gradient_chain import HParams, optimizer
+from lstm_jax.training.gradient_chain import HParams, optimizer, schedule
 from lstm_jax.types import ExampleKeys, Params, Scalar
+
+PER_STEP = ("gradient_norm", "learning_rate")  # What a training step returns beside the sums over its examples.
 
 
 class TrainState(NamedTuple):
@@ -51,8 +53,8 @@ class Experiment(NamedTuple):
       weights: ``(seed) -> variables``, the collections ``params`` and ``frozen`` before training. The function is the
         same for all optimizers, and slow to compile.
       begin: ``(seed, hparams, variables) -> TrainState`` at step 0.
-      step: ``(state, batches) -> (state, sums)``, with a batch for each stream. From the first step
-        that is not finite on, ``params`` stay unchanged and every loss is NaN.
+      step: ``(state, batches) -> (state, sums)``, with a batch for each stream. Beside the sums over examples there
+        are ``PER_STEP``. From the first step that is not finite on, ``params`` stay unchanged and every loss is NaN.
       evaluate: ``(variables, batch) -> sums``, without dropout.
       predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
     """
@@ -118,7 +120,9 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
         }
         loss = functools.partial(weighted_loss, model, objectives, state, batches)
         gradient, sums = over_devices(jax.grad(loss, has_aux=True)(state.params))
-        finite = state.finite & jnp.isfinite(sums["loss"]) & jnp.isfinite(optax.tree.norm(gradient))
+        norm = optax.tree.norm(gradient)
+        finite = state.finite & jnp.isfinite(sums["loss"]) & jnp.isfinite(norm)
+        learning_rate = state.hparams["optimizer.learning_rate"] * schedule(config.optimizer, total_steps)(state.step)
         updates, opt_state = optimizer(config.optimizer, state.hparams, total_steps).update(
             gradient,
             state.opt_state,
@@ -133,6 +137,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             name: jnp.where(finite, total, jnp.nan) if name.startswith("loss") else total
             for name, total in sums.items()
         }
+        sums |= {"steps": jnp.ones(()), "gradient_norm": norm, "learning_rate": learning_rate}
         params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)
         average = moving_average(state, params) if config.optimizer.ema else ()
         return state._replace(

@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec as P
 
 from lstm_jax.data.batching import Batch, FlatCorpus, gather
 from lstm_jax.objectives.base import LABELLED, Sums
+from lstm_jax.stages import stage
 from lstm_jax.training.experiment import Experiment, TrainState
 from lstm_jax.training.gradient_chain import HParams
 from lstm_jax.types import HostArray, Params
@@ -125,7 +126,8 @@ class Program:
         if key not in self._known:
             start = time.perf_counter()
             spread = jax.shard_map(function, mesh=self._mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
-            self._known[key] = jax.jit(spread, **options).lower(*arguments).compile()
+            with stage(f"compiling {name if isinstance(name, str) else '{} for {} tokens'.format(*name)}"):
+                self._known[key] = jax.jit(spread, **options).lower(*arguments).compile()
             self.compile_seconds += time.perf_counter() - start
         return self._known[key](*arguments)
 

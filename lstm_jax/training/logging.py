@@ -1,5 +1,6 @@
-"""What a run writes while it trains: ``metrics.jsonl``, TensorBoard events, terminal output, start-up time."""
+"""What a run writes while it trains: ``metrics.jsonl``, terminal output, a tracker, the start-up time."""
 
+import contextlib
 import json
 import logging
 import math
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lstm_jax import STARTED
 from lstm_jax.training.lanes import Program
+from lstm_jax.training.loop_state import Clock
+from lstm_jax.training.trackers import TrackedLane, Tracker, Write
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +25,7 @@ FIRST_STEP = "first step done"  # The beginning of the message about the start-u
 ProgressCallback = Callable[
     [int, int], None
 ]  # Called with the number of steps made and the number of steps of the run.
+NOT_TRACKED = ("step", "epoch", "split", "lane", "seconds")  # Columns that say which row it is.
 LOG_COLUMNS = ("epoch", "step", "train loss", "train acc", "val loss", "val acc", "tokens/s", "seconds")
 
 
@@ -28,37 +33,46 @@ class RunLog:
     """Writes the files and the terminal output of a stack of lanes; a context manager."""
 
     def __init__(
-        self, workdir: Path, lanes: int, step: int, total_steps: int, follow: ProgressCallback | None = None
+        self,
+        workdir: Path,
+        step: int,
+        total_steps: int,
+        clock: Clock,
+        tracker: Tracker,
+        tracked: list[TrackedLane],
+        follow: ProgressCallback | None = None,
     ) -> None:
-        """Opens the files and drops rows after ``step``, where the run resumes.
+        """Opens the file and drops rows after ``step``, where the run resumes.
 
         Args:
           workdir: Folder of the run.
-          lanes: Number of lanes, L.
           step: Number of steps made.
           total_steps: Number of steps of the run.
-          follow: Callback that shows the progress instead of the terminal. TensorBoard events are then not written.
+          clock: The seconds of training. The time left is estimated from them, so it ignores compiling.
+          tracker: Shows the metrics.
+          tracked: The lanes, for the tracker.
+          follow: Callback that shows the progress instead of the terminal. The tracker is then not used.
         """
         self.path = workdir / "metrics.jsonl"
         _drop_after(self.path, step)
-        self._file = self.path.open("a", encoding="utf-8")
-        self._folders = [workdir / "tensorboard" / (f"lane{n}" if lanes > 1 else "") for n in range(lanes)]
-        self._boards: list[Any] = []
+        self._open = contextlib.ExitStack()
+        self._file = self._open.enter_context(self.path.open("a", encoding="utf-8"))
+        self._tracker, self._tracked, self._writes = tracker, tracked, list[Write]()
         self._unsent: list[dict[str, Any]] = []
-        self._first, self._follow = step + 1, follow
+        self._follow, self._clock = follow, clock
         hidden = True if follow else None  # None hides the bar if there is no terminal.
-        self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=hidden)
-        self._start, self._total, self._began, self._last_line = step, total_steps, time.monotonic(), time.monotonic()
+        bar: dict[str, Any] = {"unit": "step", "dynamic_ncols": True, "disable": hidden, "smoothing": 0}
+        self._bar = self._open.enter_context(tqdm(total=total_steps, initial=step, **bar))
+        if not self._bar.disable:
+            self._open.enter_context(logging_redirect_tqdm())
+        self._start, self._total, self._began, self._last_line = step, total_steps, clock.training(), time.monotonic()
         self._has_header = False
 
     def __enter__(self) -> "RunLog":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
-        self._file.close()
-        for board in self._boards:
-            board.close()
+        self._open.close()
 
     def write(self, row: dict[str, Any]) -> None:
         """Adds one object to ``metrics.jsonl``; a number that is not finite becomes null."""
@@ -68,17 +82,13 @@ class RunLog:
         self._unsent.append(clean)
 
     def send(self) -> None:
-        """Passes the rows so far on to TensorBoard; called at every validation."""
-        if self._follow:
-            self._unsent.clear()
-            return
-        from tensorboardX import SummaryWriter  # A slow import, which the first step need not wait for.
-
-        self._boards = self._boards or [SummaryWriter(str(folder), purge_step=self._first) for folder in self._folders]
-        for row in self._unsent:
-            for name, value in row.items():
-                if (name in ("loss", "accuracy") or "/" in name) and value is not None:
-                    self._boards[row["lane"]].add_scalar(f"{name}/{row['split']}", value, row["step"])
+        """Passes the rows so far on to the tracker; called with every checkpoint."""
+        if not self._follow:
+            self._writes = self._writes or [self._open.enter_context(self._tracker(lane)) for lane in self._tracked]
+            for row in self._unsent:
+                values = {name: v for name, v in row.items() if name not in NOT_TRACKED and v is not None}
+                split = {f"{name}/{row['split']}": value for name, value in values.items()}
+                self._writes[row["lane"]](row["step"], split)
         self._unsent.clear()
 
     def progress(self, step: int, loss: float, accuracy: float, tokens_per_second: float) -> None:
@@ -86,14 +96,16 @@ class RunLog:
         if self._follow:
             self._follow(step, self._total)
             return
+        trained = self._clock.training() - self._began
         state = f"loss {loss:.4f}, accuracy {accuracy:.2%}, {tokens_per_second:,.0f} tokens/s"
         if not self._bar.disable:
             self._bar.set_postfix_str(state, refresh=False)
+            self._bar.start_t = time.time() - trained  # tqdm's clock, without compiling.
             self._bar.update(step - self._bar.n)
         elif time.monotonic() - self._last_line > LINE_SECONDS:
             self._last_line = time.monotonic()
             meter: dict[str, Any] = {"initial": self._start, "unit": "step", "postfix": state, "ncols": 0}
-            line = tqdm.format_meter(step, self._total, self._last_line - self._began, **meter)
+            line = tqdm.format_meter(step, self._total, trained, **meter)
             print(line, file=sys.stderr, flush=True)
 
     def table_row(self, *values: float) -> None:

@@ -6,7 +6,7 @@ equals an uninterrupted one.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from lstm_jax.config import TrainConfig
 from lstm_jax.data.batching import bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.objectives.base import Sums
+from lstm_jax.registry import TRACKERS
+from lstm_jax.stages import stage
 from lstm_jax.training.batch_schedule import ScheduledChunk, first_step_alone, lane_plan, scheduled_chunks
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import TrainState, evaluated_variables
@@ -26,7 +28,9 @@ from lstm_jax.training.feed import Feed, feed_arguments
 from lstm_jax.training.lanes import Program
 from lstm_jax.training.logging import ProgressCallback, RunLog, Startup
 from lstm_jax.training.loop_state import Clock, LoopState
+from lstm_jax.training.profile import Profile
 from lstm_jax.training.recorder import HostSums, Recorder, fetched
+from lstm_jax.training.trackers import TrackedLane
 from lstm_jax.types import Params
 
 
@@ -78,6 +82,7 @@ def run_loop(
     workdir: Path,
     follow: ProgressCallback | None = None,
     startup: Startup | None = None,
+    tracked: Sequence[TrackedLane] = (),
 ) -> tuple[TrainState, Params, LoopState]:
     """Trains every lane from ``loop_state.step`` until the last step, its early stop or its divergence.
 
@@ -86,10 +91,11 @@ def run_loop(
       state: The state of all lanes; donated.
       best: The best evaluated weights of all lanes so far; donated.
       loop_state: The state of the loop, which is updated in place.
-      checkpoints: The checkpoints, written after every validation.
+      checkpoints: The checkpoints, written after every validation and every ``config.checkpoint_seconds``.
       workdir: Folder of the run's log.
       follow: Callback that shows the progress instead of the terminal.
       startup: Records the time of the first step, which is then made in its own call.
+      tracked: The lanes, for the tracker; not needed with ``follow``.
 
     Returns:
       The final ``state``, ``best`` and ``loop_state``.
@@ -100,14 +106,17 @@ def run_loop(
     seeds = [lane.seed for lane in loop_state.lanes]
     plan = partial(lane_plan, lengths(loop.train.host), loop.buckets, config, seeds)
     every = config.validate_every or loop.per_epoch
-    with RunLog(workdir, len(seeds), loop_state.step, loop.total_steps, follow) as run_log:
+    run_log = RunLog(workdir, loop_state.step, loop.total_steps, clock, TRACKERS[config.tracker], list(tracked), follow)
+    with run_log, Profile(config.profile_steps, workdir / "profile") as profile:
         recorder = Recorder(run_log, loop_state, clock, config.log_every, loop.per_epoch)
         in_flight: tuple[ScheduledChunk, Sums] | None = None
-        chunks = scheduled_chunks(plan, loop.per_epoch, loop_state.step, loop.total_steps, every)
+        chunks = scheduled_chunks(plan, loop.per_epoch, loop_state.step, loop.total_steps, every, profile.steps)
+        saved_at = time.monotonic()
         for chunk in first_step_alone(chunks) if startup else chunks:
             if not any(lane.running for lane in loop_state.lanes):
                 break
             corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, config.steps_per_call)
+            profile.before(chunk.first_step)
             before = time.perf_counter() - loop.program.compile_seconds
             state, sums = loop.program.train(state, corpus, feed, chunk.examples.shape[1], chunk.length)
             if startup:
@@ -116,19 +125,25 @@ def run_loop(
                 startup = None
                 with clock.paused():
                     checkpoints.open()
+            profile.after(chunk.last_step, sums)
             if in_flight is not None:
                 recorder.training(*in_flight)
             in_flight = chunk, sums
+            due = 0 < config.checkpoint_seconds <= time.monotonic() - saved_at
+            if not (chunk.validate or due):
+                continue
+            recorder.training(*in_flight)
+            in_flight = None
+            loop_state.step = chunk.last_step
             if chunk.validate:
-                recorder.training(*in_flight)
-                in_flight = None
                 best = _validate(loop, state, best, recorder, chunk.last_step)
-                loop_state.step = chunk.last_step
-                clock.save()
                 if loop.epoch_name:
                     checkpoints.keep(loop.epoch_name(loop_state.step // loop.per_epoch), state)
-                checkpoints.save(loop_state.step, Checkpoint(state, best, loop_state.to_json()))
-                run_log.send()
+            clock.save()
+            recorder.save()
+            checkpoints.save(loop_state.step, Checkpoint(state, best, loop_state.to_json()))
+            run_log.send()
+            saved_at = time.monotonic()
         run_log.send()
         clock.save()
     return state, best, loop_state
@@ -137,7 +152,8 @@ def run_loop(
 def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, step: int) -> Params:
     """Validates all lanes; returns the best weights so far."""
     variables = evaluated_variables(state)
-    sums = evaluate_corpus(loop.program, loop.validation, loop.buckets, loop.config, variables)
+    with stage("validating"):
+        sums = evaluate_corpus(loop.program, loop.validation, loop.buckets, loop.config, variables)
     improved = recorder.validation(sums, step, loop.config.patience)
     return keep_best(jnp.asarray(improved), variables["params"], best)
 

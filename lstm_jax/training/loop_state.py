@@ -34,6 +34,10 @@ class LoopState:
     step: int = 0
     train_seconds: float = 0.0  # Time of training and validating, without compiling.
     compile_seconds: float = 0.0
+    row_sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)  # Of each lane since its last row.
+    row_at: float = 0.0  # ``train_seconds`` at the last row.
+    validation_sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)  # Since the last validation.
+    validation_at: float = 0.0  # ``train_seconds`` at the last validation.
 
     @property
     def best_lane(self) -> LaneState:

@@ -10,6 +10,7 @@ from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.data.vectors import first_vectors
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.stages import stage
 from lstm_jax.training.experiment import evaluated_variables, experiment
 
 
@@ -25,7 +26,9 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
         raise ConfigError(f"config.model.output is 'sigmoid', one unit, but there are {classes} classes")
     if rows and rows < words:
         raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it")
-    return TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer), first_vectors(config, corpora))
+    with stage("making the initial word vectors"):
+        vectors = first_vectors(config, corpora)
+    return TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer), vectors)
 
 
 def checkpoint_bytes(config: Config, corpora: Corpora) -> int:

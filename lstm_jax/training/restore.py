@@ -13,6 +13,7 @@ from lstm_jax.data.labels import Classes
 from lstm_jax.data.tokenizer import read_tokenizer, unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import first_weights, used_objectives
 from lstm_jax.training.workdir import read_config, read_lanes
@@ -73,9 +74,15 @@ def load_run(workdir: Path, config: Config) -> Trained:
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
     checkpoints = Checkpoints(workdir, read_only=True)
-    best, loop_state = checkpoints.restore_best(shapes_of(config, model, lanes))
-    checkpoints.finish()
+    with stage("loading the weights"):
+        best, loop_state = checkpoints.restore_best(shapes_of(config, model, lanes))
+        checkpoints.finish()
     step = max(lane["best_step"] for lane in loop_state["lanes"])
+    if not step:
+        raise UserError(
+            f"the run in {workdir} was interrupted at step {loop_state['step']}, before its first validation, so no "
+            "weights are chosen yet; run the command that trains it again"
+        )
     return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import config as configs
+from lstm_jax import runtime
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
@@ -21,6 +22,7 @@ from lstm_jax.data.summary import SplitSummary, summarize, warnings
 from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
+from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
 from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.feed import make_feed
@@ -29,6 +31,7 @@ from lstm_jax.training.logging import ProgressCallback, Startup, read_metrics
 from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
+from lstm_jax.training.trackers import TrackedLane
 from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_digests, write_json
 
@@ -91,6 +94,7 @@ def _train(
         for warning in warnings(splits):
             _log.warning("%s", warning)
         _log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
+        _log.info("training on %s", runtime.machine())
         _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
         for entry in configs.lost_entries(config):
             _log.warning(
@@ -105,13 +109,18 @@ def _train(
     if loop_state.step and not follow:
         _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
+    values = json.loads(configs.to_json(config))
+    names = [f"lane{n}" for n in range(len(lanes))] if len(lanes) > 1 else [""]
+    tracked = [TrackedLane(path, name, values, loop_state.step + 1) for name in names]
     try:
-        run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed)
-        checkpoints.finish()
+        run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked)
+        with stage("writing the last checkpoint"):
+            checkpoints.finish()
         if not follow:
-            rows = read_metrics(path / "metrics.jsonl")
-            plots.draw_curves(rows, loop_state.best_lane.best_step, path / "plots")
-            plots.draw_epochs(rows, path / "plots" / "loss-epochs.png")
+            with stage("drawing the curves"):
+                rows = read_metrics(path / "metrics.jsonl")
+                plots.draw_curves(rows, loop_state.best_lane.best_step, path / "plots")
+                plots.draw_epochs(rows, path / "plots" / "loss-epochs.png")
         status = "done" if all(lane.diverged_at is None for lane in loop_state.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # Lets a pending write finish. The first error is the one to report.

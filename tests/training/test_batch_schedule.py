@@ -39,18 +39,23 @@ def test_chunks_make_every_step_once_and_validate_where_asked(drawn):
 
 
 @given(schedules)
-def test_chunks_from_a_validation_on_are_those_of_the_whole(drawn):
+def test_chunks_from_any_step_on_make_the_same_steps_and_validations(drawn):
     sizes, epochs, every, data = drawn
     total = sum(sizes) * epochs
     whole = list(scheduled_chunks(plan_of(sizes), sum(sizes), 0, total, every))
-    start = data.draw(st.sampled_from([0] + [chunk.last_step for chunk in whole if chunk.validate]))
-    rest = list(scheduled_chunks(plan_of(sizes), sum(sizes), start, total, every))
-    expected = [chunk for chunk in whole if chunk.first_step >= start]
-    assert [(p.first_step, p.last_step, p.validate) for p in rest] == [
-        (p.first_step, p.last_step, p.validate) for p in expected
+    start = data.draw(st.integers(0, total - 1))
+    cuts = data.draw(st.lists(st.integers(0, total + 3), max_size=2))
+    rest = list(scheduled_chunks(plan_of(sizes), sum(sizes), start, total, every, cuts))
+    assert rest[0].first_step == start
+    np.testing.assert_array_equal(
+        np.concatenate([chunk.examples for chunk in rest], axis=1),
+        np.concatenate([chunk.examples for chunk in whole], axis=1)[:, start:],
+    )
+    assert all(a.last_step == b.first_step for a, b in itertools.pairwise(rest))
+    assert [p.last_step for p in rest if p.validate] == [
+        p.last_step for p in whole if p.validate and p.last_step > start
     ]
-    for a, b in zip(rest, expected, strict=True):
-        np.testing.assert_array_equal(a.examples, b.examples)
+    assert {cut for cut in cuts if start < cut < total} <= {chunk.last_step for chunk in rest}
 
 
 @given(schedules)

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import shutil
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import jax
 import numpy as np
@@ -110,6 +112,73 @@ def test_a_run_stopped_between_checkpoints_goes_on_bit_equal(finished, tmp_path,
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
     run.train_lanes(tiny_config(), tmp_path)
     assert_same_run(finished[0], tmp_path)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [2, 5])
+def test_a_run_killed_in_an_epoch_goes_on_from_the_last_timed_checkpoint(
+    finished, tmp_path, monkeypatch, caplog, row
+):
+    """Every chunk ends with a checkpoint, also those between two rows of metrics."""
+    written = itertools.count()
+
+    def killed(run_log, values):
+        if next(written) == row:
+            raise Killed
+        write_row(run_log, values)
+
+    write_row, config = RunLog.write, tiny_config(train__checkpoint_seconds=1e-9)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, "write", killed)
+        with pytest.raises(Killed):
+            run.train_lanes(config, tmp_path)
+    kept = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert kept % STEPS_PER_EPOCH
+    with caplog.at_level("WARNING"):
+        run.train_lanes(config, tmp_path)
+    assert f"resuming from step {kept}" in caplog.text
+    assert_same_run(finished[0], tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_killed_before_its_first_validation_has_no_weights_to_evaluate(tmp_path, monkeypatch):
+    config = tiny_config(train__checkpoint_seconds=1e-9)
+    with monkeypatch.context() as patch:
+        patch.setattr("lstm_jax.training.loop._validate", mock.Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            run.train_lanes(config, tmp_path)
+    with pytest.raises(UserError, match="was interrupted at step 8, before its first validation"):
+        load_run(tmp_path, config)
+
+
+def test_rows_tell_the_learning_rate_the_gradient_norm_and_the_padding(finished):
+    rows = [row for row in timeless(finished[0]) if row["split"] == "train"]
+    np.testing.assert_allclose([row["learning_rate"] for row in rows], 5e-3, rtol=1e-6)
+    assert all(row["gradient_norm"] > 0 for row in rows)
+    assert all(0 < row["padding"] < 1 for row in rows)
+    assert "padding" not in timeless(finished[0])[-1]
+
+
+@pytest.mark.slow
+def test_the_learning_rate_follows_the_schedule(tmp_path):
+    run.train_lanes(tiny_config(optimizer__schedule="cosine", optimizer__clip_norm=0.01, train__log_every=1), tmp_path)
+    rates = [row["learning_rate"] for row in timeless(tmp_path) if row["split"] == "train"]
+    steps = np.arange(2 * STEPS_PER_EPOCH)
+    np.testing.assert_allclose(rates, 5e-3 * (1 + np.cos(np.pi * steps / len(steps))) / 2, rtol=1e-4, atol=1e-9)
+    # The norm is that of the gradient before it is clipped.
+    assert all(row["gradient_norm"] > 0.01 for row in timeless(tmp_path) if row["split"] == "train")
+
+
+@pytest.mark.slow
+def test_a_profile_of_the_asked_steps(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        run.train_lanes(tiny_config(train__profile_steps="4:7", train__epochs=1), tmp_path)
+    assert "a profile of the steps 4 to 7 is in" in caplog.text
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
 
 
 @pytest.mark.slow

@@ -71,4 +71,5 @@ def hparams(config: Config, **changes: float) -> dict[str, float]:
 def timeless(workdir: Path) -> list[dict]:
     """The rows of a run's ``metrics.jsonl`` without durations."""
     rows = read_metrics(workdir / "metrics.jsonl")
-    return [{k: v for k, v in row.items() if k not in ("seconds", "tokens_per_second")} for row in rows]
+    durations = ("seconds", "tokens_per_second", "examples_per_second")
+    return [{k: v for k, v in row.items() if k not in durations} for row in rows]
