@@ -120,9 +120,7 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [2, 5])
-def test_a_run_killed_in_an_epoch_goes_on_from_the_last_timed_checkpoint(
-    finished, tmp_path, monkeypatch, caplog, row
-):
+def test_a_run_killed_in_an_epoch_goes_on_from_the_last_timed_checkpoint(finished, tmp_path, monkeypatch, caplog, row):
     """Every chunk ends with a checkpoint, also those between two rows of metrics."""
     written = itertools.count()
 
