@@ -37,8 +37,8 @@ Where the article is unclear: its joined outputs, ``outputs[0]`` and ``outputs[-
 and the last word. Here the last word is the last of the review, not padding.
 """
 
-from configs import recipe
 from lstm_jax.config import Config, variants
+from lstm_jax.configs import recipe
 
 
 def get_config(variant: str = "faithful") -> Config:

@@ -36,8 +36,8 @@ Where we differ:
 * Words are NLTK's Treebank words of each review, without a division into sentences, whose model is a download.
 """
 
-from configs import recipe
 from lstm_jax.config import Config, variants
+from lstm_jax.configs import recipe
 
 
 def get_config(variant: str = "faithful") -> Config:

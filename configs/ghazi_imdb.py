@@ -30,8 +30,8 @@ Where the paper is silent:
 * A tenth of the training reviews is for validation, which chooses the epoch.
 """
 
-from configs import recipe
 from lstm_jax.config import Config, variants
+from lstm_jax.configs import recipe
 
 
 def get_config(variant: str = "faithful") -> Config:

@@ -42,8 +42,8 @@ Where we differ:
 * Reviews of similar length are near each other in an epoch.
 """
 
-from configs import recipe
 from lstm_jax.config import Config, variants
+from lstm_jax.configs import recipe
 
 FASTER = 100.0  # Ratio of our learning rates to the published ones.
 BEST = 5e-4  # The published learning rate that validated best.

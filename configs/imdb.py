@@ -9,8 +9,8 @@ reviews is for validation. 50,000 reviews without labels are read for word vecto
 Here: 90.38 % on 5,000 reviews of the test half, naive Bayes 81.32 %; 3 min 50 s on 2 CPU cores.
 """
 
-from configs import recipe
 from lstm_jax.config import Config
+from lstm_jax.configs import recipe
 
 
 def get_config() -> Config:

@@ -30,8 +30,8 @@ Where we differ:
 * Initial weights are those of this codebase.
 """
 
-from configs import imdb
 from lstm_jax.config import Config, variants
+from lstm_jax.configs import imdb
 
 
 def get_config(variant: str = "faithful") -> Config:

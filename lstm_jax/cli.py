@@ -12,26 +12,31 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
 from lstm_jax.characters import printable, printable_lines
-from lstm_jax.config import Config
-from lstm_jax.config.document import fields_help
+from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.help import HelpAsked, asked_help, command_help
 from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
+
+VARIANT_TEXT = "a colon and an argument of get_config() may follow, such as a variant."
+CONFIG_TEXT = f"A config by its name, or a Python file with get_config(); {VARIANT_TEXT}"
 
 # System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
 SYSTEM_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
 
 
 def define_config(default: str) -> None:
-    """Defines ``--config=FILE.py``, and ``--config.group.field=value`` for every field.
+    """Defines ``--config``, and ``--config.group.field=value`` for every field.
+
+    Args:
+      default: The config if none is given, in the form of ``load_config_file``.
 
     Raises:
       ConfigError: The file does not return a Config, or a given field does not exist.
@@ -39,13 +44,14 @@ def define_config(default: str) -> None:
     config = load_config_file(_given("config") or default)
     if not isinstance(config, Config):
         raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
-    _define_fields(config, "Config file: a Python file with get_config(). Any field: --config.group.field=value.")
+    known = ", ".join(name for name in config_names() if "/" not in name)
+    _define_fields(config, f"{CONFIG_TEXT} (default: {default}) [FILE.py, {known}]")
 
 
 def define_workdir_config(default: str) -> None:
     """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``.
 
-    Without a workdir, ``--config=FILE.py`` is defined as for training.
+    Without a workdir, ``--config`` is defined as for training.
 
     Raises:
       ConfigError: Both a workdir and a config file are given, or the file does not return a Config.
@@ -69,31 +75,17 @@ def _define_fields(config: Config, text: str) -> None:
     flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.
 
 
-def load_config_file(asked: str) -> Any:
-    """Loads a config file and returns the result of its ``get_config``.
-
-    Args:
-      asked: Path of the file, optionally followed by a colon and the argument of ``get_config``.
-
-    Raises:
-      ConfigError: There is no such file, or no ``get_config`` in it.
-    """
-    path, colon, argument = asked.partition(":")
-    module = configs.load_file(Path(path))
-    if not hasattr(module, "get_config"):
-        raise ConfigError(f"{path} has no function get_config(); a config file must define one")
-    return module.get_config(argument) if colon else module.get_config()
-
-
 def define_study() -> None:
-    """Defines ``--config=FILE.py`` for a study. The fields of a study can only be set in its file.
+    """Defines ``--config`` for a study. The fields of a study can only be set in its file.
 
     Raises:
       ConfigError: A field is given on the command line.
     """
     for name in _fields_given():
         raise ConfigError(f"--{name}: the fields of a study are set in its file; copy the file and change them there")
-    flags.DEFINE_string("config", None, "Study file: a Python file whose get_config() returns a study.", required=True)
+    known = ", ".join(name for name in config_names() if "/" in name)
+    text = f"A study by its name, or a Python file whose get_config() returns one; {VARIANT_TEXT} [FILE.py, {known}]"
+    flags.DEFINE_string("config", None, text, required=True)
 
 
 def _given(name: str) -> str | None:
@@ -112,6 +104,8 @@ def _fields_given() -> list[str]:
 def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     """Defines and parses the flags, calls ``main`` and ends the process.
 
+    With ``--help`` it prints the help instead of calling ``main``.
+
     Exit codes: 0 done; 1 failed; 2 bad flags or config. A ``UserError``, or a system error such as a full disk, is
     reported in one line. Any other exception is a bug and shows its traceback.
     """
@@ -119,8 +113,9 @@ def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     _quiet_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # For letters that the terminal's encoding lacks.
-    code = _guarded(lambda: _parse(define), unexpected=BAD_USAGE)
-    if code == SUCCEEDED:
+    asked = asked_help(sys.argv[1:])
+    code = _guarded(lambda: _print_help(define, asked) if asked else _parse(define), unexpected=BAD_USAGE)
+    if code == SUCCEEDED and not asked:
         _log_plainly()
         code = _guarded(main, unexpected=FAILED)
     try:
@@ -130,14 +125,14 @@ def run_command(define: Callable[[], None], main: Callable[[], None]) -> None:
     sys.exit(code)
 
 
+def _print_help(define: Callable[[], None], asked: HelpAsked) -> None:
+    define()
+    print(printable_lines(command_help(asked, define.__module__)))
+
+
 def _parse(define: Callable[[], None]) -> None:
     app.define_help_flags()
     define()
-    if any(argument in ("--help", "-help", "-h") for argument in sys.argv):
-        print(sys.modules[define.__module__].__doc__, flags.FLAGS.module_help(define.__module__), sep="\n\n")
-        if "config" in flags.FLAGS and isinstance(config := flags.FLAGS["config"].default, Config):
-            print(f"\n{fields_help(config)}", end="")
-        sys.exit(SUCCEEDED)
     rest = flags.FLAGS([_with_tuple(argument) for argument in sys.argv])
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --name=value")

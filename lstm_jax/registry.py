@@ -19,7 +19,8 @@ from lstm_jax.errors import ConfigError
 _Entry = TypeVar("_Entry")
 
 PACKAGE = Path(__file__).parent
-PLUGIN_HINT = "if a file of yours registers it, name that file by --config.plugins, or by --plugins of compare.py"
+CONFIGS = PACKAGE / "configs"  # In a clone this is a link to the folder beside the package.
+PLUGIN_HINT = "if a file of yours registers it, name that file by --config.plugins, or by --plugins for a study"
 
 
 class Execution(NamedTuple):
@@ -162,7 +163,11 @@ def nearest(name: object, known: Iterable[str], introduction: str = "there are")
 
 
 def _calling_file() -> str:
-    """The file whose code called ``register``; empty if it belongs to the project."""
+    """The file whose code called ``register``; empty if it belongs to the project.
+
+    What a config registers does not count as the project's, wherever the config is. No package imports the config, so
+    a later command has to load it again.
+    """
     frame = sys._getframe(2)
     # The tests check arguments by jaxtyping, whose wrappers call the functions of the packages.
     while frame.f_back is not None and (
@@ -170,7 +175,7 @@ def _calling_file() -> str:
     ):
         frame = frame.f_back
     file = frame.f_code.co_filename
-    return "" if Path(file).is_relative_to(PACKAGE) else file
+    return "" if Path(file).is_relative_to(PACKAGE) and not Path(file).is_relative_to(CONFIGS) else file
 
 
 def _is_interactive(file: str) -> bool:

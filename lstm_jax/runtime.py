@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -84,6 +85,12 @@ def configure() -> None:
         jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def command_name(name: str) -> str:
+    """How to start a command, such as ``eval``: ``lstm-eval``, or ``python eval.py`` beside a script of the clone."""
+    scripts = ("train.py", "eval.py", "compare.py", "bench.py", "export.py")
+    return f"python {name}.py" if Path(sys.argv[0]).name in scripts else f"lstm-{name}"
 
 
 def check_version(version: str) -> None:

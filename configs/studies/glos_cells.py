@@ -6,7 +6,7 @@ FILE is ``Video_Games.json.gz``. Without it the study trains on all reviews of t
 docs/systems.md shows the result.
 """
 
-from configs import glos_amazon_stars
+from lstm_jax.configs import glos_amazon_stars
 from lstm_jax.studies.grid import Grid
 
 

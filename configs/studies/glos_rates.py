@@ -7,7 +7,7 @@ The learning rates are the published ones times ``FASTER`` of ``configs/glos_ama
 the result.
 """
 
-from configs import glos_amazon_stars
+from lstm_jax.configs import glos_amazon_stars
 from lstm_jax.studies.grid import Grid
 
 

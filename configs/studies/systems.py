@@ -10,8 +10,8 @@ or many days. The same command resumes an interrupted study. Here: 1 h 40 min on
 
 from pathlib import Path
 
-from configs import bilstm_glove, floydhub_amazon, ghazi_imdb, glos_amazon_stars, keras_imdb
 from lstm_jax.config import Config
+from lstm_jax.configs import bilstm_glove, floydhub_amazon, ghazi_imdb, glos_amazon_stars, keras_imdb
 from lstm_jax.errors import ConfigError
 from lstm_jax.studies.systems import System, Systems
 
@@ -34,7 +34,7 @@ def get_config(folder: str = "") -> Systems:
 
     def system(letter: str, config, data: str, *variants: str, suffix: str = "", **asked: bool) -> System:
         found = {variant + suffix: at_hand(config.get_config(variant + suffix)) for variant in variants}
-        return System(letter, config.__name__.removeprefix("configs."), data, found, **asked)
+        return System(letter, config.__name__.rpartition(".")[2], data, found, **asked)
 
     small = ",small" if folder else ""
     return Systems(

@@ -23,6 +23,12 @@ TIMEOUT_SECONDS = 3 * 3600.0  # Maximum seconds for an answer, because a collect
 MAX_ERROR_CHARS = 200  # Maximum number of characters that are kept of an error message.
 
 
+def package_environment() -> dict[str, str]:
+    """This process's environment variables, with which another process finds the package from any folder."""
+    paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+    return dict(os.environ) | {"PYTHONPATH": paths}
+
+
 class Worker:
     """The parent's end of one process; a context manager.
 
@@ -33,8 +39,6 @@ class Worker:
     """
 
     def __init__(self, service: str, name: str, environment: Mapping[str, str] | None = None) -> None:
-        # The package is found whatever the current folder is.
-        paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         with contextlib.ExitStack() as stack:
             self._stderr = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             self._process = subprocess.Popen(
@@ -43,7 +47,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 text=True,
-                env=os.environ | {"PYTHONPATH": paths} | dict(environment or {}),
+                env=package_environment() | dict(environment or {}),
             )
             self._open = stack.pop_all()
 

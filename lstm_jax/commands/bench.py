@@ -1,4 +1,4 @@
-"""Measures speed: python bench.py --suite=NAME --workdir=DIR."""
+"""Measures speed."""
 
 from lstm_jax import cli
 from lstm_jax.benchmarks import suites

@@ -1,11 +1,11 @@
-"""Runs a study: python compare.py --config=configs/studies/NAME.py --workdir=DIR."""
+"""Runs a study."""
 
 from pathlib import Path
 
 from absl import flags
 
 from lstm_jax import cli, runtime
-from lstm_jax.config import load_plugins
+from lstm_jax.config import load_config_file, load_plugins
 from lstm_jax.errors import ConfigError
 
 
@@ -26,7 +26,7 @@ def _compare() -> None:
     """Trains the runs that are not trained yet and prints the table."""
     runtime.configure()
     load_plugins(flags.FLAGS.plugins)
-    study = cli.load_config_file(flags.FLAGS.config)
+    study = load_config_file(flags.FLAGS.config)
     if not hasattr(study, "run"):
         raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
     from lstm_jax.studies.comparison import Comparison  # Imported after JAX's devices are configured.

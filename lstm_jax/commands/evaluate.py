@@ -1,4 +1,4 @@
-"""Evaluates a trained run: python eval.py --workdir=DIR [--split=test] [--naive] [--text="a review"]."""
+"""Evaluates a trained run."""
 
 import codecs
 import dataclasses
@@ -18,7 +18,7 @@ from lstm_jax.errors import ConfigError, UserError
 
 def _define() -> None:
     """Defines the flags."""
-    cli.define_workdir_config("configs/default.py")
+    cli.define_workdir_config("default")
     flags.declare_key_flag("config")
     flags.DEFINE_string("workdir", None, "Folder of the run. Without it, the baselines of a --config are evaluated.")
     flags.DEFINE_enum(

@@ -1,4 +1,4 @@
-"""Trains a recurrent text classifier: python train.py --config=configs/NAME.py --workdir=DIR."""
+"""Trains a recurrent text classifier."""
 
 from absl import flags
 
@@ -8,7 +8,7 @@ from lstm_jax.config import validate
 
 def _define() -> None:
     """Defines the flags."""
-    cli.define_config("configs/default.py")
+    cli.define_config("default")
     flags.declare_key_flag("config")
     flags.DEFINE_string(
         "workdir", None, "Folder of the run. The same command resumes an interrupted run.", required=True

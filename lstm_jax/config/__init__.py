@@ -34,6 +34,7 @@ from lstm_jax.config.plugins import (
     own_entries,
     user_files,
 )
+from lstm_jax.config.shipped import config_names, load_config_file
 from lstm_jax.config.tree import Group, Numbers, field, leaves, to_json
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "VectorsConfig",
     "changed_files",
     "check_path",
+    "config_names",
     "definition",
     "differences",
     "epoch_name",
@@ -59,6 +61,7 @@ __all__ = [
     "is_hub_name",
     "is_off",
     "leaves",
+    "load_config_file",
     "load_file",
     "load_plugins",
     "load_recorded",

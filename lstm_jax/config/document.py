@@ -1,7 +1,5 @@
 """Prints the page of all config fields: ``python -m lstm_jax.config.document > docs/configuration.md``."""
 
-import dataclasses
-import textwrap
 from typing import Any
 
 from lstm_jax.config.fields import Config
@@ -11,8 +9,10 @@ from lstm_jax.registry import Registry
 HEAD = """# Configuration
 
 A config is a tree of typed dataclasses, `lstm_jax/config/fields.py`. A file in `configs/` returns one from
-`get_config()`, and any field can be changed on the command line: `--config.model.hidden_size=128`. This page is
-generated from the fields: `python -m lstm_jax.config.document > docs/configuration.md`.
+`get_config()`, and any field can be changed on the command line: `--config.model.hidden_size=128`. `lstm-train --help`
+prints the fields with their choices and bounds, `lstm-train --help=dropout` only those that contain a word.
+
+This page is generated from the fields: `python -m lstm_jax.config.document > docs/configuration.md`.
 
 The *kind* of a field says how it takes part in a run. A **traced** field is a value in the training state: lanes of
 one compiled program may differ in it, and a study may search over it. A **static** field shapes the program or the
@@ -50,19 +50,6 @@ def _groups(group: Group, path: str) -> list[str]:
         if isinstance(value, Group):
             found += _groups(value, f"{path}{each.name}.")
     return found
-
-
-def fields_help(group: Group, path: str = "config.") -> str:
-    """All fields of a group and of the groups inside it with their values, as text for ``--help``."""
-    lines, inner = [str(type(group).__doc__).splitlines()[0]], ""
-    for each in dataclasses.fields(group):  # type: ignore[arg-type]
-        value = getattr(group, each.name)
-        if isinstance(value, Group):
-            inner += fields_help(value, f"{path}{each.name}.")
-        else:
-            text = f"--{path}{each.name}: {_text(each)} (default: {value!r})"
-            lines += textwrap.wrap(text, 118, subsequent_indent="    ", break_on_hyphens=False)
-    return "\n  ".join(lines) + f"\n\n{inner}"
 
 
 def _default(value: Any) -> str:

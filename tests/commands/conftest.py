@@ -67,7 +67,7 @@ def command(monkeypatch, capsys):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A finished run of the default config with the flags TINY; tests change copies of it."""
-    config = importlib.import_module("configs.default").get_config()
+    config = importlib.import_module("lstm_jax.configs.default").get_config()
     for flag in TINY:
         path, _, value = flag.removeprefix("--config.").partition("=")
         group, _, name = path.partition(".")

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from configs import bilstm_glove, default, floydhub_amazon, ghazi_imdb, glos_amazon_stars, imdb, keras_imdb
 from lstm_jax.config import hparams, validate
 from lstm_jax.config.tree import leaves
+from lstm_jax.configs import bilstm_glove, default, floydhub_amazon, ghazi_imdb, glos_amazon_stars, imdb, keras_imdb
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import gather
 from lstm_jax.data.sources.generated import generate_reviews
@@ -76,7 +76,7 @@ def small(module, variant, folder):
 
 
 def name_of(value) -> str:
-    return getattr(value, "__name__", str(value)).removeprefix("configs.")
+    return getattr(value, "__name__", str(value)).removeprefix("lstm_jax.configs.")
 
 
 @pytest.mark.slow
@@ -199,7 +199,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("module", PUBLISHED, ids=lambda module: module.__name__.removeprefix("configs."))
+@pytest.mark.parametrize("module", PUBLISHED, ids=lambda module: module.__name__.removeprefix("lstm_jax.configs."))
 def test_the_faithful_variant_is_what_its_document_says(module):
     found = {path: value for path, _, value in leaves(module.get_config())}
     assert {path: found[path] for path in PUBLISHED[module]} == PUBLISHED[module]
@@ -223,7 +223,7 @@ def test_variants_differ_where_they_say_so():
 
 def test_every_config_is_tried():
     names = {path.stem for path in reviews.ROOT.glob("configs/*.py")} - {"__init__", "recipe"}
-    assert names == {config.__name__.removeprefix("configs.") for config, _ in VARIANTS}
+    assert names == {config.__name__.removeprefix("lstm_jax.configs.") for config, _ in VARIANTS}
 
 
 @pytest.mark.parametrize("module", sorted({m.__name__ for m, v in VARIANTS if v}))

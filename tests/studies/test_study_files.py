@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.studies import glos_cells, glos_rates, imdb, quick, systems
+from lstm_jax.configs.studies import glos_cells, glos_rates, imdb, quick, systems
 from lstm_jax.errors import ConfigError
 from lstm_jax.studies import statistics, trials
 

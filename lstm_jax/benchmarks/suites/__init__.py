@@ -35,7 +35,7 @@ SUITES = {
     "tune": Suite("tune", "the fastest LSTM at each size; rewrites the table of model.implementation=auto"),
     "text": Suite("text", "preparing a generated file of reviews: reading and tokenising"),
     "scaling": Suite("scaling", "time and memory as T, B, H, layers, lanes and reviews grow"),
-    "start": Suite("start", "time from the command train.py to its first step"),
+    "start": Suite("start", "time from starting a training run to its first step"),
 }
 
 
@@ -68,7 +68,7 @@ def run_suites() -> None:
         runtime.configure()
     values: dict[str, Any] = {name: flags.FLAGS[name].value for name in _own_flags(names)}
     given = " ".join(flags.FLAGS[name].serialize() for name in values)
-    command = " ".join(f"python bench.py --suite={','.join(names)} {given} --workdir=W".split())
+    command = " ".join(f"{runtime.command_name('bench')} --suite={','.join(names)} {given} --workdir=W".split())
     if sum(suite.module == SUITES[names[0]].module for suite in SUITES.values()) > 1:
         values["suites"] = names
     place.mkdir(parents=True, exist_ok=True)

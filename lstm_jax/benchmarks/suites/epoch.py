@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from configs import imdb, keras_imdb
 from lstm_jax import runtime
 from lstm_jax.benchmarks.harness import Team
 from lstm_jax.benchmarks.implementations import EPOCH_IMPLEMENTATIONS
@@ -17,6 +16,7 @@ from lstm_jax.benchmarks.measurement import Measurement, grouped, ratio
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, to_json
+from lstm_jax.configs import imdb, keras_imdb
 from lstm_jax.reports.tables import markdown
 
 LOSS_TOLERANCE = 1e-5  # Maximum difference between losses on the first batch, in nats.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from configs.studies import quick
 from lstm_jax import runtime
 from lstm_jax.benchmarks.measurement import Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.config import Config, from_json, to_json, validate
+from lstm_jax.configs.studies import quick
 from lstm_jax.data import corpus
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.reports import plots

@@ -1,6 +1,5 @@
 """The growth of time and memory with T, B, H, layers, lanes and reviews, varied one at a time."""
 
-import importlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,14 +9,14 @@ import jax
 import numpy as np
 from absl import flags
 
-from configs.studies import quick
 from lstm_jax import runtime
 from lstm_jax.benchmarks import harness
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import Device, Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.suites import lanes, start, text
-from lstm_jax.config import Config, set_field, validate
+from lstm_jax.config import Config, load_config_file, set_field, validate
+from lstm_jax.configs.studies import quick
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
 from lstm_jax.reports import plots
@@ -32,7 +31,7 @@ SIZES = (
 )
 LANE_COUNTS = (1, 2, 4, 8, 16, 32)
 DIVISORS = (16, 4, 1)  # Divisors of the number of reviews.
-REVIEWS_CONFIG = "configs/floydhub_amazon.py:small"  # The config that reads the reviews.
+REVIEWS_CONFIG = "floydhub_amazon:small"  # The config that reads the reviews.
 # Changes to that config: a small network, so that the time to the first step is mostly that of the data, and no limit
 # on the number of reviews.
 CHANGES = {
@@ -99,8 +98,7 @@ def reading_all(published: str, file: Path) -> tuple[Config, list[str]]:
       published: The config whose data settings it takes, as a value of ``--config``.
       file: The reviews.
     """
-    name, _, variant = published.partition(":")
-    config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(variant)
+    config = load_config_file(published)
     changes = {"data.path": str(file.resolve()), **CHANGES}
     for path, value in changes.items():
         set_field(config, path, value)

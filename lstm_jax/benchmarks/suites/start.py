@@ -17,16 +17,17 @@ from typing import NamedTuple
 
 from absl import flags
 
-from configs.studies import systems
 from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
 from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.record import Record, provenance
-from lstm_jax.benchmarks.worker import ROOT
+from lstm_jax.benchmarks.worker import package_environment
+from lstm_jax.configs.studies import systems
 from lstm_jax.errors import UserError
 from lstm_jax.reports.tables import markdown
 from lstm_jax.training.logging import FIRST_STEP
 
+_TRAIN = "from lstm_jax.commands.train import train_command; train_command()"  # What the command lstm-train runs.
 STAGES = ("imports", "reviews", "compiling", "step", "other")
 WARM_STARTS = 3  # Number of starts with everything cached.
 WARM_LIMIT_SECONDS = 5.0  # Seconds that such a start may take. The table marks slower ones.
@@ -55,12 +56,12 @@ def run_start(place: Path, command: str, data: str) -> str:
 def commands(folder: Path) -> dict[str, list[str]]:
     """Flags of ``train.py`` for the default config, the recipe for IMDB, and the five systems as published."""
     folder = folder.resolve()
-    found = {"default": ["--config=configs/default.py"]}
-    found["imdb"] = ["--config=configs/imdb.py", f"--config.data.path={folder / systems.FILES['imdb']}"]
+    found = {"default": ["--config=default"]}
+    found["imdb"] = ["--config=imdb", f"--config.data.path={folder / systems.FILES['imdb']}"]
     for system in systems.get_config(str(folder)).systems:
         variant, config = next(iter(system.variants.items()))
-        file = f"--config=configs/{system.name}.py:{variant}"
-        found[f"{system.letter} {system.name}"] = [file, f"--config.data.path={config.data.path}"]
+        name = f"--config={system.name}:{variant}"
+        found[f"{system.letter} {system.name}"] = [name, f"--config.data.path={config.data.path}"]
     return found
 
 
@@ -98,10 +99,10 @@ def first_step(arguments: Sequence[str], cache: Path) -> Start:
     Raises:
       UserError: ``train.py`` ended before its first step, or wrote no stages.
     """
-    spoken = f"train.py {' '.join(arguments)}"
-    environment = os.environ | {"LSTM_JAX_CACHE": str(cache)}
+    spoken = " ".join([runtime.command_name("train"), *arguments])
+    environment = package_environment() | {"LSTM_JAX_CACHE": str(cache)}
     with tempfile.TemporaryDirectory(dir=cache) as workdir:
-        command = [sys.executable, "train.py", *arguments, f"--workdir={workdir}"]
+        command = [sys.executable, "-c", _TRAIN, *arguments, f"--workdir={workdir}"]
         seconds, peak, said = _until_first_step(command, environment)
         if not seconds:
             raise UserError(f"{spoken} ended before its first step: {said}")
@@ -117,9 +118,7 @@ def first_step(arguments: Sequence[str], cache: Path) -> Start:
 def _until_first_step(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, int, str]:
     """Seconds to the first step (0 if there was none), peak memory in bytes, and the last line on standard error."""
     start, line, seconds, held = time.perf_counter(), "", 0.0, None
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     try:
         for line in process.stderr:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from configs import floydhub_amazon
 from lstm_jax import runtime
 from lstm_jax.benchmarks import memory
 from lstm_jax.benchmarks.measurement import Measurement
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.benchmarks.worker import Worker
 from lstm_jax.config import Config, from_json, to_json
+from lstm_jax.configs import floydhub_amazon
 from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
 from lstm_jax.reports.tables import markdown

@@ -94,7 +94,7 @@ def _download(name: str, fetch: Callable[[], Download]) -> Download:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{name} is neither cached nor available from the Hub ({reason}); give downloaded files with "
-            "--config.data.path=FOLDER, or use the generated reviews with --config=configs/default.py"
+            "--config.data.path=FOLDER, or use the generated reviews with --config=default"
         ) from error
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from configs import floydhub_amazon
 from lstm_jax.benchmarks import harness
 from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.measurement import Device, Measurement
@@ -13,6 +12,7 @@ from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.benchmarks.suites import lanes, scaling, text
 from lstm_jax.benchmarks.suites.scaling import FIRST, FORWARD, PREPARE, STEP, TRAIN
 from lstm_jax.benchmarks.suites.start import Start
+from lstm_jax.configs import floydhub_amazon
 from tests.studies.tiny_study import tiny_task
 
 
@@ -56,7 +56,7 @@ def test_tables_and_picture(tmp_path):
 
 
 def test_all_reviews_of_a_file_are_read(tmp_path):
-    config, flags = scaling.reading_all("configs/floydhub_amazon.py:small", tmp_path / "reviews.ft.txt.bz2")
+    config, flags = scaling.reading_all("floydhub_amazon:small", tmp_path / "reviews.ft.txt.bz2")
     assert floydhub_amazon.get_config("small").data.train_entries > 0
     assert config.data.train_entries == config.data.eval_entries == 0
     assert {"--config.data.train_entries=0", "--config.data.eval_entries=0", "--config.model.layers=1"} < set(flags)

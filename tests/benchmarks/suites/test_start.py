@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from configs.studies import systems
 from lstm_jax.benchmarks.record import Record, read_record
 from lstm_jax.benchmarks.suites import start
 from lstm_jax.benchmarks.suites.start import STAGES, Start
-from lstm_jax.benchmarks.worker import ROOT
+from lstm_jax.config import config_names
+from lstm_jax.configs.studies import systems
 from lstm_jax.errors import UserError
 from tests.commands.helpers import TINY
 
@@ -42,9 +42,8 @@ def test_every_config_is_started(tmp_path):
     for name in systems.FILES.values():
         (tmp_path / name).touch()
     found = start.commands(tmp_path).values()
-    files = [flags[0].removeprefix("--config=configs/").partition(":")[0] for flags in found]
-    configs = {path.name for path in (ROOT / "configs").glob("*.py")}
-    assert sorted(files) == sorted(configs - {"__init__.py", "recipe.py"})
+    names = [flags[0].removeprefix("--config=").partition(":")[0] for flags in found]
+    assert sorted(names) == [name for name in config_names() if "/" not in name]
     paths = [flag.partition("=")[2] for flags in found for flag in flags if flag.startswith("--config.data.path=")]
     assert all(Path(path).exists() for path in paths)
 

@@ -170,5 +170,5 @@ def test_neither_hub_nor_cache(downloaded, tmp_path):
     assert done.stderr.count("error: ") == 1
     assert line.startswith("error: stanfordnlp/imdb is neither cached nor available from the Hub (")
     assert "--config.data.path=FOLDER" in line
-    assert "--config=configs/default.py" in line
+    assert "--config=default" in line
     assert not (tmp_path / "run" / "config.json").exists()
