@@ -1,9 +1,13 @@
 """Trains a recurrent text classifier."""
 
+import math
+import shlex
+from pathlib import Path
+
 from absl import flags
 
 from lstm_jax import cli, runtime
-from lstm_jax.config import validate
+from lstm_jax.config import Config, validate
 
 
 def _define() -> None:
@@ -13,6 +17,11 @@ def _define() -> None:
     flags.DEFINE_string(
         "workdir", None, "Folder of the run. The same command resumes an interrupted run.", required=True
     )
+    flags.DEFINE_bool(
+        "find_rate",
+        False,
+        "Instead of a whole run, train briefly with twelve learning rates, draw their losses and propose the best.",
+    )
 
 
 def _train() -> None:
@@ -21,11 +30,29 @@ def _train() -> None:
     from lstm_jax.training import run  # Imported after JAX's devices are configured.
 
     config = validate(flags.FLAGS.config)
+    if flags.FLAGS.find_rate:
+        _find_rate(config)
+        return
     summary = run.train_lanes(config, flags.FLAGS.workdir)
     run.raise_if_diverged(summary, flags.FLAGS.workdir)
     best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
     took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
     print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
+    print(f"next: {runtime.command_name('eval')} --workdir={shlex.quote(flags.FLAGS.workdir)}")
+
+
+def _find_rate(config: Config) -> None:
+    """Searches for a learning rate and prints the loss of each that was tried."""
+    from lstm_jax.training.learning_rates import find_learning_rate
+
+    workdir = Path(flags.FLAGS.workdir)
+    found = find_learning_rate(config, workdir)
+    print(f"{'learning rate':>13}  training loss after {found.steps} steps")
+    for rate, loss in zip(found.learning_rates, found.losses, strict=True):
+        shown = "diverged" if math.isnan(loss) else f"{loss:.4f}"
+        print(f"{rate:>13.2g}  {shown}{'  lowest' if rate == found.best else ''}")
+    print(f"picture: {workdir / 'plots' / 'learning-rates.png'}")
+    print(f"next: train with --config.optimizer.learning_rate={found.best:.2g}")
 
 
 def train_command() -> None:

@@ -11,13 +11,15 @@ from lstm_jax.types import HostArray
 def draw_losses(learning_rates: HostArray, losses: HostArray, first_loss: float, path: Path) -> None:
     """Draws the loss ``[L]`` over the learning rate ``[L]``; losses that are NaN are marked as diverged.
 
-    Losses far above the first one are drawn at the upper edge, so that the others can be told apart.
+    Losses far above the first one are drawn as triangles at the upper edge, so that the others can be told apart.
     """
     drawn, axes = figure(7, 4.2)
     finite = np.isfinite(losses)
     top = first_loss + 0.5 * (first_loss - np.min(losses, where=finite, initial=first_loss)) + 0.05
     shown = np.where(finite, np.minimum(losses, top), top)
     axes.semilogx(learning_rates[finite], shown[finite], color="#d95f02", marker="o", linewidth=1.8)
+    beyond = finite & (losses > top)
+    axes.semilogx(learning_rates[beyond], shown[beyond], color="#d95f02", marker="^", markersize=9, linestyle="")
     axes.semilogx(learning_rates[~finite], shown[~finite], color="#d95f02", marker="x", linestyle="")
     for rate in learning_rates[~finite]:
         axes.annotate("diverged", (rate, top), xytext=(0, 6), ha="center", textcoords="offset points", fontsize=8)
