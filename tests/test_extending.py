@@ -34,7 +34,13 @@ def typed(line: str, folder: Path) -> subprocess.CompletedProcess:
 
 def test_there_is_an_example_of_everything():
     things = ("A cell", "A layer", "A pooling", "An objective", "An optimizer")
-    assert [title for title, *_ in EXAMPLES] == [*things, "A source of examples", "Word vectors", "A study"]
+    assert [title for title, *_ in EXAMPLES] == [
+        *things,
+        "A source of examples",
+        "Word vectors",
+        "A tracker",
+        "A study",
+    ]
 
 
 @pytest.mark.parametrize(("title", "file", "code", "commands"), EXAMPLES, ids=[title for title, *_ in EXAMPLES])

@@ -9,6 +9,7 @@ from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.word_counts import BASELINES, baseline_accuracy, class_frequencies
 from lstm_jax.errors import UserError
+from lstm_jax.stages import stage
 
 LINEAR = "logistic regression on TF-IDF"
 LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
@@ -61,8 +62,9 @@ def linear_baseline(config: DataConfig, rows: pa.Table) -> dict[str, float]:
         raise UserError(f"{LINEAR} needs scikit-learn; pip install 'scikit-learn>=1.5', or do without it") from None
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     train, validation = corpus.rows_of(config, "train"), corpus.rows_of(config, "validation")
-    counted, labels = features.fit_transform(train["text"].to_pylist()), train["class"].to_numpy()
-    fits = [LogisticRegression(C=strength, max_iter=300).fit(counted, labels) for strength in INVERSE_REGULARISATION]
+    with stage("fitting logistic regression"):
+        counted, labels = features.fit_transform(train["text"].to_pylist()), train["class"].to_numpy()
+        fits = [LogisticRegression(C=each, max_iter=300).fit(counted, labels) for each in INVERSE_REGULARISATION]
 
     def score(model: LogisticRegression, table: pa.Table) -> float:
         return float(model.score(features.transform(table["text"].to_pylist()), table["class"].to_numpy()))

@@ -86,7 +86,8 @@ def _train(
         _check_examples(corpora, path)
     loop = assemble(config, corpora, lanes)
     first = first_checkpoint(loop.program, config, lanes, corpora if checkpoints.is_empty else None)
-    checkpoint = checkpoints.restore(first) or first
+    with stage("loading the last checkpoint"):
+        checkpoint = checkpoints.restore(first) or first
     parameters = sum(leaf.size // len(lanes) for leaf in jax.tree.leaves(checkpoint.state.params))
     splits = summarize(corpora)
     if not follow:

@@ -1,0 +1,38 @@
+"""The commands of docs/training.md run as printed, on a small network."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import command, undone  # noqa: F401 - fixtures
+from tests.commands.helpers import TINY, WARNINGS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+PRINTED = re.search(r"<!-- figures: find_rate -->\n```\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
+
+pytestmark = [*WARNINGS, pytest.mark.slow]
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) == 4
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command(command, tmp_path, line):  # noqa: F811
+    _, script, *arguments = shlex.split(line, comments=True)
+    given = [f"--workdir={tmp_path}" if each.startswith("--workdir=") else each for each in arguments]
+    small = [*TINY[1:], "--config.data.reviews=1000", "--config.train.epochs=8"]
+    ended = command(script.removesuffix(".py"), *small, *given)
+    assert ended.code == 0, ended.err
+    last = ended.out.splitlines()[-1]
+    if "--find_rate" in line:
+        assert [text[:14] for text in ended.out.splitlines()[1:13]] == [text[:14] for text in PRINTED[1:13]]
+        assert last.startswith("next: train with --config.optimizer.learning_rate=")
+    else:
+        assert last.endswith(f"eval.py --workdir={tmp_path}")
+    if "profile_steps" in line:
+        assert list((tmp_path / "profile").rglob("*.xplane.pb"))
