@@ -17,6 +17,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
+from lstm_jax import runtime
 from lstm_jax.characters import printable, printable_lines
 from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
@@ -25,7 +26,7 @@ from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 
-VARIANT_TEXT = "a colon and an argument of get_config() may follow, such as a variant."
+VARIANT_TEXT = "a colon and its argument may follow, such as a variant."
 CONFIG_TEXT = f"A config by its name, or a Python file with get_config(); {VARIANT_TEXT}"
 
 # System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
@@ -43,7 +44,8 @@ def define_config(default: str) -> None:
     """
     config = load_config_file(_given("config") or default)
     if not isinstance(config, Config):
-        raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config")
+        hint = f"; run a study by {runtime.command_name('compare')}" if hasattr(config, "run") else ""
+        raise ConfigError(f"get_config() of the config file returned a {type(config).__name__}, not a Config{hint}")
     known = ", ".join(name for name in config_names() if "/" not in name)
     _define_fields(config, f"{CONFIG_TEXT} (default: {default}) [FILE.py, {known}]")
 

@@ -79,8 +79,8 @@ def command_help(asked: HelpAsked, module: str) -> str:
     if term := _plain(asked.term):
         return _search(sections, term, asked.term)
     called = runtime.command_name(Path(sys.argv[0]).stem.removeprefix("lstm-"))
-    required = [f"--{flag.name}=…" for flag in flags.FLAGS.get_key_flags_for_module(module) if _is_required(flag)]
-    usage = " ".join(["usage:", called, *required, "[--flag=value …]"])
+    required = [f"--{flag.name}=..." for flag in flags.FLAGS.get_key_flags_for_module(module) if _is_required(flag)]
+    usage = " ".join(["usage:", called, *required, "[--flag=value ...]"])
     return "\n\n".join([str(sys.modules[module].__doc__).strip(), usage, _text(sections)])
 
 

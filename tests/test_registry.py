@@ -50,6 +50,13 @@ def test_a_name_of_the_project_is_refused(registry):
         run_code(registry, "<stdin>")
 
 
+def test_a_name_of_a_config_is_recorded_though_the_config_is_installed_with_the_package(registry):
+    file = PACKAGE / "configs" / "imdb.py"
+    with executing(str(file)):
+        run_code(registry, file)
+    assert registry.file_of("mine") == registry.plugin_of("mine") == str(file)
+
+
 def test_a_copy_of_a_file_registers_its_names_again(registry, tmp_path):
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text("same")

@@ -72,3 +72,12 @@ def test_jax_that_was_used_before_is_left_as_it_is(monkeypatch):
     monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
     done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "JAX was used before lstm_jax could configure it, so it computes on 1 × cpu" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [("train.py", "python eval.py"), ("/clone/bench.py", "python eval.py"), ("/usr/bin/lstm-train", "lstm-eval")],
+)
+def test_other_commands_are_named_as_this_one_was_called(monkeypatch, called, expected):
+    monkeypatch.setattr(sys, "argv", [called, "--workdir=w"])
+    assert runtime.command_name("eval") == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from lstm_jax import cli, runtime
-from lstm_jax.config import load_config_file, load_plugins
+from lstm_jax.config import Config, load_config_file, load_plugins
 from lstm_jax.errors import ConfigError
 
 
@@ -28,7 +28,8 @@ def _compare() -> None:
     load_plugins(flags.FLAGS.plugins)
     study = load_config_file(flags.FLAGS.config)
     if not hasattr(study, "run"):
-        raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study")
+        hint = f"; train a config by {runtime.command_name('train')}" if isinstance(study, Config) else ""
+        raise ConfigError(f"get_config() of the config file returned a {type(study).__name__}, not a study{hint}")
     from lstm_jax.studies.comparison import Comparison  # Imported after JAX's devices are configured.
 
     if flags.FLAGS.extend and not isinstance(study, Comparison):
