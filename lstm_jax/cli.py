@@ -12,16 +12,16 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
 
 from lstm_jax import config as configs
-from lstm_jax.characters import printable, printable_lines
-from lstm_jax.config import Config
+from lstm_jax.characters import printable
+from lstm_jax.config import Config, load_config_file
 from lstm_jax.config.document import fields_help
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.runtime import PrintableFormatter
 from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
@@ -67,22 +67,6 @@ def _define_fields(config: Config, text: str) -> None:
             configs.set_field(config, path, 0.0)  # A name may still be missing here; the flag then sets its value.
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
     flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.
-
-
-def load_config_file(asked: str) -> Any:
-    """Loads a config file and returns the result of its ``get_config``.
-
-    Args:
-      asked: Path of the file, optionally followed by a colon and the argument of ``get_config``.
-
-    Raises:
-      ConfigError: There is no such file, or no ``get_config`` in it.
-    """
-    path, colon, argument = asked.partition(":")
-    module = configs.load_file(Path(path))
-    if not hasattr(module, "get_config"):
-        raise ConfigError(f"{path} has no function get_config(); a config file must define one")
-    return module.get_config(argument) if colon else module.get_config()
 
 
 def define_study() -> None:
@@ -215,13 +199,6 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
-class _PrintableFormatter(logging.Formatter):
-    """Messages whose strings come from data do not control the terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
-
-
 def _log_plainly() -> None:
     """Logs this project's messages without a prefix, and those of other packages only with ``--verbosity=1``.
 
@@ -233,7 +210,7 @@ def _log_plainly() -> None:
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PrintableFormatter("%(message)s"))
+    handler.setFormatter(PrintableFormatter("%(message)s"))
     root.addHandler(handler)
     root.setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)

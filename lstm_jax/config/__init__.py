@@ -12,6 +12,7 @@ from lstm_jax.config.definition import (
     optimizer_hparams,
     set_field,
     variants,
+    with_fields,
 )
 from lstm_jax.config.fields import (
     Config,
@@ -34,6 +35,7 @@ from lstm_jax.config.plugins import (
     own_entries,
     user_files,
 )
+from lstm_jax.config.shipped import load_config_file
 from lstm_jax.config.tree import Group, Numbers, field, leaves, to_json
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "is_hub_name",
     "is_off",
     "leaves",
+    "load_config_file",
     "load_file",
     "load_plugins",
     "load_recorded",
@@ -71,4 +74,5 @@ __all__ = [
     "user_files",
     "validate",
     "variants",
+    "with_fields",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lstm_jax import STARTED
+from lstm_jax.runtime import in_notebook
 from lstm_jax.training.lanes import Program
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class RunLog:
         self._boards: list[Any] = []
         self._unsent: list[dict[str, Any]] = []
         self._first, self._follow = step + 1, follow
-        hidden = True if follow else None  # None hides the bar if there is no terminal.
+        # None hides the bar if there is no terminal. A notebook is none, but redraws the bar as a terminal does.
+        hidden = True if follow else False if in_notebook() else None
         self._bar = tqdm(total=total_steps, initial=step, unit="step", dynamic_ncols=True, disable=hidden)
         self._start, self._total, self._began, self._last_line = step, total_steps, time.monotonic(), time.monotonic()
         self._has_header = False
