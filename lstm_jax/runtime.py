@@ -75,7 +75,10 @@ class PrintableFormatter(logging.Formatter):
 
 @contextlib.contextmanager
 def messages_shown() -> Iterator[None]:
-    """A context in which this project's log goes to standard error, unless the program has configured ``logging``."""
+    """A context in which this project's log goes to standard error, unless the program has configured ``logging``.
+
+    The messages of other packages are then not shown, as by the commands.
+    """
     with _shown_lock:
         shows = bool(_shown) or not logging.getLogger("lstm_jax").hasHandlers()
         if shows:
@@ -94,7 +97,7 @@ def _show_messages() -> contextlib.ExitStack:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(message)s"))
     # If the root logger had no handler, the first message of Orbax would configure it for the whole process.
-    for logger, own in ((ours, handler), (root, logging.lastResort or logging.NullHandler())):
+    for logger, own in ((ours, handler), (root, logging.NullHandler())):
         logger.addHandler(own)
         undo.callback(logger.removeHandler, own)
     undo.callback(ours.setLevel, ours.level)
