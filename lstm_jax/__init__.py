@@ -18,7 +18,8 @@ __version__ = "0.2.0"
 from pathlib import Path  # noqa: E402 - the clock above comes first
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
-from lstm_jax.config import Config, validate  # noqa: E402
+from lstm_jax.config import Config, load_config_file, validate, with_fields  # noqa: E402
+from lstm_jax.errors import ConfigError  # noqa: E402
 
 if TYPE_CHECKING:
     from lstm_jax.evaluation.model import Model
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["Config", "load", "train"]
 
 
-def train(config: Config, workdir: str | Path) -> dict[str, Any]:
+def train(config_or_name: Config | str | Path, workdir: str | Path, **overrides: Any) -> dict[str, Any]:
     """Trains a config in a folder, or resumes the run there, and returns the run's summary.
 
-    If JAX has not been used yet, its devices are configured as in ``train.py``.
+    Works in a script, in a notebook and in a thread. If JAX has not been used yet, its devices are configured as by the
+    command. The log goes to standard error, unless the program has configured ``logging`` itself.
 
     Args:
-      config: The config. It is validated and frozen.
+      config_or_name: A config, which stays as it is; the name of one that comes with the package, such as ``"imdb"``;
+        or the path of a Python file with ``get_config``. A name or path may be followed by a colon and a variant.
       workdir: Folder of the run. It is created if it does not exist.
+      **overrides: New values of fields: ``model__hidden_size=32`` or ``**{"model.hidden_size": 32}``.
 
     Returns:
       The content of ``summary.json``; see docs/workdirs.md.
@@ -43,12 +47,26 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     """
     from lstm_jax import runtime
 
-    runtime.configure()
-    from lstm_jax.training import run
+    with runtime.messages_shown():
+        config = validate(with_fields(_config_of(config_or_name), overrides))
+        runtime.configure()
+        from lstm_jax.training import run
 
-    summary = run.train_lanes(validate(config), workdir)
+        summary = run.train_lanes(config, workdir)
     run.raise_if_diverged(summary, workdir)
     return summary
+
+
+def _config_of(asked: Config | str | Path) -> Config:
+    config = load_config_file(str(asked)) if isinstance(asked, str | Path) else asked
+    if isinstance(config, Config):
+        return config
+    if config is asked:
+        raise ConfigError(f"train takes a Config, the name of a config or the path of a file, not {config!r}"[:200])
+    raise ConfigError(
+        f"{asked} returns a {type(config).__name__}, and train takes a Config; the command that runs studies is "
+        f"compare.py --config={asked}"
+    )
 
 
 def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
@@ -63,7 +81,8 @@ def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
     """
     from lstm_jax import runtime
 
-    runtime.configure()
-    from lstm_jax.evaluation.model import Model
+    with runtime.messages_shown():
+        runtime.configure()
+        from lstm_jax.evaluation.model import Model
 
-    return Model(Path(workdir), plugins)
+        return Model(Path(workdir), plugins)

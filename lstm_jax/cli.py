@@ -18,10 +18,11 @@ from ml_collections import config_flags
 
 from lstm_jax import config as configs
 from lstm_jax import runtime
-from lstm_jax.characters import printable, printable_lines
+from lstm_jax.characters import printable
 from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.help import HelpAsked, asked_help, command_help
+from lstm_jax.runtime import PrintableFormatter
 from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
@@ -212,13 +213,6 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
-class _PrintableFormatter(logging.Formatter):
-    """Messages whose strings come from data do not control the terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
-
-
 def _log_plainly() -> None:
     """Logs this project's messages without a prefix, and those of other packages only with ``--verbosity=1``.
 
@@ -230,7 +224,7 @@ def _log_plainly() -> None:
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PrintableFormatter("%(message)s"))
+    handler.setFormatter(PrintableFormatter("%(message)s"))
     root.addHandler(handler)
     root.setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)

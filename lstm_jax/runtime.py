@@ -1,6 +1,7 @@
 """Process-wide settings of JAX, made once before the first array, and properties of the machine."""
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import logging
@@ -9,11 +10,14 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jaxlib
 
+from lstm_jax.characters import printable_lines
 from lstm_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -25,6 +29,8 @@ MAX_HOST_DEVICES = 8
 WRONG_VERSIONS = {"0.10.2": "it leaves out values in sums on CPUs (jax-ml/jax#39103)"}
 
 _configured: list[bool] = []
+_shown: list[contextlib.ExitStack] = []  # One entry for each open context of ``messages_shown``.
+_shown_lock = threading.Lock()
 
 
 def cache_dir() -> Path:
@@ -57,6 +63,54 @@ def temporary_cache() -> Path:
     temporary = tempfile.mkdtemp(prefix="lstm_jax-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     return Path(temporary)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Messages whose strings come from data do not control the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, each line of it printable."""
+        return printable_lines(super().format(record))
+
+
+@contextlib.contextmanager
+def messages_shown() -> Iterator[None]:
+    """A context in which this project's log goes to standard error, unless the program has configured ``logging``.
+
+    The messages of other packages are then not shown, as by the commands.
+    """
+    with _shown_lock:
+        shows = bool(_shown) or not logging.getLogger("lstm_jax").hasHandlers()
+        if shows:
+            _shown.append(_shown[0] if _shown else _show_messages())
+    try:
+        yield
+    finally:
+        with _shown_lock:
+            if shows and (undo := _shown.pop()) not in _shown:
+                undo.close()
+
+
+def _show_messages() -> contextlib.ExitStack:
+    """Adds the handlers that show messages; closing the result removes them."""
+    ours, root, undo = logging.getLogger("lstm_jax"), logging.getLogger(), contextlib.ExitStack()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    # If the root logger had no handler, the first message of Orbax would configure it for the whole process.
+    for logger, own in ((ours, handler), (root, logging.NullHandler())):
+        logger.addHandler(own)
+        undo.callback(logger.removeHandler, own)
+    undo.callback(ours.setLevel, ours.level)
+    undo.callback(setattr, ours, "propagate", ours.propagate)
+    ours.setLevel(ours.level or logging.INFO)
+    ours.propagate = False
+    return undo
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})
 
 
 def configure() -> None:

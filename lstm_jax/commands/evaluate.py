@@ -1,7 +1,6 @@
 """Evaluates a trained run."""
 
 import codecs
-import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from absl import flags
 
 from lstm_jax import cli, runtime
 from lstm_jax.characters import half_character, printable, wide_encoding
-from lstm_jax.config import is_hub_name, validate
+from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
 
 
@@ -209,16 +208,11 @@ def evaluate_untrained(config: Any) -> None:
 
 def _asked_examples(config: Any) -> tuple[Any, str, str]:
     """The data to evaluate on, the split of these data, and the name of the evaluation."""
+    from lstm_jax.evaluation.other_data import other_data
+
     if flags.FLAGS.data is None:
         return config, flags.FLAGS.split, flags.FLAGS.split
-    data, name = flags.FLAGS.data, Path(flags.FLAGS.data).resolve().name
-    if not Path(data).exists() and not is_hub_name(data):
-        raise ConfigError(f"--data={data} does not exist; give a file, a folder, or a data set of the Hub, OWNER/NAME")
-    if not Path(data).exists():
-        return dataclasses.replace(config, source="hub", name=data, path=""), "all", f"data-{name}"
-    # Other files are read as those of the config, unless its examples are generated or come from the Hub by name.
-    source = "files" if config.source in ("reviews", "hub") else config.source
-    return dataclasses.replace(config, source=source, name="", path=data), "all", f"data-{name}"
+    return other_data(config, flags.FLAGS.data)
 
 
 def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any], leaking: bool) -> None:

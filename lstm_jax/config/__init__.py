@@ -12,6 +12,7 @@ from lstm_jax.config.definition import (
     optimizer_hparams,
     set_field,
     variants,
+    with_fields,
 )
 from lstm_jax.config.fields import (
     Config,
@@ -74,4 +75,5 @@ __all__ = [
     "user_files",
     "validate",
     "variants",
+    "with_fields",
 ]

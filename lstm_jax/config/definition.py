@@ -3,6 +3,7 @@
 import json
 import keyword
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from lstm_jax.config.fields import Config
@@ -13,6 +14,7 @@ from lstm_jax.config.tree import (
     field_of,
     leaves,
     names,
+    unfrozen,
     unknown_field_message,
     update_from_json,
 )
@@ -159,6 +161,30 @@ def set_field(config: Config, path: str, value: Any) -> None:
         owner[name] = value
     else:
         setattr(owner, name, value)
+
+
+def with_fields(config: Config, changes: Mapping[str, Any]) -> Config:
+    """A copy of a config with other values of some fields, not yet validated.
+
+    Args:
+      config: The config, which stays as it is.
+      changes: New values by dotted path, such as ``model.hidden_size``. Where a path holds no dot, ``__`` stands for
+        one, so that it can be a Python keyword: ``model__hidden_size``.
+
+    Raises:
+      ConfigError: A path names no field, or two paths name the same one.
+    """
+    changed, seen = unfrozen(config), set()
+    for given, value in changes.items():
+        path = given if "." in given else given.replace("__", ".")
+        check_path(f"config.{path}")
+        if path in seen:
+            raise ConfigError(f"config.{path} is given twice; give one value")
+        seen.add(path)
+        if isinstance(value, list):
+            value = tuple(value)
+        set_field(changed, path, str(value) if isinstance(value, PurePath) else value)
+    return changed
 
 
 def from_json(text: str) -> Config:

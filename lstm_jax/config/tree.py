@@ -119,7 +119,8 @@ def unknown_field_message(where: str, name: str, group: Any) -> str:
     """The error message about a field that a group does not have, with its new or most similar name."""
     if name in RENAMED:
         return f"{where} has no field {name!r}; it is called {RENAMED[name]!r} now"
-    close = difflib.get_close_matches(name, names(group), 1)
+    elsewhere = [path for path, *_ in leaves(group) if path.endswith(f".{name}")]
+    close = elsewhere[:1] or difflib.get_close_matches(name, names(group), 1)
     hint = f"did you mean {close[0]!r}? It" if close else "it"
     return f"{where} has no field {name!r}; {hint} has {', '.join(names(group))}"
 
@@ -207,6 +208,13 @@ def freeze(group: Group) -> None:
         elif isinstance(value, Numbers):
             value.freeze()
     object.__setattr__(group, "_frozen", True)
+
+
+def unfrozen(value: Any) -> Any:
+    """A copy of a tree that may be changed, whether the tree itself is frozen or not."""
+    if isinstance(value, Group):
+        return type(value)(**{name: unfrozen(getattr(value, name)) for name in names(value)})
+    return Numbers({name: unfrozen(each) for name, each in value.items()}) if isinstance(value, Numbers) else value
 
 
 def to_json(config: Any) -> str:

@@ -13,7 +13,7 @@ from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.examples import Examples, load_examples, log_left_out
 from lstm_jax.data.flat_corpus import flatten, join, lengths, pad_left, remove_token, take, truncate
 from lstm_jax.data.labels import Classes
-from lstm_jax.data.sources import SPLITS, UNLABELLED
+from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows
 from lstm_jax.data.splits import Splits, select
 from lstm_jax.data.tokenizer import (
     encode_dataset,
@@ -172,7 +172,9 @@ def _more_text(config: DataConfig, tokenizer: Tokenizer) -> list[FlatCorpus]:
     ]
 
 
-def prepare_part(config: DataConfig, split: str, tokenizer: Tokenizer, classes: Classes) -> Part:
+def prepare_part(
+    config: DataConfig, split: str, tokenizer: Tokenizer, classes: Classes, given: Rows | None = None
+) -> Part:
     """The examples of a split, or all labelled examples of the source if that is ``all``, as a trained run reads them.
 
     Args:
@@ -180,13 +182,14 @@ def prepare_part(config: DataConfig, split: str, tokenizer: Tokenizer, classes: 
       split: The split, or ``all``.
       tokenizer: Tokenizer of the run.
       classes: Classes of the run.
+      given: With ``all``: rows to read in place of the source's.
 
     Raises:
       UserError: The source cannot be read or is invalid, or has a label that the run does not know.
     """
     if split != WHOLE:
         return prepare(config, tokenizer, classes).part(split)
-    splits = load_examples(config, classes=classes, whole=True).splits.values()
+    splits = load_examples(config, classes=classes, whole=True, given=given).splits.values()
     encoded = [encode_dataset(pretokenize_dataset(own.dataset, config.tokens), tokenizer) for own in splits]
     flat = join([flatten(ids, own.classes) for ids, own in zip(encoded, splits, strict=True)])
     digests = np.concatenate([own.column("digest") for own in splits])

@@ -93,6 +93,7 @@ def load_examples(
     labelled: bool = True,
     whole: bool = False,
     quiet: bool = False,
+    given: Rows | None = None,
 ) -> SourceExamples:
     """The examples of a source.
 
@@ -103,24 +104,13 @@ def load_examples(
       labelled: Whether to read labels at all.
       whole: Whether the source may lack the split ``train``.
       quiet: Whether to log nothing about rows that are left out.
+      given: Rows to read in place of the source's, as one split.
 
     Raises:
       UserError: A file, a row or a label is invalid, or a download failed.
     """
     splits = (*SPLITS, UNLABELLED) if unlabelled else SPLITS
-    if config.path:
-        found = rows_of_path(Path(config.path), splits, config, whole)
-    elif fetch := SOURCES[config.source].fetch:
-        found = fetch(config, splits)
-    else:
-        raise ConfigError(
-            f"config.data.source is {config.source!r} but config.data.path is empty; give a file or a folder"
-        )
-    if ("train" not in found and not whole) or set(found) - set(splits):
-        raise UserError(
-            f"the source {config.source!r} returned the splits {', '.join(map(repr, found)) or 'none'}; it must return "
-            f"'train', and may return {', '.join(map(repr, splits[1:]))}"
-        )
+    found = {"train": given} if given else _rows_of_source(config, splits, whole)
     schema = schema_of(config)
     numbered = next((rows.class_names for rows in found.values() if rows.class_names), ())
     if any(rows.class_names not in ((), numbered) for rows in found.values()):
@@ -131,7 +121,7 @@ def load_examples(
     left_out: dict[str, int] = {}
     for split, rows in found.items():
         own = schema if labelled and split != UNLABELLED else schema._replace(classes="none")
-        tables[split], facts = _table(rows, own, config)
+        tables[split], facts = _table(rows, own, config, given.arguments["name"] if given else "")
         left_out |= {f"{split}: {reason}": count for reason, count in facts.items()}
     if not quiet:
         log_left_out(left_out)
@@ -140,6 +130,24 @@ def load_examples(
     if not labelled:
         classes = Classes((), ())
     return SourceExamples(*_with_classes(tables, schema, config, classes, numbered), left_out)
+
+
+def _rows_of_source(config: DataConfig, splits: tuple[str, ...], whole: bool) -> dict[str, Rows]:
+    """The rows of a config's files or source, by split."""
+    if config.path:
+        return rows_of_path(Path(config.path), splits, config, whole)
+    fetch = SOURCES[config.source].fetch
+    if fetch is None:
+        raise ConfigError(
+            f"config.data.source is {config.source!r} but config.data.path is empty; give a file or a folder"
+        )
+    found = fetch(config, splits)
+    if ("train" not in found and not whole) or set(found) - set(splits):
+        raise UserError(
+            f"the source {config.source!r} returned the splits {', '.join(map(repr, found)) or 'none'}; it must return "
+            f"'train', and may return {', '.join(map(repr, splits[1:]))}"
+        )
+    return found
 
 
 def _check_copies(tables: dict[str, datasets.Dataset]) -> None:
@@ -195,13 +203,17 @@ def _with_classes(
     return splits, classes
 
 
-def _table(rows: Rows, schema: Schema, config: DataConfig) -> tuple[datasets.Dataset, Facts]:
-    """The examples of one split, from the cache if it has them, and how many rows were left out for which reason."""
+def _table(rows: Rows, schema: Schema, config: DataConfig, name: str) -> tuple[datasets.Dataset, Facts]:
+    """The examples of one split, from the cache if it has them, and how many rows were left out for which reason.
+
+    ``name`` is what the rows are read from, for error messages; by default their files or the source.
+    """
     made_by = [sys.modules[__name__], row_module, cache, labels, *readers.MODULES, sys.modules[rows.read.__module__]]
     # Functions typed into a notebook belong to no file, so their results are cached by name alone.
     code = code_digest(*(module for module in made_by if getattr(module, "__file__", None)))
     arguments = datasets.fingerprint.Hasher.hash(rows.arguments)
-    name = ", ".join(file for file, *_ in rows.arguments.get("files", ())) or f"the source {config.source!r}"
+    files = ", ".join(file for file, *_ in rows.arguments.get("files", ()))
+    name = name or files or f"the source {config.source!r}"
     key = digest(rows.read.__qualname__, arguments, schema, config.bad_rows, config.label_map, code)
 
     def make(facts: Facts) -> Iterator[pa.RecordBatch]:

@@ -13,13 +13,24 @@ from lstm_jax.data.tokenizer import tokens_of
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.predictions import probabilities, read_texts
 from lstm_jax.models.classifier import matmul_dtype
-from lstm_jax.reports import gates
+from lstm_jax.reports import gates, plots
 from lstm_jax.training.restore import Trained
 from lstm_jax.types import Params
 
 
 def explain(trained: Trained, text: str) -> Path:
-    """Draws the gates and the cell state of the first layer over the tokens of a text; returns the path of the plot.
+    """Writes the picture of ``explain_figure`` into the run's folder of plots; returns its path.
+
+    Raises:
+      UserError: The layers are not LSTMs, or the text is no valid Unicode.
+    """
+    path = trained.workdir / "plots" / "explain.png"
+    plots.save(explain_figure(trained, text), path)
+    return path
+
+
+def explain_figure(trained: Trained, text: str) -> Any:
+    """Draws the gates and the cell state of the first layer over the tokens of a text, as a Matplotlib figure.
 
     With several lanes, the gates are those of the first lane, and the prediction after each token is that of all.
 
@@ -41,10 +52,8 @@ def explain(trained: Trained, text: str) -> Path:
         so_far=probabilities(trained, flat_corpus.from_ids(beginnings))[:, -1],
         by_itself=np.asarray(_every_step(trained, variables, example))[:, -1],
     )
-    path = trained.workdir / "plots" / "explain.png"
     title = "first layer" + (", forward direction" if config.bidirectional else "")
-    gates.draw_gates(inside, tokens_of(trained.tokenizer, example.tokens), predictions, title, path)
-    return path
+    return gates.draw_gates(inside, tokens_of(trained.tokenizer, example.tokens), predictions, title)
 
 
 def _every_step(trained: Trained, variables: Params, example: FlatCorpus) -> jax.Array:

@@ -1,15 +1,29 @@
 """A trained run as an object: ``lstm_jax.load(workdir).predict(texts)``."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from lstm_jax import runtime
 from lstm_jax.config import Config
+from lstm_jax.data.corpus import WHOLE, prepare_part
+from lstm_jax.data.given import CALLED, given_rows
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.explain import explain
-from lstm_jax.evaluation.predictions import probabilities, read_texts
+from lstm_jax.evaluation.explain import explain_figure
+from lstm_jax.evaluation.figures import evaluation_figures
+from lstm_jax.evaluation.other_data import other_data
+from lstm_jax.evaluation.predictions import lane_probabilities, probabilities, read_texts
+from lstm_jax.evaluation.seen import unseen_part
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import evaluation_config, read_config
-from lstm_jax.types import Params
+from lstm_jax.types import HostArray, Params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NAMED = 3  # Number of classes that the short forms of predictions and models name.
 
 
 class Prediction(NamedTuple):
@@ -18,6 +32,33 @@ class Prediction(NamedTuple):
     label: str  # The name of the most probable class.
     probabilities: dict[str, float]  # By name of the class.
     unknown: float  # Share of the text's tokens that are outside the vocabulary, counted before truncation.
+
+    def __repr__(self) -> str:
+        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{name!r} {share:.1%}" for name, share in ranked[:_NAMED])
+        return f"Prediction({shares}{', …' if len(ranked) > _NAMED else ''}; {self.unknown:.0%} of the tokens unknown)"
+
+
+class ClassFigures(NamedTuple):
+    """The figures of one class. A share of nothing is 0."""
+
+    precision: float
+    recall: float
+    f1: float
+    n: int  # Number of examples of the class.
+
+
+class Evaluation(NamedTuple):
+    """The figures of a model on N examples of C classes."""
+
+    accuracy: float
+    loss: float  # Cross-entropy in nats per example.
+    n: int  # Number of examples, N.
+    confusion: HostArray  # Numbers of examples ``[C, C]``, the true class by row.
+    classes: dict[str, ClassFigures]  # By name of the class.
+
+    def __repr__(self) -> str:
+        return f"Evaluation(accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.n:,} examples)"
 
 
 class Model:
@@ -46,6 +87,23 @@ class Model:
         self.classes: tuple[str, ...] = self._trained.classes.names
         self.params: Params = self._trained.variables
 
+    def __repr__(self) -> str:
+        model, trained = self.config.model, self._trained
+        directions = "bidirectional " if model.bidirectional else ""
+        lanes = f", {trained.lanes} lanes" if trained.lanes > 1 else ""
+        names = ", ".join(map(repr, self.classes[:_NAMED])) + (", …" if len(self.classes) > _NAMED else "")
+        return (
+            f"Model({str(trained.workdir)!r}: {model.layers} × {directions}{model.layer} of {model.hidden_size} units"
+            f"{lanes}; {len(self.classes)} classes: {names}; {self._best()}step {trained.step:,})"
+        )
+
+    def _best(self) -> str:
+        """The best validation accuracy, if the run has got as far as to its summary."""
+        file = self._trained.workdir / "summary.json"
+        summary = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        best = summary.get("best_validation_accuracy")
+        return "" if best is None else f"best validation accuracy {best:.2%} at "
+
     def predict(self, texts: list[str]) -> list[Prediction]:
         """The predictions for texts, in their order.
 
@@ -54,6 +112,7 @@ class Model:
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UserError("predict takes a list of texts, such as predict(['a text'])")
+        texts = list(texts)
         if not texts:
             return []
         read = read_texts(self._trained, texts)
@@ -63,10 +122,47 @@ class Model:
             predictions.append(Prediction(max(own, key=own.__getitem__), own, float(share)))
         return predictions
 
-    def explain(self, text: str) -> Path:
-        """Draws the gates and the cell state over the tokens of a text; returns the path of the plot.
+    def evaluate(self, data: Any = None, *, leave_out_seen: bool = False) -> Evaluation:
+        """The figures on labelled examples. Nothing is written.
+
+        Args:
+          data: A file, a folder or a data set of the Hub, ``OWNER/NAME``; or examples in memory: a
+            ``datasets.Dataset``, a list of rows by column, or a list of pairs of a text and a label, which is a label
+            of the run's data or the name of a class. Columns are named as in the run's data. ``None``: the test split
+            of the run's own data.
+          leave_out_seen: Whether to leave out examples that the run was trained or validated on.
 
         Raises:
-          UserError: The layers are not LSTMs.
+          UserError: The data cannot be read, have a label that the run does not know, or contain examples that the run
+            was trained or validated on.
         """
-        return explain(self._trained, text)
+        config, given = self.config.data, None
+        if data is None:
+            split = name = "test"
+        elif isinstance(data, str | Path):
+            config, split, name = other_data(config, str(data))
+        else:
+            (config, given), split, name = given_rows(config, data, self.classes), WHOLE, CALLED
+        with runtime.messages_shown():
+            whole = prepare_part(config, split, self._trained.tokenizer, self._trained.classes, given)
+            part, _ = unseen_part(self._trained.workdir, self.config, name, whole, leave_out_seen)
+        labels = part.examples.labels
+        found = evaluation_figures(lane_probabilities(self._trained, part.examples), labels, self._trained.step)
+        confusion = np.array(found.confusion)
+        classes = dict(zip(self.classes, class_figures(confusion), strict=True))
+        return Evaluation(found.accuracy, found.loss, found.n, confusion, classes)
+
+    def explain(self, text: str) -> "Figure":
+        """Draws the gates and the state over the tokens of a text; a notebook shows the figure.
+
+        Raises:
+          UserError: The layers have no gates that can be drawn, or the text is no valid Unicode.
+        """
+        return explain_figure(self._trained, text)
+
+
+def class_figures(confusion: HostArray) -> list[ClassFigures]:
+    """Precision, recall, F1 and number of examples of each class, from a confusion matrix ``[C, C]``."""
+    hits, said, there = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
+    columns = hits / said.clip(1), hits / there.clip(1), 2 * hits / (said + there).clip(1), there
+    return [ClassFigures(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]

@@ -1,6 +1,5 @@
 """Gates, cell state and prediction of an LSTM after each token of one text."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -63,17 +62,14 @@ def record_gates(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtyp
     return GateTrace(*(np.asarray(each)[:, 0] for each in seen))
 
 
-def draw_gates(
-    inside: GateTrace, words: list[str], predictions: Predictions, title: str, path: Path, most_words: int = 60
-) -> None:
-    """Draws gates and cell state, unit by unit, and the class probability after each token.
+def draw_gates(inside: GateTrace, words: list[str], predictions: Predictions, title: str, most_words: int = 60) -> Any:
+    """A figure of gates and cell state, unit by unit, and the class probability after each token.
 
     Args:
       inside: Gates and cell state after each of T tokens.
       words: The T tokens as text.
       predictions: Predictions after each of the T tokens.
       title: The title, which names the layer and the direction.
-      path: The PNG file.
       most_words: Maximum number of tokens, since more would be illegible. The last ones are drawn.
     """
     inside = GateTrace(*(each[-most_words:] for each in inside))
@@ -99,7 +95,7 @@ def draw_gates(
     last.set(ylim=(-0.03, 1.03), ylabel=f"p({printable(predictions.name)})")
     last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
-    plots.save(drawn, path)
+    return drawn
 
 
 def _panel(drawn: Any, axis: Any, values: HostArray, title: str, colours: str, limits: Any) -> None:

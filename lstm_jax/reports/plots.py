@@ -23,10 +23,11 @@ def epoch_colour(share: float) -> tuple[float, float, float]:
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
     """A figure in this project's style, and its axes. It needs no display."""
     import matplotlib
-    from matplotlib.figure import Figure  # Without pyplot, so that a notebook keeps its backend and its settings.
+
+    from lstm_jax.reports.shown import ShownFigure  # Without pyplot, so that a notebook keeps its backend and settings.
 
     with matplotlib.rc_context({**LITERAL, "axes.spines.top": False, "axes.spines.right": False}):
-        drawn = Figure(figsize=(width, height), layout="constrained")
+        drawn = ShownFigure(figsize=(width, height), layout="constrained")
         return drawn, drawn.subplots(rows, columns, **options)
 
 

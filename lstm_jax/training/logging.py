@@ -14,6 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lstm_jax import STARTED
+from lstm_jax.runtime import in_notebook
 from lstm_jax.training.lanes import Program
 from lstm_jax.training.loop_state import Clock
 from lstm_jax.training.trackers import TrackedLane, Tracker, Write
@@ -60,7 +61,8 @@ class RunLog:
         self._tracker, self._tracked, self._writes = tracker, tracked, list[Write]()
         self._unsent: list[dict[str, Any]] = []
         self._follow, self._clock = follow, clock
-        hidden = True if follow else None  # None hides the bar if there is no terminal.
+        # None hides the bar if there is no terminal. A notebook is none, but redraws the bar as a terminal does.
+        hidden = True if follow else False if in_notebook() else None
         bar: dict[str, Any] = {"unit": "step", "dynamic_ncols": True, "disable": hidden, "smoothing": 0}
         self._bar = self._open.enter_context(tqdm(total=total_steps, initial=step, **bar))
         if not self._bar.disable:

@@ -183,7 +183,7 @@ def test_strings_of_data_are_drawn_literally(tmp_path, saved):
     trace = gates.GateTrace(*np.random.default_rng(0).random((5, len(names), 3)))
     for name in names:
         predictions = gates.Predictions(name, np.linspace(0, 1, len(names)), np.linspace(1, 0, len(names)))
-        gates.draw_gates(trace, list(names), predictions, "first layer", tmp_path / "explain.png")
+        plots.save(gates.draw_gates(trace, list(names), predictions, "first layer"), tmp_path / "explain.png")
         assert (f"p({tables.printable(name)})", False) in texts_of(saved[-1])
     for drawn in (saved[0], saved[-1]):
         found = texts_of(drawn)
@@ -265,5 +265,5 @@ def test_the_picture_of_the_gates_is_drawn(tmp_path):
     inside = gates.record_gates(params, jax.random.normal(jax.random.key(1), (70, 3)))
     path = tmp_path / "plots" / "explain.png"
     verdicts = gates.Predictions("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
-    gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer", path)
+    plots.save(gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer"), path)
     assert path.read_bytes().startswith(PNG)

@@ -30,7 +30,7 @@ def fetch_hub(config: DataConfig, splits: tuple[str, ...]) -> dict[str, Rows]:
     rows = {}
     for split, theirs in _split_names(config, list(found)).items():
         place = ", ".join(filter(None, (config.name, config.subset, f"split {theirs}")))
-        names = _class_names(found[theirs], config)
+        names = class_names_of(found[theirs], config)
         if split in SPLITS and names and _has_no_labels(found[theirs], config):
             if split == "train":
                 raise UserError(f"{place} has no labels: all are {NO_LABEL}; name another with --config.data.splits")
@@ -72,7 +72,7 @@ def parse_splits(entries: Iterable[str]) -> dict[str, str]:
     return {split.strip(): name.strip() for split, _, name in pairs}
 
 
-def _class_names(dataset: Any, config: DataConfig) -> tuple[str, ...]:
+def class_names_of(dataset: Any, config: DataConfig) -> tuple[str, ...]:
     """The names of the classes, if the data set's labels are numbers of named classes and are read."""
     feature = dataset.features.get(_label_column(config))
     reads_labels = config.classes in ("", "label")
