@@ -18,7 +18,7 @@ from ml_collections import config_flags
 
 from lstm_jax import config as configs
 from lstm_jax import runtime
-from lstm_jax.characters import printable
+from lstm_jax.characters import printable, printable_lines
 from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.help import HelpAsked, asked_help, command_help
