@@ -58,7 +58,7 @@ def test_unknown_words_go_the_way_of_the_known_ones():
     own, turn = rng.normal(size=(1, 40, 6)), rng.normal(size=(6, 6))
     theirs = np.concatenate([own[:, 10:] @ turn, rng.normal(size=(1, 3, 6))], axis=1)
     shared = [(row, row - 10) for row in range(10, 40)]
-    np.testing.assert_allclose(warm_start._embedding(own, theirs, shared, ""), own @ turn, atol=1e-6)
+    np.testing.assert_allclose(warm_start.mapped_embedding(own, theirs, shared), own @ turn, atol=1e-6)
 
 
 @pytest.mark.parametrize(
