@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "lstm_jax"
 FOUNDATIONS = ("types", "errors", "files", "identity", "registry", "runtime", "timer")
 ORDER = (
     *("optimizers", "config", "data", "cells", "layers", "models", "reports", "objectives", "training", "evaluation"),
-    *("studies", "benchmarks", "cli", "commands"),
+    *("export", "studies", "benchmarks", "cli", "commands"),
 )
 
 
