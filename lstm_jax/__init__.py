@@ -51,12 +51,14 @@ def train(config: Config, workdir: str | Path) -> dict[str, Any]:
     return summary
 
 
-def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
+def load(workdir: str | Path, plugins: tuple[str, ...] = (), trust_code: bool = False) -> "Model":
     """The trained model of a run: ``load(workdir).predict(texts)``.
 
     Args:
       workdir: Folder of the run.
       plugins: Modules or files with your own code, if they are not where the run has recorded them.
+      trust_code: Whether the run may execute code that its folder names, though the folder was downloaded, moved or
+        copied; see docs/weights.md.
 
     Raises:
       UserError: The folder holds no run, or none of its checkpoints can be read.
@@ -66,4 +68,4 @@ def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
     runtime.configure()
     from lstm_jax.evaluation.model import Model
 
-    return Model(Path(workdir), plugins)
+    return Model(Path(workdir), plugins, trust_code)

@@ -14,6 +14,7 @@ def _define() -> None:
     """Defines the flags."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_list("to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx.", required=True)
+    flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
     flags.DEFINE_string("output", None, "Folder of the files. By default it is export in the folder of the run.")
 
 
@@ -33,7 +34,7 @@ def _export() -> None:
         raise ConfigError("--output is empty; give a folder")
     workdir = Path(given.workdir)
     folder = Path(given.output) if given.output else workdir / "export"
-    trained = load_run(workdir, evaluation_config(workdir))
+    trained = load_run(workdir, evaluation_config(workdir, trust_code=given.trust_code))
     for file in export(trained, formats, folder):
         print(f"{printable(str(file)):<60} {_size(file.stat().st_size):>10}")
     print(f"next: {printable(str(folder / 'README.md'))} shows how to use the files")

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 LISTED = 5  # Number of a file's unused tensors that are named.
 
 
-class Weights(NamedTuple):
+class GivenWeights(NamedTuple):
     """What another model gives to a run. Its arrays have a leading axis of lanes."""
 
     embedding: HostArray | None  # [L, R, D]
@@ -76,7 +76,7 @@ def _lanes(tree: Params, lanes: int) -> Params:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[np.arange(lanes) % len(leaf)], tree)
 
 
-def _run(workdir: Path, parts: Params, config: ModelConfig) -> Weights:
+def _run(workdir: Path, parts: Params, config: ModelConfig) -> GivenWeights:
     """The weights of a run in a folder."""
     asked = f"config.model.init_from is {str(workdir)!r}"
     try:
@@ -93,10 +93,10 @@ def _run(workdir: Path, parts: Params, config: ModelConfig) -> Weights:
     if shapes(parts["layers"]) != shapes(theirs["layers"]):
         raise ConfigError(f"{asked}, whose layers are of other kinds or sizes; set config.model as it is there")
     notes = [f"took embedding and layers from {workdir}"]
-    return Weights(np.asarray(theirs["embedding"]), other.tokenizer.get_vocab(), theirs["layers"], notes)
+    return GivenWeights(np.asarray(theirs["embedding"]), other.tokenizer.get_vocab(), theirs["layers"], notes)
 
 
-def _file(file: Path, parts: Params, tokenizer: Tokenizer, config: ModelConfig) -> Weights:
+def _file(file: Path, parts: Params, tokenizer: Tokenizer, config: ModelConfig) -> GivenWeights:
     """The weights of a file, and of the vocabulary in ``tokenizer.json`` beside it if there is one."""
     beside, words = file.with_name("tokenizer.json"), tokenizer.get_vocab_size()
     try:
@@ -129,10 +129,10 @@ def _file(file: Path, parts: Params, tokenizer: Tokenizer, config: ModelConfig) 
     more = f" and {len(unused) - LISTED:,} more" if len(unused) > LISTED else ""
     notes += [f"not used: {', '.join(unused[:LISTED])}{more}"] if unused else []
     table = embedding.values if isinstance(embedding, Found) else None
-    return Weights(table, vocabulary, layers.values if layers else None, notes)
+    return GivenWeights(table, vocabulary, layers.values if layers else None, notes)
 
 
-def _embedding(own: HostArray, given: Weights, tokenizer: Tokenizer, asked: str) -> HostArray:
+def _embedding(own: HostArray, given: GivenWeights, tokenizer: Tokenizer, asked: str) -> HostArray:
     assert given.embedding is not None
     theirs = _lanes(given.embedding, len(own))
     if given.vocabulary is None:

@@ -18,7 +18,12 @@ SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 CONTAINERS = ("state_dict", "model_state_dict", "model")  # Keys under which training scripts store a state dict.
 DEEPEST = 4  # Number of dictionaries inside each other that are searched for tensors.
 SAFE_TORCH = (2, 6)  # Before this version a file could execute code in spite of weights_only (CVE-2025-32434).
-KINDS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # Names in safetensors' header.
+SAFETENSORS_DTYPES = {
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F64": "float64",
+}  # Names in safetensors' header.
 
 
 class Tensor(NamedTuple):
@@ -69,7 +74,7 @@ def _from_safetensors(file: Path) -> dict[str, Tensor]:
 
     def entry(name: str, header: Any) -> Tensor:
         kind = header.get_dtype()
-        return Tensor(tuple(header.get_shape()), KINDS.get(kind, kind), lambda: tensor(name))
+        return Tensor(tuple(header.get_shape()), SAFETENSORS_DTYPES.get(kind, kind), lambda: tensor(name))
 
     try:
         with safe_open(file, framework="np") as opened:

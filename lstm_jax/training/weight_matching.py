@@ -25,7 +25,7 @@ BACKWARD = re.compile(r"(?<![a-z])(?:backward|bwd|bw|reversed?)(?![a-z])")
 DIRECTION = re.compile(rf"(?<![a-z])(?:forward|fwd|fw)(?![a-z])|{BACKWARD.pattern}")
 OWN_NAME = re.compile(r"(.+\.)?layers\.cells\..+")  # In a safetensors file of this project.
 EMBEDDING = re.compile(r"emb|wte|(?:^|\.)vectors")
-LAYERS = {4: "lstm", 3: "gru", 1: "rnn_tanh"}  # Kinds of layers by their number of gates.
+LAYER_OF_GATES = {4: "lstm", 3: "gru", 1: "rnn_tanh"}  # Kinds of layers by their number of gates.
 
 
 class Sizes(NamedTuple):
@@ -59,11 +59,13 @@ class Direction(NamedTuple):
             return False
         outputs, hidden = self.shapes["weight_hh"]
         biases = [self.shapes[role] for role in ("bias_ih", "bias_hh") if role in self.shapes]
-        fitting = self.shapes["weight_ih"][0] == outputs and hidden > 0 and outputs in (hidden * n for n in LAYERS)
+        fitting = (
+            self.shapes["weight_ih"][0] == outputs and hidden > 0 and outputs in (hidden * n for n in LAYER_OF_GATES)
+        )
         return fitting and biases in ([], [(outputs,)] * 2) and "weight_hr" not in self.shapes
 
 
-class Stack(NamedTuple):
+class ModuleStack(NamedTuple):
     """Recurrent layers on top of each other, of one module or of several."""
 
     name: str
@@ -80,7 +82,7 @@ class Stack(NamedTuple):
                 return None
             if any(own.shapes["weight_hh"] != (outputs, hidden) for own in layer):
                 return None
-        return Sizes(LAYERS[first.gates], hidden, len(self.layers), directions == 2, inputs)
+        return Sizes(LAYER_OF_GATES[first.gates], hidden, len(self.layers), directions == 2, inputs)
 
 
 class Found(NamedTuple):
@@ -131,7 +133,9 @@ def _exported_sizes(shapes: Mapping[str, tuple[int, ...]]) -> Sizes | None:
         return None
     (inputs, _), (hidden, outputs) = first["input_kernel"][-2:], first["recurrent_kernel"][-2:]
     numbers = {int(name.split(".")[2]) for name in shapes}
-    return Sizes(LAYERS[outputs // hidden], hidden, len(numbers), any(".backward." in name for name in shapes), inputs)
+    return Sizes(
+        LAYER_OF_GATES[outputs // hidden], hidden, len(numbers), any(".backward." in name for name in shapes), inputs
+    )
 
 
 def _torch_layers(tensors: Tensors, config: ModelConfig) -> Found | None:
@@ -163,7 +167,7 @@ def _directions(tensors: Tensors) -> list[Direction]:
     return [Direction(module, suffix, shapes) for (module, suffix), shapes in found.items()]
 
 
-def _stacks(directions: Sequence[Direction]) -> list[Stack]:
+def _stacks(directions: Sequence[Direction]) -> list[ModuleStack]:
     """Every module by itself, and modules whose names differ by numbers and by words for the direction together."""
     alone: dict[str, list[Any]] = defaultdict(list)
     together: dict[str, list[Any]] = defaultdict(list)
@@ -177,7 +181,7 @@ def _stacks(directions: Sequence[Direction]) -> list[Stack]:
     return [stack for name, found in [*alone.items(), *several.items()] if (stack := _stack(name, found))]
 
 
-def _stack(name: str, found: Sequence[tuple[tuple[int, ...], bool, Direction]]) -> Stack | None:
+def _stack(name: str, found: Sequence[tuple[tuple[int, ...], bool, Direction]]) -> ModuleStack | None:
     """The layers in the order of their numbers; ``None`` if a direction is missing, or there twice."""
     layers: dict[tuple[int, ...], dict[bool, Direction]] = defaultdict(dict)
     for number, reverse, own in found:
@@ -185,7 +189,7 @@ def _stack(name: str, found: Sequence[tuple[tuple[int, ...], bool, Direction]]) 
     kinds = {tuple(sorted(layer)) for layer in layers.values()}
     if kinds not in ({(False,)}, {(False, True)}) or sum(map(len, layers.values())) < len(found):
         return None
-    return Stack(name, [[layers[n][reverse] for reverse in sorted(layers[n])] for n in sorted(layers)])
+    return ModuleStack(name, [[layers[n][reverse] for reverse in sorted(layers[n])] for n in sorted(layers)])
 
 
 def _params(own: Direction, tensors: Tensors) -> Params:
@@ -217,7 +221,7 @@ def _advice(name: str, sizes: Sizes | None, config: ModelConfig) -> str:
     return f"{name} has another kind or size; set {', '.join(wanted) or 'config.model as it was there'}"
 
 
-def _nearest(stacks: Sequence[Stack], directions: Sequence[Direction], config: ModelConfig) -> str:
+def _nearest(stacks: Sequence[ModuleStack], directions: Sequence[Direction], config: ModelConfig) -> str:
     """What to change so that the most similar recurrent layers of a file fit."""
     sized = [(own.name, own.sizes) for own in stacks if own.sizes]
     if sized:
