@@ -9,11 +9,17 @@ from lstm_jax.characters import printable
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import nearest
 
+HUB = "hub"  # Written as safetensors, then pushed.
+
 
 def _define() -> None:
     """Defines the flags."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-    flags.DEFINE_list("to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx.", required=True)
+    flags.DEFINE_list(
+        "to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx, hub.", required=True
+    )
+    flags.DEFINE_string("hub", None, "With --to=hub: the repository on the Hub that is pushed to, OWNER/NAME.")
+    flags.DEFINE_bool("public", False, "With --to=hub: push to a public repository. By default it is private.")
     flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
     flags.DEFINE_string("output", None, "Folder of the files. By default it is export in the folder of the run.")
 
@@ -26,7 +32,12 @@ def _export() -> None:
     from lstm_jax.training.workdir import evaluation_config
 
     given = flags.FLAGS
-    formats = list(dict.fromkeys(name.strip() for name in given.to))
+    formats = list(dict.fromkeys("safetensors" if name.strip() == HUB else name.strip() for name in given.to))
+    hub = HUB in map(str.strip, given.to)
+    if hub != (given.hub is not None) or (given.public and not hub):
+        raise ConfigError(
+            "--to=hub, --hub=OWNER/NAME and --public belong together; give --to=hub with --hub=OWNER/NAME"
+        )
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(f"--to has no format {name!r}; {nearest(name, FORMATS)}")
@@ -37,6 +48,11 @@ def _export() -> None:
     trained = load_run(workdir, evaluation_config(workdir, trust_code=given.trust_code))
     for file in export(trained, formats, folder):
         print(f"{printable(str(file)):<60} {_size(file.stat().st_size):>10}")
+    if hub:
+        from lstm_jax.export.hub import push
+
+        address = push(folder, given.hub, private=not given.public)
+        print(f"pushed to {printable(address)}; lstm_jax.load('hub:{given.hub}') loads it")
     print(f"next: {printable(str(folder / 'README.md'))} shows how to use the files")
 
 

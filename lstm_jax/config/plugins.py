@@ -202,8 +202,8 @@ def _untrusted_message(plugins: Sequence[str], recorded: Sequence[UserFile]) -> 
     named = [plugin if plugin.endswith(".py") else places.get(plugin, f"the module {plugin}") for plugin in plugins]
     return (
         f"the run would execute {' and '.join(named)}, but you have not trained it with that code in this folder: it "
-        "was downloaded, moved or copied, or the cache was deleted. Read that code first. Then allow it by --trust_code, "
-        "or trust_code=True of lstm_jax.load, or name it yourself by --config.plugins"
+        "was downloaded, moved or copied, or the cache was deleted. Read that code first. Then allow it by "
+        "--trust_code, or trust_code=True of lstm_jax.load, or name it yourself by --config.plugins"
     )
 
 

@@ -52,7 +52,7 @@ def transfer(variables: Params, tokenizer: Tokenizer, config: ModelConfig) -> Pa
     """
     asked, path = f"config.model.init_from is {config.init_from!r}", Path(config.init_from)
     from_file = path.is_file() or path.suffix.lower() in SUFFIXES
-    parts = {**variables["frozen"], **variables["params"]}
+    parts = {**variables.get("frozen", {}), **variables["params"]}
     given = _file(path, parts, tokenizer, config) if from_file and not path.is_dir() else _run(path, parts, config)
     taken: dict[str, Params] = {}
     if given.embedding is not None:
@@ -89,6 +89,10 @@ def _run(workdir: Path, parts: Params, config: ModelConfig) -> GivenWeights:
             "config.model as it is there"
         )
     theirs = {**other.variables["frozen"], **other.variables["params"]}
+    if theirs["embedding"].shape[2] != parts["embedding"].shape[2]:
+        raise ConfigError(
+            f"{asked}, whose embedding has another size; set config.model.embedding_size={theirs['embedding'].shape[2]}"
+        )
     shapes = lambda tree: jax.tree.map(lambda leaf: leaf.shape[1:], tree)
     if shapes(parts["layers"]) != shapes(theirs["layers"]):
         raise ConfigError(f"{asked}, whose layers are of other kinds or sizes; set config.model as it is there")
@@ -140,10 +144,9 @@ def _embedding(own: HostArray, given: GivenWeights, tokenizer: Tokenizer, asked:
         return np.concatenate([theirs[:, :rows], own[:, rows:]], axis=1)
     known = given.vocabulary
     shared = [(row, known[token]) for token, row in tokenizer.get_vocab().items() if token in known]
-    if own.shape[2] != theirs.shape[2] or not shared:
+    if not shared:
         raise ConfigError(
-            f"{asked}, whose embedding has another size or no token in common; set "
-            "config.model.embedding_size and config.data.tokens as they are there"
+            f"{asked}, whose vocabulary has no token in common with this run's; set config.data.tokens as it is there"
         )
     return mapped_embedding(own, theirs, shared)
 
