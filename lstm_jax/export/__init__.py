@@ -9,13 +9,19 @@ from pathlib import Path
 
 from lstm_jax.export.common import common_files, run_digest
 from lstm_jax.export.folder import Files, read_manifest, write_files
+from lstm_jax.export.onnx import onnx_files
 from lstm_jax.export.safetensors import safetensors_files
+from lstm_jax.export.stablehlo import stablehlo_files
+from lstm_jax.export.torch import torch_files
 from lstm_jax.training.restore import Trained
 
 __all__ = ["FORMATS", "export", "export_safetensors"]
 
 FORMATS: dict[str, Callable[[Trained], Files]] = {
     "safetensors": safetensors_files,
+    "torch": torch_files,
+    "stablehlo": stablehlo_files,
+    "onnx": onnx_files,
 }
 
 

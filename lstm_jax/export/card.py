@@ -44,14 +44,14 @@ _USES = {
     ".stablehlo": (
         "JAX alone runs the program, for any number of texts of any length, on CPUs, CUDA GPUs and TPUs.",
         "from pathlib import Path\n\nfrom jax import export\n"
-        + READ
+        + _READ
         + 'program = export.deserialize(bytearray(Path("model.stablehlo").read_bytes()))\n'
         + "print(program.call(tokens, lengths))",
     ),
     ".onnx": (
         "ONNX Runtime runs the graph, for any number of texts of any length.",
         "import onnxruntime\n"
-        + READ
+        + _READ
         + 'session = onnxruntime.InferenceSession("model.onnx")\n'
         + 'print(session.run(None, {"tokens": tokens, "lengths": lengths})[0])',
     ),
@@ -139,8 +139,8 @@ def _figures(accuracies: Sequence[tuple[str, float, int]], trained: Trained) -> 
         low, high = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
         rows.append([_code(name), f"{n:,}", f"{accuracy:.2%}", f"{low:.2%} to {high:.2%}"])
     return (
-        f"{markdown(rows)}\n\nIntervals are Wilson's and speak of the choice of examples alone. The weights are those "
-        f"of step {trained.step:,}, which were chosen by the accuracy on the validation examples, so that accuracy is too "
+        f"{markdown(rows)}\n\nIntervals are Wilson's and speak of the choice of examples alone. The weights are "
+        f"those of step {trained.step:,}, chosen by the accuracy on the validation examples, so that accuracy is too "
         "high."
     )
 
@@ -177,7 +177,7 @@ def _use(config: Config, names: Sequence[str]) -> str:
     needs = "`numpy`, `tokenizers`" + (" and `nltk`" if config.data.tokens.kind == "treebank" else " only")
     rounded = config.model.matmul_dtype != "float32"
     note = (
-        " The layers were trained with products rounded to bfloat16. The files for PyTorch and ONNX compute in float32, "
+        " The layers were trained with products rounded to bfloat16. PyTorch and ONNX compute them in float32, "
         "so their probabilities differ in the third digit."
     )
     return (
