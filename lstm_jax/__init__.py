@@ -69,12 +69,14 @@ def _config_of(asked: Config | str | Path) -> Config:
     )
 
 
-def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
+def load(workdir: str | Path, plugins: tuple[str, ...] = (), trust_code: bool = False) -> "Model":
     """The trained model of a run: ``load(workdir).predict(texts)``.
 
     Args:
-      workdir: Folder of the run.
+      workdir: Folder of a run or of an export, or ``hub:OWNER/NAME``, ``hub:OWNER/NAME@REVISION``, a model of the Hub.
       plugins: Modules or files with your own code, if they are not where the run has recorded them.
+      trust_code: Whether the run may execute code that its folder names, though the folder was downloaded, moved or
+        copied; see docs/weights.md.
 
     Raises:
       UserError: The folder holds no run, or none of its checkpoints can be read.
@@ -85,4 +87,8 @@ def load(workdir: str | Path, plugins: tuple[str, ...] = ()) -> "Model":
         runtime.configure()
         from lstm_jax.evaluation.model import Model
 
-        return Model(Path(workdir), plugins)
+        if str(workdir).startswith("hub:"):
+            from lstm_jax.export.hub import pull
+
+            workdir = pull(str(workdir))
+        return Model(Path(workdir), plugins, trust_code)

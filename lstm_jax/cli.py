@@ -29,6 +29,7 @@ SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 
 VARIANT_TEXT = "a colon and its argument may follow, such as a variant."
 CONFIG_TEXT = f"A config by its name, or a Python file with get_config(); {VARIANT_TEXT}"
+TRUST_CODE = "Load the code that the run names, though its folder was downloaded, moved or copied; see docs/weights.md."
 
 # System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
 SYSTEM_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
@@ -76,6 +77,11 @@ def _define_fields(config: Config, text: str) -> None:
             configs.set_field(config, path, 0.0)  # A name may still be missing here; the flag then sets its value.
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
     flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.
+
+
+def named_plugins() -> tuple[str, ...]:
+    """The plugins that the command line names by ``--config.plugins``, without those that only a run names."""
+    return tuple(flags.FLAGS.config.plugins) if "config.plugins" in _fields_given() else ()
 
 
 def define_study() -> None:

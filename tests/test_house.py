@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "lstm_jax"
 FOUNDATIONS = ("types", "errors", "files", "identity", "registry", "runtime", "stages", "timer")
 ORDER = (
     *("optimizers", "config", "data", "cells", "layers", "models", "reports", "objectives", "training", "evaluation"),
-    *("studies", "configs", "benchmarks", "help", "cli", "commands"),
+    *("export", "studies", "configs", "benchmarks", "help", "cli", "commands"),
 )
 
 

@@ -41,6 +41,7 @@ def _define() -> None:
         "A text to classify instead of a split of the data; - classifies every line of standard input.",
     )
     flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over the tokens of the text.")
+    flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
     flags.DEFINE_bool(
@@ -59,7 +60,9 @@ def _evaluate() -> None:
         evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
         return
     workdir = Path(flags.FLAGS.workdir)
-    trained = load_run(workdir, evaluation_config(workdir, flags.FLAGS.config))
+    trained = load_run(
+        workdir, evaluation_config(workdir, flags.FLAGS.config, cli.named_plugins(), flags.FLAGS.trust_code)
+    )
     if flags.FLAGS.text is not None:
         classify(trained)
     elif flags.FLAGS.every_epoch:

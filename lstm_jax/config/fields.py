@@ -201,7 +201,9 @@ class ModelConfig(Group):
     """The network: embedding, recurrent layers, pooling, dense head, and a linear part beside them."""
 
     init_from: str = field(
-        "", "Folder of a run whose embedding and layers this run starts from. Empty: new initial values."
+        "",
+        "Folder of a run, or file of weights (.safetensors, .pt, .pth or .bin), whose embedding and layers this run "
+        "starts from; see docs/weights.md. Empty: new initial values.",
     )
     embedding_size: int = field(64, "Number of features of the embedding.", low=1)
     embedding_rows: int = field(0, "Number of rows of the embedding table; 0: the size of the vocabulary.")

@@ -5,13 +5,13 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from lstm_jax.config.tree import leaves
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.registry import OBJECTIVES, Registry, executing, incomplete
 
 TRAINING_ONLY = ("optimizer.", "objectives.", "train.tracker")  # Fields that an evaluation does not need.
@@ -120,37 +120,51 @@ def lost_entries(config: Any) -> list[str]:
     ]
 
 
-def load_recorded(config: Any, recorded: Sequence[UserFile]) -> tuple[str, ...]:
+def load_recorded(
+    config: Any, recorded: Sequence[UserFile], named: Iterable[str] = (), trusted: Container[str] = ()
+) -> tuple[str, ...]:
     """Loads the code that an evaluation of a run needs.
 
     The code of optimizers, and of objectives without parameters, may be missing.
 
     Args:
-      config: The run's config, in which a command may have changed the plugins. They are loaded first. What is
-        registered already, by them or by other files, replaces what the run has recorded.
+      config: The run's config. The plugins that it names, and those of ``recorded``, are the run's own.
       recorded: What ``user_files`` returned when the run was trained.
+      named: Plugins that the command itself names. They are loaded first. What is registered already, by them or by
+        other files, replaces the run's own.
+      trusted: The run's own plugins that may be executed. Those that this process has loaded already may be used too.
 
     Returns:
-      The config's plugins, without those that are missing and not needed.
+      The named plugins and the config's, without those that are missing and not needed.
 
     Raises:
       ConfigError: A module or a file that is needed does not exist.
+      UserError: Code that is needed is not trusted.
     """
-    entries: dict[str, set[str]] = {}
+    given = load_plugins(named)
+    asked = [plugin for plugin in _separate(config.plugins) if plugin not in given]
+    entries: dict[str, set[str]] = {plugin: set() for plugin in asked}
     for each in recorded:
-        entries.setdefault(each.plugin, set()).update(each.entries)
-    asked = _separate(config.plugins)
-    given = load_plugins(plugin for plugin in asked if plugin not in entries)
+        if each.plugin not in given:
+            entries.setdefault(each.plugin, set()).update(each.entries)
     registered = {_entry(registry, name): registry.plugin_of(name) for registry, name in own_entries(config)}
     needed = {_entry(registry, name) for registry, name in _named(config, trains=False)}
     loaded: list[str] = []
+    refused: list[str] = []
     for plugin, names in entries.items():
         elsewhere = {name for name in names if registered.get(name, plugin) != plugin}
-        if names - elsewhere or (not names and plugin in asked):
-            if _exists(plugin):
-                loaded += load_plugins([plugin])
-            elif not names or names & needed:
-                raise ConfigError(_missing_message(plugin, names, recorded))
+        if not names - elsewhere and (names or plugin not in asked):
+            continue
+        needs = not names or bool(names & needed)
+        gone = plugin.endswith(".py") and not Path(plugin).is_file()
+        if not (gone or plugin in trusted or _is_loaded(plugin)):  # Looking for a module may execute its package.
+            refused += [plugin] if needs else []
+        elif not gone and _exists(plugin):
+            loaded += load_plugins([plugin])
+        elif needs:
+            raise ConfigError(_missing_message(plugin, names, recorded))
+    if refused:
+        raise UserError(_untrusted_message(refused, recorded))
     return given + tuple(plugin for plugin in loaded if plugin in asked)
 
 
@@ -183,6 +197,24 @@ def _missing_message(plugin: str, names: set[str], recorded: Sequence[UserFile])
         remedy = "add the folder of its package to PYTHONPATH, or give its new name by --config.plugins"
     role = f"registers the {' and the '.join(sorted(names))}" if names else "is one of its plugins"
     return f"the run needs {what}, which {role}, but it cannot be found; {remedy}"
+
+
+def _untrusted_message(plugins: Sequence[str], recorded: Sequence[UserFile]) -> str:
+    places = {each.plugin: f"the module {each.plugin} ({each.path})" for each in recorded}
+    named = [plugin if plugin.endswith(".py") else places.get(plugin, f"the module {plugin}") for plugin in plugins]
+    return (
+        f"the run would execute {' and '.join(named)}, but you have not trained it with that code in this folder: it "
+        "was downloaded, moved or copied, or the cache was deleted. Read that code first. Then allow it by "
+        "--trust_code, or trust_code=True of lstm_jax.load, or name it yourself by --config.plugins"
+    )
+
+
+def _is_loaded(plugin: str) -> bool:
+    """Whether loading a plugin would execute nothing new."""
+    if not plugin.endswith(".py"):
+        return plugin in sys.modules
+    path = _resolved(plugin)
+    return path in _loaded and path not in incomplete and _loaded[path][0] == _digest(path)
 
 
 def _are_versions(old: UserFile, new: UserFile) -> bool:

@@ -17,7 +17,7 @@ from lstm_jax.evaluation.other_data import other_data
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities, read_texts
 from lstm_jax.evaluation.seen import unseen_part
 from lstm_jax.training.restore import load_run
-from lstm_jax.training.workdir import evaluation_config, read_config
+from lstm_jax.training.workdir import evaluation_config
 from lstm_jax.types import HostArray, Params
 
 if TYPE_CHECKING:
@@ -70,19 +70,19 @@ class Model:
       params: The variables of the network, with a leading axis L.
     """
 
-    def __init__(self, workdir: Path, plugins: tuple[str, ...] = ()) -> None:
+    def __init__(self, workdir: Path, plugins: tuple[str, ...] = (), trust_code: bool = False) -> None:
         """Reads the run in a folder.
 
         Args:
           workdir: Folder of the run.
           plugins: Modules or files with the user's code, in place of those that the run has recorded.
+          trust_code: Whether recorded code may be executed though this user did not train the run there.
 
         Raises:
           UserError: The folder holds no trained run, or none of its checkpoints can be read.
         """
-        config = read_config(workdir)
-        config.plugins = (*plugins, *config.plugins)
-        self._trained = load_run(workdir, evaluation_config(workdir, config))
+        config = evaluation_config(workdir, plugins=plugins, trust_code=trust_code)
+        self._trained = load_run(workdir, config)
         self.config: Config = self._trained.config
         self.classes: tuple[str, ...] = self._trained.classes.names
         self.params: Params = self._trained.variables

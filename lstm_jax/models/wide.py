@@ -46,7 +46,7 @@ class WideLinear(nn.Module):
         words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
         pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
         before = jnp.concatenate([jnp.full_like(tokens[:1], self.unknown), tokens[:-1]])
-        known = (jnp.arange(len(tokens))[:, None] < lengths[None]) & (tokens > self.unknown)
+        known = (jnp.arange(tokens.shape[0])[:, None] < lengths[None]) & (tokens > self.unknown)
         total, number = jnp.zeros(()), jnp.zeros(())
         for n, (table, rows, there) in enumerate(
             [(words, tokens, known), (pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown))]
@@ -63,7 +63,7 @@ class WideLinear(nn.Module):
 def first_occurrences(rows: Tokens, there: TokenMask) -> TokenMask:
     """Marks the first occurrence of each value in a column of ``rows[T, B]``, among the entries that are ``there``."""
     value = jnp.where(there, rows, -1)
-    place = jnp.broadcast_to(jnp.arange(len(rows))[:, None], rows.shape)
+    place = jnp.broadcast_to(jnp.arange(rows.shape[0])[:, None], rows.shape)
     value, place = jax.lax.sort((value, place), dimension=0, num_keys=2)
     first = value != jnp.concatenate([jnp.full_like(value[:1], -1), value[:-1]])
     return jnp.zeros(rows.shape, bool).at[place, jnp.arange(rows.shape[1])[None]].set(first)

@@ -100,8 +100,10 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
     """A digest of all data that runs read: splits, vocabulary, file of word vectors, weights of ``init_from``."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
     read = [config.data.vectors.path] if VECTORS[config.data.vectors.source].reads_file else []
-    read += [str(Path(config.model.init_from) / "summary.json")] if config.model.init_from else []
-    for file in filter(os.path.exists, read):
+    if given := config.model.init_from:
+        beside = str(Path(given).with_name("tokenizer.json"))
+        read += [given, beside] if os.path.isfile(given) else [f"{given}/summary.json"]
+    for file in filter(os.path.isfile, read):
         with open(file, "rb") as opened:
             content.update(hashlib.file_digest(opened, "sha256").digest())
     for split in (corpora.train, corpora.validation, corpora.test, corpora.whole):

@@ -1,4 +1,4 @@
-"""Restores a trained run from its folder: its best weights, for evaluation or to start another run from."""
+"""Restores a trained run from its folder or an export: its best weights, to evaluate or to start another run from."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,7 @@ from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import first_weights, used_objectives
+from lstm_jax.training.weights import has_weights, read_weights
 from lstm_jax.training.workdir import read_config, read_lanes
 from lstm_jax.types import Params
 
@@ -73,17 +74,25 @@ def load_run(workdir: Path, config: Config) -> Trained:
     tokenizer = read_tokenizer(workdir / "tokenizer.json")
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
-    checkpoints = Checkpoints(workdir, read_only=True)
     with stage("loading the weights"):
-        best, loop_state = checkpoints.restore_best(shapes_of(config, model, lanes))
-        checkpoints.finish()
+        best, step = _best(workdir, shapes_of(config, model, lanes), lanes)
+    return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
+
+
+def _best(workdir: Path, shapes: Params, lanes: int) -> tuple[Params, int]:
+    """The best weights, from checkpoints or, in a folder that ``export.py`` wrote, from safetensors; and their step."""
+    checkpoints = Checkpoints(workdir, read_only=True)
+    if checkpoints.is_empty and has_weights(workdir, lanes):
+        return read_weights(workdir, shapes, lanes)
+    best, loop_state = checkpoints.restore_best(shapes)
+    checkpoints.finish()
     step = max(lane["best_step"] for lane in loop_state["lanes"])
     if not step:
         raise UserError(
             f"the run in {workdir} was interrupted at step {loop_state['step']}, before its first validation, so no "
             "weights are chosen yet; run the command that trains it again"
         )
-    return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
+    return best, step
 
 
 def shapes_of(config: Config, model: TextClassifier, lanes: int) -> Params:

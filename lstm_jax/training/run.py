@@ -165,13 +165,13 @@ def first_checkpoint(program: Program, config: Config, lanes: list[Lane], corpor
       program: The compiled functions of the lanes.
       config: The config that the lanes share.
       lanes: Seeds of the lanes, and hyper-parameters that differ from the config.
-      corpora: The examples, whose vocabulary is needed to load the weights of the run ``config.model.init_from``.
+      corpora: The examples, whose vocabulary is needed to load the weights of ``config.model.init_from``.
         Without them the weights are newly initialised.
     """
     seeds, hparams = np.array([lane.seed for lane in lanes]), [lane.hparams(config) for lane in lanes]
     variables = program.weights(seeds)
     if config.model.init_from and corpora is not None:
-        variables = transfer(variables, corpora.tokenizer, Path(config.model.init_from), config.model.layer)
+        variables = transfer(variables, corpora.tokenizer, config.model)
     stacked = {path: jnp.array([lane[path] for lane in hparams], jnp.float32) for path in hparams[0]}
     state = program.begin(seeds, stacked, variables)
     best = jax.tree.map(jnp.copy, evaluated_variables(state)["params"])

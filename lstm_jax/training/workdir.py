@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from lstm_jax import runtime
 from lstm_jax.config import Config, UserFile
 from lstm_jax.errors import UserError
 from lstm_jax.files import lock_folder, write_bytes, write_text
+from lstm_jax.training.trust import trusted_plugins, vouch
 from lstm_jax.types import HostArray
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Workdir:
         write_json(self.path / "lanes.json", [lane._asdict() for lane in lanes])
         if own := configs.merged(_read_user_files(self.path), configs.user_files(config)):
             write_json(self.path / PLUGINS, [file._asdict() for file in own])
+        self._vouch(config)
         write_text(self.path / "config.json", configs.to_json(config))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
@@ -94,6 +96,11 @@ class Workdir:
         if read_lanes(self.path, config) != lanes:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
         _warn_of_changes(self.path, config, _read_user_files(self.path))
+        self._vouch(config)
+
+    def _vouch(self, config: Config) -> None:
+        """Trusts the code of this run from now on, since the training command itself has named and executed it."""
+        vouch(self.path, [*config.plugins, *(file.plugin for file in configs.user_files(config))])
 
     def environments(self) -> list[dict[str, Any]]:
         """Where the run was trained so far: ``environment()``, and the step from which on it holds."""
@@ -144,7 +151,9 @@ def read_config(workdir: Path) -> Config:
         raise UserError(f"{file} is not valid JSON ({error}); restore it or use a new --workdir") from error
 
 
-def evaluation_config(workdir: Path, config: Config | None = None) -> Config:
+def evaluation_config(
+    workdir: Path, config: Config | None = None, plugins: Sequence[str] = (), trust_code: bool = False
+) -> Config:
     """The validated config for an evaluation of a run, after loading the user's code that it needs.
 
     A warning is logged for each file of that code whose content has changed since the run began.
@@ -152,12 +161,15 @@ def evaluation_config(workdir: Path, config: Config | None = None) -> Config:
     Args:
       workdir: Folder of the run.
       config: The run's config with changes; by default as it was trained.
+      plugins: Modules or files that the caller names, which are loaded before those that the folder names.
+      trust_code: Whether code that the folder names may be executed though this user did not train the run there.
 
     Raises:
-      UserError: The folder is not a run's, a file of that code is missing, or a field is wrong.
+      UserError: The folder is not a run's, a file of that code is missing or not trusted, or a field is wrong.
     """
     config, recorded = config or read_config(workdir), _read_user_files(workdir)
-    config.plugins = configs.load_recorded(config, recorded)
+    own = {*config.plugins, *(file.plugin for file in recorded)}
+    config.plugins = configs.load_recorded(config, recorded, plugins, own if trust_code else trusted_plugins(workdir))
     configs.validate(config, trains=False)
     _warn_of_changes(workdir, config, recorded)
     return config

@@ -12,7 +12,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.identity import identity_of
 from lstm_jax.registry import CELLS, LAYERS, OBJECTIVES, OPTIMIZERS, POOLINGS
 from lstm_jax.training import run
-from lstm_jax.training.workdir import Workdir, evaluation_config, lanes_of, read_config
+from lstm_jax.training.workdir import Workdir, evaluation_config, lanes_of
 from tests.training.tiny import tiny_config
 
 CELL = "from lstm_jax.cells import gru, register\nregister('mgu', lambda hidden_size: gru(hidden_size))\n"
@@ -63,9 +63,7 @@ def begin(workdir, config):
 
 def with_plugins(workdir, *plugins):
     """The config of an evaluation, with ``--config.plugins``."""
-    config = read_config(workdir)
-    config.plugins = plugins
-    return evaluation_config(workdir, config)
+    return evaluation_config(workdir, plugins=plugins)
 
 
 def test_a_run_is_evaluated_from_another_folder(project, tmp_path, monkeypatch):

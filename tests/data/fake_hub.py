@@ -33,6 +33,10 @@ class FakeHub:
         self._server.shutdown()
         self._server.server_close()
 
+    def respond(self, method: str, path: str, body: bytes, token: str) -> Answer:
+        del method, token  # Data sets are only read, by anyone.
+        return self.answer(path, body)
+
     def answer(self, path: str, body: bytes) -> Answer:
         for name, files in self._repositories.items():
             for prefix, answer in ((f"/datasets/{name}/resolve/", _file), (f"/api/datasets/{name}", _about)):
@@ -84,7 +88,8 @@ def _handler(hub: FakeHub) -> type[http.server.BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
             hub.asked.append(path)
-            status, headers, content = hub.answer(path, body)
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            status, headers, content = hub.respond(self.command, path, body, token)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -92,7 +97,7 @@ def _handler(hub: FakeHub) -> type[http.server.BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_HEAD = do_GET = do_POST = reply
+        do_HEAD = do_GET = do_POST = do_PUT = reply
 
         def log_message(self, *_: object) -> None:
             pass

@@ -1,14 +1,19 @@
-"""A run that begins with the weights of another run."""
+"""A run that begins with the weights of another run, or of a file."""
 
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError
+from lstm_jax.export import export_safetensors
 from lstm_jax.training import run, warm_start
 from lstm_jax.training.restore import load_run
-from lstm_jax.training.workdir import Lane
+from lstm_jax.training.workdir import Lane, evaluation_config
+from tests.helpers import assert_equal, random
 from tests.training.tiny import tiny_config
 
 pytestmark = pytest.mark.slow
@@ -58,7 +63,7 @@ def test_unknown_words_go_the_way_of_the_known_ones():
     own, turn = rng.normal(size=(1, 40, 6)), rng.normal(size=(6, 6))
     theirs = np.concatenate([own[:, 10:] @ turn, rng.normal(size=(1, 3, 6))], axis=1)
     shared = [(row, row - 10) for row in range(10, 40)]
-    np.testing.assert_allclose(warm_start._embedding(own, theirs, shared, ""), own @ turn, atol=1e-6)
+    np.testing.assert_allclose(warm_start.mapped_embedding(own, theirs, shared), own @ turn, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,94 @@ def test_an_optimizer_that_remembers_where_it_began_does_so_from_the_given_weigh
     remembers = lambda node: hasattr(node, "x0")
     (own,) = filter(remembers, jax.tree.leaves(state.opt_state, is_leaf=remembers))
     jax.tree.map(np.testing.assert_array_equal, own.x0, state.params)
+
+
+def module_file(path, rows=None, **changes):
+    """A file with an embedding of some rows and an LSTM of the tiny config's sizes; returns its tensors."""
+    shapes = {"emb.weight": (rows, 8), "rnn.weight_ih_l0": (32, 8), "rnn.weight_hh_l0": (32, 8), "fc.bias": (2,)}
+    shapes |= {"rnn.bias_ih_l0": (32,), "rnn.bias_hh_l0": (32,)} | changes
+    tensors = {name: random(n, *shape) for n, (name, shape) in enumerate(shapes.items()) if shape and shape[0]}
+    save_file(tensors, path)
+    return tensors
+
+
+@pytest.mark.parametrize("train_embedding", [True, False])
+def test_a_file_of_as_many_rows_as_tokens_gives_them_in_their_order(train_embedding, tmp_path, caplog):
+    caplog.set_level("INFO", "lstm_jax")
+    file = tmp_path / "w.safetensors"
+    config = tiny_config(model__init_from=str(file), model__train_embedding=train_embedding)
+    words = corpus.prepare(config.data).tokenizer.get_vocab_size()
+    tensors = module_file(file, words)
+    checkpoint, _ = state_of(config, [Lane(0, {}), Lane(1, {})])
+    state = checkpoint.state
+    for lane in (0, 1):
+        own = (state.params if train_embedding else state.frozen)["embedding"][lane]
+        np.testing.assert_array_equal(own, tensors["emb.weight"])
+        cell = jax.tree.map(lambda leaf, lane=lane: leaf[lane], state.params["layers"]["cells"][0])
+        np.testing.assert_array_equal(cell.recurrent_kernel, tensors["rnn.weight_hh_l0"].T)
+    assert len({leaf.tobytes() for leaf in np.asarray(state.params["output"]["kernel"])}) == 2
+    lines = [message for message in caplog.messages if message.startswith("init_from")]
+    assert lines == [
+        f"init_from: took embedding ({words:,} rows) from emb.weight",
+        "init_from: took layers.0.forward (4 tensors) from rnn.*_l0",
+        "init_from: rows of the embedding are taken in their order, since no tokenizer.json lies beside the file",
+        "init_from: not used: fc.bias",
+        "init_from: left newly initialised: output",
+    ]
+
+
+def test_a_file_of_other_rows_gives_its_layers_alone_and_says_so(tmp_path, caplog):
+    caplog.set_level("INFO", "lstm_jax")
+    module_file(tmp_path / "w.safetensors", 7)
+    fresh = state_of(tiny_config(), [Lane(0, {})])[0].state
+    state = state_of(tiny_config(model__init_from=str(tmp_path / "w.safetensors")), [Lane(0, {})])[0].state
+    np.testing.assert_array_equal(state.params["embedding"], fresh.params["embedding"])
+    assert "init_from: took no embedding: emb.weight has 7 rows, the vocabulary" in caplog.text
+    assert "init_from: left newly initialised: embedding, output" in caplog.text
+
+
+def test_rows_are_matched_by_the_tokens_of_a_tokenizer_beside_the_file(tmp_path, caplog):
+    caplog.set_level("INFO", "lstm_jax")
+    config = tiny_config(model__init_from=str(tmp_path / "w.safetensors"))
+    own = corpus.prepare(config.data).tokenizer
+    theirs = dict(zip(reversed(own.get_vocab()), range(own.get_vocab_size()), strict=True))
+    Tokenizer(WordLevel({**theirs, "[UNK]": theirs["[UNK]"]}, "[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    tensors = module_file(tmp_path / "w.safetensors", len(theirs) + 3)  # Tables are often padded.
+    table = state_of(config, [Lane(0, {})])[0].state.params["embedding"][0]
+    for token, row in list(own.get_vocab().items())[:50]:
+        np.testing.assert_array_equal(table[row], tensors["emb.weight"][theirs[token]])
+    assert f"matched by the tokens in {tmp_path / 'tokenizer.json'}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"rnn.weight_ih_l0": (), "rnn.weight_hh_l0": (), "rnn.bias_ih_l0": (), "rnn.bias_hh_l0": ()},
+            "nothing can be",
+        ),
+        ({"rnn.weight_ih_l0": (), "rnn.weight_hh_l0": ()}, r"rnn\.\*_l0 lacks weight_ih"),
+        ({"rnn.weight_hh_l0": (32, 16)}, "have sizes that do not fit together"),
+    ],
+)
+def test_a_file_without_anything_that_fits_is_told(changes, message, tmp_path):
+    module_file(tmp_path / "w.safetensors", 7, **changes)
+    config = tiny_config(model__init_from=str(tmp_path / "w.safetensors"))
+    with pytest.raises(ConfigError, match=rf"config\.model\.init_from is '.*w\.safetensors': .*{message}"):
+        run.train_lanes(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("changes", [{}, {"model__layer": "gru"}, {"model__bidirectional": True, "model__layers": 2}])
+def test_an_exported_run_gives_back_what_it_learned(changes, tmp_path):
+    config = tiny_config(train__epochs=1, **changes)
+    run.train_lanes(config, tmp_path / "run")
+    trained = load_run(tmp_path / "run", evaluation_config(tmp_path / "run"))
+    export_safetensors(trained, tmp_path / "export")
+    for place in (tmp_path / "export", tmp_path / "export" / "model.safetensors"):
+        state = state_of(tiny_config(data__seed=3, model__init_from=str(place), **changes), [Lane(7, {})])[0].state
+        assert_equal(state.params["layers"], trained.variables["params"]["layers"])
+        same = np.asarray(trained.variables["params"]["embedding"])[0]
+        assert (np.asarray(state.params["embedding"])[0][:, None] == same[None]).all(axis=-1).any(axis=1).mean() > 0.5
+    with pytest.raises(ConfigError, match=r"set config\.model\.hidden_size=8$"):
+        state_of(tiny_config(model__init_from=str(place), model__hidden_size=9, **changes), [Lane(7, {})])

@@ -86,7 +86,7 @@ def _read(dataset: _ByFingerprint, name: str) -> Iterator[Row]:
 def _download(name: str, fetch: Callable[[], Download]) -> Download:
     logging.getLogger(__name__).info("reading %s from the Hub or its cache", name)
     try:
-        with _offline_if_unreachable():
+        with offline_if_unreachable():
             return fetch()
     except UserError:
         raise
@@ -99,7 +99,7 @@ def _download(name: str, fetch: Callable[[], Download]) -> Download:
 
 
 @contextlib.contextmanager
-def _offline_if_unreachable() -> Iterator[None]:
+def offline_if_unreachable() -> Iterator[None]:
     """Sets the client offline if the Hub does not answer; otherwise it would retry for half a minute."""
     before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
     try:

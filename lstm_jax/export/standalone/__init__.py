@@ -1,0 +1,1 @@
+"""Scripts that are copied into exports. They import nothing of lstm_jax."""

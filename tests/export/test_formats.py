@@ -1,0 +1,109 @@
+"""Every format is loaded by a runtime of its own, without lstm_jax, and gives the probabilities of the run."""
+
+import numpy as np
+import pytest
+
+from lstm_jax.data import flat_corpus
+from lstm_jax.evaluation.predictions import probabilities
+from lstm_jax.export import export
+from tests.export.helpers import isolated, padded, ragged, run_with_random_weights
+
+LONGEST = 30
+# Each predicts all examples at once, and the first, of one token, by itself: T = B = 1.
+RUNTIMES = {
+    "torch": """
+import numpy as np, sys, torch
+for folder in sys.argv[1:]:
+    sys.path.insert(0, folder)
+    for name in ("model", "parts"):
+        sys.modules.pop(name, None)
+    from model import read_model
+    given, model = np.load(folder + "/given.npz"), read_model()
+    with torch.no_grad():
+        found = [model(given["tokens"][:n, :n], given["lengths"][:n]).numpy() for n in (None, 1)]
+    np.savez(folder + "/found.npz", *found)
+    sys.path.remove(folder)
+""",
+    "onnx": """
+import numpy as np, sys, onnxruntime
+for folder in sys.argv[1:]:
+    given = np.load(folder + "/given.npz")
+    session = onnxruntime.InferenceSession(folder + "/model.onnx")
+    found = [session.run(None, {"tokens": given["tokens"][:n, :n], "lengths": given["lengths"][:n]})[0]
+        for n in (None, 1)]
+    np.savez(folder + "/found.npz", *found)
+""",
+    "stablehlo": """
+import numpy as np, sys
+from pathlib import Path
+from jax import export
+for folder in sys.argv[1:]:
+    given = np.load(folder + "/given.npz")
+    program = export.deserialize(bytearray(Path(folder, "model.stablehlo").read_bytes()))
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    found = [program.call(given["tokens"][:n, :n], given["lengths"][:n]) for n in (None, 1)]
+    np.savez(folder + "/found.npz", *found)
+""",
+}
+WITHOUT = {"torch": ("lstm_jax", "jax", "flax"), "onnx": ("lstm_jax", "jax", "flax"), "stablehlo": ("lstm_jax", "flax")}
+NETWORKS = {
+    "lstm": {},
+    "gru": {"model__layer": "gru"},
+    "rnn_tanh": {"model__layer": "rnn_tanh"},
+    "rnn_relu": {"model__layer": "rnn_relu", "model__pooling": "mean"},
+    "bidirectional lstm": {"model__bidirectional": True, "model__pooling": "mean_max"},
+    "bidirectional gru": {"model__layer": "gru", "model__bidirectional": True, "model__pooling": "last"},
+    "bidirectional rnn": {"model__layer": "rnn_tanh", "model__bidirectional": True, "model__pooling": "first_last"},
+    "layers": {"model__layers": 3, "model__bidirectional": True, "model__pooling": "mean"},
+    "residual": {"model__layers": 3, "model__residual": True, "model__layer": "gru", "model__pooling": "mean_max"},
+    "residual bidirectional": {"model__layers": 2, "model__residual": True, "model__bidirectional": True},
+    "last": {"model__pooling": "last"},
+    "first_last": {"model__pooling": "first_last", "model__head": (6, 5)},
+    "every": {"model__pooling": "every", "model__bidirectional": True, "model__wide": 32},
+    "sigmoid": {"model__output": "sigmoid", "model__head": (4,), "model__wide": 7},
+    "five classes": {"classes": 5, "model__wide": 64},
+    "untrained embedding": {"model__train_embedding": False, "model__embedding_rows": 500, "classes": 50},
+    "pad_left": {"data__tokens__pad_left": True, "data__tokens__max_length": LONGEST},
+    "ensemble": {"ensemble": 3, "model__wide": 16},
+    "another size": {"model__hidden_size": 5, "model__embedding_size": 3},
+}
+SEGMENTS = {
+    "segment": {"model__segment": 7, "model__pooling": "mean_max", "model__bidirectional": True, "model__layers": 2},
+    "one segment": {"model__segment": 100, "model__wide": 5, "model__layer": "gru"},
+}
+
+
+def differences(target: str, networks: dict, folder) -> dict[str, float]:
+    """For each network the largest difference of a probability in the other runtime."""
+    expected = {}
+    for n, (name, changes) in enumerate(networks.items()):
+        run = run_with_random_weights(folder / str(n), **changes)
+        export(run, [target], folder / str(n) / "export")
+        # Longer texts than max_length are no different to the network.
+        ids = ragged(LONGEST, run.model.vocabulary_size)
+        np.savez(folder / str(n) / "export" / "given.npz", **padded(ids))
+        expected[name] = probabilities(run, flat_corpus.from_ids(ids))
+    folders = [folder / str(n) / "export" for n in range(len(networks))]
+    isolated(RUNTIMES[target], folder, *folders, without=WITHOUT[target])
+    found = {}
+    for (name, own), path in zip(expected.items(), folders, strict=True):
+        with np.load(path / "found.npz") as read:
+            whole, single = read["arr_0"], read["arr_1"]
+        assert whole.shape == own.shape
+        assert single.shape == own[:1].shape
+        assert np.ptp(own[:, 0]) > 0.01  # The examples are told apart.
+        found[name] = float(max(np.abs(whole - own).max(), np.abs(single - own[:1]).max()))
+    print(target, found)
+    return found
+
+
+@pytest.mark.parametrize("target", [pytest.param(target, marks=pytest.mark.slow) for target in RUNTIMES])
+def test_probabilities_are_equal(target, tmp_path):
+    networks = NETWORKS | (SEGMENTS if target != "onnx" else {})
+    found = differences(target, networks, tmp_path)
+    assert {name: difference for name, difference in found.items() if difference > 1e-5} == {}
+
+
+@pytest.mark.parametrize("target", RUNTIMES)
+def test_probabilities_of_the_default_network_are_equal(target, tmp_path):
+    assert differences(target, {"bidirectional lstm": NETWORKS["bidirectional lstm"]}, tmp_path).popitem()[1] < 1e-5
