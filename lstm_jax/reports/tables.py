@@ -12,6 +12,23 @@ from lstm_jax.characters import printable
 SHOWN_CLASSES = 6  # The most classes that have a column of their own in the table of splits.
 
 
+class TableCell(NamedTuple):
+    """A cell of a table."""
+
+    text: str
+    value: float | str = ""  # The value by which its column is sorted.
+    mark: str = ""  # On a page, the cell's CSS class.
+    drawn: str = ""  # On a page, HTML that follows the text.
+
+
+class Table(NamedTuple):
+    """A table, independent of the output format."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[list[TableCell]]
+
+
 class EvaluationFigures(NamedTuple):
     """The metrics of an evaluation."""
 
