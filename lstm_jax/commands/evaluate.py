@@ -153,8 +153,9 @@ def classify(trained: Any) -> None:
 def evaluate(trained: Any) -> None:
     """Prints and writes the metrics of a split, or of other data."""
     from lstm_jax.data import corpus
-    from lstm_jax.evaluation.figures import evaluate_examples
-    from lstm_jax.evaluation.predictions import check_predictions_path, write_predictions
+    from lstm_jax.evaluation.figures import write_figures
+    from lstm_jax.evaluation.predictions import check_predictions_path, lane_probabilities, write_predictions
+    from lstm_jax.evaluation.report import Evaluated, write_report
     from lstm_jax.evaluation.seen import unseen_part
     from lstm_jax.reports import tables
 
@@ -165,18 +166,28 @@ def evaluate(trained: Any) -> None:
         check_predictions_path(predictions, trained.workdir, data.path)
     whole = corpus.prepare_part(data, split, *known)
     part, rows = unseen_part(trained.workdir, config, name, whole, flags.FLAGS.leave_out_seen)
-    figures = evaluate_examples(trained, part.examples, name)
+    by_lane = lane_probabilities(trained, part.examples)
+    figures = write_figures(trained, by_lane, part.examples.labels, name)
     reference = config.reference_accuracy if name == "test" else 0.0
     print(tables.figures(figures, trained.classes.names, name, reference))
     print(f"{'unknown tokens':<42} {part.unknown_share:.2%}")
+    table = corpus.rows_of(data, split, trained.classes).take(rows)
+    report = write_report(trained, Evaluated(_title(split), part, table, by_lane))
     if flags.FLAGS.naive or flags.FLAGS.linear:
         corpora = corpus.prepare(config.data, *known, quiet=True)
         leaking = flags.FLAGS.data is None and len(rows) == len(whole.digests)
-        print_baselines(config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows), leaking)
+        print_baselines(config.data, corpora, part.examples, lambda: table, leaking)
     if predictions is not None:
-        table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
         print(f"predictions: {printable(str(predictions))}")
+    print(f"report: {printable(str(report))}")
+
+
+def _title(split: str) -> str:
+    """What is evaluated, for readers of the report."""
+    if flags.FLAGS.data is not None:
+        return f"other data, {flags.FLAGS.data}"
+    return "all examples of the source" if split == "all" else f"{split} split"
 
 
 def evaluate_epochs(trained: Any) -> None:

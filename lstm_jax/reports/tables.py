@@ -19,6 +19,7 @@ class TableCell(NamedTuple):
     value: float | str = ""  # The value by which its column is sorted.
     mark: str = ""  # On a page, the cell's CSS class.
     drawn: str = ""  # On a page, HTML that follows the text.
+    shade: float = 0.0  # On a page, how strongly the cell is coloured, from 0 to 1.
 
 
 class Table(NamedTuple):
