@@ -27,6 +27,7 @@ from lstm_jax.training.workdir import command_line, evaluation_config, read_conf
 from lstm_jax.types import HostArray
 
 REPORT = "report.html"
+PLACE_COLUMNS = ("file", "row")  # Where an example stands in the data.
 SHOWN_EXAMPLES = 10  # The number of mistakes, and of uncertain examples, that are shown.
 
 
@@ -36,7 +37,7 @@ class Evaluated(NamedTuple):
     Attributes:
       title: What was evaluated, such as ``test split``.
       part: The examples, ``[N]``.
-      rows: Their rows in the source, with the columns ``file`` and ``row``.
+      rows: Their rows in the source, with the columns ``PLACE_COLUMNS``.
       by_lane: Class probabilities of each lane, ``[L, N, C]``.
     """
 
@@ -64,7 +65,7 @@ def write_run_report(workdir: Path) -> Path:
     trained = load_run(workdir, evaluation_config(workdir))
     data = trained.config.data
     part = corpus.prepare(data, trained.tokenizer, trained.classes, quiet=True).part("validation")
-    rows = corpus.rows_of(data, "validation", trained.classes)
+    rows = corpus.rows_of(data, "validation", trained.classes, PLACE_COLUMNS)
     by_lane = lane_probabilities(trained, part.examples)
     return write_report(trained, Evaluated("validation split", part, rows, by_lane))
 
@@ -118,9 +119,9 @@ def _figures(trained: Trained, evaluated: Evaluated) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "calibration.png"
         calibration.draw_calibration(bins, file)
-        parts.append(html_figure(file, caption))
-    parts.append(_plain_table(evaluation_tables.calibration_table(bins, figures.n, len(names))))
-    return parts
+        picture = html_figure(file, caption)
+    table = _plain_table(evaluation_tables.calibration_table(bins, figures.n, len(names)))
+    return [*parts, f'<div class="pair"><div>{table}</div>{picture}</div>']
 
 
 def _curves(workdir: Path) -> list[str]:
@@ -129,13 +130,13 @@ def _curves(workdir: Path) -> list[str]:
     if not validated:
         return []
     best = max(validated, key=lambda row: row["accuracy"])
-    parts = ["<h2>Curves</h2>"]
+    figures = []
     with tempfile.TemporaryDirectory() as folder:
         plots.draw_curves(rows, best["step"], Path(folder))
         for name, words in (("accuracy", "Accuracy"), ("loss", "Cross-entropy in nats")):
             caption = f"{words} over steps, in training and validation. The best validation accuracy is marked."
-            parts.append(html_figure(Path(folder) / f"{name}.png", caption))
-    return parts
+            figures.append(html_figure(Path(folder) / f"{name}.png", caption))
+    return [f'<h2>Curves</h2><div class="pair">{"".join(figures)}</div>']
 
 
 def _examples(trained: Trained, evaluated: Evaluated) -> list[str]:
@@ -161,7 +162,7 @@ def _shown(
 ) -> Sequence[shaded.ShownExample]:
     examples, names = flat_corpus.take(evaluated.part.examples, chosen), trained.classes.names
     found = attributions(trained, examples, predicted[chosen].argmax(axis=1))
-    rows = evaluated.rows.select(["file", "row"]).take(chosen).to_pylist()
+    rows = evaluated.rows.take(chosen).to_pylist()
     shown = []
     for n, (start, end) in enumerate(zip(examples.offsets[:-1], examples.offsets[1:], strict=True)):
         file = f" of {rows[n]['file']}" if rows[n]["file"] else ""
@@ -185,14 +186,15 @@ def _shown(
 def _groups(evaluated: Evaluated) -> list[str]:
     right = evaluated.by_lane.mean(axis=0).argmax(axis=1) == evaluated.part.examples.labels
     unknown, tokens = evaluated.part.unknown.T
-    by_length = "Accuracy by the number of tokens before truncation, in groups of about equal size, with 95 % intervals"
-    by_unknown = "Accuracy by the share of unknown tokens, likewise"
+    by_length = "By the number of tokens before truncation: accuracy of groups of about equal size, with 95 % intervals"
+    by_unknown = "By the share of unknown tokens: accuracy of groups of about equal size, with 95 % intervals"
     shares = unknown / np.maximum(tokens, 1)
-    return [
-        "<h2>Length and unknown tokens</h2>",
-        _plain_table(evaluation_tables.group_table(by_length, "tokens", tokens, right)),
-        _plain_table(evaluation_tables.group_table(by_unknown, "unknown", shares, right, percent=True)),
-    ]
+    tables = (
+        evaluation_tables.group_table(by_length, "tokens", tokens, right),
+        evaluation_tables.group_table(by_unknown, "unknown", shares, right, percent=True),
+    )
+    sides = "".join(f"<div>{_plain_table(table)}</div>" for table in tables)
+    return [f'<h2>Length and unknown tokens</h2><div class="pair">{sides}</div>']
 
 
 def _about(trained: Trained, summary: dict[str, Any] | None) -> list[str]:

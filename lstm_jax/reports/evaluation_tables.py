@@ -22,7 +22,10 @@ CONFUSED_PAIRS = 10
 
 STYLE = """
 .confusion td { text-align: center; min-width: 2rem; padding: .3rem .4rem; }
-.whisker { width: 7rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
+.confusion thead th:not(:first-child) { text-align: center; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
+.pair > * { min-width: 0; }
+.whisker { width: 5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
 """
 
 
@@ -37,28 +40,28 @@ def headline(figures: EvaluationFigures, losses: HostArray, unknown: float, refe
     """
     matrix = np.array(figures.confusion)
     rows = [
-        ("accuracy", *_percent(share_interval(int(np.trace(matrix)), figures.n)), "Wilson"),
-        ("macro F1", *_percent(macro_f1_interval(matrix)), "bootstrap"),
-        ("cross-entropy (nats)", *_plain(mean_interval(losses)), "normal"),
-        ("expected calibration error", f"{figures.calibration_error:.2%}", "", ""),
-        ("examples", f"{figures.n:,}", "", ""),
-        ("unknown tokens", f"{unknown:.2%}", "", ""),
+        ("accuracy", _percent(share_interval(int(np.trace(matrix)), figures.n))),
+        ("macro F1", _percent(macro_f1_interval(matrix))),
+        ("cross-entropy (nats)", _plain(mean_interval(losses))),
+        ("expected calibration error", f"{figures.calibration_error:.2%}"),
+        ("examples", f"{figures.n:,}"),
+        ("unknown tokens", f"{unknown:.2%}"),
     ]
     if len(figures.lanes) > 1:
-        rows.insert(1, ("accuracy of each lane", ", ".join(f"{own:.2%}" for own in figures.lanes), "", ""))
+        rows.insert(1, ("accuracy of each lane", ", ".join(f"{own:.2%}" for own in figures.lanes)))
     if reference:
-        rows.insert(1, ("test accuracy reported by the source", f"{reference:.2%}", "", ""))
-    return Table(
-        "", ("figure", "value", "95 % interval", "method"), [[TableCell(each) for each in row] for row in rows]
-    )
+        rows.insert(1, ("test accuracy reported by the source", f"{reference:.2%}"))
+    caption = "95 % intervals are Wilson's (accuracy), by bootstrap (F1) and normal (cross-entropy)"
+    return Table(caption, (), [[TableCell(name), TableCell(value)] for name, value in rows])
 
 
-def _percent(found: Interval) -> tuple[str, str]:
-    return f"{found.mean:.2%}", f"[{100 * found.low:.2f}, {100 * found.high:.2f}]"
+def _percent(found: Interval) -> str:
+    return f"{found.mean:.2%} [{100 * found.low:.2f}, {100 * found.high:.2f}]"
 
 
-def _plain(found: Interval) -> tuple[str, str]:
-    return f"{found.mean:.4f}", "" if math.isnan(found.low) else f"[{found.low:.4f}, {found.high:.4f}]"
+def _plain(found: Interval) -> str:
+    interval = "" if math.isnan(found.low) else f" [{found.low:.4f}, {found.high:.4f}]"
+    return f"{found.mean:.4f}{interval}"
 
 
 def class_table(confusion: HostArray, names: tuple[str, ...]) -> Table:
@@ -117,7 +120,7 @@ def calibration_table(bins: calibration.Bins, n: int, classes: int) -> Table:
     for place, (low, high) in enumerate(calibration.bin_edges(classes)):
         count = round(float(bins.share[place]) * n)
         if not count:
-            rows.append([TableCell(f"{low:.0%}–{high:.0%}"), *[TableCell("–")] * 2, TableCell("0")])
+            rows.append([TableCell(f"{low:.0%}–{high:.0%}"), TableCell("0"), *[TableCell("–")] * 2])
             continue
         found = share_interval(round(float(bins.accuracy[place]) * count), count)
         mean = f"{bins.confidence[place]:.1%}"
@@ -126,7 +129,7 @@ def calibration_table(bins: calibration.Bins, n: int, classes: int) -> Table:
         )
     return Table(
         "Calibration: the accuracy of predictions by their probability, with 95 % intervals",
-        ("probability", "mean", "accuracy", "examples"),
+        ("probability", "examples", "mean", "accuracy"),
         rows,
     )
 
@@ -146,8 +149,8 @@ def group_table(caption: str, column: str, values: HostArray, right: HostArray, 
         ends = [f"{end:.1%}" if percent else f"{end:,.0f}" for end in (values[members].min(), values[members].max())]
         found = share_interval(int(right[members].sum()), len(members))
         label = "–".join(dict.fromkeys(ends))
-        rows.append([TableCell(label), _with_whisker(found), TableCell(f"{len(members):,}")])
-    return Table(caption, (column, "accuracy", "examples"), rows)
+        rows.append([TableCell(label), TableCell(f"{len(members):,}"), _with_whisker(found)])
+    return Table(caption, (column, "examples", "accuracy"), rows)
 
 
 def _with_whisker(found: Interval) -> TableCell:

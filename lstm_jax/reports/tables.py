@@ -116,6 +116,18 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
+def turned_table(table: Table) -> str:
+    """A table for a terminal, with a column for each of its rows."""
+    columns = [table.columns, *([cell.text for cell in row] for row in table.rows)]
+    columns = [[printable(text) for text in column] for column in columns]
+    first, *widths = [max(map(len, column)) for column in columns]
+    lines = []
+    for name, *values in zip(*columns, strict=True):
+        cells = "".join(f"{value:>{width + 2}}" for value, width in zip(values, widths, strict=True))
+        lines.append(f"{name:<{first}}{cells}")
+    return "\n".join(lines)
+
+
 def mean_and_deviation(accuracies: list[float]) -> str:
     """Accuracies of several seeds in percent, such as ``86.21 ± 0.13``, with the sample standard deviation."""
     mean = f"{100 * np.mean(accuracies):.2f}"
