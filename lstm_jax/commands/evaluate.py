@@ -216,11 +216,11 @@ def evaluate(trained: Any) -> None:
         corpora = corpus.prepare(config.data, *known, quiet=True)
         leaking = flags.FLAGS.data is None and len(rows) == len(whole.digests)
         print_baselines(config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows), leaking)
+    print(f"report: {printable(str(report))}")
     if predictions is not None:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
         print(f"predictions: {printable(str(predictions))}")
-    print(f"report: {printable(str(report))}")
 
 
 def _title(split: str) -> str:

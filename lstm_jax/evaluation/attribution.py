@@ -149,10 +149,10 @@ def _slopes(
             return jnp.sum(contrast * (logits if logits.ndim == 2 else last_logits(logits, batch.lengths)), axis=-1)
 
         x = network.embed(own, batch)
-        value, pull_back = jax.vjp(output, positions[:, None] * x)
+        value, pull_back = jax.vjp(output, positions[None, :, None] * x)
         (gradient,) = pull_back(jnp.ones_like(value))
         # The linear part grows in proportion to the position, so its slope is the same everywhere.
-        linear = jnp.sum(network.linear_part(own, batch) * contrast, axis=-1)
+        linear = jnp.sum(network.linear_part(own, batch) * contrast[None], axis=-1)
         return jnp.sum(gradient * x, axis=-1) + linear, value - (1 - positions) * jnp.sum(linear, axis=0)
 
     return jax.lax.map(lane, variables)

@@ -83,14 +83,14 @@ def write_report(trained: Trained, evaluated: Evaluated) -> Path:
         *_about(trained, summary),
     ]
     page = trained.workdir / REPORT
-    write_text(page, html_page(title, "\n".join(sections), shaded.STYLE + evaluation_tables.STYLE))
+    write_text(page, html_page(title, "\n".join(sections), shaded.SHADING_STYLE + evaluation_tables.TABLE_STYLE))
     return page
 
 
 def _notes(trained: Trained, summary: dict[str, Any] | None) -> list[str]:
     notes = []
     if (status := run_tables.status_of(summary)) != "done":
-        notes.append(f"The run is {status}. These are its best weights so far, of step {trained.step:,}.")
+        notes.append(f"Status of the run: {status}. These are its best weights so far, of step {trained.step:,}.")
     if changed := differences(read_config(trained.workdir), trained.config):
         listed = ", ".join(f"config.{path} is {ours!r} instead of {theirs!r}" for path, theirs, ours in changed)
         notes.append(f"For this evaluation, {listed}.")

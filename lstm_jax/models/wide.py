@@ -63,7 +63,7 @@ class WideLinear(nn.Module):
         (words, one), (pairs, two) = self._terms(tokens, lengths)
         half = pairs * two[:, :, None] / 2  # At the second token of each pair.
         total = words * one[:, :, None] + half + jnp.concatenate([half[1:], jnp.zeros_like(half[:1])])
-        return total / jnp.sqrt(jnp.maximum(jnp.sum(one + two, axis=0), 1.0))[:, None]
+        return total / jnp.sqrt(jnp.maximum(jnp.sum(one + two, axis=0), 1.0))[None, :, None]
 
     def _terms(self, tokens: Tokens, lengths: Lengths) -> tuple[tuple[Float[Array, "T B C"], Float[Array, "T B"]], ...]:
         """For tokens and for pairs: the weights of each, ``[T, B, C]``, and 1 where it counts, ``[T, B]``."""

@@ -20,7 +20,7 @@ NUMBERED_CLASSES = 6  # With more classes, the columns of the confusion matrix h
 MOST_CLASSES = 60  # With more classes, the confusion matrix is left out.
 CONFUSED_PAIRS = 10
 
-STYLE = """
+TABLE_STYLE = """
 .confusion td { text-align: center; min-width: 2rem; padding: .3rem .4rem; }
 .confusion thead th:not(:first-child) { text-align: center; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }

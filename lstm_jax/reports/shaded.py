@@ -11,7 +11,7 @@ SHADES = 4  # Strengths of the colour.
 FAINT = 0.05  # Tokens below this share of an example's largest score are not shaded.
 NAMED_TOKENS = 4  # The strongest tokens on either side that are named with their scores.
 
-STYLE = """
+SHADING_STYLE = """
 .example { border-top: 1px solid var(--line); padding-top: .5rem; margin-top: 1rem; }
 .example p { margin: .25rem 0; overflow-wrap: anywhere; } .example .small { color: var(--soft); font-size: .875rem; }
 .tokens { line-height: 1.8; max-height: 15rem; overflow: auto; border: 1px solid var(--line); border-radius: 6px;
