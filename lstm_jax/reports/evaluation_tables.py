@@ -21,8 +21,10 @@ MOST_CLASSES = 60  # With more classes, the confusion matrix is left out.
 CONFUSED_PAIRS = 10
 
 TABLE_STYLE = """
-.confusion td { text-align: center; min-width: 2rem; padding: .3rem .4rem; }
-.confusion thead th:not(:first-child) { text-align: center; }
+.confusion td { text-align: center; min-width: 1.7rem; padding: .15rem .2rem; }
+.confusion thead th:not(:first-child) { text-align: center; padding: .15rem .2rem; }
+.confusion thead th, th[scope=row] { white-space: normal; min-width: min-content; overflow-wrap: break-word; }
+th[scope=row] { width: 14rem; max-width: 14rem; min-width: 9rem; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
 .pair > * { min-width: 0; }
 .whisker { width: 5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
@@ -110,7 +112,8 @@ def confused_pairs(confusion: HostArray, names: tuple[str, ...]) -> Table:
         if count := int(wrong[true, predicted]):
             share = count / confusion[true].sum()
             texts = (names[true], names[predicted])
-            rows.append([*map(TableCell, texts), TableCell(f"{count:,}", count), TableCell(f"{share:.1%}", share)])
+            counts = [TableCell(f"{count:,}", count), TableCell(f"{share:.1%}", share)]
+            rows.append([*(TableCell(text, text, mark="text") for text in texts), *counts])
     return Table("The most frequent mistakes", ("true", "predicted", "examples", "of the true class"), rows)
 
 

@@ -350,7 +350,7 @@ def test_a_data_set_of_the_hub_is_evaluated_by_the_names_of_its_classes(command,
 
 def test_the_report_is_that_of_the_evaluation(command, by_name):
     other = by_name / "other.csv"
-    sentences(other, 40, "other")
+    sentences(other, 40, first=1000)
     for flags, title in (((), "test split"), ((f"--data={other}",), f"other data, {other}")):
         ended = command("eval", f"--workdir={by_name / 'run'}", *flags)
         assert ended.code == 0, ended.err
