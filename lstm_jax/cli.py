@@ -21,6 +21,7 @@ from lstm_jax import runtime
 from lstm_jax.characters import printable, printable_lines
 from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.files import listed_folders
 from lstm_jax.help import HelpAsked, asked_help, command_help
 from lstm_jax.runtime import PrintableFormatter
 from lstm_jax.training.workdir import read_config
@@ -55,13 +56,13 @@ def define_config(default: str) -> None:
 def define_workdir_config(default: str) -> None:
     """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``.
 
-    Without a workdir, ``--config`` is defined as for training.
+    Without a workdir, or with several, ``--config`` is defined as for training.
 
     Raises:
       ConfigError: Both a workdir and a config file are given, or the file does not return a Config.
     """
     workdir = _given("workdir")
-    if not workdir:
+    if not workdir or len(listed_folders(workdir)) > 1:
         define_config(default)
         return
     if _given("config"):

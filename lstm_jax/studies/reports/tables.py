@@ -1,31 +1,16 @@
 """The tables of a comparison, as Markdown and as LaTeX. ``page.py`` renders the same tables as HTML."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.reports.tables import markdown
+from lstm_jax.reports.tables import Table, TableCell, markdown
 from lstm_jax.studies.results import Entry, Result
 from lstm_jax.studies.search import learning_rate_of
 from lstm_jax.studies.statistics import Pair
 
 OUTCOME_LETTERS = {"win": "W", "tie": "=", "loss": "L", "": "·"}
-
-
-class TableCell(NamedTuple):
-    """A cell's text and the value by which its column is sorted."""
-
-    text: str
-    value: float | str = ""
-
-
-class Table(NamedTuple):
-    """A table, independent of the output format."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: list[list[TableCell]]
+MARKED = ("win", "loss")  # Outcomes whose cells the page shades.
 
 
 def ranking(result: Result) -> Table:
@@ -85,13 +70,17 @@ def outcomes(result: Result) -> Table:
     names = [entry.optimizer for entry in result.entries]
     rows = []
     for n, name in enumerate(names):
-        letters = [TableCell("" if other == name else OUTCOME_LETTERS[result.outcome(name, other)]) for other in names]
-        rows.append([TableCell(f"{n + 1} {name}", n), *letters])
+        cells = [TableCell("") if other == name else _letter(result.outcome(name, other)) for other in names]
+        rows.append([TableCell(f"{n + 1} {name}", n), *cells])
     caption = (
         "Row against column by Wilcoxon's signed-rank test on paired seeds, Holm's correction over all pairs of the "
         "task, 5 %; = means only that the test found no difference"
     )
     return Table(caption, ("", *(str(n + 1) for n in range(len(names)))), rows)
+
+
+def _letter(outcome: str) -> TableCell:
+    return TableCell(OUTCOME_LETTERS[outcome], mark=outcome if outcome in MARKED else "")
 
 
 def pairs(result: Result) -> Table:
