@@ -119,7 +119,7 @@ def _panel(panel: Any, record: Record, pass_: str, dtype: str) -> None:
     panel.set_xlim(min(*at.values(), ceiling / bandwidth) / MARGIN, max(*at.values(), ceiling / bandwidth) * MARGIN)
     panel.set_ylim(float(np.exp(top - (top - np.log(lowest / 1.2)) / (1 - NAMES))), float(np.exp(top)))
     for axis in (panel.xaxis, panel.yaxis):
-        _plain(axis)
+        plots.label_plain(axis, most=15)
     _roof(panel, ceiling, bandwidth)
     for n, name in enumerate(dict.fromkeys(each.implementation for each in record.measurements)):
         rates = {each.case: each.gflops for each in own if each.implementation == name and each.gflops}
@@ -128,16 +128,6 @@ def _panel(panel: Any, record: Record, pass_: str, dtype: str) -> None:
         panel.scatter(x, y, s=52, linewidths=0.8, label=name, zorder=3, color=colour, marker=marker, edgecolors="white")
     _cases(panel, record, at, pass_)
     panel.grid(alpha=0.2, which="major")
-
-
-def _plain(axis: Any) -> None:
-    """Plain numbers at 1, 2 and 5 of every power of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _roof(panel: Any, ceiling: float, bandwidth: float) -> None:

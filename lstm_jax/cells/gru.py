@@ -19,6 +19,23 @@ class GRUParams(NamedTuple):
     recurrent_bias: Float[Array, "H"]  # un, multiplied by the reset gate.
 
 
+class GRUGates(NamedTuple):
+    """The activated gates of one step."""
+
+    r: Hidden  # reset gate, in (0, 1)
+    z: Hidden  # update gate, in (0, 1)
+    n: Hidden  # candidate, in (-1, 1)
+
+
+def gru_gates(params: GRUParams, h: Hidden, x: Features, matmul_dtype: MatmulDtype = None) -> GRUGates:
+    """The gates of the step from the state ``h`` with the input ``x[B, D]``."""
+    x_r, x_z, x_n = jnp.split(matmul(x, params.input_kernel, matmul_dtype) + params.bias[None], 3, axis=-1)
+    h_r, h_z, h_n = jnp.split(matmul(h, params.recurrent_kernel, matmul_dtype), 3, axis=-1)
+    r = sigmoid(x_r + h_r)
+    z = sigmoid(x_z + h_z)
+    return GRUGates(r, z, jnp.tanh(x_n + r * (h_n + params.recurrent_bias[None])))
+
+
 def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
     """A GRU cell, whose state is the hidden state ``h[B, H]``::
 
@@ -47,11 +64,7 @@ def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: GRUParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:
-        x_r, x_z, x_n = jnp.split(matmul(x, params.input_kernel, matmul_dtype) + params.bias[None], 3, axis=-1)
-        h_r, h_z, h_n = jnp.split(matmul(h, params.recurrent_kernel, matmul_dtype), 3, axis=-1)
-        r = sigmoid(x_r + h_r)
-        z = sigmoid(x_z + h_z)
-        n = jnp.tanh(x_n + r * (h_n + params.recurrent_bias[None]))
+        _, z, n = gru_gates(params, h, x, matmul_dtype)
         h = n + z * (h - n)
         return h, h
 

@@ -53,7 +53,7 @@ def draw_calibration(found: Bins, path: Path) -> None:
     below.bar(found.confidence[there], found.share[there], width=0.03, color=plots.SPLIT_COLOURS["train"])
     below.set(xlabel="probability of the predicted class", ylabel="share", xlim=(0, 1.02))
     for axis in (above, below):
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        plots.label_percent(axis.xaxis)
+        plots.label_percent(axis.yaxis)
         axis.grid(alpha=0.25)
     plots.save(drawn, path)

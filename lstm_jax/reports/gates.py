@@ -1,24 +1,46 @@
-"""Gates, cell state and prediction of an LSTM after each token of one text."""
+"""Gates, state and prediction of an LSTM or a GRU after each token of one text."""
 
+import textwrap
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lstm_jax.cells.gru import GRUParams, gru_gates
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
-from lstm_jax.characters import printable
 from lstm_jax.reports import plots
-from lstm_jax.types import HostArray, MatmulDtype
+from lstm_jax.types import Features, HostArray, MatmulDtype
 
-# Title, colour map and range of values of each panel. The cell state has no fixed range.
-GATE_PANELS = {
-    "i": ("input gate", "viridis", (0, 1)),
-    "f": ("forget gate", "viridis", (0, 1)),
-    "g": ("candidate", "RdBu_r", (-1, 1)),
-    "o": ("output gate", "viridis", (0, 1)),
-    "c": ("cell state", "RdBu_r", None),
+# Title and scale of each panel, by field of a trace.
+PANELS = {
+    "i": ("input gate", "gates"),
+    "f": ("forget gate", "gates"),
+    "g": ("candidate", "candidate"),
+    "o": ("output gate", "gates"),
+    "c": ("cell state", "state"),
+    "r": ("reset gate", "gates"),
+    "z": ("update gate", "gates"),
+    "n": ("candidate", "candidate"),
+    "h": ("hidden state", "state"),
 }
+BETWEEN = 0.3  # Space between the two directions, where a panel is 1.
+SCALES = {
+    "gates": ("viridis", 0, 1),
+    "candidate": ("RdBu_r", -1, 1),
+}  # Colour map and range; the state's depends on it.
+MOST_TOKENS = 60  # Maximum number of tokens in a row of the picture.
+LONGEST_TOKEN = 24  # Maximum number of characters of a token; longer ones are drawn without their middle.
+ALONE, SO_FAR = "the prediction from this token's output alone", "the prediction after the text so far"
+UNKNOWN_COLOUR = "#c0392b"
+
+# Sizes in inches.
+LEFT, RIGHT = 1.6, 0.3  # Margins.
+COLUMN, LEAST_WIDTH = 0.24, 5.6  # Width of a token in a long text, and the least width of a row.
+LINE, KEY = 0.22, 0.75  # Height of a line of the heading, and of the colours' key below it.
+CHARACTER = 0.077  # Height of a character of a token, which is written upwards.
+LEGEND, CURVES, SPACE = 0.35, 1.1, 0.4  # Heights of the curves' legend, of the curves, and of the space below a row.
 
 
 class GateTrace(NamedTuple):
@@ -31,76 +53,217 @@ class GateTrace(NamedTuple):
     c: HostArray
 
 
+class GRUTrace(NamedTuple):
+    """Gates, candidate and hidden state of one GRU layer over the tokens of a text, each ``[T, H]``."""
+
+    r: HostArray
+    z: HostArray
+    n: HostArray
+    h: HostArray
+
+
 class Predictions(NamedTuple):
     """The probability of a class while a text is read, each ``[T]``."""
 
     name: str  # The class's name.
     so_far: HostArray  # From the text up to each token.
-    by_itself: HostArray  # From each step's outputs alone. Backward outputs have read the tokens that follow.
+    by_itself: HostArray  # From each token's outputs alone. Backward outputs have read the tokens that follow.
 
 
-def record_gates(params: LSTMParams, x: jax.Array, segment: int = 0, matmul_dtype: MatmulDtype = None) -> GateTrace:
-    """Runs a forward LSTM over the embedded tokens ``x[T, D]`` and records its gates and cell state.
+def record_gates(
+    params: LSTMParams | GRUParams,
+    x: jax.Array,
+    segment: int = 0,
+    matmul_dtype: MatmulDtype = None,
+    reverse: bool = False,
+) -> GateTrace | GRUTrace:
+    """Runs an LSTM or a GRU over the embedded tokens ``x[T, D]`` and records its gates and state at each token.
 
     Args:
       params: The weights of the cell.
       x: The embedded tokens of one text.
       segment: Number of tokens after which the state is reset, as in ``layers.segmented``; 0: never.
       matmul_dtype: The type to which the layer rounds the operands of products.
+      reverse: Whether the layer reads from the last token to the first.
     """
 
-    def step(state: LSTMState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LSTMState, tuple[jax.Array, ...]]:
+    def step(state: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
         x_t, kept = inputs
-        state = LSTMState(kept * state.c, kept * state.h)
-        opened = gates(params, state, x_t[None], matmul_dtype)
-        c = opened.f * state.c + opened.i * opened.g
-        return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
+        state = jax.tree.map(lambda part: kept * part, state)
+        if isinstance(params, LSTMParams):
+            return _lstm_step(params, state, x_t[None], matmul_dtype)
+        return _gru_step(params, state, x_t[None], matmul_dtype)
 
     zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
-    kept = jnp.arange(len(x)) % segment != 0 if segment else jnp.ones(len(x))
-    _, seen = jax.lax.scan(step, LSTMState(zeros, zeros), (x, kept.astype(x.dtype)))
-    return GateTrace(*(np.asarray(each)[:, 0] for each in seen))
+    start = LSTMState(zeros, zeros) if isinstance(params, LSTMParams) else zeros
+    # A segment begins with its first token, or with its last one if the layer reads backwards.
+    begins = segment - 1 if reverse else 0
+    kept = jnp.arange(len(x)) % segment != begins if segment else jnp.ones(len(x))
+    _, seen = jax.lax.scan(step, start, (x, kept.astype(x.dtype)), reverse=reverse)
+    arrays = [np.asarray(each)[:, 0] for each in seen]
+    return GateTrace(*arrays) if isinstance(params, LSTMParams) else GRUTrace(*arrays)
 
 
-def draw_gates(inside: GateTrace, words: list[str], predictions: Predictions, title: str, most_words: int = 60) -> Any:
-    """A figure of gates and cell state, unit by unit, and the class probability after each token.
+def _lstm_step(params: LSTMParams, state: LSTMState, x: Features, dtype: MatmulDtype) -> tuple[LSTMState, Any]:
+    opened = gates(params, state, x, dtype)
+    c = opened.f * state.c + opened.i * opened.g
+    return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
+
+
+def _gru_step(params: GRUParams, h: jax.Array, x: Features, dtype: MatmulDtype) -> tuple[jax.Array, Any]:
+    opened = gru_gates(params, h, x, dtype)
+    h = opened.n + opened.z * (h - opened.n)
+    return h, (*opened, h)
+
+
+def rows_of(tokens: int) -> list[slice]:
+    """The rows of the picture of a text: as few as possible, of at most ``MOST_TOKENS`` tokens, equally long."""
+    length = -(-tokens // -(-tokens // MOST_TOKENS))
+    return [slice(first, min(first + length, tokens)) for first in range(0, tokens, length)]
+
+
+def draw_gates(
+    directions: dict[str, GateTrace | GRUTrace],
+    words: list[str],
+    predictions: Predictions,
+    heading: list[str],
+    unknown: str = "[UNK]",
+) -> Any:
+    """Draws gates and state, unit by unit, and the probability of a class after each token, in rows of tokens.
 
     Args:
-      inside: Gates and cell state after each of T tokens.
+      directions: Gates and state at each of T tokens, by the name of the layer's direction.
       words: The T tokens as text.
       predictions: Predictions after each of the T tokens.
-      title: The title, which names the layer and the direction.
-      most_words: Maximum number of tokens, since more would be illegible. The last ones are drawn.
+      heading: Lines above the picture.
+      unknown: The token that stands for unknown ones; it is drawn in red.
+
+    Returns:
+      The figure.
     """
-    inside = GateTrace(*(each[-most_words:] for each in inside))
-    words = [printable(word) for word in words[-most_words:]]
-    # Units are sorted by their last cell state, so that similar ones are next to each other.
-    order = np.argsort(inside.c[-1])[::-1]
-    drawn, axes = plots.figure(
-        max(6.0, 2.2 + 0.24 * len(words)),
-        11,
-        len(GATE_PANELS) + 1,
-        sharex=True,
-        height_ratios=[1] * len(GATE_PANELS) + [1.1],
-    )
-    axes[0].set_title(title)
-    for axis, (field, (label, colours, limits)) in zip(axes, GATE_PANELS.items(), strict=False):
-        _panel(drawn, axis, getattr(inside, field)[:, order].T, label, colours, limits)
-    last: Any = axes[-1]
-    style: dict[str, Any] = {"marker": "o", "markersize": 4}
-    by_itself, so_far = predictions.by_itself[-most_words:], predictions.so_far[-most_words:]
-    last.plot(by_itself, color=plots.SPLIT_COLOURS["train"], label="of this step's outputs", **style)
-    last.plot(so_far, color=plots.SPLIT_COLOURS["validation"], label="of the review so far", **style)
-    last.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
-    last.set(ylim=(-0.03, 1.03), ylabel=f"p({printable(predictions.name)})")
-    last.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
-    last.set_xticks(range(len(words)), words, rotation=90, fontfamily="monospace", fontsize=10)
+    import matplotlib
+
+    from lstm_jax.reports.shown import ShownFigure
+
+    rows = rows_of(len(words))
+    words = [plots.shortened(plots.printable(word), LONGEST_TOKEN) for word in words]
+    columns = rows[0].stop
+    across = max(LEAST_WIDTH, COLUMN * columns)
+    width = LEFT + across + RIGHT
+    lines = [line for text in heading for line in textwrap.wrap(text, int(width / plots.LETTER)) or [""]]
+    panels = sum(len(trace) for trace in directions.values())
+    # A short text has room for tall panels.
+    inside = panels * max(0.42, min(1.0, 5 / (panels * len(rows))))
+    below = CHARACTER * max(map(len, words)) + SPACE
+    top = LINE * len(lines) + 0.15
+    height = top + KEY + len(rows) * (inside + LEGEND + CURVES + below)
+    with matplotlib.rc_context(plots.STYLE):
+        drawn = ShownFigure(figsize=(width, height))
+
+        def axes(left: float, top: float, width_here: float, height_here: float) -> Any:
+            """Axes at a place in inches, from the upper left corner of the figure."""
+            bottom = height - top - height_here
+            return drawn.add_axes((left / width, bottom / height, width_here / width, height_here / height))
+
+        for n, line in enumerate(lines):
+            drawn.text(0.15 / width, 1 - (0.1 + LINE * n) / height, line, va="top", fontsize=10)
+        scales = _scales(directions)
+        for n, name in enumerate(scales):
+            _colour_key(drawn, axes(LEFT + n * 2.0, top + 0.22, 1.5, 0.12), name, scales)
+        y = top + KEY
+        for row in rows:
+            _draw_panels(axes(LEFT, y, across, inside), directions, row, columns, scales)
+            y += inside + LEGEND
+            _draw_predictions(axes(LEFT, y, across, CURVES), predictions, words, row, columns, unknown)
+            y += CURVES + below
+        plots.draw_literally(drawn)
     return drawn
 
 
-def _panel(drawn: Any, axis: Any, values: HostArray, title: str, colours: str, limits: Any) -> None:
-    low, high = limits or (-np.abs(values).max(), np.abs(values).max())
-    image = axis.imshow(values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    axis.set_ylabel(f"{title}\n(units)")
-    axis.set_yticks([])
-    drawn.colorbar(image, ax=axis, pad=0.01, fraction=0.02)
+def _scales(directions: dict[str, GateTrace | GRUTrace]) -> dict[str, tuple[str, float, float]]:
+    """Colour map and range of values by the names of ``PANELS``. The range of states is that of all directions."""
+    highest = max(float(np.abs(trace[-1]).max()) for trace in directions.values()) or 1.0
+    return {**SCALES, "state": ("RdBu_r", -highest, highest)}
+
+
+def _colour_key(drawn: Any, axes: Any, name: str, scales: dict[str, tuple[str, float, float]]) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    colours, low, high = scales[name]
+    bar = drawn.colorbar(ScalarMappable(Normalize(low, high), colours), cax=axes, orientation="horizontal")
+    ticks = (low, (low + high) / 2, high)
+    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks], fontsize=8)
+    axes.set_title(name, fontsize=9, pad=3)
+
+
+def _draw_panels(axes: Any, directions: dict[str, Any], row: slice, columns: int, scales: dict[str, Any]) -> None:
+    """Draws all panels of a row into one pair of axes, whose vertical unit is a panel."""
+    places: list[tuple[float, str, str]] = []
+    top = -BETWEEN
+    for direction, field, values in _panels(directions):
+        top += BETWEEN if not places or direction != places[-1][2] else 0
+        title, scale = PANELS[field]
+        colours, low, high = scales[scale]
+        part = values[row].T
+        extent = (-0.5, part.shape[1] - 0.5, top + 0.94, top)
+        axes.imshow(part, aspect="auto", extent=extent, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+        places.append((top + 0.47, title, direction))
+        top += 1
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(top, 0))
+    axes.set_xticks([])
+    axes.set_yticks([place for place, _, _ in places], [title for _, title, _ in places], fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[:].set_visible(False)
+    for direction in directions if len(directions) > 1 else ():
+        centre = np.mean([place for place, _, own in places if own == direction])
+        options = {"rotation": 90, "ha": "center", "va": "center", "fontsize": 10, "clip_on": False}
+        axes.text(0.25 - LEFT, centre, direction, transform=_inches_from(axes), **options)
+
+
+def _panels(directions: dict[str, GateTrace | GRUTrace]) -> Iterator[tuple[str, str, HostArray]]:
+    """Direction, field and values of each panel, its units sorted by their state at the end of the text.
+
+    Sorting places similar units next to each other. A backward layer ends at the first token.
+    """
+    for direction, trace in directions.items():
+        order = np.argsort(trace[-1][0 if direction == "backward" else -1])[::-1]
+        for field, values in zip(trace._fields, trace, strict=True):
+            yield direction, field, values[:, order]
+
+
+def _inches_from(axes: Any) -> Any:
+    """Coordinates in inches from the left edge of axes, and vertically in units of the data."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    edge = ScaledTranslation(axes.get_position().x0 * axes.figure.get_figwidth(), 0, axes.figure.dpi_scale_trans)
+    return blended_transform_factory(axes.figure.dpi_scale_trans + edge, axes.transData)
+
+
+def _draw_predictions(
+    axes: Any, predictions: Predictions, words: list[str], row: slice, columns: int, unknown: str
+) -> None:
+    """Draws the two predictions over the tokens of a row, with the tokens below them."""
+    style: dict[str, Any] = {"marker": "o", "clip_on": False}
+    alone, so_far = predictions.by_itself[row], predictions.so_far[row]
+    axes.plot(alone, color=plots.SPLIT_COLOURS["train"], markersize=6, label=ALONE, **style)
+    axes.plot(so_far, color=plots.SPLIT_COLOURS["validation"], markersize=4, label=SO_FAR, **style)
+    axes.axhline(1 / 2, color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(-0.03, 1.03))
+    axes.set_xticks(range(len(alone)), [])
+    axes.set_yticks([0, 0.5, 1])
+    plots.label_percent(axes.yaxis)
+    name = plots.shortened(plots.printable(predictions.name), 16)
+    axes.set_ylabel(f"probability of\n{name}", rotation=0, ha="right", va="center", fontsize=9)
+    axes.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.2)
+    for n, word in enumerate(words[row]):
+        options = {"transform": axes.get_xaxis_transform(), "rotation": 90, "ha": "center", "va": "top"}
+        colour = UNKNOWN_COLOUR if word == unknown else "black"
+        axes.text(n, -0.1, word, color=colour, fontfamily="monospace", fontsize=9, **options)
+    if columns < len(words):
+        place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 9, "color": "#555555"}
+        axes.text(-0.4 / axes.get_position().width / axes.figure.get_figwidth(), -0.1, _span(row), **place)
+
+
+def _span(row: slice) -> str:
+    return f"tokens {row.start + 1:,}–{row.stop:,}" if row.stop > row.start + 1 else f"token {row.stop:,}"

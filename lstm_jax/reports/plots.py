@@ -1,7 +1,10 @@
 """Plots of a run: loss and accuracy over steps, the confusion matrix."""
 
+import contextlib
 import math
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,12 @@ from lstm_jax.types import HostArray
 
 # Texts from data are no formulas: ``$x$`` is drawn as it is.
 LITERAL: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
+STYLE = {**LITERAL, "axes.spines.top": False, "axes.spines.right": False}
+DPI = 140
+MOST_PIXELS = 60_000  # The longest edge of a picture; Matplotlib draws none of 65,536.
+MOST_DECIMALS = 8  # More are written with an exponent.
+LETTER = 0.085  # Width of a letter in inches, at the usual size of 10 points.
+MOST_COUNTS = 12  # Number of classes up to which a confusion matrix has room for counts.
 SPLIT_COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
 
 
@@ -26,35 +35,138 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
 
     from lstm_jax.reports.shown import ShownFigure  # Without pyplot, so that a notebook keeps its backend and settings.
 
-    with matplotlib.rc_context({**LITERAL, "axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context(STYLE):
         drawn = ShownFigure(figsize=(width, height), layout="constrained")
         return drawn, drawn.subplots(rows, columns, **options)
 
 
-def save(drawn: Any, path: Path) -> None:
-    """Writes a figure as PNG. Texts are drawn literally, and letters that no font has as boxes, without a warning."""
+def draw_literally(drawn: Any) -> None:
+    """Makes a figure show its texts as they are, wherever it is drawn: ``$x$`` is no formula, and needs no TeX."""
     import matplotlib
     from matplotlib.text import Text
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for text in drawn.findobj(Text):
-        text.set_parse_math(False)
-    # Labels of ticks are made while a figure is drawn.
-    with matplotlib.rc_context(LITERAL), warnings.catch_warnings():
+    def mark() -> None:
+        for text in drawn.findobj(Text):
+            text.set_parse_math(False)
+            text.set_usetex(False)
+
+    mark()
+    with matplotlib.rc_context(LITERAL), missing_glyphs_ignored():
+        drawn.draw_without_rendering()
+    mark()  # Matplotlib makes some labels of ticks while it draws.
+
+
+@contextlib.contextmanager
+def missing_glyphs_ignored() -> Iterator[None]:
+    """A context in which letters that no font has are drawn as boxes, without a warning."""
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from|Matplotlib currently does not support", UserWarning)
-        drawn.savefig(path, dpi=140)
+        yield
 
 
-def label_plain(axis: Any) -> None:
-    """Labels a logarithmic axis with plain numbers. Matplotlib's own labels are formulas, which would be literal."""
-    from matplotlib.ticker import LogFormatter
+def save(drawn: Any, path: Path, title: str | None = None) -> None:
+    """Writes a figure as PNG, whose texts are drawn literally; ``title`` becomes the file's ``Title``."""
+    import matplotlib
 
-    class Plain(LogFormatter):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_literally(drawn)
+    dpi = min(DPI, MOST_PIXELS / max(drawn.get_size_inches()))
+    with matplotlib.rc_context(LITERAL), missing_glyphs_ignored():
+        drawn.savefig(path, dpi=dpi, metadata={"Title": title} if title else None)
+
+
+def tick_labels(values: Iterable[float], percent: bool = False) -> list[str]:
+    """Labels of ticks on a linear axis, with as many decimals as tell exactly where the ticks are.
+
+    Args:
+      values: The positions of the ticks.
+      percent: Whether to write them as percentages.
+    """
+    scaled = np.asarray(list(values), np.float64) * (100 if percent else 1)
+    spacing = np.diff(np.unique(scaled))
+    # Positions are sums of rounded floats. A thousandth of the spacing cannot be seen.
+    tolerance = 1e-3 * spacing.min() if len(spacing) else 1e-6 * np.abs(scaled).max(initial=0)
+    decimals = next((n for n in range(MOST_DECIMALS) if np.all(np.abs(scaled.round(n) - scaled) <= tolerance)), None)
+    if decimals is None:
+        return [f"{value:.{MOST_DECIMALS}g}{'%' * percent}" for value in scaled]
+    return [f"{value:,.{decimals}f}{'%' * percent}" for value in scaled.round(decimals) + 0.0]  # No label is "-0".
+
+
+def label_numbers(axis: Any) -> None:
+    """Labels a linear axis by ``tick_labels``."""
+    _label(axis, tick_labels)
+
+
+def label_percent(axis: Any) -> None:
+    """Labels a linear axis of shares by ``tick_labels``, as percentages."""
+    _label(axis, partial(tick_labels, percent=True))
+
+
+def label_counts(axis: Any, most: int = 6) -> None:
+    """Puts the ticks of a linear axis at whole numbers, such as steps, in at most ``most`` intervals."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    _label(axis, lambda values: [f"{value:,.0f}" for value in values])
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` ticks for a logarithmic axis: at 1, 2 and 5, at 1 and 3, or at 1 of every power of ten.
+
+    An axis too long for these has ticks at every n-th power of ten, one that would have fewer than two evenly spaced
+    ones.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for factors, stride in (((1, 2, 5), 1), ((1, 3), 1), *(((1,), stride) for stride in range(1, len(powers) + 1))):
+        every = [power for power in powers if power % stride == 0]
+        ticks = [factor * 10.0**power for power in every for factor in factors]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            break
+    if len(ticks) > 1:
+        return ticks
+    return [tick for tick in MaxNLocator(min(most, 4)).tick_values(low, high) if low <= tick <= high]
+
+
+def label_plain(axis: Any, most: int = 6) -> None:
+    """Puts plain numbers on a logarithmic axis, at ``log_ticks``.
+
+    Matplotlib's own labels are formulas, which would be drawn literally.
+    """
+    from matplotlib.ticker import Locator, NullLocator
+
+    class Ticks(Locator):
+        def __call__(self) -> list[float]:
+            return self.tick_values(*sorted(axis.get_view_interval()))
+
+        def tick_values(self, vmin: float, vmax: float) -> list[float]:
+            return log_ticks(vmin, vmax, most)
+
+    axis.set_major_locator(Ticks())
+    axis.set_minor_locator(NullLocator())
+    _label(axis, lambda values: [f"{value:,.6g}" for value in values])
+
+
+def _label(axis: Any, labels: Callable[[list[float]], list[str]]) -> None:
+    """Labels the major ticks of an axis. ``labels`` sees all of them, since how exact one is depends on the others."""
+    from matplotlib.ticker import Formatter
+
+    class Labels(Formatter):
         def __call__(self, x: float, pos: int | None = None) -> str:
-            return f"{x:g}" if super().__call__(x, pos) else ""
+            return labels([x])[0]
 
-    axis.set_major_formatter(Plain())
-    axis.set_minor_formatter(Plain())
+        def format_ticks(self, values: Any) -> list[str]:
+            return labels(list(values))
+
+    axis.set_major_formatter(Labels())
+
+
+def legend_outside(axes: Any, **options: Any) -> None:
+    """The legend of a plot, on its right, where it covers no curve."""
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), **options)
 
 
 def legend_label(name: str) -> str:
@@ -63,32 +175,66 @@ def legend_label(name: str) -> str:
 
 
 def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
-    """Writes ``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, with one line per lane."""
+    """Writes ``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, with one line per lane.
+
+    Args:
+      rows: The rows.
+      best_step: The step of the best validation accuracy of all lanes, whose weights are kept; 0: there is none.
+      folder: The folder of the pictures.
+    """
     lanes = sorted({row["lane"] for row in rows})
+    kept = kept_validations(rows, best_step)
+    title = _kept_title(kept, best_step, len(lanes))
     for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
-        drawn, axes = figure(7, 4.2)
+        drawn, axes = figure(7.6, 4.2)
         for split, style in (("train", {"linewidth": 1.2}), ("validation", {"marker": "o", "linewidth": 1.8})):
             for lane in lanes:
                 own = [r for r in rows if r["split"] == split and r["lane"] == lane and r[name] is not None]
-                label = split if lane == lanes[0] else None
-                axes.plot(
-                    [r["step"] for r in own], [r[name] for r in own], color=SPLIT_COLOURS[split], label=label, **style
-                )
-        best = [row for row in rows if row["split"] == "validation" and row["step"] == best_step]
-        best.sort(key=lambda row: -row["accuracy"])
-        if best:
-            value = f"{best[0][name]:.2%}" if name == "accuracy" else f"{best[0][name]:.3f}"
-            axes.axvline(best_step, color="grey", linewidth=0.8, linestyle=":")
-            axes.annotate(
-                f"best: {value}", (best_step, best[0][name]), xytext=(-6, -16), ha="right", textcoords="offset points"
-            )
-        if name == "accuracy":
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+                label = (f"{split}, {len(lanes)} lanes" if len(lanes) > 1 else split) if lane == lanes[0] else None
+                shown = {**style, **_dot_alone(own), "color": SPLIT_COLOURS[split], "label": label}
+                axes.plot([r["step"] for r in own], [r[name] for r in own], **shown)
+        marked = [row for row in kept if row[name] is not None]
+        if marked:
+            ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black"}
+            places = [row["step"] for row in marked], [row[name] for row in marked]
+            axes.plot(*places, linestyle="none", label="weights kept", zorder=3, **ring)
+            axes.set_title(title, loc="left", fontsize=10)
+        (label_percent if name == "accuracy" else label_numbers)(axes.yaxis)
+        label_counts(axes.xaxis)
         axes.set(xlabel="step", ylabel=quantity)
         axes.set_xlim(left=0)
         axes.grid(alpha=0.25)
-        axes.legend(frameon=False)
-        save(drawn, folder / f"{name}.png")
+        legend_outside(axes)
+        save(drawn, folder / f"{name}.png", title)
+
+
+def _dot_alone(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The style that shows a line of a single point."""
+    return {"marker": "o", "markersize": 4} if len(rows) == 1 else {}
+
+
+def kept_validations(rows: list[dict[str, Any]], best_step: int) -> list[dict[str, Any]]:
+    """The validation of each lane after which its weights were kept, from the rows of a ``metrics.jsonl``.
+
+    That is the first one with the lane's best accuracy. ``best_step`` is the step of the best lane's.
+    """
+    validations = [row for row in rows if row["split"] == "validation"]
+    best = max((row for row in validations if row["step"] == best_step), key=lambda row: row["accuracy"], default=None)
+    if best is None:
+        return []
+    # Of the rows of a lane, the last one in this order stays in the dictionary.
+    ordered = sorted(validations, key=lambda row: (row["accuracy"], -row["step"]))
+    kept = {row["lane"]: row for row in ordered} | {best["lane"]: best}
+    return [kept[lane] for lane in sorted(kept)]
+
+
+def _kept_title(kept: list[dict[str, Any]], best_step: int, lanes: int) -> str:
+    if not kept:
+        return ""
+    best = max((row for row in kept if row["step"] == best_step), key=lambda row: row["accuracy"])
+    lane = f" of lane {best['lane']}" if lanes > 1 else ""
+    loss = "" if best["loss"] is None else f", loss {best['loss']:.3g}"
+    return f"weights kept: step {best_step:,}{lane} (best validation accuracy {best['accuracy']:.2%}{loss})"
 
 
 def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
@@ -97,36 +243,57 @@ def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
     # Rows at the end of an epoch may cover few steps, which makes them noisy. They are left out.
     steps = np.diff([r["step"] for r in own], prepend=0)
     own = [row for row, count in zip(own, steps, strict=True) if count > np.median(steps) / 2]
-    drawn, (within, over) = figure(11, 4.2, 1, 2, sharey=True)
+    drawn, (within, over) = figure(11.6, 4.2, 1, 2, sharey=True)
     last = max([math.ceil(row["epoch"]) for row in own], default=1)
     for epoch in range(1, last + 1):
         part = [r for r in own if epoch - 1 < r["epoch"] <= epoch]
-        shade = epoch_colour(epoch / last)
-        label = f"epoch {epoch}" if epoch in (1, last) else None
-        within.plot([r["epoch"] - epoch + 1 for r in part], [r["loss"] for r in part], color=shade, label=label)
-        over.plot([r["epoch"] for r in part], [r["loss"] for r in part], color=shade)
+        style = {"color": epoch_colour(epoch / last), **_dot_alone(part)}
+        label = f"epoch {epoch:,}" if epoch in (1, last) else None
+        within.plot([r["epoch"] - epoch + 1 for r in part], [r["loss"] for r in part], **style)
+        over.plot([r["epoch"] for r in part], [r["loss"] for r in part], label=label, **style)
     within.set(xlabel="part of the epoch", ylabel="training cross-entropy (nats)", xlim=(0, 1))
     over.set(xlabel="epoch", xlim=(0, last))
-    within.legend(frameon=False)
+    label_numbers(within.xaxis)
+    label_counts(over.xaxis)
+    label_numbers(within.yaxis)
+    legend_outside(over)
     for axis in (within, over):
         axis.grid(alpha=0.25)
     save(drawn, path)
 
 
 def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:
-    """Draws a confusion matrix ``[C, C]`` with counts and shares of the true class."""
-    names = tuple(map(printable, names))
-    classes = len(names)
-    drawn, axes = figure(2.4 + 0.9 * classes, 2 + 0.8 * classes)
+    """Draws a confusion matrix ``[C, C]``: shares of the true class as colours, up to 12 classes with the counts."""
+    names, classes = short_labels(names), len(names)
+    cell = 0.9 if classes <= MOST_COUNTS else max(0.16, min(0.3, 16 / classes))
+    turned = max(map(len, names)) * LETTER > cell
+    margin = 0.8 + LETTER * max(map(len, names))
+    width, height = cell * classes + margin, cell * classes + (margin if turned else 1.2)
+    drawn, axes = figure(max(width, 2.5) + (classes > MOST_COUNTS), max(height, 2.2))
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for true in range(classes):
-        for predicted in range(classes):
-            share = shares[true, predicted]
-            text = f"{int(matrix[true, predicted]):,}\n{share:.1%}"
-            axes.text(predicted, true, text, ha="center", va="center", color="white" if share > 0.6 else "black")
-    axes.set_xticks(range(classes), names, rotation=0 if classes < 4 else 30)
-    axes.set_yticks(range(classes), names)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for true, predicted in np.ndindex(*matrix.shape) if classes <= MOST_COUNTS else ():
+        share = shares[true, predicted]
+        text = f"{int(matrix[true, predicted]):,}\n{share:.1%}"
+        axes.text(predicted, true, text, ha="center", va="center", color="white" if share > 0.6 else "black")
+    if classes > MOST_COUNTS:
+        bar = drawn.colorbar(image, ax=axes, label="share of the true class", fraction=0.03, aspect=40)
+        label_percent(bar.ax.yaxis)
+    size = 10 if classes <= MOST_COUNTS else min(10, 60 * cell)
+    axes.set_xticks(range(classes), names, rotation=90 if turned else 0, fontsize=size)
+    axes.set_yticks(range(classes), names, fontsize=size)
     axes.set(xlabel="predicted", ylabel="true")
     axes.spines[:].set_visible(False)
     save(drawn, path)
+
+
+def short_labels(names: Iterable[str], most: int = 30) -> tuple[str, ...]:
+    """Printable names of at most ``most`` characters. Names that would look alike are numbered, from 0."""
+    short = [shortened(printable(name), most) for name in names]
+    alike = {name for name in short if short.count(name) > 1}
+    return tuple(f"{n}: {name}" if name in alike else name for n, name in enumerate(short))
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most ``most`` characters, without its middle if it is longer."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[len(text) - (most - 1 - most * 2 // 3) :]}"

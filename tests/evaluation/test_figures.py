@@ -8,8 +8,7 @@ import pytest
 from lstm_jax.config import DataConfig, TokensConfig, from_json, to_json, validate
 from lstm_jax.data import corpus
 from lstm_jax.data.tokenizer import unknown_id
-from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.evaluation import explain as explaining
+from lstm_jax.errors import ConfigError
 from lstm_jax.evaluation.baselines import LEAKING, bag_of_words_baselines, leaking_baseline
 from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import (
@@ -90,65 +89,8 @@ def untrained(trained, lanes: int = 1, **fields):
     return run_._replace(config=config, model=model, variables=variables, lanes=lanes)
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The arguments of ``gates.draw_gates``."""
-    seen = []
-
-    def picture(*arguments):
-        seen.append(arguments)
-
-    monkeypatch.setattr(explaining.gates, "draw_gates", picture)
-    return seen
-
-
 TEXT = "The SCREEN is<br />not xylographically bad ."
 WORDS = ["the", "screen", "is", "not", "[UNK]", "bad", "."]
-
-
-@pytest.mark.slow
-def test_the_picture_of_a_review_is_drawn(trained):
-    assert explaining.explain(trained[0], "the screen is not bad .").read_bytes().startswith(PNG)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"model__pooling": "max", "model__segment": 3},
-        {"model__pooling": "mean", "model__train_embedding": False, "ensemble": 2},
-        {"model__pooling": "last", "model__bidirectional": True, "model__layers": 2},
-        {"model__pooling": "every", "model__output": "sigmoid"},
-    ],
-    ids=["segments", "ensemble", "both directions", "every"],
-)
-@pytest.mark.slow
-def test_the_prediction_drawn_at_the_last_word_is_that_of_the_review(trained, drawn, fields):
-    run_ = untrained(trained, fields.get("ensemble", 1), **fields)
-    explaining.explain(run_, TEXT)
-    ((seen, words, verdicts, _, path),) = drawn
-    assert words == WORDS
-    assert path == run_.workdir / "plots" / "explain.png"
-    assert verdicts.name == run_.classes.names[-1]
-    assert [len(each) for each in (*seen, verdicts.so_far, verdicts.by_itself)] == [len(WORDS)] * 7
-    for n, text in ((3, "the screen is"), (len(WORDS), TEXT)):
-        np.testing.assert_allclose(
-            verdicts.so_far[n - 1], probabilities(run_, read_texts(run_, [text]).examples)[0, -1], atol=1e-6
-        )
-    assert np.ptp(verdicts.so_far) > 1e-3
-    assert np.ptp(verdicts.by_itself) > 1e-3
-
-
-@pytest.mark.slow
-def test_where_the_last_output_is_pooled_each_step_by_itself_gives_the_verdict_so_far(trained, drawn):
-    explaining.explain(untrained(trained, model__pooling="last"), TEXT)
-    ((_, _, verdicts, _, _),) = drawn
-    np.testing.assert_allclose(verdicts.by_itself, verdicts.so_far, atol=1e-6)
-
-
-@pytest.mark.slow
-def test_only_an_lstm_has_gates_to_draw(trained):
-    with pytest.raises(UserError, match="--explain draws the gates of an LSTM; the layers of this run are 'gru'"):
-        explaining.explain(untrained(trained, model__layer="gru"), TEXT)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,9 @@
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lstm_jax.cells import lstm
 from lstm_jax.config import Config, ModelConfig
-from lstm_jax.layers import scan, segmented
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
 from lstm_jax.studies.reports import grid
@@ -136,18 +132,6 @@ def test_the_picture_of_the_calibration_is_drawn(tmp_path):
     assert (tmp_path / "plots" / "calibration.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize("losses", [[0.7, 0.5, 0.4, 0.3], [0.7], [None]], ids=["four rows", "one row", "diverged"])
-def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses):
-    rows = [
-        {"step": n + 1, "epoch": (n + 1) / 2, "split": split, "loss": loss, "accuracy": 0.5, "lane": lane}
-        for n, loss in enumerate(losses)
-        for split in ("train", "validation")
-        for lane in (0, 1)
-    ]
-    plots.draw_epochs(rows, tmp_path / "loss-epochs.png")
-    assert (tmp_path / "loss-epochs.png").read_bytes().startswith(PNG)
-
-
 STRANGE = [
     "$x$",
     r"$\frac",
@@ -183,8 +167,9 @@ def test_strings_of_data_are_drawn_literally(tmp_path, saved):
     trace = gates.GateTrace(*np.random.default_rng(0).random((5, len(names), 3)))
     for name in names:
         predictions = gates.Predictions(name, np.linspace(0, 1, len(names)), np.linspace(1, 0, len(names)))
-        plots.save(gates.draw_gates(trace, list(names), predictions, "first layer"), tmp_path / "explain.png")
-        assert (f"p({tables.printable(name)})", False) in texts_of(saved[-1])
+        drawn = gates.draw_gates({"forward": trace}, list(names), predictions, ["prediction: $x$"])
+        assert (f"probability of\n{tables.printable(name)}", False) in texts_of(drawn)
+    plots.save(drawn, tmp_path / "explain.png")
     for drawn in (saved[0], saved[-1]):
         found = texts_of(drawn)
         assert {(tables.printable(name), False) for name in names} <= found
@@ -200,17 +185,6 @@ def test_names_in_a_grid_are_drawn_literally(tmp_path, saved):
     )
 
 
-def test_logarithmic_axes_have_plain_numbers(tmp_path, saved):
-    drawn, axes = plots.figure(4, 3)
-    axes.plot([1e-4, 1e-1], [0, 1])
-    axes.set_xscale("log")
-    plots.label_plain(axes.xaxis)
-    plots.save(drawn, tmp_path / "log.png")
-    labels = [label.get_text() for label in axes.get_xticklabels(which="both")]
-    assert {"0.001", "0.01"} <= set(labels)
-    assert not any("$" in label for label in labels)
-
-
 def test_tables_print_no_control_characters():
     classes = ("\x1b[31mred", "a\rb")
     text = tables.figures(FOUND, classes, "test")
@@ -218,52 +192,3 @@ def test_tables_print_no_control_characters():
     text += tables.markdown([["name"], ["\x1b[2J"]])
     assert not set(text) & {"\x1b", "\r"}
     assert text.count(r"\x1b[31mred") == 4
-
-
-def test_epochs_darken():
-    shades = [sum(plots.epoch_colour(share)) for share in (0.1, 0.5, 1.0)]
-    assert shades == sorted(shades, reverse=True)
-    assert all(0 <= part <= 1 for share in (0.0, 1.0) for part in plots.epoch_colour(share))
-
-
-def test_what_is_seen_inside_is_what_the_layer_computes():
-    cell = lstm(5)
-    params = cell.init(jax.random.key(0), 3)
-    x = jax.random.normal(jax.random.key(1), (6, 3))
-    inside = gates.record_gates(params, x)
-    y, end = scan(cell).apply(params, x[:, None], jnp.array([6]))
-    np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
-    np.testing.assert_allclose(inside.c[-1], end.c[0], rtol=1e-5)
-    np.testing.assert_allclose(
-        inside.c[1:], inside.f[1:] * inside.c[:-1] + inside.i[1:] * inside.g[1:], rtol=1e-4, atol=1e-6
-    )
-
-
-def test_what_is_seen_inside_is_rounded_as_the_layer_rounds():
-    cell = lstm(5, matmul_dtype="bfloat16")
-    params = cell.init(jax.random.key(0), 3)
-    x = jax.random.normal(jax.random.key(1), (6, 3))
-    inside, whole = (gates.record_gates(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
-    y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
-    np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
-    assert np.abs(inside.c - whole.c).max() > 1e-5
-
-
-def test_what_is_seen_inside_starts_afresh_with_each_segment():
-    cell = lstm(5)
-    params = cell.init(jax.random.key(0), 3)
-    x = jax.random.normal(jax.random.key(1), (7, 3))
-    inside = gates.record_gates(params, x, segment=3)
-    y, _ = segmented(scan(cell), 3).apply(params, x[:, None], jnp.array([7]))
-    np.testing.assert_allclose(inside.o * np.tanh(inside.c), y[:, 0], rtol=1e-5)
-
-
-@pytest.mark.slow
-def test_the_picture_of_the_gates_is_drawn(tmp_path):
-    cell = lstm(5)
-    params = cell.init(jax.random.key(0), 3)
-    inside = gates.record_gates(params, jax.random.normal(jax.random.key(1), (70, 3)))
-    path = tmp_path / "plots" / "explain.png"
-    verdicts = gates.Predictions("positive", so_far=np.linspace(0, 1, 70), by_itself=np.linspace(1, 0, 70))
-    plots.save(gates.draw_gates(inside, [f"word{n}" for n in range(70)], verdicts, "first layer"), path)
-    assert path.read_bytes().startswith(PNG)

@@ -153,5 +153,6 @@ def draw_lanes(found: Sequence[Measurement], chosen: str, path: Path) -> None:
     axes.set(xlabel="lanes", ylabel="throughput relative to single runs")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    plots.label_numbers(axes.yaxis)
+    plots.legend_outside(axes)
     plots.save(drawn, path)

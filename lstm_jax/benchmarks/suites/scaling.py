@@ -168,8 +168,6 @@ def draw_scaling(found: Sequence[Measurement], path: Path) -> None:
 
 
 def _panel(panel: Any, axis: str, passes: dict[str, list[Measurement]]) -> None:
-    from matplotlib.ticker import LogLocator
-
     unit, scale = _unit(next(iter(passes)))
     sizes: set[int] = set()
     for pass_, own in passes.items():
@@ -185,9 +183,9 @@ def _panel(panel: Any, axis: str, passes: dict[str, list[Measurement]]) -> None:
     panel.set_yscale("log")
     panel.set_xticks(sorted(sizes), [f"{size:,}" for size in sorted(sizes)])
     panel.minorticks_off()
-    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.3g}" if value < 1e3 else f"{value:,.0f}")
+    plots.label_plain(panel.yaxis, most=9)
     panel.set(xlabel=axis, ylabel=unit)
     panel.grid(alpha=0.25)
     if sizes:
-        panel.legend(frameon=False, fontsize=9, title="exponent (dashes: 1)", title_fontsize=9, alignment="left")
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "alignment": "left"}
+        panel.legend(frameon=False, fontsize=9, title="exponent (dashes: 1)", title_fontsize=9, **above)

@@ -25,7 +25,7 @@ def test_accuracy(result: Result, path: Path) -> None:
         axes.plot(entry.test.mean, n, "o", color=OWN, markersize=6)
     axes.set_yticks(range(len(entries)), [entry.name for entry in entries])
     axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    plots.label_percent(axes.xaxis)
     axes.set(xlabel=f"test accuracy, {len(entries[0].held_out)} held-out seeds: mean, 95 % interval, runs")
     axes.grid(alpha=0.25, axis="x")
     plots.save(drawn, path)
@@ -44,6 +44,8 @@ def learning_curves(result: Result, path: Path) -> None:
         axes.plot(steps, means, color=OWN, linewidth=1.8)
         if result.target:
             axes.axhline(result.target, color=MARK, linewidth=0.8, linestyle=":")
+        plots.label_counts(axes.xaxis, most=3)
+        axes.set_xlim(left=0)
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "step", "validation accuracy", path)
 
@@ -78,7 +80,7 @@ def learning_rate_sensitivity(result: Result, path: Path) -> None:
         axes.plot(*entry.by_learning_rate(undiverged=True), color=OWN, linewidth=1.2)
         axes.plot(entry.learning_rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
         axes.set_xscale("log")
-        plots.label_plain(axes.xaxis)
+        plots.label_plain(axes.xaxis, most=4)
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "learning rate", "validation accuracy", path)
 
@@ -89,10 +91,11 @@ def budget(result: Result, path: Path) -> None:
     lines = {entry.optimizer: statistics.expected_best(entry.scores()) for entry in result.entries}
     order = sorted(lines, key=lambda name: -lines[name][-1])
     for n, name in enumerate(order):
-        axes.plot(range(1, len(lines[name]) + 1), lines[name], label=plots.legend_label(name), **_line(n))
+        tried = range(1, len(lines[name]) + 1)
+        axes.plot(tried, lines[name], marker=".", label=plots.legend_label(name), **_line(n))
     axes.set(xlabel="settings tried", ylabel="expected best validation accuracy")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    plots.label_percent(axes.yaxis)
+    plots.label_counts(axes.xaxis)
     _legend(axes)
     plots.save(drawn, path)
 
@@ -114,9 +117,8 @@ def profile(results: list[Result], path: Path) -> None:
         axes.step(ratios, shares[name], where="post", label=plots.legend_label(name), **_line(n))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1, ratios[-1]))
     axes.set(xlabel="steps to the target, times those of the fastest", ylabel="share of runs")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}")
+    plots.label_percent(axes.yaxis)
+    plots.label_plain(axes.xaxis)
     _legend(axes)
     plots.save(drawn, path)
 
@@ -133,7 +135,7 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
 
 def _finish(drawn: Any, panels: list[Any], xlabel: str, ylabel: str, path: Path) -> None:
     for axes in panels:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        plots.label_percent(axes.yaxis)
         axes.grid(alpha=0.25)
         axes.tick_params(labelsize=8)
     drawn.supxlabel(xlabel, fontsize=10)
@@ -148,4 +150,4 @@ def _line(n: int) -> dict[str, Any]:
 
 def _legend(axes: Any) -> None:
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    plots.legend_outside(axes, fontsize=9)

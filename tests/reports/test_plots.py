@@ -1,0 +1,231 @@
+"""Ticks say where they are, what is best is marked where it is, and nothing is cropped or covered."""
+
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from lstm_jax.reports import plots
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The figures that are saved."""
+    figures, save = [], plots.save
+    monkeypatch.setattr(plots, "save", lambda drawn, *rest: (figures.append(drawn), save(drawn, *rest)))
+    return figures
+
+
+def check_readable(drawn) -> None:
+    """Checks that no two labels of an axis overlap, and that no text leaves the figure."""
+    with matplotlib.rc_context(plots.LITERAL), plots.missing_glyphs_ignored():
+        renderer = FigureCanvasAgg(drawn).get_renderer()
+        drawn.draw(renderer)
+        for axes in drawn.axes:
+            texts = [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+                labels = [tick.label1 for tick in ticks if tick.label1.get_text() and tick.label1.get_visible()]
+                texts += labels
+                boxes = [label.get_window_extent(renderer) for label in labels]
+                for (a, one), (b, other) in itertools.combinations(zip(labels, boxes, strict=True), 2):
+                    assert not one.overlaps(other), (a.get_text(), b.get_text())
+            for text in texts:
+                box, whole = text.get_window_extent(renderer), drawn.bbox
+                inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= whole.x1 + 1 and box.y1 <= whole.y1 + 1
+                assert inside or not text.get_text(), text.get_text()
+            if legend := axes.get_legend():
+                assert not legend.get_window_extent(renderer).overlaps(axes.bbox.padded(-1))
+
+
+def png(path) -> tuple[tuple[int, int], dict[str, str]]:
+    """The size of a PNG file, and the texts in it."""
+    with Image.open(path) as image:
+        return image.size, image.text
+
+
+def value_of(label: str) -> float:
+    number = label.replace(",", "")
+    return float(number.removesuffix("%")) / 100 if label.endswith("%") else float(number)
+
+
+@given(
+    st.floats(-1e3, 1e3),
+    st.floats(1e-4, 1e3),
+    st.booleans(),
+)
+def test_labels_of_ticks_say_where_they_are(low, span, percent):
+    ticks = MaxNLocator(9, steps=[1, 2, 2.5, 5, 10]).tick_values(low, low + span)
+    labels = plots.tick_labels(ticks, percent)
+    assert len(set(labels)) == len(ticks)
+    spacing = np.diff(ticks).min()
+    for label, tick in zip(labels, ticks, strict=True):
+        decimals = len(label.removesuffix("%").partition(".")[2])
+        half = 0.5 * 10.0**-decimals / (100 if percent else 1)
+        assert abs(value_of(label) - tick) <= min(half, 1e-2 * spacing)
+        assert not label.startswith("-0%")
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labels"),
+    [
+        ([0.9925, 0.995, 0.9975, 1.0], ["99.25%", "99.50%", "99.75%", "100.00%"]),
+        ([0.5, 0.6, 0.7], ["50%", "60%", "70%"]),
+        ([-1e-17, 0.1 * 3], ["0%", "30%"]),
+        ([0.5], ["50%"]),
+        ([], []),
+    ],
+)
+def test_percentages_have_as_many_digits_as_the_ticks_need(ticks, labels):
+    assert plots.tick_labels(ticks, percent=True) == labels
+
+
+@given(st.floats(-7, 6), st.floats(1e-3, 12), st.integers(2, 15))
+def test_ticks_of_a_logarithmic_axis_are_few_and_lie_on_it(low, decades, most):
+    low, high = 10**low, 10 ** (low + decades)
+    ticks = plots.log_ticks(low, high, most)
+    assert len(ticks) <= most + 1
+    assert all(low <= tick <= high for tick in ticks)
+    assert len({f"{tick:,.6g}" for tick in ticks}) == len(ticks)
+
+
+def test_logarithmic_axes_have_plain_numbers(tmp_path):
+    drawn, axes = plots.figure(4, 3)
+    axes.plot([1e-4, 1e-1], [0, 1])
+    axes.set_xscale("log")
+    plots.label_plain(axes.xaxis)
+    plots.save(drawn, tmp_path / "log.png")
+    labels = [label.get_text() for label in axes.get_xticklabels(which="both")]
+    assert {"0.001", "0.01"} <= set(labels)
+    assert not any("$" in label for label in labels)
+
+
+@pytest.mark.parametrize("high", [1, 2, 3, 40, 1440, 1_728_400])
+def test_steps_are_whole_numbers(high):
+    drawn, axes = plots.figure(7, 4)
+    axes.plot([0, high], [0, 1])
+    plots.label_counts(axes.xaxis)
+    drawn.draw_without_rendering()
+    for tick in axes.xaxis.get_major_ticks():
+        assert value_of(tick.label1.get_text()) == tick.get_loc() == round(tick.get_loc())
+    check_readable(drawn)
+
+
+# Curves of runs: validations by lane, as {step: accuracy}.
+CURVES = {
+    "first is best": [{25: 0.9, 50: 0.8, 75: 0.7}],
+    "last is best": [{25: 0.5, 50: 0.8, 75: 0.9925}],
+    "one validation": [{100: 0.75}],
+    "close together": [{25: 0.9925, 50: 0.993, 75: 0.9935}],
+    "lanes": [{25: 0.6, 50: 0.9, 75: 0.8}, {25: 0.7, 50: 0.6, 75: 0.5}, {25: 0.6, 50: 0.65, 75: 0.7}],
+    "ties": [{25: 0.5, 50: 0.9, 75: 0.9}, {25: 0.9, 50: 0.9, 75: 0.8}],
+    "many steps": [{500_000: 0.5, 1_728_400: 0.6}],
+    "none": [{}],
+}
+
+
+def rows_of(curves, loss=lambda accuracy: 1.2 - accuracy) -> list[dict]:
+    rows = []
+    for lane, curve in enumerate(curves):
+        last = max(curve, default=100)
+        for step in range(last // 20, last + 1, last // 20):
+            rows.append({"split": "train", "step": step, "lane": lane, "loss": 1 / step, "accuracy": 1 - 0.5 / step})
+        for step, accuracy in curve.items():
+            rows.append(
+                {"split": "validation", "step": step, "lane": lane, "loss": loss(accuracy), "accuracy": accuracy}
+            )
+    return [{**row, "epoch": row["step"] / 25} for row in rows]
+
+
+@pytest.mark.parametrize("curves", CURVES.values(), ids=CURVES.keys())
+def test_the_weights_that_are_kept_are_marked_where_they_are(curves, tmp_path, saved):
+    best = max(
+        ((accuracy, -step, -lane) for lane, own in enumerate(curves) for step, accuracy in own.items()), default=0
+    )
+    best_step = -best[1] if best else 0
+    plots.draw_curves(rows_of(curves), best_step, tmp_path)
+    for drawn, quantity in zip(saved, ("loss", "accuracy"), strict=True):
+        check_readable(drawn)
+        (axes,) = drawn.axes
+        rings = [line for line in axes.lines if line.get_label() == "weights kept"]
+        assert (tmp_path / f"{quantity}.png").read_bytes().startswith(PNG)
+        if not best:
+            assert not rings
+            assert not axes.get_title(loc="left")
+            continue
+        kept = [max(own.items(), key=lambda item: (item[1], -item[0])) for own in curves]
+        values = [accuracy if quantity == "accuracy" else 1.2 - accuracy for _, accuracy in kept]
+        np.testing.assert_allclose(
+            rings[0].get_xydata(), [(step, y) for (step, _), y in zip(kept, values, strict=True)]
+        )
+        title = axes.get_title(loc="left")
+        assert title.startswith(f"weights kept: step {best_step:,}")
+        assert f"best validation accuracy {best[0]:.2%}, loss {1.2 - best[0]:.3g})" in title
+        assert (f" of lane {-best[2]} " in title) == (len(curves) > 1)
+        assert png(tmp_path / f"{quantity}.png")[1]["Title"] == title
+
+
+def test_a_diverged_run_has_a_picture(tmp_path):
+    lost = {"step": 26, "epoch": 1.1, "lane": 0, "loss": None}
+    diverged = [{**lost, "split": "train", "accuracy": 0.5}, {**lost, "split": "validation", "accuracy": 0.6}]
+    rows = [*rows_of([{25: 0.5}]), *diverged]
+    plots.draw_curves(rows, 26, tmp_path)
+    title = png(tmp_path / "loss.png")[1]["Title"]
+    assert title == "weights kept: step 26 (best validation accuracy 60.00%)"
+
+
+@pytest.mark.parametrize("losses", [[0.7, 0.5, 0.4, 0.3], [0.7], [None]], ids=["four rows", "one row", "diverged"])
+def test_the_picture_of_the_epochs_is_drawn(tmp_path, losses, saved):
+    rows = [
+        {"step": n + 1, "epoch": (n + 1) / 2, "split": split, "loss": loss, "accuracy": 0.5, "lane": lane}
+        for n, loss in enumerate(losses)
+        for split in ("train", "validation")
+        for lane in (0, 1)
+    ]
+    plots.draw_epochs(rows, tmp_path / "loss-epochs.png")
+    assert (tmp_path / "loss-epochs.png").read_bytes().startswith(PNG)
+    check_readable(saved[0])
+
+
+def test_epochs_darken():
+    shades = [sum(plots.epoch_colour(share)) for share in (0.1, 0.5, 1.0)]
+    assert shades == sorted(shades, reverse=True)
+    assert all(0 <= part <= 1 for share in (0.0, 1.0) for part in plots.epoch_colour(share))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a",),
+        ("negative", "positive"),
+        ("the same beginning " * 9 + "x", "the same beginning " * 9 + "y"),
+        tuple(f"class number {n} of twelve" for n in range(12)),
+        pytest.param(tuple(f"a rather long name of class {n}" for n in range(50)), marks=pytest.mark.slow),
+    ],
+    ids=["one", "two", "long", "twelve", "fifty"],
+)
+def test_the_confusion_of_any_classes_is_readable(names, tmp_path, saved):
+    plots.confusion(np.full((len(names), len(names)), 1_234_567), names, tmp_path / "confusion.png")
+    check_readable(saved[0])
+    assert max(png(tmp_path / "confusion.png")[0]) < 3_000
+    labels = [label.get_text() for label in saved[0].axes[0].get_yticklabels()]
+    assert len(set(labels)) == len(names)
+    assert (f"{1_234_567:,}" in {text.get_text().split("\n")[0] for text in saved[0].axes[0].texts}) == (
+        len(names) < 13
+    )
+
+
+def test_long_names_stay_different():
+    middle = ("x" * 20 + "1" + "y" * 20, "x" * 20 + "2" + "y" * 20, "short")
+    assert plots.short_labels(middle, 12) == ("0: xxxxxxxx…yyy", "1: xxxxxxxx…yyy", "short")
+    assert plots.shortened("abcdef", 6) == "abcdef"
+    assert plots.shortened("abcdefg", 6) == "abcd…g"
