@@ -105,9 +105,9 @@ class Grid:
         Raises:
           ConfigError: The grid is inconsistent, or a combination of values is invalid; the message names it.
         """
+        points, found = self.points(), []
         stage = GRID_BY_EPOCH if self.base.train.keep_epochs else GRID
-        found = []
-        for point in self.points():
+        for point in points:
             with self._named(point):
                 trials.config_of(self.base, point, self.base.seed)
             seeds = range(self.base.seed, self.base.seed + self.seeds)

@@ -62,7 +62,7 @@ def flags_of(setting: Iterable[tuple[str, Any]]) -> str:
 
 def file_name(text: str) -> str:
     """A text as the name of a file or folder, with a digest if letters had to be replaced or left out."""
-    safe = re.sub(r"[^\w.,=+ -]", "_", text)
+    safe = re.sub(r"^\.|[^\w.,=+ -]", "_", text)
     if safe == text and len(text.encode()) <= LONGEST_NAME:
         return text
     return f"{safe.encode()[:LONGEST_NAME].decode(errors='ignore')}-{digest(text)[:8]}"

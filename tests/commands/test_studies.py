@@ -37,7 +37,10 @@ def test_compare_prints_the_table_of_a_study(command, tmp_path):
     ended = command("compare", f"--config={tmp_path / 'study.py'}:grid", f"--workdir={tmp_path / 'w'}")
     assert ended.code == 0, ended.err
     assert (tmp_path / "w" / "table.md").read_text().strip() in ended.out
-    assert "| learning rate | 0.1 | 0.01 |" in ended.out
+    assert "| learning rate | 0.1 | 0.01 |" in ended.out, "by epochs"
+    assert "| 1 (best) | 0." in ended.out
+    assert "--config.optimizer.learning_rate=0." in ended.out
+    assert "2 of 2 runs are to be trained, in 1 programs" in ended.err
 
 
 @pytest.mark.parametrize("place", ["--plugins", "the task"])

@@ -13,7 +13,7 @@ from lstm_jax.studies.grid_results import GridResult, GridRun, GridSetting, is_n
 from lstm_jax.studies.reports import grid_page, grid_pictures, tables
 from lstm_jax.studies.reports.tables import Table, TableCell
 from lstm_jax.studies.reports.write import parquet_bytes
-from lstm_jax.studies.settings import file_name, flags_of, written
+from lstm_jax.studies.settings import file_name, flags_of, written, written_setting
 
 RUN_COLUMNS = ("status", "best_validation_accuracy", "best_step", "final_train_loss", "test_accuracy")
 
@@ -84,7 +84,14 @@ def best_command(result: GridResult) -> list[str]:
     """What to say about the best setting, and its flags."""
     if result.best is None:
         return ["No run reached a validation before it diverged, so there is no best setting."]
-    return ["The best setting, as flags beside those of the grid's base:", f"    {flags_of(result.best.changes)}"]
+    best = result.best
+    figures = f"{mean_and_deviation(best.validations)} % on validation"
+    figures += f" and {mean_and_deviation(best.tests)} % on test examples" if best.tests else ""
+    return [
+        f"The best setting is {written_setting(result.labels, best.changes)}, with {figures}. Its flags, beside those "
+        "of the grid's base:",
+        f"    {flags_of(best.changes)}",
+    ]
 
 
 def runs_csv(result: GridResult) -> str:

@@ -96,24 +96,29 @@ def _draw_line(
     panel: Any, axis: Axis, line: list[GridSetting], best: GridSetting | None, n: int, kinds: list[Any]
 ) -> None:
     """Draws the means of settings that differ in one field alone, and the range of each one's seeds."""
-    shift = 0.0 if axis.connected else 0.5 * ((n + 0.5) / len(kinds) - 0.5)  # Names do not hide each other.
-    look = _look(n, kinds)
-    places = [place + shift for place in axis.places]
-    reached = [(place, each) for place, each in zip(places, line, strict=True) if each.validations]
+    from matplotlib.transforms import offset_copy
+
+    look, aside = (
+        _look(n, kinds),
+        min(5.0, 30 / len(kinds)) * (n - (len(kinds) - 1) / 2),
+    )  # So that no line hides another.
+    shifted = lambda base: offset_copy(base, fig=panel.figure, x=aside, units="points")
+    reached = [(place, each) for place, each in zip(axis.places, line, strict=True) if each.validations]
+    style: dict[str, Any] = {"color": look["color"], "transform": shifted(panel.transData)}
     for place, each in reached:
         ends = [min(each.validations), max(each.validations)]
-        panel.plot([place, place], ends, color=look["color"], linewidth=3, alpha=0.3, label="_range")
-    style = {**look, "linestyle": look["linestyle"] if axis.connected else "none"}
+        panel.plot([place, place], ends, linewidth=3, alpha=0.3, label="_range", **style)
+    style["linestyle"] = look["linestyle"] if axis.connected else "none"
     means = [float(np.mean(each.validations)) for _, each in reached]
     label = plots.legend_label(_label(kinds[n])) if len(kinds) > 1 else "_line"
     panel.plot([place for place, _ in reached], means, marker="o", markersize=4, label=label, **style)
-    for place, each in zip(places, line, strict=True):
+    for place, each in zip(axis.places, line, strict=True):
         if each.diverged:
-            height, where = 0.04 + 0.05 * (n % 10), panel.get_xaxis_transform()
-            panel.plot(place, height, "x", color=look["color"], markeredgewidth=1.6, transform=where, label="_lost")
+            where = shifted(panel.get_xaxis_transform())
+            panel.plot(place, 0.04, "x", color=look["color"], markeredgewidth=1.6, transform=where, label="_lost")
         if best is not None and each.changes == best.changes:
-            mean = float(np.mean(each.validations))
-            panel.plot(place, mean, "o", color="none", markeredgecolor=MARK, markersize=11, label="_best")
+            ring = {"color": "none", "markeredgecolor": MARK, "markersize": 11, "transform": style["transform"]}
+            panel.plot(place, float(np.mean(each.validations)), "o", label="_best", **ring)
 
 
 def _look(n: int, kinds: list[Any]) -> dict[str, Any]:
@@ -147,10 +152,10 @@ def _caption(
     result: GridResult, x: str, colour: str | None, rest: list[str], fixed: list[tuple[str, Any]], panels: int
 ) -> str:
     labels, seeds = result.labels, len(result.settings[0].runs)
-    parts = [f"Validation accuracy at the best step of each run over {labels[x]}"]
-    parts += [f"one line for each {labels[colour]}"] if colour else []
-    parts += [f"one panel for each {' and '.join(labels[field] for field in rest)}"] if rest else []
-    text = ", ".join(parts) + (f": mean and range of {seeds} seeds." if seeds > 1 else ".")
+    parts = [f"Validation accuracy at the best step of each run, over {labels[x]}"]
+    parts += [f"lines: {labels[colour]}"] if colour else []
+    parts += [f"panels: {', '.join(labels[field] for field in rest)}"] if rest else []
+    text = "; ".join([*parts, *([f"mean and range of {seeds} seeds"] if seeds > 1 else [])]) + "."
     text += f" All have {written_setting(labels, fixed)}." if fixed else ""
     text += " The ring is the best setting."
     text += " ✕ marks settings of which a seed diverged." if any(each.diverged for each in result.settings) else ""
