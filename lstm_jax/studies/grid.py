@@ -134,7 +134,7 @@ class Grid:
             setting = written_setting(labels_of(list(self.fields)), point)
             raise type(error)(f"the grid has the combination {setting}: {error}") from error
 
-    def run(self, workdir: Path) -> str:
+    def run(self, workdir: str | Path) -> str:
         """Trains what is missing, writes the table, the picture, ``report.html`` and data files; returns the table.
 
         Args:
@@ -144,7 +144,7 @@ class Grid:
           ConfigError: The grid is inconsistent, or a combination of values is invalid.
           UserError: The workdir is in use, or the data or the disk is at fault.
         """
-        planned = self.trials()
+        planned, workdir = self.trials(), Path(workdir)
         with lock_folder(workdir):
             runner = Runner({TASK: self.base}, workdir, self.lanes)
             self._train(planned, runner)

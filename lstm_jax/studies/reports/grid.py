@@ -34,7 +34,7 @@ def write_grid(result: GridResult, workdir: Path) -> str:
         "\n".join(f"- {note}" for note in result.notes()),
     ]
     if by_epoch := bool(result.epochs and len(result.labels) == 1):
-        parts += ["Test accuracy after each epoch, in percent.", epochs_table(result)]
+        parts += ["Test accuracy after each epoch, in percent.", grid_epochs(result)]
     _write_epochs(result, workdir, by_epoch)
     picture, shown = workdir / "plots" / "validation-accuracy.png", ""
     picture.unlink(missing_ok=True)  # It is not drawn if every run diverged.
@@ -145,7 +145,7 @@ def epochs_csv(result: GridResult) -> str:
     return _csv(rows)
 
 
-def epochs_table(result: GridResult) -> str:
+def grid_epochs(result: GridResult) -> str:
     """A Markdown table of a grid of one field: a row per epoch, a column per value, test accuracy over the seeds."""
     (label,) = result.labels.values()
     rows = [[label, *(written(setting.values[0]) for setting in result.settings)]]

@@ -28,6 +28,15 @@ class Axis(NamedTuple):
     log: bool
     connected: bool
 
+    def beside(self, n: int, lines: int) -> list[float]:
+        """The places of line ``n`` of several, a little aside, so that none hides another."""
+        share = (n - (lines - 1) / 2) / max(lines, 6)
+        low, high = self.places[0], self.places[-1]
+        if self.log:
+            return [place * (high / low) ** (0.06 * share) for place in self.places]
+        width = 0.06 * (high - low) if self.connected else 0.6
+        return [place + width * share for place in self.places]
+
 
 def axis_of(values: Sequence[Any]) -> Axis:
     """A logarithmic axis for numbers of several magnitudes, a linear one for others; the rest is spaced evenly."""
@@ -96,29 +105,22 @@ def _draw_line(
     panel: Any, axis: Axis, line: list[GridSetting], best: GridSetting | None, n: int, kinds: list[Any]
 ) -> None:
     """Draws the means of settings that differ in one field alone, and the range of each one's seeds."""
-    from matplotlib.transforms import offset_copy
-
-    look, aside = (
-        _look(n, kinds),
-        min(5.0, 30 / len(kinds)) * (n - (len(kinds) - 1) / 2),
-    )  # So that no line hides another.
-    shifted = lambda base: offset_copy(base, fig=panel.figure, x=aside, units="points")
-    reached = [(place, each) for place, each in zip(axis.places, line, strict=True) if each.validations]
-    style: dict[str, Any] = {"color": look["color"], "transform": shifted(panel.transData)}
+    look, places = _look(n, kinds), axis.beside(n, len(kinds))
+    reached = [(place, each) for place, each in zip(places, line, strict=True) if each.validations]
     for place, each in reached:
         ends = [min(each.validations), max(each.validations)]
-        panel.plot([place, place], ends, linewidth=3, alpha=0.3, label="_range", **style)
-    style["linestyle"] = look["linestyle"] if axis.connected else "none"
+        panel.plot([place, place], ends, color=look["color"], linewidth=3, alpha=0.3, label="_range")
+    style = look if axis.connected else {**look, "linestyle": "none"}
     means = [float(np.mean(each.validations)) for _, each in reached]
     label = plots.legend_label(_label(kinds[n])) if len(kinds) > 1 else "_line"
     panel.plot([place for place, _ in reached], means, marker="o", markersize=4, label=label, **style)
-    for place, each in zip(axis.places, line, strict=True):
+    for place, each in zip(places, line, strict=True):
         if each.diverged:
-            where = shifted(panel.get_xaxis_transform())
+            where = panel.get_xaxis_transform()
             panel.plot(place, 0.04, "x", color=look["color"], markeredgewidth=1.6, transform=where, label="_lost")
         if best is not None and each.changes == best.changes:
-            ring = {"color": "none", "markeredgecolor": MARK, "markersize": 11, "transform": style["transform"]}
-            panel.plot(place, float(np.mean(each.validations)), "o", label="_best", **ring)
+            ring = {"color": "none", "markeredgecolor": MARK, "markersize": 11, "label": "_best"}
+            panel.plot(place, float(np.mean(each.validations)), "o", **ring)
 
 
 def _look(n: int, kinds: list[Any]) -> dict[str, Any]:
