@@ -1,4 +1,11 @@
-"""Runs a study."""
+"""Runs a study.
+
+A study file has a function get_config() that returns one of these; the fields of a study are set there:
+
+  Comparison(tasks, optimizers, spaces, search, seeds, held_out_seeds, lanes): optimizers with equal search budgets
+  Grid(base, fields, seeds, lanes): all combinations of the values of any fields, as {"model.hidden_size": (32, 64)}
+  Systems(systems): configs as they were published, and improved
+"""
 
 from pathlib import Path
 

@@ -2,6 +2,7 @@
 
 from lstm_jax.config.check import is_hub_name, validate
 from lstm_jax.config.definition import (
+    canonical,
     check_path,
     definition,
     differences,
@@ -50,6 +51,7 @@ __all__ = [
     "TrainConfig",
     "UserFile",
     "VectorsConfig",
+    "canonical",
     "changed_files",
     "check_path",
     "config_names",

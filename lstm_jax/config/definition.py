@@ -36,6 +36,21 @@ def definition(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
+def canonical(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """``definition``, equal for configs that say the same in different words.
+
+    An int in a field of floats is a float. Hyper-parameters that have their default values, and objectives of weight 0,
+    are left out.
+    """
+    kept, defaults = definition(config, without), _defaults(config)
+    floats = {path for path, own, _ in leaves(config) if own.type in (float, Numbers)}
+    return {
+        path: float(value) if path in floats else value
+        for path, value in kept.items()
+        if not path.startswith(_left_out(config)) and (path not in defaults or defaults[path] != value)
+    }
+
+
 def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> list[tuple[str, Any, Any]]:
     """The defining fields that differ, as ``(path, their value, our value)``; ``None`` stands for a missing field.
 

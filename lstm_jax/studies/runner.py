@@ -42,9 +42,9 @@ class Runner:
         self._fingerprints: dict[str, str] = {}
         self._keys: dict[Trial, str] = {}
 
-    def config(self, trial: Trial) -> Config:
-        """The config of a trial as a single run."""
-        return trials.config_of(self._tasks[trial.task], trial.changes, trial.seed)
+    def config(self, trial: Trial, *further: tuple[str, Any]) -> Config:
+        """The config of a trial as a single run, with further changes."""
+        return trials.config_of(self._tasks[trial.task], (*trial.changes, *further), trial.seed)
 
     def corpora(self, config: Config) -> Corpora:
         """The data of a config. Configs with equal data fields share them."""
@@ -104,13 +104,23 @@ class Runner:
 
     def _stacks(self, group: list[Trial]) -> list[Stack]:
         """Groups the missing trials of one program into stacks."""
-        first, config = group[0], self.config(group[0])
-        choice, periodic = self._choice(config), OPTIMIZERS[config.optimizer.name].periodic
-        changes = (*first.changes, ("train.lane_map", "map" if periodic else choice.lane_map))
-        config = trials.config_of(self._tasks[first.task], changes, first.seed)
-        most = self._most or timing.most_lanes(choice, checkpoint_bytes(config, self.corpora(config)))
+        config, devices = self.config(group[0]), len(jax.devices())
+        if len(group) <= timing.PER_DEVICE * devices:  # Measuring would train as many lanes.
+            lane_map, most = config.train.lane_map, -(-len(group) // devices) * devices
+        else:
+            choice = self._choice(config)
+            lane_map, most = choice.lane_map, timing.most_lanes(choice, self._state_bytes(config))
+        if OPTIMIZERS[config.optimizer.name].periodic:
+            lane_map = "map"
         keys = {trial: self.key(trial) for trial in group}
-        return stacks.chunked(group, config, keys, self.store, most, len(jax.devices()))
+        # A stack has the config of its own first trial, so that the same keys mean the same config and lanes.
+        return [
+            stack._replace(config=self.config(stack.trials[0], ("train.lane_map", lane_map)))
+            for stack in stacks.chunked(group, config, keys, self.store, self._most or most, devices)
+        ]
+
+    def _state_bytes(self, config: Config) -> int:
+        return checkpoint_bytes(config, self.corpora(config))
 
     def _choice(self, config: Config) -> LaneChoice:
         """How lanes of a program share a device. The workdir keeps it, so it is the same for all lanes of the study."""

@@ -31,7 +31,8 @@ class StudyStage(NamedTuple):
 
 SEARCH = StudyStage("search")
 HELD_OUT = StudyStage("held_out", tests=True)
-GRID = StudyStage("grid", by_epoch=True, keeps_weights=True)
+GRID = StudyStage("grid", tests=True)
+GRID_BY_EPOCH = GRID._replace(by_epoch=True, keeps_weights=True)
 SYSTEM = StudyStage("system", tests=True, keeps_weights=True)
 
 
@@ -53,7 +54,7 @@ def config_of(task: Config, changes: Changes, seed: int) -> Config:
     """
     config = configs.from_json(configs.to_json(task))
     config.seed = seed
-    for path, value in changes:
+    for path, value in sorted(changes, key=lambda change: change[0]):  # The order in which they are given says nothing.
         configs.check_path(f"config.{path}")
         configs.set_field(config, path, value)
     return validate(config)
@@ -129,7 +130,7 @@ def searchable(config: Config) -> list[str]:
 
 def trial_definition(config: Config) -> list[tuple[str, Any]]:
     """The fields that define a run, without the seed. An ensemble is tested as a whole, so its size counts."""
-    return list(configs.definition(config, without=("seed",)).items())
+    return list(configs.canonical(config, without=("seed",)).items())
 
 
 def cost_key(config: Config) -> list[tuple[str, Any]]:

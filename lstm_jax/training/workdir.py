@@ -94,7 +94,8 @@ class Workdir:
                 f"{self.path} belongs to another config: {'; '.join(changed)}. "
                 "Use another --workdir, or the config of that one"
             )
-        if read_lanes(self.path, config) != lanes:
+        there, here = ([(n.seed, n.hparams(config)) for n in each] for each in (read_lanes(self.path, config), lanes))
+        if there != here:
             raise UserError(f"{self.path} holds other lanes than are asked for; use another --workdir")
         _warn_of_changes(self.path, config, _read_user_files(self.path))
         self._vouch(config)

@@ -1,9 +1,13 @@
 """The commands compare and bench: what they print, and which studies they refuse."""
 
+import dataclasses
+
 import pytest
 
 from lstm_jax.optimizers import OPTIMIZERS
 from lstm_jax.studies.comparison import Comparison
+from lstm_jax.studies.grid import Grid
+from lstm_jax.studies.systems import Systems
 from tests.commands.helpers import WARNINGS
 
 pytestmark = WARNINGS
@@ -37,7 +41,17 @@ def test_compare_prints_the_table_of_a_study(command, tmp_path):
     ended = command("compare", f"--config={tmp_path / 'study.py'}:grid", f"--workdir={tmp_path / 'w'}")
     assert ended.code == 0, ended.err
     assert (tmp_path / "w" / "table.md").read_text().strip() in ended.out
-    assert "| learning rate | 0.1 | 0.01 |" in ended.out
+    assert "| learning rate | 0.1 | 0.01 |" in ended.out, "by epochs"
+    assert "| 1 (best) | 0." in ended.out
+    assert "--config.optimizer.learning_rate=0." in ended.out
+    assert "2 of 2 runs are to be trained, in 1 programs" in ended.err
+
+
+def test_help_lists_the_fields_of_every_study(command):
+    text = command("compare", "--help").out
+    for study in (Comparison, Grid, Systems):
+        fields = ", ".join(field.name for field in dataclasses.fields(study))
+        assert f"{study.__name__}({fields}):" in text
 
 
 @pytest.mark.parametrize("place", ["--plugins", "the task"])

@@ -6,9 +6,11 @@ from matplotlib.text import Text
 from lstm_jax.config import Config, ModelConfig
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.reports import calibration, gates, plots, tables
-from lstm_jax.studies.reports import grid
+from lstm_jax.studies.grid_results import grid_result
+from lstm_jax.studies.reports import grid_pictures
 from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
+from tests.studies.invented_grid import grid_run, grid_setting
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FOUND = tables.EvaluationFigures(
@@ -178,11 +180,19 @@ def test_strings_of_data_are_drawn_literally(tmp_path, saved):
 
 def test_names_in_a_grid_are_drawn_literally(tmp_path, saved):
     epochs = [{"epoch": 1, "split": "test", "loss": 0.5, "accuracy": 0.5}]
-    runs = [grid.GridRun((name,), 0, epochs, None, []) for name in STRANGE]
-    grid._picture(("model.layer",), {run.values: [run] for run in runs}, 1, tmp_path / "grid.png")
+    settings = [grid_setting({"model.layer": name}, [grid_run(epochs=epochs)]) for name in STRANGE]
+    grid_pictures.accuracy_by_epoch(grid_result({"model.layer": "layer"}, settings), tmp_path / "grid.png")
     assert {text.get_text().removeprefix(" ") for text in saved[0].axes[0].get_legend().get_texts()} == set(
         map(tables.printable, STRANGE)
     )
+    rates = [
+        grid_setting({"optimizer.learning_rate": rate, **dict(each.changes)}, each.runs)
+        for rate in (0.1, 0.2)
+        for each in settings
+    ]
+    labels = {"model.layer": "$layer$", "optimizer.learning_rate": "learning rate"}
+    grid_pictures.validation_accuracy(grid_result(labels, rates), tmp_path / "grid.png")
+    assert {(tables.printable(name), False) for name in (*STRANGE, "$layer$")} <= texts_of(saved[1])
 
 
 def test_tables_print_no_control_characters():

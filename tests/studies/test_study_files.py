@@ -2,7 +2,7 @@
 
 import pytest
 
-from lstm_jax.configs.studies import glos_cells, glos_rates, imdb, quick, systems
+from lstm_jax.configs.studies import glos_cells, glos_rates, grid, imdb, quick, systems
 from lstm_jax.errors import ConfigError
 from lstm_jax.studies import statistics, trials
 
@@ -10,14 +10,22 @@ from lstm_jax.studies import statistics, trials
 @pytest.mark.parametrize("module", [glos_cells, glos_rates])
 @pytest.mark.parametrize("path", ["", "Video_Games.json.gz"])
 def test_the_tables_of_system_a(module, path):
-    grid = module.get_config(path)
-    groups = trials.group_by_program(grid.trials(), grid.task)
+    study = module.get_config(path)
+    groups = trials.group_by_program(study.trials(), study.base)
     assert list(map(len, groups)) == {glos_cells: [2] * 5, glos_rates: [14]}[module]
     for group in groups:
-        config = trials.config_of(grid.task, group[0].changes, group[0].seed)
+        assert group[0].stage.by_epoch, "a table by epochs"
+        config = trials.config_of(study.base, group[0].changes, group[0].seed)
         assert config.data.path == path
         assert config.data.vectors.fit_on == "all", "the published protocol"
         assert "learning_rate" not in config.train.keep_epochs or len(groups) > 1, "one name for lanes of all rates"
+
+
+def test_the_grid_over_three_fields():
+    study = grid.get_config()
+    groups = trials.group_by_program(study.trials(), study.base)
+    assert [len(group) for group in groups] == [4 * 2] * 6, "learning rates and seeds are lanes"
+    assert not groups[0][0].stage.keeps_weights
 
 
 @pytest.mark.parametrize("at_hand", [False, True])

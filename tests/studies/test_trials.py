@@ -46,6 +46,32 @@ def test_keys_tell_apart_all_that_defines_a_run(planted):
     assert paths[0] == paths[1]
 
 
+def test_keys_do_not_depend_on_words():
+    trial = Trial("tiny", "all", (), 0, SEARCH)
+    base = key(tiny_task().config, trial)
+    same = (
+        [("optimizer.hparams.b1", 0.9)],
+        [("optimizer.hparams.b2", 0.999), ("optimizer.hparams.b1", 0.9), ("optimizer.hparams.weight_decay", 0)],
+        [("model.dropout.pooled", 0)],
+        [("optimizer.clip_norm", 0), ("model.hidden_size", 8)],
+        [("objectives.adversarial.weight", 0.0), ("objectives.adversarial.epsilon", 3.0)],
+        [("objectives.classification.weight", 1)],
+        [("train.log_every", 7)],
+    )
+    for changes in same:
+        assert key(tiny_task().config, trial._replace(changes=tuple(changes))) == base
+    for name, default in (("epsilon", 5.0), ("epsilon", 5)):
+        on = ("objectives.adversarial.weight", 0.5)
+        spelled = trial._replace(changes=(on, (f"objectives.adversarial.{name}", default)))
+        assert key(tiny_task().config, spelled) == key(tiny_task().config, trial._replace(changes=(on,)))
+    for one, other in (((("optimizer.learning_rate", 1),), (("optimizer.learning_rate", 1.0),)),):
+        keys = [key(tiny_task().config, trial._replace(changes=each)) for each in (one, other)]
+        assert keys[0] == keys[1]
+    pair = (("optimizer.hparams.b1", 0.5), ("optimizer.hparams.b2", 0.5))
+    keys = [key(tiny_task().config, trial._replace(changes=each)) for each in (pair, pair[::-1])]
+    assert keys[0] == keys[1] != base
+
+
 CODE = {
     CELLS: "from lstm_jax import cells\nW = 1\ncells.register('own', lambda hidden_size: cells.gru(W * hidden_size))",
     LAYERS: "from lstm_jax import layers\nW = 1\n"

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,13 @@ def curves_parquet(rows: list[RunRow], names: list[str]) -> bytes:
     """``curves.parquet``: one row per line of a run's ``metrics.jsonl``, with the columns that identify the run."""
     kept = ("step", "epoch", "split", "loss", "accuracy")
     table = [_identity(row, names) | {name: point[name] for name in kept} for row in rows for point in row.curve]
+    return parquet_bytes(table)
+
+
+def parquet_bytes(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Rows as a parquet file."""
     sink = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(table), sink)
+    parquet.write_table(pa.Table.from_pylist(list(rows)), sink)
     return sink.getvalue()
 
 
