@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.studies import grid
+from lstm_jax.configs.studies import grid
 from lstm_jax.studies.grid import Grid
 from tests.commands.conftest import command, help_flags, undone  # noqa: F401 - fixtures
 from tests.commands.helpers import ROOT, WARNINGS
