@@ -50,10 +50,12 @@ def train(config_or_name: Config | str | Path, workdir: str | Path, **overrides:
     with runtime.messages_shown():
         config = validate(with_fields(_config_of(config_or_name), overrides))
         runtime.configure()
+        from lstm_jax.evaluation.report import write_run_report
         from lstm_jax.training import run
 
         summary = run.train_lanes(config, workdir)
-    run.raise_if_diverged(summary, workdir)
+        run.raise_if_diverged(summary, workdir)
+        write_run_report(Path(workdir))
     return summary
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from absl import flags
 
 from lstm_jax import cli, runtime
+from lstm_jax.characters import printable
 from lstm_jax.config import Config, validate
+from lstm_jax.stages import stage
 
 
 def _define() -> None:
@@ -27,7 +29,8 @@ def _define() -> None:
 def _train() -> None:
     """Trains or resumes a run and prints how it ended."""
     runtime.configure()
-    from lstm_jax.training import run  # Imported after JAX's devices are configured.
+    from lstm_jax.evaluation.report import write_run_report  # Imported after JAX's devices are configured.
+    from lstm_jax.training import run
 
     config = validate(flags.FLAGS.config)
     if flags.FLAGS.find_rate:
@@ -38,6 +41,9 @@ def _train() -> None:
     best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
     took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
     print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
+    with stage("writing the report"):
+        page = write_run_report(Path(flags.FLAGS.workdir))
+    print(f"report: {printable(str(page))}")
     print(f"next: {runtime.command_name('eval')} --workdir={shlex.quote(flags.FLAGS.workdir)}")
 
 

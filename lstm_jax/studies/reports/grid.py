@@ -8,10 +8,9 @@ from typing import Any
 
 from lstm_jax.files import write_bytes, write_text
 from lstm_jax.reports import plots
-from lstm_jax.reports.tables import markdown, mean_and_deviation
+from lstm_jax.reports.tables import Table, TableCell, markdown, mean_and_deviation
 from lstm_jax.studies.grid_results import GridResult, GridRun, GridSetting, is_number
 from lstm_jax.studies.reports import grid_page, grid_pictures, tables
-from lstm_jax.studies.reports.tables import Table, TableCell
 from lstm_jax.studies.reports.write import parquet_bytes
 from lstm_jax.studies.settings import file_name, flags_of, written, written_setting
 
