@@ -1,5 +1,6 @@
 """Exports a trained run for other programs: python export.py --workdir=DIR --to=FORMAT[,FORMAT…] [--output=DIR]."""
 
+import shlex
 from pathlib import Path
 
 from absl import flags
@@ -9,11 +10,17 @@ from lstm_jax.characters import printable
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import nearest
 
+# What to try after an export in a format, with the folder in place of {}.
+NEXT = {
+    "safetensors": 'python eval.py --workdir={} --text="a text"',
+    "torch": 'cd {}; python model.py "a text"',
+}
+
 
 def _define() -> None:
     """Defines the flags."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-    flags.DEFINE_list("to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx.", required=True)
+    flags.DEFINE_string("to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx.", required=True)
     flags.DEFINE_string("output", None, "Folder of the files. By default it is export in the folder of the run.")
 
 
@@ -25,7 +32,7 @@ def _export() -> None:
     from lstm_jax.training.workdir import evaluation_config
 
     given = flags.FLAGS
-    formats = list(dict.fromkeys(name.strip() for name in given.to))
+    formats = list(dict.fromkeys(name.strip() for name in given.to.split(",")))
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(f"--to has no format {name!r}; {nearest(name, FORMATS)}")
@@ -36,7 +43,8 @@ def _export() -> None:
     trained = load_run(workdir, evaluation_config(workdir))
     for file in export(trained, formats, folder):
         print(f"{printable(str(file)):<60} {_size(file.stat().st_size):>10}")
-    print(f"next: {printable(str(folder / 'README.md'))} shows how to use the files")
+    where = shlex.quote(printable(str(folder)))
+    print("next: " + NEXT.get(formats[0], "read {}/README.md").format(where))
 
 
 def _size(number: int) -> str:
