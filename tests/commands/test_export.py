@@ -1,13 +1,18 @@
 """The command export.py, and docs/export.md as it is printed."""
 
+import os
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 import lstm_jax
 from tests.commands.helpers import ROOT, WARNINGS, contents
 from tests.export.helpers import isolated
+from tests.training.tiny import timeless
 
 pytestmark = WARNINGS
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
@@ -70,3 +75,18 @@ def test_the_page_works_as_printed(command, trained, tmp_path):
     isolated(here + torch, folder, without=("lstm_jax", "jax", "flax"))
     isolated(here + program, folder, without=("lstm_jax", "flax", "torch"))
     isolated(here + onnx, folder, without=("lstm_jax", "jax", "flax", "torch"))
+
+
+@pytest.mark.slow
+def test_the_command_of_the_card_repeats_the_training(command, trained, tmp_path):
+    command("export", f"--workdir={trained}", "--to=safetensors", f"--output={tmp_path}")
+    (line,) = re.findall(r"```sh\n(.*)\n```", (tmp_path / "README.md").read_text(encoding="utf-8"))
+    program, option, code = shlex.split(line)
+    assert (program, option) == ("python", "-c")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, option, code], cwd=tmp_path, env=environment, check=True)
+    again = tmp_path / "runs" / "again"
+    assert (again / "config.json").read_text() == (trained / "config.json").read_text()
+    assert [row["loss"] for row in timeless(again)] == pytest.approx(
+        [row["loss"] for row in timeless(trained)], rel=1e-3
+    )

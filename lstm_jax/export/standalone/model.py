@@ -16,7 +16,7 @@ except ImportError:
 
 
 class TorchClassifier(nn.Module):
-    """Embedding, recurrent layers, pooling, dense head and linear part, by ``config.json``'s ``model``."""
+    """Embedding, recurrent layers, pooling, dense head and linear part, by the fields of ``torch.json``."""
 
     def __init__(self, how, rows, classes):
         super().__init__()
