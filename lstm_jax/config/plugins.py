@@ -148,7 +148,8 @@ def load_recorded(
             entries.setdefault(each.plugin, set()).update(each.entries)
     registered = {_entry(registry, name): registry.plugin_of(name) for registry, name in own_entries(config)}
     needed = {_entry(registry, name) for registry, name in _named(config, trains=False)}
-    loaded, refused = [], []
+    loaded: list[str] = []
+    refused: list[str] = []
     for plugin, names in entries.items():
         elsewhere = {name for name in names if registered.get(name, plugin) != plugin}
         if not names - elsewhere and (names or plugin not in asked):
