@@ -17,7 +17,7 @@ tests nothing is checked.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import jaxtyping
 import numpy as np
@@ -42,6 +42,9 @@ Lengths = Int[Array, "B"]
 Labels = Int[Array, "B"]
 TokenMask = Bool[Array, "T B"]
 Logits = Float[Array, "B C"] | Float[Array, "T B C"]
+
+# The size of a dimension. A program that is exported for any size is traced with symbols, which are no int.
+Size = int | Any
 
 # The type that the operands of matrix products are rounded to; None rounds nothing.
 MatmulDtype = Literal["bfloat16"] | None

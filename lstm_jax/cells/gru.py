@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
-from lstm_jax.types import Features, Hidden, Key, MatmulDtype
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype, Size
 
 
 class GRUParams(NamedTuple):
@@ -43,7 +43,7 @@ def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
             jnp.zeros(hidden_size),
         )
 
-    def initial_state(batch_size: int) -> Hidden:
+    def initial_state(batch_size: Size) -> Hidden:
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: GRUParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel, sigmoid
-from lstm_jax.types import Features, Hidden, Key, MatmulDtype
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype, Size
 
 
 class LSTMParams(NamedTuple):
@@ -67,7 +67,7 @@ def lstm(hidden_size: int, forget_bias: float = 1.0, matmul_dtype: MatmulDtype =
             jnp.zeros(4 * hidden_size).at[hidden_size : 2 * hidden_size].set(forget_bias),
         )
 
-    def initial_state(batch_size: int) -> LSTMState:
+    def initial_state(batch_size: Size) -> LSTMState:
         zeros = jnp.zeros((batch_size, hidden_size))
         return LSTMState(c=zeros, h=zeros)
 

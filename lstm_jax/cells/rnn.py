@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lstm_jax.cells.base import Cell, input_kernel, matmul, recurrent_kernel
-from lstm_jax.types import Features, Hidden, Key, MatmulDtype
+from lstm_jax.types import Features, Hidden, Key, MatmulDtype, Size
 
 
 class RNNParams(NamedTuple):
@@ -45,7 +45,7 @@ def rnn(
             jnp.zeros(hidden_size),
         )
 
-    def initial_state(batch_size: int) -> Hidden:
+    def initial_state(batch_size: Size) -> Hidden:
         return jnp.zeros((batch_size, hidden_size))
 
     def step(params: RNNParams, h: Hidden, x: Features) -> tuple[Hidden, Hidden]:

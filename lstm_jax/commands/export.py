@@ -1,5 +1,6 @@
 """Exports a trained run for other programs: python export.py --workdir=DIR --to=FORMAT[,FORMAT…] [--output=DIR]."""
 
+import shlex
 from pathlib import Path
 
 from absl import flags
@@ -11,11 +12,17 @@ from lstm_jax.registry import nearest
 
 HUB = "hub"  # Written as safetensors, then pushed.
 
+# What to try after an export in a format, with the folder in place of {}.
+NEXT = {
+    "safetensors": 'python eval.py --workdir={} --text="a text"',
+    "torch": 'cd {}; python model.py "a text"',
+}
+
 
 def _define() -> None:
     """Defines the flags."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-    flags.DEFINE_list(
+    flags.DEFINE_string(
         "to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx, hub.", required=True
     )
     flags.DEFINE_string("hub", None, "With --to=hub: the repository on the Hub that is pushed to, OWNER/NAME.")
@@ -32,15 +39,15 @@ def _export() -> None:
     from lstm_jax.training.workdir import evaluation_config
 
     given = flags.FLAGS
-    formats = list(dict.fromkeys("safetensors" if name.strip() == HUB else name.strip() for name in given.to))
-    hub = HUB in map(str.strip, given.to)
+    asked = list(map(str.strip, given.to.split(",")))
+    formats, hub = list(dict.fromkeys("safetensors" if name == HUB else name for name in asked)), HUB in asked
     if hub != (given.hub is not None) or (given.public and not hub):
         raise ConfigError(
             "--to=hub, --hub=OWNER/NAME and --public belong together; give --to=hub with --hub=OWNER/NAME"
         )
     for name in formats:
         if name not in FORMATS:
-            raise ConfigError(f"--to has no format {name!r}; {nearest(name, FORMATS)}")
+            raise ConfigError(f"--to has no format {name!r}; {nearest(name, [*FORMATS, HUB])}")
     if given.output is not None and not given.output:
         raise ConfigError("--output is empty; give a folder")
     workdir = Path(given.workdir)
@@ -53,7 +60,8 @@ def _export() -> None:
 
         address = push(folder, given.hub, private=not given.public)
         print(f"pushed to {printable(address)}; lstm_jax.load('hub:{given.hub}') loads it")
-    print(f"next: {printable(str(folder / 'README.md'))} shows how to use the files")
+    where = shlex.quote(printable(str(folder)))
+    print("next: " + NEXT.get(formats[0], "read {}/README.md").format(where))
 
 
 def _size(number: int) -> str:

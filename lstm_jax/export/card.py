@@ -17,6 +17,7 @@ import lstm_jax
 from lstm_jax import config as configs
 from lstm_jax.characters import printable
 from lstm_jax.config import Config
+from lstm_jax.errors import UserError
 from lstm_jax.reports.tables import markdown
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.workdir import read_config
@@ -67,7 +68,7 @@ def model_card(trained: Trained, names: Sequence[str]) -> str:
     """
     run = trained.workdir
     config, summary, facts = read_config(run), _json(run / "summary.json"), _json(run / "data.json")
-    accuracies = _accuracies(run, summary, facts)
+    accuracies = _accuracies(trained, summary, facts)
     classes = [[str(n), _code(name)] for n, name in enumerate(trained.classes.names)]
     parts = [
         _front_matter(config, accuracies),
@@ -118,15 +119,17 @@ def _lead(trained: Trained, config: Config) -> str:
     )
 
 
-def _accuracies(run: Path, summary: Any, facts: Any) -> list[tuple[str, float, int]]:
-    """Name of the examples, accuracy and number of examples, of each evaluation and of the best validation."""
+def _accuracies(trained: Trained, summary: Any, facts: Any) -> list[tuple[str, float, int]]:
+    """Name of the examples, accuracy and number of examples, of each evaluation of these weights and the validation."""
     found = []
-    for file in sorted(run.glob("eval-*.json")):
+    for file in sorted(trained.workdir.glob("eval-*.json")):
         own = _json(file)
-        found.append((file.stem.removeprefix("eval-"), float(own["accuracy"]), int(own["n"])))
+        if own.get("checkpoint_step") == trained.step:  # Others are of weights that a longer training has replaced.
+            found.append((file.stem.removeprefix("eval-"), float(own["accuracy"]), int(own["n"])))
     examples = facts.get("splits", facts).get("validation", {}).get("examples", 0)
     best = summary.get("best_validation_accuracy")
-    if best is not None and examples and not (run / "eval-validation.json").exists():
+    measured = trained.lanes == 1 and summary.get("best_step") == trained.step and best is not None
+    if measured and examples and "validation" not in [name for name, _, _ in found]:
         found.append(("validation", float(best), int(examples)))
     return found
 
@@ -200,4 +203,7 @@ def _escaped(text: str) -> str:
 
 
 def _json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{file} is damaged ({error}); restore or delete it") from error

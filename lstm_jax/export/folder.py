@@ -23,6 +23,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--output={folder} is a file; give a folder")
+    if (folder / "checkpoints").exists():
+        raise ConfigError(f"--output={folder} is the folder of a run; give another folder")
     file = folder / MANIFEST
     if not file.exists():
         return {"run": "", "files": {}}

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Int
 
 from lstm_jax.cells import Cell
 from lstm_jax.layers.base import Layer, check_inputs
-from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Lengths, Outputs, Params, State
+from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Lengths, Outputs, Params, Size, State
 
 
 def scan(cell: Cell, reverse: bool = False) -> Layer:
@@ -55,7 +55,7 @@ def _where(alive: Bool[Array, " B"], new: Any, old: Any) -> Any:
     return jnp.where(jnp.expand_dims(alive, tuple(range(1, jnp.ndim(new)))), new, old)
 
 
-def _check_state(initial_state: Callable[..., Any], state: State, batch: int) -> None:
+def _check_state(initial_state: Callable[..., Any], state: State, batch: Size) -> None:
     """Checks that every array of a state has one row per example."""
     for leaf in jax.tree.leaves(state):
         if jnp.shape(leaf)[:1] != (batch,):
@@ -63,7 +63,7 @@ def _check_state(initial_state: Callable[..., Any], state: State, batch: int) ->
             _raise_in(initial_state, TypeError(f"{wanted}; found the shape {jnp.shape(leaf)}"))
 
 
-def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any, batch: int) -> None:
+def _check_step(step: Callable[..., Any], state: State, stepped: Any, y: Any, batch: Size) -> None:
     """Checks, while a step is traced, that its results have the shapes of the Cell contract."""
     before, after = (jax.tree.map(lambda leaf: jnp.shape(leaf), each) for each in (state, stepped))
     if before != after:

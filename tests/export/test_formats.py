@@ -1,11 +1,15 @@
 """Every format is loaded by a runtime of its own, without lstm_jax, and gives the probabilities of the run."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax import cells
 from lstm_jax.data import flat_corpus
 from lstm_jax.evaluation.predictions import probabilities
 from lstm_jax.export import export
+from lstm_jax.layers import pooling
+from lstm_jax.registry import CELLS, POOLINGS
 from tests.export.helpers import isolated, padded, ragged, run_with_random_weights
 
 LONGEST = 30
@@ -95,6 +99,29 @@ def differences(target: str, networks: dict, folder) -> dict[str, float]:
         found[name] = float(max(np.abs(whole - own).max(), np.abs(single - own[:1]).max()))
     print(target, found)
     return found
+
+
+@pytest.fixture
+def own_parts():
+    """A cell and a pooling of a user's own."""
+
+    def decay(hidden_size):
+        def step(params, h, x):
+            h = 0.5 * h + jnp.tanh(x @ params)
+            return h, h
+
+        return cells.Cell(lambda key, size: jnp.ones((size, hidden_size)), lambda n: jnp.zeros((n, hidden_size)), step)
+
+    cells.register("own decay", decay)
+    pooling.register("own sum", lambda y, lengths, backward: jnp.sum(y, axis=0))
+    yield
+    CELLS.unregister("own decay")
+    POOLINGS.unregister("own sum")
+
+
+def test_own_parts_become_a_program(own_parts, tmp_path):
+    own = {"model__layer": "own decay", "model__pooling": "own sum", "model__segment": 4}
+    assert differences("stablehlo", {"own": own}, tmp_path)["own"] < 1e-5
 
 
 @pytest.mark.parametrize("target", [pytest.param(target, marks=pytest.mark.slow) for target in RUNTIMES])

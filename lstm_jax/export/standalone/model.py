@@ -1,6 +1,7 @@
-"""The network in PyTorch: ``read_model()(*token_ids(["a text"]))`` are class probabilities. Needs torch alone."""
+"""The network in PyTorch: python model.py "a text" prints the probabilities of the classes. Needs torch alone."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ except ImportError:
 
 
 class TorchClassifier(nn.Module):
-    """Embedding, recurrent layers, pooling, dense head and linear part, by ``config.json``'s ``model``."""
+    """Embedding, recurrent layers, pooling, dense head and linear part, by the fields of ``torch.json``."""
 
     def __init__(self, how, rows, classes):
         super().__init__()
@@ -84,3 +85,9 @@ def read_model(folder=Path(__file__).parent):
         networks.append(TorchClassifier(how, len(weights["embedding.weight"]), how["classes"]))
         networks[-1].load_state_dict(weights)
     return networks.eval()
+
+
+if __name__ == "__main__":
+    from token_ids import token_ids
+
+    print(read_model()(*token_ids(sys.argv[1:])).tolist())

@@ -22,12 +22,11 @@ def token_ids(texts, folder=FOLDER):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.encode_special_tokens = True  # The string [PAD] in a text is no padding.
     unknown = int(tokenizer.token_to_id(tokenizer.model.unk_token) or 0)
-    texts = [_divided(text) for text in texts]
     if how["kind"] == "treebank":
         known = tokenizer.get_vocab()
         read = [[known.get(token, unknown) for token in _treebank(text, how)] for text in texts]
     else:
-        read = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+        read = [encoding.ids for encoding in tokenizer.encode_batch_fast([*map(_divided, texts)])]
     read = [_shortened(ids, how, unknown) for ids in read]
     tokens = np.zeros((max(map(len, read), default=0), len(read)), np.int32)
     for column, ids in enumerate(read):
@@ -57,7 +56,10 @@ def _treebank(text, how):
     text = text.lower() if how["lower_case"] else text
     text = re.sub(_URL, r"\1<url>", text) if how["mark_urls"] else text
     text = re.sub("[1-9]", "0", text) if how["zero_digits"] else text
-    pieces = [re.sub(r"([^.])(\.)([\])}>\"'»”’]*)$", r"\1 \2\3", each) for each in text.replace(_BORDER, " ").split()]
+    pieces = [
+        re.sub(r"([^.])(\.)([\])}>\"'»”’]*)$", r"\1 \2\3", each)
+        for each in _divided(text.replace(_BORDER, " ")).split()
+    ]
     found = [NLTKWordTokenizer().tokenize(f"{_BORDER} {piece} {_BORDER}") for piece in pieces]
     return " ".join(" ".join(own).replace(_BORDER, "") for own in found).replace("< url >", "<url>").split()
 
