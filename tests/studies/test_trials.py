@@ -163,3 +163,18 @@ def test_vectors_of_ones_own_may_read_a_file(tmp_path):
         assert found[0] != found[1]
     finally:
         VECTORS.unregister("mine")
+
+
+def test_the_content_of_given_weights_is_part_of_the_fingerprint(tmp_path):
+    config, found = tiny_task().config, []
+    corpora = corpus.prepare(config.data)
+    for files in ({"w.pt": "a"}, {"w.pt": "b"}, {"tokenizer.json": "c"}, {"run/summary.json": "d"}):
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+        config.model.init_from = str(tmp_path / "w.pt")
+        found.append(trials.fingerprint(config, corpora))
+    assert found[2] == found[3]  # A run's folder that is not named does not count.
+    config.model.init_from = str(tmp_path / "run")
+    found.append(trials.fingerprint(config, corpora))
+    assert len(set(found)) == 4

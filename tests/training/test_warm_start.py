@@ -1,5 +1,7 @@
 """A run that begins with the weights of another run, or of a file."""
 
+import importlib.util
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from tokenizers.models import WordLevel
 
 from lstm_jax.data import corpus
 from lstm_jax.errors import ConfigError
-from lstm_jax.export import export_safetensors
+from lstm_jax.export import export
 from lstm_jax.training import run, warm_start
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane, evaluation_config
@@ -178,16 +180,22 @@ def test_a_file_without_anything_that_fits_is_told(changes, message, tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-@pytest.mark.parametrize("changes", [{}, {"model__layer": "gru"}, {"model__bidirectional": True, "model__layers": 2}])
+STACKED = {"model__layers": 2, "model__residual": True, "model__bidirectional": True}
+
+
+@pytest.mark.parametrize("changes", [{}, {"model__layer": "gru", "model__layers": 2}, STACKED])
 def test_an_exported_run_gives_back_what_it_learned(changes, tmp_path):
     config = tiny_config(train__epochs=1, **changes)
     run.train_lanes(config, tmp_path / "run")
     trained = load_run(tmp_path / "run", evaluation_config(tmp_path / "run"))
-    export_safetensors(trained, tmp_path / "export")
-    for place in (tmp_path / "export", tmp_path / "export" / "model.safetensors"):
+    formats = ["safetensors", "torch"] if importlib.util.find_spec("torch") else ["safetensors"]
+    files = export(trained, formats, tmp_path / "export")
+    for place in (tmp_path / "export", *(file for file in files if file.suffix in (".safetensors", ".pt"))):
         state = state_of(tiny_config(data__seed=3, model__init_from=str(place), **changes), [Lane(7, {})])[0].state
         assert_equal(state.params["layers"], trained.variables["params"]["layers"])
         same = np.asarray(trained.variables["params"]["embedding"])[0]
         assert (np.asarray(state.params["embedding"])[0][:, None] == same[None]).all(axis=-1).any(axis=1).mean() > 0.5
-    with pytest.raises(ConfigError, match=r"set config\.model\.hidden_size=8$"):
-        state_of(tiny_config(model__init_from=str(place), model__hidden_size=9, **changes), [Lane(7, {})])
+    for place in files:
+        if place.suffix in (".safetensors", ".pt"):
+            with pytest.raises(ConfigError, match=r"set config\.model\.hidden_size=8$"):
+                state_of(tiny_config(model__init_from=str(place), model__hidden_size=9, **changes), [Lane(7, {})])
