@@ -35,28 +35,76 @@ class Layer(NamedTuple):
     apply: Apply
 
 
+def checked(layer: Layer) -> Layer:
+    """A layer whose inputs are checked while it is traced, at no cost when the compiled program runs.
+
+    ``apply`` raises what ``check_inputs`` raises, and a ``ValueError`` if the parameters are not those that ``init``
+    makes for inputs of this size.
+    """
+
+    def apply(
+        params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
+    ) -> tuple[Outputs, State]:
+        check_inputs(x, lengths, params)
+        if not hasattr(params, "input_kernel"):
+            _check_params(layer.init, params, x.shape[2])
+        return layer.apply(params, x, lengths, key, state)
+
+    return Layer(layer.init, apply)
+
+
 def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:
     """Checks the layout of a layer's inputs while it is traced, at no cost when the compiled program runs.
 
     Args:
       x: The inputs, which must be ``[T, B, D]``.
-      lengths: The examples' lengths, which must be ``[B]``.
+      lengths: The examples' lengths, which must be integers ``[B]``.
       params: The weights that read ``x``. If they have an ``input_kernel[D, …]``, D must be that of ``x``.
 
     Raises:
       ValueError: A shape is wrong. The message names the layout and the shapes found.
+      TypeError: ``x`` or ``lengths`` is no array, or the lengths are not integers.
     """
     kernel = getattr(params, "input_kernel", None)
     features = None if kernel is None else kernel.shape[0]
+    wanted = "a layer takes x[T, B, D], time first, and lengths[B]"
+    for name, value in (("x", x), ("lengths", lengths)):
+        if not hasattr(value, "shape"):
+            raise TypeError(f"{wanted}, as arrays; {name} is of type {type(value).__name__}")
     laid_out = len(x.shape) == 3 and tuple(lengths.shape) == x.shape[1:2]
-    if laid_out and features in (None, x.shape[2]):
-        return
-    wanted = "" if features is None else f" with D = {features}, as the weights have it"
-    message = f"a layer takes x[T, B, D], time first, and lengths[B]{wanted}"
-    message += f"; found x{list(x.shape)} and lengths{list(lengths.shape)}"
-    if len(x.shape) == 3 and tuple(lengths.shape) == x.shape[:1] and not laid_out:
-        message += "; jnp.swapaxes(x, 0, 1) makes batch-first inputs time-first"
-    raise ValueError(message)
+    if not laid_out or features not in (None, x.shape[2]):
+        weights = "" if features is None else f" with D = {features}, as the weights have it"
+        found = f"found x{list(x.shape)} and lengths{list(lengths.shape)}"
+        raise ValueError(f"{wanted}{weights}; {found}{_layout_hint(x, lengths)}")
+    if not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise TypeError(f"{wanted}, which are integers; found lengths of dtype {lengths.dtype}")
+
+
+def _layout_hint(x: Any, lengths: Any) -> str:
+    """What probably led to a wrong layout; empty if that is not clear."""
+    if len(x.shape) == 3 and tuple(lengths.shape) == x.shape[:1] != x.shape[1:2]:
+        return "; jnp.swapaxes(x, 0, 1) makes batch-first inputs [B, T, D] time-first"
+    if len(x.shape) == 2 and jnp.issubdtype(x.dtype, jnp.integer):
+        return "; token ids [T, B] have to be embedded first"
+    if len(x.shape) == 2 and tuple(lengths.shape) in ((), (1,)):
+        return "; x[:, None] makes one example [T, D] a batch"
+    return ""
+
+
+def _check_params(init: Callable[[Key, int], Params], params: Params, features: int) -> None:
+    """Checks that parameters have the shapes of those that ``init`` makes for inputs of a size, D.
+
+    Raises:
+      ValueError: They have others.
+    """
+    expected = jax.eval_shape(lambda key: init(key, features), jax.eval_shape(lambda: jax.random.key(0)))
+    wanted, found = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (expected, params))
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (expected, params)]
+    if wanted != found and structures[0] == structures[1]:
+        raise ValueError(
+            f"a layer takes x[T, B, D]; with D = {features} its weights have the shapes {wanted}, and those given "
+            f"have {found}"
+        )
 
 
 def output_size(layer: Layer, params: Params, input_size: int) -> int:

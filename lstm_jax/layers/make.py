@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, no_type_check
 
 from lstm_jax.errors import ConfigError
-from lstm_jax.layers.base import Layer
+from lstm_jax.layers.base import Layer, checked
 from lstm_jax.layers.scan import scan
 from lstm_jax.registry import CELLS, LAYERS, implementations, nearest
 from lstm_jax.types import MatmulDtype
@@ -48,6 +48,9 @@ def make_layer(
         more, such as ``custom_vjp`` of ``lstm``.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
 
+    Returns:
+      The layer, whose inputs are checked while it is traced; see ``layers.base.checked``.
+
     Raises:
       ConfigError: The name is unknown, or the layer has no such implementation or cannot round.
     """
@@ -55,9 +58,10 @@ def make_layer(
         raise ConfigError(f"there is no layer {name!r}; {nearest(name, dict.fromkeys([*LAYERS, *CELLS]))}")
     own = dict(LAYERS[name]) if name in LAYERS else {}
     if implementation in own:
-        return own[implementation](hidden_size, reverse=reverse, **_rounding(name, own[implementation], matmul_dtype))
+        make = own[implementation]
+        return checked(make(hidden_size, reverse=reverse, **_rounding(name, make, matmul_dtype)))
     if implementation in (known := implementations(name)):
-        return scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype)), reverse)
+        return checked(scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype)), reverse))
     raise ConfigError(f"the layer {name!r} has no implementation {implementation!r}; {nearest(implementation, known)}")
 
 
