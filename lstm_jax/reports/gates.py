@@ -14,7 +14,7 @@ from lstm_jax.reports import plots
 from lstm_jax.types import Features, HostArray, MatmulDtype
 
 # Title and scale of each panel, by field of a trace.
-PANELS = {
+GATE_PANELS = {
     "i": ("input gate", "gates"),
     "f": ("forget gate", "gates"),
     "g": ("candidate", "candidate"),
@@ -116,7 +116,7 @@ def _gru_step(params: GRUParams, h: jax.Array, x: Features, dtype: MatmulDtype) 
     return h, (*opened, h)
 
 
-def rows_of(tokens: int) -> list[slice]:
+def token_rows(tokens: int) -> list[slice]:
     """The rows of the picture of a text: as few as possible, of at most ``MOST_TOKENS`` tokens, equally long."""
     length = -(-tokens // -(-tokens // MOST_TOKENS))
     return [slice(first, min(first + length, tokens)) for first in range(0, tokens, length)]
@@ -145,7 +145,7 @@ def draw_gates(
 
     from lstm_jax.reports.shown import ShownFigure
 
-    rows = rows_of(len(words))
+    rows = token_rows(len(words))
     words = [plots.shortened(plots.printable(word), LONGEST_TOKEN) for word in words]
     columns = rows[0].stop
     across = max(LEAST_WIDTH, COLUMN * columns)
@@ -181,7 +181,7 @@ def draw_gates(
 
 
 def _scales(directions: dict[str, GateTrace | GRUTrace]) -> dict[str, tuple[str, float, float]]:
-    """Colour map and range of values by the names of ``PANELS``. The range of states is that of all directions."""
+    """Colour map and range of values by the names of ``GATE_PANELS``. The range of states is that of all directions."""
     highest = max(float(np.abs(trace[-1]).max()) for trace in directions.values()) or 1.0
     return {**SCALES, "state": ("RdBu_r", -highest, highest)}
 
@@ -203,7 +203,7 @@ def _draw_panels(axes: Any, directions: dict[str, Any], row: slice, columns: int
     top = -BETWEEN
     for direction, field, values in _panels(directions):
         top += BETWEEN if not places or direction != places[-1][2] else 0
-        title, scale = PANELS[field]
+        title, scale = GATE_PANELS[field]
         colours, low, high = scales[scale]
         part = values[row].T
         extent = (-0.5, part.shape[1] - 0.5, top + 0.94, top)

@@ -16,6 +16,18 @@ from lstm_jax.types import HostArray
 # Texts from data are no formulas: ``$x$`` is drawn as it is.
 LITERAL: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
 STYLE = {**LITERAL, "axes.spines.top": False, "axes.spines.right": False}
+# Fonts of common systems, for letters that Matplotlib's own font lacks. Installed ones are used, in this order.
+MORE_FONTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Malgun Gothic"),
+    *(
+        "WenQuanYi Zen Hei",
+        "Noto Sans Arabic",
+        "Noto Sans Devanagari",
+        "Noto Sans Thai",
+        "Arial Unicode MS",
+        "Noto Emoji",
+    ),
+)
 DPI = 140
 MOST_PIXELS = 60_000  # The longest edge of a picture; Matplotlib draws none of 65,536.
 MOST_DECIMALS = 8  # More are written with an exponent.
@@ -43,10 +55,15 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
 def draw_literally(drawn: Any) -> None:
     """Makes a figure show its texts as they are, wherever it is drawn: ``$x$`` is no formula, and needs no TeX."""
     import matplotlib
+    from matplotlib.font_manager import fontManager
     from matplotlib.text import Text
+
+    installed = {font.name for font in fontManager.ttflist}
 
     def mark() -> None:
         for text in drawn.findobj(Text):
+            own = text.get_fontfamily()
+            text.set_fontfamily([*own, *(font for font in MORE_FONTS if font in installed and font not in own)])
             text.set_parse_math(False)
             text.set_usetex(False)
 

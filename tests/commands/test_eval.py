@@ -4,6 +4,7 @@ import codecs
 import io
 import json
 import re
+import shlex
 import shutil
 import sys
 
@@ -19,7 +20,7 @@ from lstm_jax.errors import UserError
 from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 from lstm_jax.training import run
-from tests.commands.helpers import TINY, WARNINGS, assert_same_weights
+from tests.commands.helpers import ROOT, TINY, WARNINGS, assert_same_weights
 from tests.reviews import write
 from tests.training.tiny import tiny_config
 
@@ -53,6 +54,19 @@ def test_text(command, trained):
     assert verdict == f"{name} (negative {negative}%, positive {positive}%)"
     assert name == ("positive" if float(positive) > 50 else "negative")
     assert float(negative) + float(positive) == pytest.approx(100, abs=0.11)
+
+
+@pytest.mark.slow
+def test_the_printed_command_explains_a_text(command, trained, tmp_path):
+    page = (ROOT / "docs" / "workdirs.md").read_text(encoding="utf-8")
+    printed = page.partition("<!-- explain -->")[2].partition("```sh\n")[2].partition("```")[0]
+    _, name, place, *arguments = shlex.split(printed.replace("\\\n", " "))
+    path = shutil.copytree(trained, tmp_path / "run")
+    assert (name, place) == ("eval.py", "--workdir=runs/default")
+    ended = command("eval", f"--workdir={path}", *arguments)
+    assert ended.code == 0
+    assert ended.out.splitlines()[-1] == f"picture: {path / 'plots' / 'explain.png'}"
+    assert (path / "plots" / "explain.png").stat().st_size > 20_000
 
 
 OWN = """

@@ -68,7 +68,7 @@ def test_what_is_recorded_is_rounded_as_the_layer_rounds(name):
 
 @pytest.mark.parametrize("tokens", [1, 2, 59, 60, 61, 120, 121, 400, 1000])
 def test_rows_hold_every_token_once(tokens):
-    rows = gates.rows_of(tokens)
+    rows = gates.token_rows(tokens)
     assert [n for row in rows for n in range(row.start, row.stop)] == list(range(tokens))
     assert len(rows) == -(-tokens // 60)
     lengths = [row.stop - row.start for row in rows]
@@ -88,7 +88,7 @@ def picture(tokens: int, directions=("forward",), words=None, units: int = 4):
 @pytest.mark.parametrize("directions", [("forward",), ("forward", "backward")], ids=["one", "both"])
 def test_all_tokens_and_directions_are_drawn_in_rows(tokens, directions):
     drawn, traces = picture(tokens, directions)
-    rows = gates.rows_of(tokens)
+    rows = gates.token_rows(tokens)
     panels = [axes for axes in drawn.axes if len(axes.images) == 5 * len(directions)]
     curves = [axes for axes in drawn.axes if axes.get_legend()]
     assert len(panels) == len(curves) == len(rows)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -107,6 +108,23 @@ def test_logarithmic_axes_have_plain_numbers(tmp_path):
     labels = [label.get_text() for label in axes.get_xticklabels(which="both")]
     assert {"0.001", "0.01"} <= set(labels)
     assert not any("$" in label for label in labels)
+
+
+def test_letters_that_the_usual_font_lacks_come_from_another_one(tmp_path, monkeypatch):
+    more = "STIXGeneral"  # Matplotlib brings it along.
+    usual, other = (get_font(findfont(name)).get_charmap() for name in ("DejaVu Sans", more))
+    letter = chr(next(code for code in other if code not in usual))
+
+    def draw() -> bytes:
+        drawn, _ = plots.figure(3, 2)
+        drawn.suptitle(letter * 3)
+        plots.save(drawn, tmp_path / "letter.png")
+        return (tmp_path / "letter.png").read_bytes()
+
+    monkeypatch.setattr(plots, "MORE_FONTS", ("no such font",))
+    boxes = draw()
+    monkeypatch.setattr(plots, "MORE_FONTS", ("no such font", more))
+    assert draw() != boxes
 
 
 @pytest.mark.parametrize("high", [1, 2, 3, 40, 1440, 1_728_400])
