@@ -65,8 +65,8 @@ def made(monkeypatch):
     return found
 
 
-def rows_of(folder):
-    with (folder / "runs.csv").open() as file:
+def rows_of(folder, name="runs.csv"):
+    with (folder / name).open() as file:
         return list(csv.DictReader(file))
 
 
@@ -320,7 +320,7 @@ def test_an_interrupted_grid_ends_as_if_it_had_not_been(trained, tmp_path, monke
 def test_epochs_that_the_base_keeps_are_evaluated_and_their_weights_kept(tmp_path, monkeypatch):
     grid = Grid(base(train__keep_epochs="epoch_{epoch}"), {SIZE: (2, 3)}, seeds=2)
     text = grid.run(tmp_path)
-    rows = list(csv.DictReader((tmp_path / "epochs.csv").open()))
+    rows = rows_of(tmp_path, "epochs.csv")
     assert len(rows) == 2 * 2 * 2 * 2, "sizes, seeds, epochs, splits"
     lines = text.splitlines()
     assert lines[-4] == "| hidden size | 2 | 3 |"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 
 import pytest
 from matplotlib.figure import Figure
@@ -179,7 +180,10 @@ def test_one_picture_shows_every_field(fields, panels, lines, columns, tmp_path,
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         for line in axes.get_lines():
             assert all(left <= x <= right for x in line.get_xdata())
-            assert all(low <= y <= high for y in line.get_ydata())
+            assert all(low <= y <= high or math.isnan(y) for y in line.get_ydata())
+    if panels > 2:
+        titles = [axes.get_title() for axes in shown]
+        assert titles[0].split(", ")[0] != titles[1].split(", ")[0], "columns are the third field"
     for path, values in fields.items():
         label = result.labels[path]
         assert label in caption
@@ -196,5 +200,7 @@ def test_ticks_are_the_values(tmp_path, saved):
     assert [label.get_text() for label in axes.get_xticklabels(which="both")] == ["0.003", "0.01", "0.03", "0.1"]
     assert [text.get_text() for text in saved[0].legends[0].get_texts()] == ["lstm", "$x$", " _own"]
     assert not any(text._preprocess_math(text.get_text())[1] == "TeX" for text in saved[0].legends[0].get_texts())
+    means = next(line for line in axes.get_lines() if line.get_label() == "$x$").get_ydata()
+    assert [math.isnan(mean) for mean in means] == [False, False, False, True], "no line to a setting that diverged"
     lost = [line for line in axes.get_lines() if line.get_label() == "_lost"]
     assert [line.get_xdata()[0] for line in lost] == pytest.approx([0.1] * 3, rel=0.1)

@@ -57,7 +57,8 @@ def validation_accuracy(result: GridResult, path: Path) -> str:
     Colours show the field with the second most values, panels all others. Fields of one value are in the caption.
     """
     x, colour, rest = _roles(result)
-    panels = list(itertools.product(*(result.values(field) for field in rest)))
+    # The third field is that of the columns, so it changes from one panel to the next.
+    panels = [each[::-1] for each in itertools.product(*(result.values(field) for field in rest[::-1]))]
     kinds = result.values(colour) if colour else [None]
     by_values = {frozenset(each.changes): each for each in result.settings}
     fixed = [(field, result.values(field)[0]) for field in result.labels if field not in (x, colour, *rest)]
@@ -106,14 +107,14 @@ def _draw_line(
 ) -> None:
     """Draws the means of settings that differ in one field alone, and the range of each one's seeds."""
     look, places = _look(n, kinds), axis.beside(n, len(kinds))
-    reached = [(place, each) for place, each in zip(places, line, strict=True) if each.validations]
-    for place, each in reached:
-        ends = [min(each.validations), max(each.validations)]
-        panel.plot([place, place], ends, color=look["color"], linewidth=3, alpha=0.3, label="_range")
+    for place, each in zip(places, line, strict=True):
+        if each.validations:
+            ends = [min(each.validations), max(each.validations)]
+            panel.plot([place, place], ends, color=look["color"], linewidth=3, alpha=0.3, label="_range")
     style = look if axis.connected else {**look, "linestyle": "none"}
-    means = [float(np.mean(each.validations)) for _, each in reached]
+    means = [float(np.mean(each.validations)) if each.validations else np.nan for each in line]  # A gap in the line.
     label = plots.legend_label(_label(kinds[n])) if len(kinds) > 1 else "_line"
-    panel.plot([place for place, _ in reached], means, marker="o", markersize=4, label=label, **style)
+    panel.plot(places, means, marker="o", markersize=4, label=label, **style)
     for place, each in zip(places, line, strict=True):
         if each.diverged:
             where = panel.get_xaxis_transform()
