@@ -31,7 +31,7 @@ from lstm_jax.benchmarks.implementations.problem import Case
 from lstm_jax.benchmarks.limits import Limits
 from lstm_jax.benchmarks.measurement import PASSES, Measurement
 from lstm_jax.benchmarks.record import Record
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 
 BYTES = {"float32": 4, "bfloat16": 2}
 LINE_COLOURS = ("#d95f02", "#1b6ca8", "#7a9e3b", "#8e5ea2", "#c2a83e", "#3aa6a0", "#a6583a", "#555555", "#e08fb0")
@@ -119,7 +119,7 @@ def _panel(panel: Any, record: Record, pass_: str, dtype: str) -> None:
     panel.set_xlim(min(*at.values(), ceiling / bandwidth) / MARGIN, max(*at.values(), ceiling / bandwidth) * MARGIN)
     panel.set_ylim(float(np.exp(top - (top - np.log(lowest / 1.2)) / (1 - NAMES))), float(np.exp(top)))
     for axis in (panel.xaxis, panel.yaxis):
-        plots.label_plain(axis, most=15)
+        ticks.label_plain(axis, most=15)
     _roof(panel, ceiling, bandwidth)
     for n, name in enumerate(dict.fromkeys(each.implementation for each in record.measurements)):
         rates = {each.case: each.gflops for each in own if each.implementation == name and each.gflops}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.types import HostArray
 
 BINS = 10
@@ -53,7 +53,7 @@ def draw_calibration(found: Bins, path: Path) -> None:
     below.bar(found.confidence[there], found.share[there], width=0.03, color=plots.SPLIT_COLOURS["train"])
     below.set(xlabel="probability of the predicted class", ylabel="share", xlim=(0, 1.02))
     for axis in (above, below):
-        plots.label_percent(axis.xaxis)
-        plots.label_percent(axis.yaxis)
+        ticks.label_percent(axis.xaxis)
+        ticks.label_percent(axis.yaxis)
         axis.grid(alpha=0.25)
     plots.save(drawn, path)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lstm_jax.cells.gru import GRUParams, gru_gates
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.types import Features, HostArray, MatmulDtype
 
 # Title and scale of each panel, by field of a trace.
@@ -157,16 +157,14 @@ def draw_gates(
     below = CHARACTER * max(map(len, words)) + SPACE
     top = LINE * len(lines) + 0.15
     height = top + KEY + len(rows) * (inside + LEGEND + CURVES + below)
-    with matplotlib.rc_context(plots.STYLE):
+    with matplotlib.rc_context(plots.STYLE):  # All sizes are in inches, from the upper left corner of the figure.
         drawn = ShownFigure(figsize=(width, height))
 
         def axes(left: float, top: float, width_here: float, height_here: float) -> Any:
-            """Axes at a place in inches, from the upper left corner of the figure."""
             bottom = height - top - height_here
             return drawn.add_axes((left / width, bottom / height, width_here / width, height_here / height))
 
-        for n, line in enumerate(lines):
-            drawn.text(0.15 / width, 1 - (0.1 + LINE * n) / height, line, va="top", fontsize=10)
+        drawn.text(0.15 / width, 1 - 0.1 / height, "\n".join(lines), va="top", fontsize=10, linespacing=1.4)
         scales = _scales(directions)
         for n, name in enumerate(scales):
             _colour_key(drawn, axes(LEFT + n * 2.0, top + 0.22, 1.5, 0.12), name, scales)
@@ -252,7 +250,7 @@ def _draw_predictions(
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(-0.03, 1.03))
     axes.set_xticks(range(len(alone)), [])
     axes.set_yticks([0, 0.5, 1])
-    plots.label_percent(axes.yaxis)
+    ticks.label_percent(axes.yaxis)
     name = plots.shortened(plots.printable(predictions.name), 16)
     axes.set_ylabel(f"probability of\n{name}", rotation=0, ha="right", va="center", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.2)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_jax.reports.plots import figure, label_plain, save
+from lstm_jax.reports.plots import figure, save
+from lstm_jax.reports.ticks import label_plain
 from lstm_jax.types import HostArray
 
 

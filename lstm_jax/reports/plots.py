@@ -3,14 +3,14 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lstm_jax.characters import printable
+from lstm_jax.reports import ticks
 from lstm_jax.types import HostArray
 
 # Texts from data are no formulas: ``$x$`` is drawn as it is.
@@ -30,7 +30,6 @@ MORE_FONTS = (
 )
 DPI = 140
 MOST_PIXELS = 60_000  # The longest edge of a picture; Matplotlib draws none of 65,536.
-MOST_DECIMALS = 8  # More are written with an exponent.
 LETTER = 0.085  # Width of a letter in inches, at the usual size of 10 points.
 MOST_COUNTS = 12  # Number of classes up to which a confusion matrix has room for counts.
 SPLIT_COLOURS = {"train": "#8da0cb", "validation": "#d95f02"}
@@ -92,95 +91,6 @@ def save(drawn: Any, path: Path, title: str | None = None) -> None:
         drawn.savefig(path, dpi=dpi, metadata={"Title": title} if title else None)
 
 
-def tick_labels(values: Iterable[float], percent: bool = False) -> list[str]:
-    """Labels of ticks on a linear axis, with as many decimals as tell exactly where the ticks are.
-
-    Args:
-      values: The positions of the ticks.
-      percent: Whether to write them as percentages.
-    """
-    scaled = np.asarray(list(values), np.float64) * (100 if percent else 1)
-    spacing = np.diff(np.unique(scaled))
-    # Positions are sums of rounded floats. A thousandth of the spacing cannot be seen.
-    tolerance = 1e-3 * spacing.min() if len(spacing) else 1e-6 * np.abs(scaled).max(initial=0)
-    decimals = next((n for n in range(MOST_DECIMALS) if np.all(np.abs(scaled.round(n) - scaled) <= tolerance)), None)
-    if decimals is None:
-        return [f"{value:.{MOST_DECIMALS}g}{'%' * percent}" for value in scaled]
-    return [f"{value:,.{decimals}f}{'%' * percent}" for value in scaled.round(decimals) + 0.0]  # No label is "-0".
-
-
-def label_numbers(axis: Any) -> None:
-    """Labels a linear axis by ``tick_labels``."""
-    _label(axis, tick_labels)
-
-
-def label_percent(axis: Any) -> None:
-    """Labels a linear axis of shares by ``tick_labels``, as percentages."""
-    _label(axis, partial(tick_labels, percent=True))
-
-
-def label_counts(axis: Any, most: int = 6) -> None:
-    """Puts the ticks of a linear axis at whole numbers, such as steps, in at most ``most`` intervals."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    _label(axis, lambda values: [f"{value:,.0f}" for value in values])
-
-
-def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most ``most`` ticks for a logarithmic axis: at 1, 2 and 5, at 1 and 3, or at 1 of every power of ten.
-
-    An axis too long for these has ticks at every n-th power of ten, one that would have fewer than two evenly spaced
-    ones.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks: list[float] = []
-    for factors, stride in (((1, 2, 5), 1), ((1, 3), 1), *(((1,), stride) for stride in range(1, len(powers) + 1))):
-        every = [power for power in powers if power % stride == 0]
-        ticks = [factor * 10.0**power for power in every for factor in factors]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) <= most:
-            break
-    if len(ticks) > 1:
-        return ticks
-    return [tick for tick in MaxNLocator(min(most, 4)).tick_values(low, high) if low <= tick <= high]
-
-
-def label_plain(axis: Any, most: int = 6) -> None:
-    """Puts plain numbers on a logarithmic axis, at ``log_ticks``.
-
-    Matplotlib's own labels are formulas, which would be drawn literally.
-    """
-    from matplotlib.ticker import Locator, NullLocator
-
-    class Ticks(Locator):
-        def __call__(self) -> list[float]:
-            return self.tick_values(*sorted(axis.get_view_interval()))
-
-        def tick_values(self, vmin: float, vmax: float) -> list[float]:
-            return log_ticks(vmin, vmax, most)
-
-    axis.set_major_locator(Ticks())
-    axis.set_minor_locator(NullLocator())
-    _label(axis, lambda values: [f"{value:,.6g}" for value in values])
-
-
-def _label(axis: Any, labels: Callable[[list[float]], list[str]]) -> None:
-    """Labels the major ticks of an axis. ``labels`` sees all of them, since how exact one is depends on the others."""
-    from matplotlib.ticker import Formatter
-
-    class Labels(Formatter):
-        def __call__(self, x: float, pos: int | None = None) -> str:
-            return labels([x])[0]
-
-        def format_ticks(self, values: Any) -> list[str]:
-            return labels(list(values))
-
-    axis.set_major_formatter(Labels())
-
-
 def legend_outside(axes: Any, **options: Any) -> None:
     """The legend of a plot, on its right, where it covers no curve."""
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), **options)
@@ -216,8 +126,8 @@ def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> Non
             places = [row["step"] for row in marked], [row[name] for row in marked]
             axes.plot(*places, linestyle="none", label="weights kept", zorder=3, **ring)
             axes.set_title(title, loc="left", fontsize=10)
-        (label_percent if name == "accuracy" else label_numbers)(axes.yaxis)
-        label_counts(axes.xaxis)
+        (ticks.label_percent if name == "accuracy" else ticks.label_numbers)(axes.yaxis)
+        ticks.label_counts(axes.xaxis)
         axes.set(xlabel="step", ylabel=quantity)
         axes.set_xlim(left=0)
         axes.grid(alpha=0.25)
@@ -270,9 +180,9 @@ def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:
         over.plot([r["epoch"] for r in part], [r["loss"] for r in part], label=label, **style)
     within.set(xlabel="part of the epoch", ylabel="training cross-entropy (nats)", xlim=(0, 1))
     over.set(xlabel="epoch", xlim=(0, last))
-    label_numbers(within.xaxis)
-    label_counts(over.xaxis)
-    label_numbers(within.yaxis)
+    ticks.label_numbers(within.xaxis)
+    ticks.label_counts(over.xaxis)
+    ticks.label_numbers(within.yaxis)
     legend_outside(over)
     for axis in (within, over):
         axis.grid(alpha=0.25)
@@ -295,7 +205,7 @@ def confusion(matrix: HostArray, names: tuple[str, ...], path: Path) -> None:
         axes.text(predicted, true, text, ha="center", va="center", color="white" if share > 0.6 else "black")
     if classes > MOST_COUNTS:
         bar = drawn.colorbar(image, ax=axes, label="share of the true class", fraction=0.03, aspect=40)
-        label_percent(bar.ax.yaxis)
+        ticks.label_percent(bar.ax.yaxis)
     size = 10 if classes <= MOST_COUNTS else min(10, 60 * cell)
     axes.set_xticks(range(classes), names, rotation=90 if turned else 0, fontsize=size)
     axes.set_yticks(range(classes), names, fontsize=size)

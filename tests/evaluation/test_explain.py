@@ -51,7 +51,7 @@ def test_the_figure_has_every_token_and_says_what_is_drawn(tmp_path):
     tokens = next(axes for axes in drawn.axes if axes.get_legend())
     assert [text.get_text() for text in tokens.texts] == WORDS
     assert tokens.get_ylabel() == "probability of\npositive"
-    prediction, layer, read = (text.get_text() for text in drawn.texts)
+    prediction, layer, read = drawn.texts[0].get_text().splitlines()
     assert prediction.endswith("% (mean of 2 lanes)")
     assert layer == "gates and state of the first of 2 layers, in the first of 2 lanes, each line a unit"
     assert read == "7 tokens; 1 unknown ([UNK], in red)"

@@ -1,18 +1,12 @@
-"""Ticks say where they are, what is best is marked where it is, and nothing is cropped or covered."""
+"""What is best is marked where it is, and nothing is cropped or covered."""
 
-import itertools
-
-import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import findfont, get_font
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from lstm_jax.reports import plots
+from tests.reports.helpers import check_readable
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -25,89 +19,10 @@ def saved(monkeypatch):
     return figures
 
 
-def check_readable(drawn) -> None:
-    """Checks that no two labels of an axis overlap, and that no text leaves the figure."""
-    with matplotlib.rc_context(plots.LITERAL), plots.missing_glyphs_ignored():
-        renderer = FigureCanvasAgg(drawn).get_renderer()
-        drawn.draw(renderer)
-        for axes in drawn.axes:
-            texts = [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
-            for axis in (axes.xaxis, axes.yaxis):
-                low, high = sorted(axis.get_view_interval())
-                ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-                labels = [tick.label1 for tick in ticks if tick.label1.get_text() and tick.label1.get_visible()]
-                texts += labels
-                boxes = [label.get_window_extent(renderer) for label in labels]
-                for (a, one), (b, other) in itertools.combinations(zip(labels, boxes, strict=True), 2):
-                    assert not one.overlaps(other), (a.get_text(), b.get_text())
-            for text in texts:
-                box, whole = text.get_window_extent(renderer), drawn.bbox
-                inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= whole.x1 + 1 and box.y1 <= whole.y1 + 1
-                assert inside or not text.get_text(), text.get_text()
-            if legend := axes.get_legend():
-                assert not legend.get_window_extent(renderer).overlaps(axes.bbox.padded(-1))
-
-
 def png(path) -> tuple[tuple[int, int], dict[str, str]]:
     """The size of a PNG file, and the texts in it."""
     with Image.open(path) as image:
         return image.size, image.text
-
-
-def value_of(label: str) -> float:
-    number = label.replace(",", "")
-    return float(number.removesuffix("%")) / 100 if label.endswith("%") else float(number)
-
-
-@given(
-    st.floats(-1e3, 1e3),
-    st.floats(1e-4, 1e3),
-    st.booleans(),
-)
-def test_labels_of_ticks_say_where_they_are(low, span, percent):
-    ticks = MaxNLocator(9, steps=[1, 2, 2.5, 5, 10]).tick_values(low, low + span)
-    labels = plots.tick_labels(ticks, percent)
-    assert len(set(labels)) == len(ticks)
-    spacing = np.diff(ticks).min()
-    for label, tick in zip(labels, ticks, strict=True):
-        decimals = len(label.removesuffix("%").partition(".")[2])
-        half = 0.5 * 10.0**-decimals / (100 if percent else 1)
-        assert abs(value_of(label) - tick) <= min(half, 1e-2 * spacing)
-        assert not label.startswith("-0%")
-
-
-@pytest.mark.parametrize(
-    ("ticks", "labels"),
-    [
-        ([0.9925, 0.995, 0.9975, 1.0], ["99.25%", "99.50%", "99.75%", "100.00%"]),
-        ([0.5, 0.6, 0.7], ["50%", "60%", "70%"]),
-        ([-1e-17, 0.1 * 3], ["0%", "30%"]),
-        ([0.5], ["50%"]),
-        ([], []),
-    ],
-)
-def test_percentages_have_as_many_digits_as_the_ticks_need(ticks, labels):
-    assert plots.tick_labels(ticks, percent=True) == labels
-
-
-@given(st.floats(-7, 6), st.floats(1e-3, 12), st.integers(2, 15))
-def test_ticks_of_a_logarithmic_axis_are_few_and_lie_on_it(low, decades, most):
-    low, high = 10**low, 10 ** (low + decades)
-    ticks = plots.log_ticks(low, high, most)
-    assert len(ticks) <= most + 1
-    assert all(low <= tick <= high for tick in ticks)
-    assert len({f"{tick:,.6g}" for tick in ticks}) == len(ticks)
-
-
-def test_logarithmic_axes_have_plain_numbers(tmp_path):
-    drawn, axes = plots.figure(4, 3)
-    axes.plot([1e-4, 1e-1], [0, 1])
-    axes.set_xscale("log")
-    plots.label_plain(axes.xaxis)
-    plots.save(drawn, tmp_path / "log.png")
-    labels = [label.get_text() for label in axes.get_xticklabels(which="both")]
-    assert {"0.001", "0.01"} <= set(labels)
-    assert not any("$" in label for label in labels)
 
 
 def test_letters_that_the_usual_font_lacks_come_from_another_one(tmp_path, monkeypatch):
@@ -125,17 +40,6 @@ def test_letters_that_the_usual_font_lacks_come_from_another_one(tmp_path, monke
     boxes = draw()
     monkeypatch.setattr(plots, "MORE_FONTS", ("no such font", more))
     assert draw() != boxes
-
-
-@pytest.mark.parametrize("high", [1, 2, 3, 40, 1440, 1_728_400])
-def test_steps_are_whole_numbers(high):
-    drawn, axes = plots.figure(7, 4)
-    axes.plot([0, high], [0, 1])
-    plots.label_counts(axes.xaxis)
-    drawn.draw_without_rendering()
-    for tick in axes.xaxis.get_major_ticks():
-        assert value_of(tick.label1.get_text()) == tick.get_loc() == round(tick.get_loc())
-    check_readable(drawn)
 
 
 # Curves of runs: validations by lane, as {step: accuracy}.

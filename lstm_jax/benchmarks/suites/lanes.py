@@ -16,7 +16,7 @@ from lstm_jax.config import Config, from_json, to_json, validate
 from lstm_jax.configs.studies import quick
 from lstm_jax.data import corpus
 from lstm_jax.data.corpus import Corpora
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.reports.tables import markdown
 from lstm_jax.studies.timing import LANE_MAPS, STEP_ROUNDS, autotune_lanes, longest_chunk, stepper
 from lstm_jax.timer import in_turn
@@ -153,6 +153,6 @@ def draw_lanes(found: Sequence[Measurement], chosen: str, path: Path) -> None:
     axes.set(xlabel="lanes", ylabel="throughput relative to single runs")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
-    plots.label_numbers(axes.yaxis)
+    ticks.label_numbers(axes.yaxis)
     plots.legend_outside(axes)
     plots.save(drawn, path)

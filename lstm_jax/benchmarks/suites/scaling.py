@@ -19,7 +19,7 @@ from lstm_jax.config import Config, load_config_file, set_field, validate
 from lstm_jax.configs.studies import quick
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.reports.tables import markdown
 
 BASE = Case("base", 32, 128, 64, 128)
@@ -183,7 +183,7 @@ def _panel(panel: Any, axis: str, passes: dict[str, list[Measurement]]) -> None:
     panel.set_yscale("log")
     panel.set_xticks(sorted(sizes), [f"{size:,}" for size in sorted(sizes)])
     panel.minorticks_off()
-    plots.label_plain(panel.yaxis, most=9)
+    ticks.label_plain(panel.yaxis, most=9)
     panel.set(xlabel=axis, ylabel=unit)
     panel.grid(alpha=0.25)
     if sizes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.studies import statistics
 from lstm_jax.studies.results import Entry, Result
 from lstm_jax.studies.search import learning_rate_of
@@ -25,7 +25,7 @@ def test_accuracy(result: Result, path: Path) -> None:
         axes.plot(entry.test.mean, n, "o", color=OWN, markersize=6)
     axes.set_yticks(range(len(entries)), [entry.name for entry in entries])
     axes.invert_yaxis()
-    plots.label_percent(axes.xaxis)
+    ticks.label_percent(axes.xaxis)
     axes.set(xlabel=f"test accuracy, {len(entries[0].held_out)} held-out seeds: mean, 95 % interval, runs")
     axes.grid(alpha=0.25, axis="x")
     plots.save(drawn, path)
@@ -44,7 +44,7 @@ def learning_curves(result: Result, path: Path) -> None:
         axes.plot(steps, means, color=OWN, linewidth=1.8)
         if result.target:
             axes.axhline(result.target, color=MARK, linewidth=0.8, linestyle=":")
-        plots.label_counts(axes.xaxis, most=3)
+        ticks.label_counts(axes.xaxis, most=3)
         axes.set_xlim(left=0)
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "step", "validation accuracy", path)
@@ -80,7 +80,7 @@ def learning_rate_sensitivity(result: Result, path: Path) -> None:
         axes.plot(*entry.by_learning_rate(undiverged=True), color=OWN, linewidth=1.2)
         axes.plot(entry.learning_rate, entry.best.accuracy, "o", color="none", markeredgecolor=MARK, markersize=10)
         axes.set_xscale("log")
-        plots.label_plain(axes.xaxis, most=4)
+        ticks.label_plain(axes.xaxis, most=4)
         axes.set_title(entry.name, fontsize=10)
     _finish(drawn, panels, "learning rate", "validation accuracy", path)
 
@@ -94,8 +94,8 @@ def budget(result: Result, path: Path) -> None:
         tried = range(1, len(lines[name]) + 1)
         axes.plot(tried, lines[name], marker=".", label=plots.legend_label(name), **_line(n))
     axes.set(xlabel="settings tried", ylabel="expected best validation accuracy")
-    plots.label_percent(axes.yaxis)
-    plots.label_counts(axes.xaxis)
+    ticks.label_percent(axes.yaxis)
+    ticks.label_counts(axes.xaxis)
     _legend(axes)
     plots.save(drawn, path)
 
@@ -117,8 +117,8 @@ def profile(results: list[Result], path: Path) -> None:
         axes.step(ratios, shares[name], where="post", label=plots.legend_label(name), **_line(n))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlim=(1, ratios[-1]))
     axes.set(xlabel="steps to the target, times those of the fastest", ylabel="share of runs")
-    plots.label_percent(axes.yaxis)
-    plots.label_plain(axes.xaxis)
+    ticks.label_percent(axes.yaxis)
+    ticks.label_plain(axes.xaxis)
     _legend(axes)
     plots.save(drawn, path)
 
@@ -135,7 +135,7 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
 
 def _finish(drawn: Any, panels: list[Any], xlabel: str, ylabel: str, path: Path) -> None:
     for axes in panels:
-        plots.label_percent(axes.yaxis)
+        ticks.label_percent(axes.yaxis)
         axes.grid(alpha=0.25)
         axes.tick_params(labelsize=8)
     drawn.supxlabel(xlabel, fontsize=10)
