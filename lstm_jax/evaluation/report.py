@@ -168,7 +168,7 @@ def _shown(
         file = f" of {rows[n]['file']}" if rows[n]["file"] else ""
         shown.append(
             shaded.ShownExample(
-                place=f"row {rows[n]['row']:,}{file}",
+                place=f"row {rows[n]['row']}{file}",
                 true=names[examples.labels[n]],
                 predicted=names[found.classes[n]],
                 probability=float(predicted[chosen[n]].max()),

@@ -59,7 +59,7 @@ def shaded_example(example: ShownExample) -> str:
     return (
         f'<div class="example"><p><b>{escaped(example.predicted)}</b> with {example.probability:.2%}, {right}: '
         f'the label is <b>{escaped(example.true)}</b> <span class="small">({escaped(example.place)})</span></p>'
-        f'<div class="tokens" dir="auto" tabindex="0">{spans}</div>'
+        f'<div class="tokens" dir="auto" tabindex="0" role="group" aria-label="tokens">{spans}</div>'
         f'<p class="small">{named}{". " if named else ""}With {points}, {added}.</p></div>'
     )
 
