@@ -7,11 +7,15 @@ The public API is ``Config``, ``train`` and ``load``. To register your own code,
 
 import os
 import time
+import warnings
 
 STARTED = time.perf_counter()  # Approximate start of the process, for reporting the time to the first step.
 
 # jaxlib reads this when it is imported. By default it logs the features of the processor for each cached program.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# In a notebook the libraries of the Hub ask for ipywidgets, for progress bars that this project does not show.
+warnings.filterwarnings("ignore", "IProgress not found")
 
 __version__ = "0.2.0"
 

@@ -23,7 +23,7 @@ from lstm_jax.config import Config, config_names, load_config_file
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import listed_folders
 from lstm_jax.help import HelpAsked, asked_help, command_help
-from lstm_jax.runtime import PrintableFormatter
+from lstm_jax.runtime import TerminalHandler
 from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
@@ -230,9 +230,7 @@ def _log_plainly() -> None:
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(message)s"))
-    root.addHandler(handler)
+    root.addHandler(TerminalHandler())
     root.setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("lstm_jax").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.NOTSET)  # absl's flag has set its level.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import jax
 import jaxlib
+from tqdm import tqdm
 
 from lstm_jax.characters import printable_lines
 from lstm_jax.errors import UserError
@@ -73,6 +74,21 @@ class PrintableFormatter(logging.Formatter):
         return printable_lines(super().format(record))
 
 
+class TerminalHandler(logging.Handler):
+    """Writes messages to standard error, above a progress bar if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(PrintableFormatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one message."""
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except Exception:
+            self.handleError(record)
+
+
 @contextlib.contextmanager
 def messages_shown() -> Iterator[None]:
     """A context in which this project's log goes to standard error, unless the program has configured ``logging``.
@@ -94,10 +110,8 @@ def messages_shown() -> Iterator[None]:
 def _show_messages() -> contextlib.ExitStack:
     """Adds the handlers that show messages; closing the result removes them."""
     ours, root, undo = logging.getLogger("lstm_jax"), logging.getLogger(), contextlib.ExitStack()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(message)s"))
     # If the root logger had no handler, the first message of Orbax would configure it for the whole process.
-    for logger, own in ((ours, handler), (root, logging.NullHandler())):
+    for logger, own in ((ours, TerminalHandler()), (root, logging.NullHandler())):
         logger.addHandler(own)
         undo.callback(logger.removeHandler, own)
     undo.callback(ours.setLevel, ours.level)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lstm_jax import STARTED
 from lstm_jax.runtime import in_notebook
@@ -65,8 +64,6 @@ class RunLog:
         hidden = True if follow else False if in_notebook() else None
         bar: dict[str, Any] = {"unit": "step", "dynamic_ncols": True, "disable": hidden, "smoothing": 0}
         self._bar = self._open.enter_context(tqdm(total=total_steps, initial=step, **bar))
-        if not self._bar.disable:
-            self._open.enter_context(logging_redirect_tqdm())
         self._start, self._total, self._began, self._last_line = step, total_steps, clock.training(), time.monotonic()
         self._has_header = False
 
