@@ -22,6 +22,7 @@ from lstm_jax.characters import printable, printable_lines
 from lstm_jax.config import Config
 from lstm_jax.config.document import fields_help
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.files import listed_folders
 from lstm_jax.training.workdir import read_config
 
 SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
@@ -45,13 +46,13 @@ def define_config(default: str) -> None:
 def define_workdir_config(default: str) -> None:
     """Defines ``--config.group.field=value``, which overrides fields of the config in ``--workdir``.
 
-    Without a workdir, ``--config=FILE.py`` is defined as for training.
+    Without a workdir, or with several, ``--config=FILE.py`` is defined as for training.
 
     Raises:
       ConfigError: Both a workdir and a config file are given, or the file does not return a Config.
     """
     workdir = _given("workdir")
-    if not workdir:
+    if not workdir or len(listed_folders(workdir)) > 1:
         define_config(default)
         return
     if _given("config"):

@@ -29,6 +29,17 @@ def lock_folder(folder: Path) -> TextIO:
     return lock
 
 
+def listed_folders(given: str) -> list[Path]:
+    """The folders that a list with commas names. A folder that exists may have commas in its own name."""
+    parts, folders = given.split(","), []
+    while parts:
+        ends = [n for n in range(len(parts), 1, -1) if Path(",".join(parts[:n])).is_dir()]
+        taken = ends[0] if ends else 1
+        folders.append(Path(",".join(parts[:taken])))
+        parts = parts[taken:]
+    return folders
+
+
 def write_bytes(file: Path, content: bytes) -> None:
     """Writes a file atomically and creates its folder if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)

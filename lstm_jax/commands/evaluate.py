@@ -14,13 +14,20 @@ from lstm_jax import cli, runtime
 from lstm_jax.characters import half_character, printable, wide_encoding
 from lstm_jax.config import is_hub_name, validate
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.files import listed_folders
 
 
 def _define() -> None:
     """Defines the flags."""
     cli.define_workdir_config("configs/default.py")
     flags.declare_key_flag("config")
-    flags.DEFINE_string("workdir", None, "Folder of the run. Without it, the baselines of a --config are evaluated.")
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the run. Without it, the baselines of a --config are evaluated. With several folders, separated by "
+        "commas, the curves of these runs are drawn side by side.",
+    )
+    flags.DEFINE_string("output", "curves.html", "With several runs: file of the page with their curves.")
     flags.DEFINE_enum(
         "split",
         "test",
@@ -51,6 +58,10 @@ def _define() -> None:
 
 def _evaluate() -> None:
     """Classifies texts, or evaluates a split."""
+    folders = listed_folders(flags.FLAGS.workdir or "")
+    if len(folders) > 1:
+        compare_curves(folders)
+        return
     _check_flags()
     runtime.configure()
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
@@ -72,6 +83,8 @@ def _evaluate() -> None:
 def _check_flags() -> None:
     given = flags.FLAGS
     baselines = given.naive or given.linear
+    if given["output"].present:
+        raise ConfigError("--output is the page that compares several runs; name these with --workdir=A,B")
     if given.workdir is None and not (given["config"].present and baselines):
         raise ConfigError("give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear")
     if given.workdir is None and (
@@ -94,6 +107,21 @@ def _check_flags() -> None:
         _check_text(given.text)
     if given.data is not None and given["split"].present:
         raise ConfigError("--data evaluates all examples of other data; leave out --split")
+
+
+def _check_several() -> None:
+    """Checks the flags beside several runs."""
+    evaluates = ("config", "split", "data", "leave_out_seen", "predictions", "text", "explain", "naive", "linear")
+    given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
+    asked = [f"--{name}" for name in given if name.partition(".")[0] in (*evaluates, "every_epoch")]
+    if asked:
+        raise ConfigError(
+            f"--workdir names several runs, whose curves are drawn side by side; leave out {', '.join(asked)}, or name "
+            "one run"
+        )
+    output = Path(flags.FLAGS.output)
+    if output.suffix.lower() != ".html" or output.is_dir():
+        raise ConfigError(f"--output={output} is not an HTML file; give a name that ends in .html")
 
 
 def _check_text(text: str) -> None:
@@ -128,6 +156,17 @@ def standard_input() -> list[str]:
     return texts
 
 
+def compare_curves(folders: list[Path]) -> None:
+    """Prints the figures of several runs and writes the page with their curves."""
+    _check_several()
+    runtime.configure()
+    from lstm_jax.evaluation.side_by_side import write_side_by_side
+    from lstm_jax.reports.tables import turned_table
+
+    print(turned_table(write_side_by_side(folders, Path(flags.FLAGS.output))))
+    print(f"curves: {printable(flags.FLAGS.output)}")
+
+
 def classify(trained: Any) -> None:
     """Prints the class of ``--text``, or of each line of standard input, and draws what ``--explain`` asks for."""
     from lstm_jax.evaluation.explain import explain
@@ -153,8 +192,9 @@ def classify(trained: Any) -> None:
 def evaluate(trained: Any) -> None:
     """Prints and writes the metrics of a split, or of other data."""
     from lstm_jax.data import corpus
-    from lstm_jax.evaluation.figures import evaluate_examples
-    from lstm_jax.evaluation.predictions import check_predictions_path, write_predictions
+    from lstm_jax.evaluation.figures import write_figures
+    from lstm_jax.evaluation.predictions import check_predictions_path, lane_probabilities, write_predictions
+    from lstm_jax.evaluation.report import PLACE_COLUMNS, Evaluated, write_report
     from lstm_jax.evaluation.seen import unseen_part
     from lstm_jax.reports import tables
 
@@ -165,18 +205,29 @@ def evaluate(trained: Any) -> None:
         check_predictions_path(predictions, trained.workdir, data.path)
     whole = corpus.prepare_part(data, split, *known)
     part, rows = unseen_part(trained.workdir, config, name, whole, flags.FLAGS.leave_out_seen)
-    figures = evaluate_examples(trained, part.examples, name)
+    by_lane = lane_probabilities(trained, part.examples)
+    figures = write_figures(trained, by_lane, part.examples.labels, name)
     reference = config.reference_accuracy if name == "test" else 0.0
     print(tables.figures(figures, trained.classes.names, name, reference))
     print(f"{'unknown tokens':<42} {part.unknown_share:.2%}")
+    places = corpus.rows_of(data, split, trained.classes, PLACE_COLUMNS).take(rows)
+    report = write_report(trained, Evaluated(_title(split), part, places, by_lane))
     if flags.FLAGS.naive or flags.FLAGS.linear:
         corpora = corpus.prepare(config.data, *known, quiet=True)
         leaking = flags.FLAGS.data is None and len(rows) == len(whole.digests)
         print_baselines(config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows), leaking)
+    print(f"report: {printable(str(report))}")
     if predictions is not None:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
         write_predictions(trained, part.examples, table, predictions)
         print(f"predictions: {printable(str(predictions))}")
+
+
+def _title(split: str) -> str:
+    """What is evaluated, for readers of the report."""
+    if flags.FLAGS.data is not None:
+        return f"other data, {flags.FLAGS.data}"
+    return "all examples of the source" if split == "all" else f"{split} split"
 
 
 def evaluate_epochs(trained: Any) -> None:

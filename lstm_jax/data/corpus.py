@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import datasets
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
-from lstm_jax.data.examples import Examples, load_examples, log_left_out
+from lstm_jax.data.examples import EXAMPLE_COLUMNS, Examples, load_examples, log_left_out
 from lstm_jax.data.flat_corpus import flatten, join, lengths, pad_left, remove_token, take, truncate
 from lstm_jax.data.labels import Classes
 from lstm_jax.data.sources import SPLITS, UNLABELLED
@@ -206,11 +206,13 @@ def _unknown_tokens(corpus: FlatCorpus, unknown: int) -> HostArray:
     return np.stack([np.diff(before[corpus.offsets]), lengths(corpus)], axis=1)
 
 
-def rows_of(config: DataConfig, split: str, classes: Classes | None = None) -> pa.Table:
+def rows_of(
+    config: DataConfig, split: str, classes: Classes | None = None, columns: Sequence[str] = EXAMPLE_COLUMNS.names
+) -> pa.Table:
     """The rows of a split, or of the whole source if that is ``all``, not tokenized.
 
     Returns:
-      The columns ``EXAMPLE_COLUMNS`` of ``lstm_jax.data.examples``, and ``class``, the class numbers.
+      The given columns of ``EXAMPLE_COLUMNS``, and ``class``, the class numbers.
     """
     source = load_examples(config, classes=classes, whole=split == WHOLE, quiet=True).splits
     chosen = {name: np.arange(len(own.classes)) for name, own in source.items()}
@@ -218,7 +220,10 @@ def rows_of(config: DataConfig, split: str, classes: Classes | None = None) -> p
         drawn_from, rows = select(source, config).splits[split]
         chosen = {drawn_from: rows}
     return pa.concat_tables(
-        source[name].dataset.data.table.take(rows).append_column("class", pa.array(source[name].classes[rows]))
+        source[name]
+        .dataset.data.table.select(columns)
+        .take(rows)
+        .append_column("class", pa.array(source[name].classes[rows]))
         for name, rows in chosen.items()
     )
 

@@ -8,6 +8,7 @@ from lstm_jax.reports import calibration, plots
 from lstm_jax.reports.tables import EvaluationFigures
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.workdir import write_json
+from lstm_jax.types import HostArray
 
 LEAST_PROBABILITY = 1e-30  # The smallest probability whose logarithm is taken.
 
@@ -20,22 +21,41 @@ def evaluate_examples(trained: Trained, examples: FlatCorpus, name: str) -> Eval
       examples: The examples.
       name: Name of the files: the name of a split, or another one.
     """
-    labels, n = examples.labels, len(examples.labels)
-    by_lane = lane_probabilities(trained, examples)
-    predicted = by_lane.mean(axis=0)
-    confusion = np.zeros((len(trained.classes.names),) * 2, int)
-    np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
-    bins = calibration.bins(predicted, labels)
-    figures = EvaluationFigures(
-        accuracy=float(np.trace(confusion) / n),
-        loss=float(-np.log(predicted[np.arange(n), labels].clip(LEAST_PROBABILITY)).mean()),
-        n=n,
-        confusion=confusion.tolist(),
-        calibration_error=calibration.expected_error(bins),
-        lanes=np.mean(by_lane.argmax(axis=2) == labels, axis=1).tolist(),
-        checkpoint_step=trained.step,
-    )
+    return write_figures(trained, lane_probabilities(trained, examples), examples.labels, name)
+
+
+def write_figures(trained: Trained, by_lane: HostArray, labels: HostArray, name: str) -> EvaluationFigures:
+    """Writes ``eval-NAME.json`` and plots from the class probabilities of each lane, ``[L, N, C]``."""
+    figures = evaluation_figures(by_lane, labels, trained.step)
     write_json(trained.workdir / f"eval-{name}.json", figures._asdict())
-    plots.confusion(confusion, trained.classes.names, trained.workdir / "plots" / f"confusion-{name}.png")
-    calibration.draw_calibration(bins, trained.workdir / "plots" / f"calibration-{name}.png")
+    folder, bins = trained.workdir / "plots", calibration.bins(by_lane.mean(axis=0), labels)
+    plots.confusion(np.array(figures.confusion), trained.classes.names, folder / f"confusion-{name}.png")
+    calibration.draw_calibration(bins, folder / f"calibration-{name}.png")
     return figures
+
+
+def evaluation_figures(by_lane: HostArray, labels: HostArray, step: int) -> EvaluationFigures:
+    """The figures of predictions.
+
+    Args:
+      by_lane: Class probabilities of each lane, ``[L, N, C]``; their mean is the prediction.
+      labels: The true classes, ``[N]``.
+      step: The step of the weights.
+    """
+    predicted = by_lane.mean(axis=0)
+    confusion = np.zeros((predicted.shape[1],) * 2, int)
+    np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
+    return EvaluationFigures(
+        accuracy=float(np.trace(confusion) / len(labels)),
+        loss=float(losses_of(predicted, labels).mean()),
+        n=len(labels),
+        confusion=confusion.tolist(),
+        calibration_error=calibration.expected_error(calibration.bins(predicted, labels)),
+        lanes=np.mean(by_lane.argmax(axis=2) == labels, axis=1).tolist(),
+        checkpoint_step=step,
+    )
+
+
+def losses_of(probabilities: HostArray, labels: HostArray) -> HostArray:
+    """The cross-entropy of each example in nats, ``[N]``, from probabilities ``[N, C]``."""
+    return -np.log(probabilities[np.arange(len(labels)), labels].clip(LEAST_PROBABILITY))

@@ -170,6 +170,13 @@ class TextClassifier(nn.Module):
             z = z + self.wide(tokens, lengths, *self._dropout("wide", 4, key, rates))
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
 
+    def linear_part(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B C"]:
+        """What each token adds to the logits through the linear part, without dropout; 0 if there is none."""
+        if not self.config.wide:
+            return jnp.zeros((*tokens.shape, self.classes))
+        z = self.wide.by_token(tokens, lengths)
+        return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
+
     def _dropout(
         self, place: str, use: int, key: ExampleKeys | None, rates: DropoutRates | None
     ) -> tuple[ExampleKeys | None, Scalar | float]:
@@ -231,6 +238,10 @@ class Network(NamedTuple):
     def classify(self, params: Params, y: Outputs, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits from the layers' outputs."""
         return self._apply("classify", params, y, batch.tokens, batch.lengths, keys, self.rates)
+
+    def linear_part(self, params: Params, batch: Batch) -> Float[Array, "T B C"]:
+        """What each token adds to the logits through the linear part."""
+        return self._apply("linear_part", params, batch.tokens, batch.lengths)
 
     def table(self, params: Params) -> Float[Array, "V D"]:
         """The embedding table."""

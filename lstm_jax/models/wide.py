@@ -7,7 +7,7 @@ fastText (Joulin et al. 2017). A token counts once, however often it occurs (Wan
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from lstm_jax.layers.dropout import fold_in, token_keep_mask
 from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, TokenMask, Tokens
@@ -33,7 +33,10 @@ class WideLinear(nn.Module):
     unknown: int
     every_step: bool = False
 
-    @nn.compact
+    def setup(self) -> None:
+        self.words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
+        self.pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
+
     def __call__(self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None, rate: Scalar | float) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``.
 
@@ -43,21 +46,36 @@ class WideLinear(nn.Module):
           key: One key for each example, to drop tokens and pairs; ``None`` drops none.
           rate: Probability that a token or a pair is dropped, independently of the others.
         """
-        words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
-        pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
-        before = jnp.concatenate([jnp.full_like(tokens[:1], self.unknown), tokens[:-1]])
-        known = (jnp.arange(len(tokens))[:, None] < lengths[None]) & (tokens > self.unknown)
         total, number = jnp.zeros(()), jnp.zeros(())
-        for n, (table, rows, there) in enumerate(
-            [(words, tokens, known), (pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown))]
-        ):
-            counted = first_occurrences(rows, there).astype(jnp.float32)
+        for n, (weights, counted) in enumerate(self._terms(tokens, lengths)):
             number = number + counted
             if key is not None:
                 counted = counted * token_keep_mask(fold_in(key, n), len(tokens), rate)
-            total = total + jnp.take(table, rows, axis=0) * counted[:, :, None]
+            total = total + weights * counted[:, :, None]
         add = jnp.cumsum if self.every_step else jnp.sum
         return add(total, axis=0) / jnp.sqrt(jnp.maximum(add(number, axis=0), 1.0))[..., None]
+
+    def by_token(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B C"]:
+        """The share of each token in the logits of whole examples, without dropout; the shares add up to the logits.
+
+        The weight of a pair belongs to both of its tokens, half to each.
+        """
+        (words, one), (pairs, two) = self._terms(tokens, lengths)
+        half = pairs * two[:, :, None] / 2  # At the second token of each pair.
+        total = words * one[:, :, None] + half + jnp.concatenate([half[1:], jnp.zeros_like(half[:1])])
+        return total / jnp.sqrt(jnp.maximum(jnp.sum(one + two, axis=0), 1.0))[None, :, None]
+
+    def _terms(self, tokens: Tokens, lengths: Lengths) -> tuple[tuple[Float[Array, "T B C"], Float[Array, "T B"]], ...]:
+        """For tokens and for pairs: the weights of each, ``[T, B, C]``, and 1 where it counts, ``[T, B]``."""
+        before = jnp.concatenate([jnp.full_like(tokens[:1], self.unknown), tokens[:-1]])
+        known = (jnp.arange(len(tokens))[:, None] < lengths[None]) & (tokens > self.unknown)
+        terms = []
+        for table, rows, there in (
+            (self.words, tokens, known),
+            (self.pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown)),
+        ):
+            terms.append((jnp.take(table, rows, axis=0), first_occurrences(rows, there).astype(jnp.float32)))
+        return tuple(terms)
 
 
 def first_occurrences(rows: Tokens, there: TokenMask) -> TokenMask:

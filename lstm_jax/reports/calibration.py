@@ -1,5 +1,6 @@
 """Calibration: whether a network is right as often as its probabilities say (reliability diagrams, Guo et al. 2017)."""
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,12 @@ def bins(probabilities: HostArray, labels: HostArray) -> Bins:
     of = np.where(counts > 0, counts, np.nan)
     means = [np.bincount(place, weights=values, minlength=BINS) / of for values in (confidence, right)]
     return Bins(means[0], means[1], counts / len(labels))
+
+
+def bin_edges(classes: int) -> list[tuple[float, float]]:
+    """The lowest and the highest confidence of each bin."""
+    edges = np.linspace(1 / classes, 1, BINS + 1).tolist()
+    return list(itertools.pairwise(edges))
 
 
 def expected_error(found: Bins) -> float:

@@ -42,13 +42,14 @@ def html_table(table: Table, kind: str = "", sortable: bool = True) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     name = f"{'sortable ' if sortable else ''}{kind}".strip()
     caption = f'<p class="caption">{escaped(table.caption)}.</p>' if table.caption else ""
-    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    inside = (f"<thead><tr>{head}</tr></thead>" if head else "") + f"<tbody>{body}</tbody>"
     return f'{caption}<div class="wide"><table class="{name}">{inside}</table></div>'
 
 
 def _cell(cell: TableCell, first: bool) -> str:
     mark = f' class="{cell.mark}"' if cell.mark else ""
     value = f' data-value="{escaped(cell.value)}"' if cell.value != "" else ""
+    value += f' style="--share: {cell.shade:.2f}"' if cell.shade else ""
     tag = 'th scope="row"' if first else "td"
     return f"<{tag}{mark}{value}>{escaped(cell.text)}{cell.drawn}</{tag.split()[0]}>"
 

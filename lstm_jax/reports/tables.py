@@ -19,6 +19,7 @@ class TableCell(NamedTuple):
     value: float | str = ""  # The value by which its column is sorted.
     mark: str = ""  # On a page, the cell's CSS class.
     drawn: str = ""  # On a page, HTML that follows the text.
+    shade: float = 0.0  # On a page, how strongly the cell is coloured, from 0 to 1.
 
 
 class Table(NamedTuple):
@@ -113,6 +114,18 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     escaped = [[printable(" ".join(text.split())).replace("|", "\\|") for text in row] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in escaped]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def turned_table(table: Table) -> str:
+    """A table for a terminal, with a column for each of its rows."""
+    columns = [table.columns, *([cell.text for cell in row] for row in table.rows)]
+    columns = [[printable(text) for text in column] for column in columns]
+    first, *widths = [max(map(len, column)) for column in columns]
+    lines = []
+    for name, *values in zip(*columns, strict=True):
+        cells = "".join(f"{value:>{width + 2}}" for value, width in zip(values, widths, strict=True))
+        lines.append(f"{name:<{first}}{cells}")
+    return "\n".join(lines)
 
 
 def mean_and_deviation(accuracies: list[float]) -> str:

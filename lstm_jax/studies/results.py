@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from lstm_jax.reports.intervals import Interval
 from lstm_jax.studies import statistics
 from lstm_jax.studies.plan import Tried
 from lstm_jax.studies.search import LEARNING_RATE, Setting, learning_rate_of
-from lstm_jax.studies.statistics import Interval, Pair, Width
+from lstm_jax.studies.statistics import Pair, Width
 from lstm_jax.studies.store import DIVERGED, Finished
 from lstm_jax.studies.trials import Trial
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from lstm_jax.reports.intervals import Interval
 from lstm_jax.types import HostArray
 
 Figures = Sequence[float] | HostArray
@@ -18,14 +19,6 @@ RESAMPLES = 9_999
 CONFIDENCE = 0.95
 FEW = 6  # Smaller samples get Student's interval.
 ALPHA = 1 - CONFIDENCE
-
-
-class Interval(NamedTuple):
-    """A mean and its confidence interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def bootstrap_interval(values: Figures, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:

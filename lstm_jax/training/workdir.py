@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -96,13 +97,8 @@ class Workdir:
         _warn_of_changes(self.path, config, _read_user_files(self.path))
 
     def environments(self) -> list[dict[str, Any]]:
-        """Where the run was trained so far: ``environment()``, and the step from which on it holds."""
-        file = self.path / ENVIRONMENTS
-        try:
-            return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
-        except ValueError:
-            _log.warning("%s is damaged, so it is not known where the run was trained before", file)
-            return []
+        """Where the run was trained so far: ``environment()``, the step from which on it holds, and the command."""
+        return read_environments(self.path)
 
     def enter_environment(self, step: int) -> list[str]:
         """Records this environment if it differs from the one before; returns the differences.
@@ -118,13 +114,12 @@ class Workdir:
             if before.get(name, value) != value
         ]
         if changes or not known:
-            write_json(self.path / ENVIRONMENTS, [*known, {"step": step, **now}])
+            write_json(self.path / ENVIRONMENTS, [*known, {"step": step, **now, "command": command_line()}])
         return changes
 
     def summary(self) -> dict[str, Any] | None:
         """The summary that an earlier command wrote; ``None`` if there is none."""
-        file = self.path / "summary.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        return read_summary(self.path)
 
 
 def read_config(workdir: Path) -> Config:
@@ -184,6 +179,22 @@ def read_lanes(workdir: Path, config: Config) -> list[Lane]:
     return [Lane(**lane) for lane in json.loads(file.read_text(encoding="utf-8"))]
 
 
+def read_summary(workdir: Path) -> dict[str, Any] | None:
+    """The summary of a run; ``None`` if there is none yet."""
+    file = workdir / "summary.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def read_environments(workdir: Path) -> list[dict[str, Any]]:
+    """Where a run was trained so far, as ``Workdir.environments``."""
+    file = workdir / ENVIRONMENTS
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
+    except ValueError:
+        _log.warning("%s is damaged, so it is not known where the run was trained before", file)
+        return []
+
+
 def write_digests(workdir: Path, digests: Mapping[str, Any]) -> None:
     """Writes what identifies the texts of each split, ``[N]`` uint64, so that evaluations know what was trained on."""
     content = io.BytesIO()
@@ -225,6 +236,14 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None
+
+
+def command_line() -> str:
+    """The command of this process, as a shell takes it; empty in a notebook or an interactive session."""
+    program, *arguments = sys.argv or [""]
+    if program in ("", "-c") or "ipykernel" in program:
+        return ""
+    return shlex.join([*(["python"] if program.endswith(".py") else []), program, *arguments])
 
 
 def environment() -> dict[str, str]:

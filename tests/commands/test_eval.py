@@ -346,3 +346,37 @@ def test_a_data_set_of_the_hub_is_evaluated_by_the_names_of_its_classes(command,
     assert ended.code == 0, ended.err
     assert ended.out.startswith("data-films: 20 reviews")
     assert pd.read_csv(out)["label"].tolist() == ["positive", "negative"] * 10
+
+
+def test_the_report_is_that_of_the_evaluation(command, by_name):
+    other = by_name / "other.csv"
+    sentences(other, 40, first=1000)
+    for flags, title in (((), "test split"), ((f"--data={other}",), f"other data, {other}")):
+        ended = command("eval", f"--workdir={by_name / 'run'}", *flags)
+        assert ended.code == 0, ended.err
+        assert ended.out.splitlines()[-1] == f"report: {by_name / 'run' / 'report.html'}"
+        text = (by_name / "run" / "report.html").read_text(encoding="utf-8")
+        assert f"<h1>run: {title}</h1>" in text
+        assert f"--workdir={by_name / 'run'}" in text
+
+
+def test_several_runs_are_drawn_side_by_side(command, trained, unfinished, tmp_path):
+    page = tmp_path / "curves.html"
+    both = f"--workdir={trained},{unfinished}"
+    ended = command("eval", both, f"--output={page}")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-1] == f"curves: {page}"
+    assert re.search(r"^status +done +not finished$", ended.out, re.MULTILINE)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    for flag, message in (
+        ("--split=test", "leave out --split"),
+        ("--config.seed=1", "leave out --config.seed"),
+        ("--output=curves.png", "--output=curves.png is not an HTML file"),
+    ):
+        ended = command("eval", both, flag)
+        assert ended.code == 2
+        assert message in ended.error
+    ended = command("eval", f"--workdir={trained},{trained}", f"--output={page}")
+    assert (ended.code, "more than once" in ended.error) == (2, True)
+    ended = command("eval", f"--workdir={trained}", f"--output={page}")
+    assert (ended.code, "--output is the page that compares several runs" in ended.error) == (2, True)

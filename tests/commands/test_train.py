@@ -1,6 +1,7 @@
 """The command train: the data that it accepts, and the folders that it leaves alone."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -136,7 +137,8 @@ def test_what_the_last_bits_depend_on_is_recorded_and_a_change_is_said(command, 
         f"xla_flags was '--other' and is {now['xla_flags']!r}, {ending}",
     ]
     history = json.loads((unfinished / "environments.json").read_text())
-    assert history == [before, {**now, "step": 12}]
+    command_line = shlex.join(["python", "train.py", f"--workdir={unfinished}", *TINY])
+    assert history == [before, {**now, "step": 12, "command": command_line}]
     assert history == json.loads((unfinished / "summary.json").read_text())["environments"]
 
 

@@ -111,3 +111,21 @@ def test_the_first_of_each_value() -> None:
     there = jnp.array([[True, False], [True, True], [True, True], [True, True], [False, True], [True, False]])
     found = np.asarray(first_occurrences(rows, there)).T.astype(int)
     np.testing.assert_array_equal(found, [[1, 0, 1, 0, 0, 1], [0, 1, 1, 0, 0, 0]])
+
+
+def test_the_shares_of_the_tokens_add_up_to_the_logits(reviews):
+    tokens, lengths, variables = reviews
+    shares = part().apply(variables, tokens, lengths, method="by_token")
+    logits = part().apply(variables, tokens, lengths, None, 0.0)
+    np.testing.assert_allclose(shares.sum(axis=0), logits, atol=1e-5)
+    outside = (np.arange(len(tokens))[:, None] >= np.asarray(lengths)) | (np.asarray(tokens) <= UNKNOWN)
+    assert not np.asarray(shares)[outside].any()
+
+
+def test_the_weight_of_a_pair_is_shared_by_its_tokens(reviews):
+    _, _, variables = reviews
+    tokens, lengths = jnp.array([[5], [7]]), jnp.array([2])
+    shares = part().apply(variables, tokens, lengths, method="by_token")[:, 0]
+    words, pairs = (np.asarray(variables["params"][name]) for name in ("words", "pairs"))
+    pair = pairs[int(hashed(jnp.array(5), jnp.array(7), M))]
+    np.testing.assert_allclose(shares, (words[[5, 7]] + pair / 2) / np.sqrt(3), atol=1e-6)
