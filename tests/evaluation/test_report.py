@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lstm_jax.reports import evaluation_tables, run_tables, shaded
 from lstm_jax.reports.page import html_table
 from lstm_jax.training import run
 from lstm_jax.training.restore import load_run
+from lstm_jax.training.workdir import command_line
 from tests import reviews
 from tests.browser import needs_browser, opened
 from tests.training.tiny import tiny_config
@@ -151,12 +153,28 @@ def test_scores_that_do_not_add_up_are_marked(folder, tmp_path, monkeypatch):
     assert "1 points; this is above the tolerance" in page(place)
 
 
-@pytest.mark.slow
-def test_the_command_of_a_run_is_recorded(folder):
-    (own,) = json.loads((folder / "environments.json").read_text())
-    assert "pytest" in own["command"] or "python" in own["command"]
-    table = run_tables.run_table(None, [own], {})
-    assert [row[1].text for row in table.rows if row[0].text == "command"] == [own["command"]]
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["train.py", "--workdir=my run"], "python train.py '--workdir=my run'"),
+        (["/bin/lstm-train", "--workdir=a"], "/bin/lstm-train --workdir=a"),
+        (["/lib/ipykernel_launcher.py", "-f", "kernel.json"], ""),
+        (["-c"], ""),
+        ([""], ""),
+    ],
+    ids=["script", "installed command", "notebook", "code", "interactive"],
+)
+def test_the_command_of_a_run_is_shown(monkeypatch, argv, command):
+    monkeypatch.setattr(sys, "argv", argv)
+    assert command_line() == command
+    environment = {"step": 0, "devices": "2 × cpu", "jax": "0.10.1", "command": command_line()}
+    table = run_tables.run_table(None, [environment], {})
+    assert {row[0].text: row[1].text for row in table.rows} == {
+        "status": "not finished",
+        "trained on": "2 × cpu",
+        "versions": "jax 0.10.1",
+        "command": command or "not recorded",
+    }
 
 
 def test_a_confusion_of_fifty_classes_has_numbered_columns_and_a_list_of_mistakes():
