@@ -7,7 +7,6 @@ import pytest
 
 from lstm_jax.configs.studies import grid
 from lstm_jax.studies.grid import Grid
-from tests.commands.conftest import command, help_flags, undone  # noqa: F401 - fixtures
 from tests.commands.helpers import ROOT, WARNINGS
 
 PAGE = (ROOT / "docs" / "grids.md").read_text(encoding="utf-8")
@@ -36,7 +35,7 @@ def test_the_page_shows_every_setting():
 
 
 @pytest.mark.slow
-def test_the_command_prints_the_table(command, tmp_path, monkeypatch):  # noqa: F811
+def test_the_command_prints_the_table(command, tmp_path, monkeypatch):
     line = re.search(r"^python compare\.py (.*)$", PAGE, re.MULTILINE)[1]
     study, _, workdir = line.partition(" --workdir=")
     assert (study, workdir) == ("--config=configs/studies/grid.py", "runs/grid")
