@@ -38,7 +38,7 @@ UNKNOWN_COLOUR = "#c0392b"
 # Sizes in inches.
 LEFT, RIGHT = 1.6, 0.3  # Margins.
 COLUMN, LEAST_WIDTH = 0.24, 5.6  # Width of a token in a long text, and the least width of a row.
-LINE, KEY = 0.22, 0.75  # Height of a line of the heading, and of the colours' key below it.
+LINE, KEY_HEIGHT = 0.22, 0.75  # Height of a line of the heading, and of the colours' key below it.
 CHARACTER = 0.077  # Height of a character of a token, which is written upwards.
 LEGEND, CURVES, SPACE = 0.35, 1.1, 0.4  # Heights of the curves' legend, of the curves, and of the space below a row.
 
@@ -156,7 +156,7 @@ def draw_gates(
     inside = panels * max(0.42, min(1.0, 5 / (panels * len(rows))))
     below = CHARACTER * max(map(len, words)) + SPACE
     top = LINE * len(lines) + 0.15
-    height = top + KEY + len(rows) * (inside + LEGEND + CURVES + below)
+    height = top + KEY_HEIGHT + len(rows) * (inside + LEGEND + CURVES + below)
     with matplotlib.rc_context(plots.STYLE):  # All sizes are in inches, from the upper left corner of the figure.
         drawn = ShownFigure(figsize=(width, height))
 
@@ -168,7 +168,7 @@ def draw_gates(
         scales = _scales(directions)
         for n, name in enumerate(scales):
             _colour_key(drawn, axes(LEFT + n * 2.0, top + 0.22, 1.5, 0.12), name, scales)
-        y = top + KEY
+        y = top + KEY_HEIGHT
         for row in rows:
             _draw_panels(axes(LEFT, y, across, inside), directions, row, columns, scales)
             y += inside + LEGEND

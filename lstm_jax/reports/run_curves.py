@@ -45,7 +45,7 @@ def differing_fields(runs: Sequence[RunCurves]) -> dict[str, list[Any]]:
     return found
 
 
-def labels_of(runs: Sequence[RunCurves]) -> list[str]:
+def run_labels(runs: Sequence[RunCurves]) -> list[str]:
     """What a legend calls the runs: their names, and the fields in which they differ."""
     fields = differing_fields(runs)
     last = [path.rpartition(".")[2] for path in fields]
@@ -103,7 +103,7 @@ def draw_runs(runs: Sequence[RunCurves], path: Path) -> None:
     The lanes of an ensemble have a line each.
     """
     drawn, axes = plots.figure(11, 4.6 + 0.24 * len(runs), 1, 2)
-    for n, (run, label) in enumerate(zip(runs, labels_of(runs), strict=True)):
+    for n, (run, label) in enumerate(zip(runs, run_labels(runs), strict=True)):
         look = {"color": COLOURS[n % len(COLOURS)], "linestyle": LINES[n // len(COLOURS) % len(LINES)]}
         for axis, name in zip(axes, ("accuracy", "loss"), strict=True):
             for split, style in (("train", {"linewidth": 0.7, "alpha": 0.5}), ("validation", {"linewidth": 1.8})):

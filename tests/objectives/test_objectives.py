@@ -14,7 +14,7 @@ from lstm_jax.objectives.adversarial import worst_noise
 from lstm_jax.objectives.base import COUNTED
 from lstm_jax.objectives.label_smoothing import smoothed_cross_entropy
 from lstm_jax.registry import OBJECTIVES
-from lstm_jax.training.experiment import evaluated_variables, experiment
+from lstm_jax.training.experiment import PER_STEP, evaluated_variables, experiment
 from tests.helpers import assert_close
 from tests.training.tiny import CLASSES, STEPS, WORDS, tiny_config, toy_corpus
 
@@ -116,7 +116,7 @@ def test_a_step_weighs_several_objectives_and_leaves_out_those_of_weight_0():
     np.testing.assert_allclose(
         sums["loss"], 0.5 * sums["loss/classification"] + 2 * sums["loss/adversarial"], rtol=1e-5
     )
-    assert set(plain) == {"loss", "correct", "examples", "tokens"}
+    assert set(plain) == {"loss", "correct", "examples", "tokens", "steps", *PER_STEP}
     again, left_out = stepped(classification=1.0, adversarial=0.0)
     assert_close(again, one, atol=0, rtol=0)
     assert set(left_out) == set(plain)
@@ -177,7 +177,7 @@ def test_other_sums_of_an_objective_are_named_by_it_and_counts_are_those_of_clas
         _, sums = jax.jit(run.step)(state, {"labelled": batch()})
         assert sums["spread/entropy"] == 12
         assert sums["correct"] == run.evaluate(evaluated_variables(state), batch())["correct"]
-        assert set(sums) == {*COUNTED, "loss/spread", "loss/classification", "spread/entropy"}
+        assert set(sums) - {"steps", *PER_STEP} == {*COUNTED, "loss/spread", "loss/classification", "spread/entropy"}
     finally:
         OBJECTIVES.unregister("spread")
 
