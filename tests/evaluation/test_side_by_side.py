@@ -7,7 +7,7 @@ from lstm_jax.config import to_json
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation.side_by_side import notes_of, read_runs, write_side_by_side
 from lstm_jax.files import listed_folders
-from lstm_jax.reports.run_curves import differing_fields, draw_runs, labels_of
+from lstm_jax.reports.run_curves import differing_fields, draw_runs, run_labels
 from lstm_jax.reports.tables import turned_table
 from lstm_jax.training.workdir import write_digests
 from tests.browser import needs_browser, opened
@@ -49,7 +49,7 @@ def test_runs_are_told_apart_by_what_differs_in_their_configs(tmp_path):
         "optimizer.learning_rate": [0.005, 0.02, 0.005],
         "model.hidden_size": [8, 8, 16],
     }
-    assert labels_of(runs) == [
+    assert run_labels(runs) == [
         "first: learning_rate 0.005, hidden_size 8",
         "second: learning_rate 0.02, hidden_size 8",
         "<i>third: learning_rate 0.005, hidden_size 16",
@@ -99,7 +99,7 @@ def test_other_validation_examples_and_missing_digests_are_told(tmp_path):
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path):
     folders = [invented(tmp_path / name / "run") for name in ("x", "y")]
-    assert labels_of(read_runs(folders)) == ["x/run", "y/run"]
+    assert run_labels(read_runs(folders)) == ["x/run", "y/run"]
 
 
 def test_a_run_named_twice_or_missing_is_refused(tmp_path):
