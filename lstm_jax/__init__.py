@@ -64,6 +64,8 @@ def train(config_or_name: Config | str | Path, workdir: str | Path, **overrides:
 
 
 def _config_of(asked: Config | str | Path) -> Config:
+    from lstm_jax import runtime
+
     config = load_config_file(str(asked)) if isinstance(asked, str | Path) else asked
     if isinstance(config, Config):
         return config
@@ -71,7 +73,7 @@ def _config_of(asked: Config | str | Path) -> Config:
         raise ConfigError(f"train takes a Config, the name of a config or the path of a file, not {config!r}"[:200])
     raise ConfigError(
         f"{asked} returns a {type(config).__name__}, and train takes a Config; the command that runs studies is "
-        f"compare.py --config={asked}"
+        f"{runtime.command_name('compare')} --config={asked}"
     )
 
 

@@ -143,8 +143,6 @@ def draw_gates(
     """
     import matplotlib
 
-    from lstm_jax.reports.shown import ShownFigure
-
     rows = token_rows(len(words))
     words = [plots.shortened(plots.printable(word), LONGEST_TOKEN) for word in words]
     columns = rows[0].stop
@@ -158,7 +156,7 @@ def draw_gates(
     top = LINE * len(lines) + 0.15
     height = top + KEY_HEIGHT + len(rows) * (inside + LEGEND + CURVES + below)
     with matplotlib.rc_context(plots.STYLE):  # All sizes are in inches, from the upper left corner of the figure.
-        drawn = ShownFigure(figsize=(width, height))
+        drawn = plots.shown_figure_class()(figsize=(width, height))
 
         def axes(left: float, top: float, width_here: float, height_here: float) -> Any:
             bottom = height - top - height_here

@@ -1,7 +1,9 @@
 """Plots of a run: loss and accuracy over steps, the confusion matrix."""
 
 import contextlib
+import functools
 import math
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,11 +46,26 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     """A figure in this project's style, and its axes. It needs no display."""
     import matplotlib
 
-    from lstm_jax.reports.shown import ShownFigure  # Without pyplot, so that a notebook keeps its backend and settings.
-
     with matplotlib.rc_context(STYLE):
-        drawn = ShownFigure(figsize=(width, height), layout="constrained")
+        drawn = shown_figure_class()(figsize=(width, height), layout="constrained")
         return drawn, drawn.subplots(rows, columns, **options)
+
+
+@functools.cache
+def shown_figure_class() -> Any:
+    """The class of figures that a notebook shows. They need no pyplot, so a notebook keeps its backend and settings.
+
+    The class is made when it is first needed, since importing Matplotlib takes a while.
+    """
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            with tempfile.TemporaryDirectory() as folder:
+                save(self, Path(folder) / "figure.png")
+                return (Path(folder) / "figure.png").read_bytes()
+
+    return ShownFigure
 
 
 def draw_literally(drawn: Any) -> None:

@@ -144,8 +144,11 @@ def _drop_after(path: Path, step: int) -> None:
         part.replace(path)
 
 
+_timed: list[bool] = []  # One entry for each start that this process has timed.
+
+
 class Startup:
-    """The time of a process to its first training step, by stage.
+    """The time of a process to its first training step, by stage; in a notebook and for later runs, the time of a run.
 
     Attributes:
       seconds: Seconds by stage, ``None`` before the first step is done: ``imports`` (with parsing of flags),
@@ -155,18 +158,22 @@ class Startup:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] | None = None
-        self._imports = time.perf_counter() - STARTED
+        now = time.perf_counter()
+        # Only the first run of a process is preceded by nothing but imports, and a notebook may wait at any time.
+        self._start = now if _timed or in_notebook() else STARTED
+        _timed.append(True)
+        self._imports = now - self._start
         self._reviews = 0.0
 
     def examples_ready(self) -> float:
         """Records that the corpora are prepared; returns the seconds since the process began."""
-        passed = time.perf_counter() - STARTED
+        passed = time.perf_counter() - self._start
         self._reviews = passed - self._imports
         return passed
 
     def first_step_done(self, program: Program, step: float) -> None:
         """Records and logs that the first step is done, which itself took ``step`` seconds."""
-        passed = time.perf_counter() - STARTED
+        passed = time.perf_counter() - self._start
         found = {"imports": self._imports, "reviews": self._reviews, "compiling": program.compile_seconds, "step": step}
         found["other"] = passed - sum(found.values())
         self.seconds = {name: round(value, 3) for name, value in {**found, "all": passed}.items()}
