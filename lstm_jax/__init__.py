@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 from lstm_jax.config import Config, load_config_file, validate, with_fields  # noqa: E402
 from lstm_jax.errors import ConfigError  # noqa: E402
+from lstm_jax.files import named_folder  # noqa: E402
 
 if TYPE_CHECKING:
     from lstm_jax.evaluation.model import Model
@@ -51,13 +52,14 @@ def train(config_or_name: Config | str | Path, workdir: str | Path, **overrides:
     """
     from lstm_jax import runtime
 
+    started = time.perf_counter()
     with runtime.messages_shown():
         config = validate(with_fields(_config_of(config_or_name), overrides))
         runtime.configure()
         from lstm_jax.evaluation.report import write_run_report
         from lstm_jax.training import run
 
-        summary = run.train_lanes(config, workdir)
+        summary = run.train_lanes(config, workdir, started=started)
         run.raise_if_diverged(summary, workdir)
         write_run_report(Path(workdir))
     return summary
@@ -71,18 +73,19 @@ def _config_of(asked: Config | str | Path) -> Config:
         return config
     if config is asked:
         raise ConfigError(f"train takes a Config, the name of a config or the path of a file, not {config!r}"[:200])
+
     raise ConfigError(
         f"{asked} returns a {type(config).__name__}, and train takes a Config; the command that runs studies is "
         f"{runtime.command_name('compare')} --config={asked}"
     )
 
 
-def load(workdir: str | Path, plugins: tuple[str, ...] = (), trust_code: bool = False) -> "Model":
+def load(workdir: str | Path, plugins: str | tuple[str, ...] = (), trust_code: bool = False) -> "Model":
     """The trained model of a run: ``load(workdir).predict(texts)``.
 
     Args:
       workdir: Folder of a run or of an export, or ``hub:OWNER/NAME``, ``hub:OWNER/NAME@REVISION``, a model of the Hub.
-      plugins: Modules or files with your own code, if they are not where the run has recorded them.
+      plugins: A module or file with your own code, or several, if they are not where the run has recorded them.
       trust_code: Whether the run may execute code that its folder names, though the folder was downloaded, moved or
         copied; see docs/weights.md.
 
@@ -99,4 +102,4 @@ def load(workdir: str | Path, plugins: tuple[str, ...] = (), trust_code: bool = 
             from lstm_jax.export.hub import pull
 
             workdir = pull(str(workdir))
-        return Model(Path(workdir), plugins, trust_code)
+        return Model(named_folder(workdir), plugins, trust_code)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TextIO
 
-from lstm_jax.errors import UserError
+from lstm_jax.errors import ConfigError, UserError
 
 
 def lock_folder(folder: Path) -> TextIO:
@@ -38,6 +38,17 @@ def listed_folders(given: str) -> list[Path]:
         folders.append(Path(",".join(parts[:taken])))
         parts = parts[taken:]
     return folders
+
+
+def named_folder(given: str | Path) -> Path:
+    """The path of a folder. Python takes an empty path for the current folder, which nobody has asked for.
+
+    Raises:
+      ConfigError: It is empty, or no path.
+    """
+    if not isinstance(given, str | Path) or not str(given):
+        raise ConfigError(f"the folder of the run is {given!r}; name it, such as 'runs/first'")
+    return Path(given)
 
 
 def write_bytes(file: Path, content: bytes) -> None:

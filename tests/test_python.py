@@ -199,3 +199,23 @@ def test_layers_need_no_set_up_and_later_training_says_which_devices_are_left(tm
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "(5, 2, 4) 1"
     assert done.stderr.count("JAX was used before lstm_jax could configure it, so it computes on 1 × cpu") == 1
+
+
+@pytest.mark.parametrize("workdir", ["", None])
+def test_the_current_folder_is_not_taken_unasked(workdir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: lstm_jax.train("default", workdir, **TINY), lambda: lstm_jax.load(workdir)):
+        with pytest.raises(ConfigError, match="the folder of the run is"):
+            call()
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_time_to_the_first_step_counts_from_the_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(lstm_jax, "STARTED", lstm_jax.STARTED - 1e6)  # A notebook may have been open for days.
+    assert lstm_jax.train("default", tmp_path, **TINY)["startup"]["all"] < 1e5
+
+
+def test_the_code_of_a_run_may_be_named_as_one_string(tmp_path):
+    lstm_jax.train("default", tmp_path / "run", **TINY)
+    with pytest.raises(ConfigError, match=r"nowhere\.py does not exist"):
+        lstm_jax.load(tmp_path / "run", plugins="nowhere.py")

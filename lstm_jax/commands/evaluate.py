@@ -13,7 +13,7 @@ from lstm_jax import cli, runtime
 from lstm_jax.characters import half_character, printable, wide_encoding
 from lstm_jax.config import validate
 from lstm_jax.errors import ConfigError, UserError
-from lstm_jax.files import listed_folders
+from lstm_jax.files import listed_folders, named_folder
 
 
 def _define() -> None:
@@ -70,7 +70,7 @@ def _evaluate() -> None:
     if flags.FLAGS.workdir is None:
         evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
         return
-    workdir = Path(flags.FLAGS.workdir)
+    workdir = named_folder(flags.FLAGS.workdir)
     trained = load_run(
         workdir, evaluation_config(workdir, flags.FLAGS.config, cli.named_plugins(), flags.FLAGS.trust_code)
     )

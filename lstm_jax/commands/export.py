@@ -8,6 +8,7 @@ from absl import flags
 from lstm_jax import cli, runtime
 from lstm_jax.characters import printable
 from lstm_jax.errors import ConfigError
+from lstm_jax.files import named_folder
 from lstm_jax.registry import nearest
 
 HUB = "hub"  # Written as safetensors, then pushed.
@@ -46,10 +47,10 @@ def _export() -> None:
         )
     for name in formats:
         if name not in FORMATS:
-            raise ConfigError(f"--to has no format {name!r}; {nearest(name, FORMATS)}")
+            raise ConfigError(f"--to has no format {name!r}; {nearest(name, [*FORMATS, HUB])}")
     if given.output is not None and not given.output:
         raise ConfigError("--output is empty; give a folder")
-    workdir = Path(given.workdir)
+    workdir = named_folder(given.workdir)
     folder = Path(given.output) if given.output else workdir / "export"
     trained = load_run(workdir, evaluation_config(workdir, trust_code=given.trust_code))
     for file in export(trained, formats, folder):

@@ -35,7 +35,7 @@ class UserFile(NamedTuple):
     digests: Sequence[str]
 
 
-def load_plugins(plugins: Iterable[str]) -> tuple[str, ...]:
+def load_plugins(plugins: str | Iterable[str]) -> tuple[str, ...]:
     """Imports modules and Python files that register user code.
 
     Args:
@@ -62,8 +62,9 @@ def load_plugins(plugins: Iterable[str]) -> tuple[str, ...]:
     return separate
 
 
-def _separate(plugins: Iterable[str]) -> tuple[str, ...]:
+def _separate(plugins: str | Iterable[str]) -> tuple[str, ...]:
     """The names of modules and the absolute paths of files, one in each string."""
+    plugins = [plugins] if isinstance(plugins, str) else plugins
     parts = [part for each in plugins for part in ([each] if Path(each).is_file() else each.split(",")) if part]
     return tuple(dict.fromkeys(map(_resolved, parts)))
 
@@ -121,7 +122,7 @@ def lost_entries(config: Any) -> list[str]:
 
 
 def load_recorded(
-    config: Any, recorded: Sequence[UserFile], named: Iterable[str] = (), trusted: Container[str] = ()
+    config: Any, recorded: Sequence[UserFile], named: str | Iterable[str] = (), trusted: Container[str] = ()
 ) -> tuple[str, ...]:
     """Loads the code that an evaluation of a run needs.
 

@@ -1,6 +1,6 @@
 """A trained run as an object: ``lstm_jax.load(workdir).predict(texts)``."""
 
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from lstm_jax.evaluation.other_data import other_data
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities, read_texts
 from lstm_jax.evaluation.seen import unseen_part
 from lstm_jax.training.restore import load_run
-from lstm_jax.training.workdir import evaluation_config
+from lstm_jax.training.workdir import evaluation_config, read_summary
 from lstm_jax.types import HostArray, Params
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Model:
       params: The variables of the network, with a leading axis L.
     """
 
-    def __init__(self, workdir: Path, plugins: tuple[str, ...] = (), trust_code: bool = False) -> None:
+    def __init__(self, workdir: Path, plugins: str | tuple[str, ...] = (), trust_code: bool = False) -> None:
         """Reads the run in a folder.
 
         Args:
@@ -99,20 +99,20 @@ class Model:
 
     def _best(self) -> str:
         """The best validation accuracy, if the run has got as far as to its summary."""
-        file = self._trained.workdir / "summary.json"
-        summary = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        best = summary.get("best_validation_accuracy")
+        best = (read_summary(self._trained.workdir) or {}).get("best_validation_accuracy")
         return "" if best is None else f"best validation accuracy {best:.2%} at "
 
-    def predict(self, texts: list[str]) -> list[Prediction]:
+    def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """The predictions for texts, in their order.
 
         Raises:
-          UserError: ``texts`` is a single string, contains something other than strings, or a text is no valid Unicode.
+          UserError: ``texts`` is a single string or no list, contains something other than strings, or a text is no
+            valid Unicode.
         """
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        listed = isinstance(texts, Iterable) and not isinstance(texts, str | Mapping)
+        texts = list(texts) if listed else []
+        if not (listed and all(isinstance(text, str) for text in texts)):
             raise UserError("predict takes a list of texts, such as predict(['a text'])")
-        texts = list(texts)
         if not texts:
             return []
         read = read_texts(self._trained, texts)
@@ -156,8 +156,10 @@ class Model:
         """Draws the gates and the state over the tokens of a text; a notebook shows the figure.
 
         Raises:
-          UserError: The layers have no gates that can be drawn, or the text is no valid Unicode.
+          UserError: ``text`` is no string or no valid Unicode, or the layers have no gates that can be drawn.
         """
+        if not isinstance(text, str):
+            raise UserError(f"explain takes one text, such as explain('a text'), not a {type(text).__name__}")
         return explain_figure(self._trained, text)
 
 

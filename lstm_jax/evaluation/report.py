@@ -1,6 +1,5 @@
 """``report.html`` of a run: one page about its newest evaluation, its curves, and how it was trained."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,14 @@ from lstm_jax.reports.page import escaped, html_figure, html_page, html_table
 from lstm_jax.reports.tables import Table
 from lstm_jax.training.logging import read_metrics
 from lstm_jax.training.restore import Trained, load_run
-from lstm_jax.training.workdir import command_line, evaluation_config, read_config, read_environments, read_summary
+from lstm_jax.training.workdir import (
+    command_line,
+    evaluation_config,
+    read_config,
+    read_environments,
+    read_json,
+    read_summary,
+)
 from lstm_jax.types import HostArray
 
 REPORT = "report.html"
@@ -206,7 +212,7 @@ def _about(trained: Trained, summary: dict[str, Any] | None) -> list[str]:
         _plain_table(run_tables.run_table(summary, read_environments(workdir), evaluation), "facts"),
         "<h2>Data</h2>",
         _plain_table(run_tables.data_table(config), "facts"),
-        _plain_table(run_tables.splits_table(json.loads((workdir / "data.json").read_text(encoding="utf-8")))),
+        _plain_table(run_tables.splits_table(read_json(workdir / "data.json", dict))),
         "<h2>Settings</h2>",
         _plain_table(run_tables.settings_table(read_config(workdir)), "facts"),
     ]

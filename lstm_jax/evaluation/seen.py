@@ -65,7 +65,8 @@ def unseen_part(workdir: Path, config: Config, split: str, part: Part, leave_out
     if not leave_out:
         raise UserError(
             f"the run in {workdir} was trained or validated on {count:,} of these {len(seen):,} examples"
-            f"{_changes(workdir, config)}; leave these out with --leave_out_seen, or evaluate a split with the data "
+            f"{_changes(workdir, config)}; leave these out with --leave_out_seen, or "
+            "leave_out_seen=True of Model.evaluate, or evaluate a split with the data "
             "settings and files of the training"
         )
     _log.warning(

@@ -4,10 +4,8 @@ Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
 import html
-import json
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -17,10 +15,9 @@ import lstm_jax
 from lstm_jax import config as configs
 from lstm_jax.characters import printable
 from lstm_jax.config import Config
-from lstm_jax.errors import UserError
 from lstm_jax.reports.tables import markdown
 from lstm_jax.training.restore import Trained
-from lstm_jax.training.workdir import read_config
+from lstm_jax.training.workdir import read_config, read_json, read_summary
 
 _LICENCE = (
     "# Replace unknown with the licence that you give the weights, see https://hf.co/docs/hub/repositories-licenses"
@@ -67,7 +64,7 @@ def model_card(trained: Trained, names: Sequence[str]) -> str:
       names: Names of the folder's other files.
     """
     run = trained.workdir
-    config, summary, facts = read_config(run), _json(run / "summary.json"), _json(run / "data.json")
+    config, summary, facts = read_config(run), read_summary(run) or {}, read_json(run / "data.json", dict)
     accuracies = _accuracies(trained, summary, facts)
     classes = [[str(n), _code(name)] for n, name in enumerate(trained.classes.names)]
     parts = [
@@ -123,7 +120,7 @@ def _accuracies(trained: Trained, summary: Any, facts: Any) -> list[tuple[str, f
     """Name of the examples, accuracy and number of examples, of each evaluation of these weights and the validation."""
     found = []
     for file in sorted(trained.workdir.glob("eval-*.json")):
-        own = _json(file)
+        own = read_json(file, dict)
         if own.get("checkpoint_step") == trained.step:  # Others are of weights that a longer training has replaced.
             found.append((file.stem.removeprefix("eval-"), float(own["accuracy"]), int(own["n"])))
     examples = facts.get("splits", facts).get("validation", {}).get("examples", 0)
@@ -200,10 +197,3 @@ def _code(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return html.escape(printable(text), quote=False)
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except ValueError as error:
-        raise UserError(f"{file} is damaged ({error}); restore or delete it") from error

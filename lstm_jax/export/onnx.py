@@ -126,32 +126,39 @@ def _outputs(graph: "Graph", config: ModelConfig, weights: LaneWeights, alive: s
 def _pooled(graph: "Graph", config: ModelConfig, y: str, lengths: str, alive: str) -> str:
     """One vector for each example from ``y[T, B, H]``, as in ``layers.pooling``."""
     add, number = graph.add, graph.integers
-    start, one = add("Gather", y, number(0)), graph.constant(np.ones(1, np.float32))
-    index = add("Unsqueeze", add("Max", add("Sub", lengths, number(1)), number(0)), number(0, 2))
-    end = add("GatherElements", y, add("Expand", index, add("Shape", start)), axis=0)
-    start, end = (add("Squeeze", each, number(0)) for each in (start, end))
-    count = add("Unsqueeze", graph.cast(lengths, FLOAT), number(1))
+
+    def count() -> str:
+        return str(add("Unsqueeze", graph.cast(lengths, FLOAT), number(1)))
+
+    def start() -> str:
+        return str(add("Squeeze", add("Gather", y, number(0)), number(0)))
+
+    def end() -> str:
+        index = add("Unsqueeze", add("Max", add("Sub", lengths, number(1)), number(0)), number(0, 2))
+        size = add("Shape", add("Gather", y, number(0)))
+        return str(add("Squeeze", add("GatherElements", y, add("Expand", index, size), axis=0), number(0)))
 
     def mean() -> str:
-        return str(add("Div", add("ReduceSum", y, number(0), keepdims=0), add("Max", count, one)))
+        one = graph.constant(np.ones(1, np.float32))
+        return str(add("Div", add("ReduceSum", y, number(0), keepdims=0), add("Max", count(), one)))
 
     def maximum() -> str:
         lowest = graph.constant(np.full(1, -np.inf, np.float32))
         best = add("ReduceMax", add("Where", add("Unsqueeze", alive, number(2)), y, lowest), number(0), keepdims=0)
         nothing = graph.constant(np.zeros(1, np.float32))
-        return str(add("Where", add("Greater", count, nothing), best, nothing))
+        return str(add("Where", add("Greater", count(), nothing), best, nothing))
 
     def last() -> str:
         if not config.bidirectional:
-            return str(end)
+            return end()
         sizes = number(config.hidden_size, config.hidden_size)
-        (forward, _), (_, backward) = (add("Split", each, sizes, outputs=2, axis=1) for each in (end, start))
+        (forward, _), (_, backward) = (add("Split", each, sizes, outputs=2, axis=1) for each in (end(), start()))
         return str(add("Concat", forward, backward, axis=1))
 
     kinds = {
-        "last": lambda: last(),
-        "every": lambda: end,
-        "first_last": lambda: add("Concat", start, end, axis=1),
+        "last": last,
+        "every": end,
+        "first_last": lambda: add("Concat", start(), end(), axis=1),
         "mean": mean,
         "max": maximum,
         "mean_max": lambda: add("Concat", mean(), maximum(), axis=1),

@@ -52,10 +52,12 @@ def make_layer(
       The layer, whose inputs are checked while it is traced; see ``layers.base.checked``.
 
     Raises:
-      ConfigError: The name is unknown, or the layer has no such implementation or cannot round.
+      ConfigError: The name is unknown, there are no units, or the layer has no such implementation or cannot round.
     """
     if name not in LAYERS and name not in CELLS:
         raise ConfigError(f"there is no layer {name!r}; {nearest(name, dict.fromkeys([*LAYERS, *CELLS]))}")
+    if hidden_size < 1:
+        raise ConfigError(f"a layer of {hidden_size} units cannot be made; give it at least 1")
     own = dict(LAYERS[name]) if name in LAYERS else {}
     if implementation in own:
         make = own[implementation]

@@ -12,7 +12,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lstm_jax import STARTED
 from lstm_jax.runtime import in_notebook
 from lstm_jax.training.lanes import Program
 from lstm_jax.training.loop_state import Clock
@@ -144,11 +143,8 @@ def _drop_after(path: Path, step: int) -> None:
         part.replace(path)
 
 
-_timed: list[bool] = []  # One entry for each start that this process has timed.
-
-
 class Startup:
-    """The time of a process to its first training step, by stage; in a notebook and for later runs, the time of a run.
+    """The time of a process, or of a call from Python, to its first training step, by stage.
 
     Attributes:
       seconds: Seconds by stage, ``None`` before the first step is done: ``imports`` (with parsing of flags),
@@ -156,24 +152,21 @@ class Startup:
         of a checkpoint), and ``all``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, started: float) -> None:
         self.seconds: dict[str, float] | None = None
-        now = time.perf_counter()
-        # Only the first run of a process is preceded by nothing but imports, and a notebook may wait at any time.
-        self._start = now if _timed or in_notebook() else STARTED
-        _timed.append(True)
-        self._imports = now - self._start
+        self._started = started
+        self._imports = time.perf_counter() - started
         self._reviews = 0.0
 
     def examples_ready(self) -> float:
-        """Records that the corpora are prepared; returns the seconds since the process began."""
-        passed = time.perf_counter() - self._start
+        """Records that the corpora are prepared; returns the seconds since the start."""
+        passed = time.perf_counter() - self._started
         self._reviews = passed - self._imports
         return passed
 
     def first_step_done(self, program: Program, step: float) -> None:
         """Records and logs that the first step is done, which itself took ``step`` seconds."""
-        passed = time.perf_counter() - self._start
+        passed = time.perf_counter() - self._started
         found = {"imports": self._imports, "reviews": self._reviews, "compiling": program.compile_seconds, "step": step}
         found["other"] = passed - sum(found.values())
         self.seconds = {name: round(value, 3) for name, value in {**found, "all": passed}.items()}

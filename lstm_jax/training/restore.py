@@ -1,6 +1,5 @@
 """Restores a trained run from its folder or an export: its best weights, to evaluate or to start another run from."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import first_weights, used_objectives
 from lstm_jax.training.weights import has_weights, read_weights
-from lstm_jax.training.workdir import read_config, read_lanes
+from lstm_jax.training.workdir import read_config, read_json, read_lanes
 from lstm_jax.types import Params
 
 # Groups of the config that may differ between training and evaluation.
@@ -66,10 +65,11 @@ def load_run(workdir: Path, config: Config) -> Trained:
         )
     if config.data.class_names != read_config(workdir).data.class_names:
         raise ConfigError("config.data.class_names differs from the training; the classes of a run keep their names")
-    file = workdir / "data.json"
-    if not file.exists():
+    facts = read_json(workdir / "data.json", dict)
+    if facts is None:
         raise UserError(f"{workdir} holds no trained run; train first, with the same --workdir")
-    facts = json.loads(file.read_text(encoding="utf-8"))
+    if not {"classes", "labels"} <= set(facts):
+        raise UserError(f"{workdir / 'data.json'} is damaged (it names no classes); restore it or use a new --workdir")
     classes = Classes(tuple(facts["classes"]), tuple(facts["labels"]))
     tokenizer = read_tokenizer(workdir / "tokenizer.json")
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))

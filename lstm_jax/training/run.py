@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lstm_jax import STARTED, runtime
 from lstm_jax import config as configs
-from lstm_jax import runtime
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
@@ -33,7 +33,16 @@ from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
 from lstm_jax.training.trackers import TrackedLane
 from lstm_jax.training.warm_start import transfer
-from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_digests, write_json
+from lstm_jax.training.workdir import (
+    Lane,
+    Workdir,
+    git_commit,
+    lanes_of,
+    read_json,
+    versions,
+    write_digests,
+    write_json,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +53,7 @@ def train_lanes(
     lanes: list[Lane] | None = None,
     corpora: Corpora | None = None,
     follow: ProgressCallback | None = None,
+    started: float = STARTED,
 ) -> dict[str, Any]:
     """Trains a config in a workdir, or resumes the run there, and returns the run's summary.
 
@@ -55,11 +65,12 @@ def train_lanes(
       lanes: Lanes to train side by side; by default those that the config asks for.
       corpora: The config's examples, if they are already prepared.
       follow: Callback that shows the progress. The run itself then prints and plots nothing.
+      started: The value of ``time.perf_counter`` from which the time to the first step counts.
 
     Raises:
       UserError: The data are invalid, or the workdir or the disk cannot be used.
     """
-    startup = Startup()
+    startup = Startup(started)
     lanes = lanes or lanes_of(config)
     with Workdir(workdir, config, lanes) as place:
         summary = place.summary()
@@ -195,7 +206,7 @@ def _check_parts(config: Config, hparams: list[dict[str, float]]) -> None:
 
 
 def _check_examples(corpora: Corpora, path: Path) -> None:
-    facts = json.loads((path / "data.json").read_text(encoding="utf-8"))
+    facts = read_json(path / "data.json", dict)
     if facts["fingerprint"] != corpus.corpora_fingerprint(corpora):
         raise UserError(
             f"the reviews or their vocabulary have changed since the run in {path} began, so it cannot be resumed; "

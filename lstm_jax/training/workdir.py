@@ -18,7 +18,7 @@ from lstm_jax import config as configs
 from lstm_jax import runtime
 from lstm_jax.config import Config, UserFile
 from lstm_jax.errors import UserError
-from lstm_jax.files import lock_folder, write_bytes, write_text
+from lstm_jax.files import lock_folder, named_folder, write_bytes, write_text
 from lstm_jax.training.trust import trusted_plugins, vouch
 from lstm_jax.types import HostArray
 
@@ -55,7 +55,7 @@ class Workdir:
         Raises:
           UserError: Another process works there, or the folder belongs to another config or other lanes.
         """
-        self.path = Path(path)
+        self.path = named_folder(path)
         self._lock = lock_folder(self.path)
         try:
             self._check(config, lanes)
@@ -148,7 +148,7 @@ def read_config(workdir: Path) -> Config:
 
 
 def evaluation_config(
-    workdir: Path, config: Config | None = None, plugins: Sequence[str] = (), trust_code: bool = False
+    workdir: Path, config: Config | None = None, plugins: str | Sequence[str] = (), trust_code: bool = False
 ) -> Config:
     """The validated config for an evaluation of a run, after loading the user's code that it needs.
 
@@ -186,16 +186,16 @@ def _warn_of_changes(workdir: Path, config: Config, recorded: list[UserFile]) ->
 
 def read_lanes(workdir: Path, config: Config) -> list[Lane]:
     """The lanes of a run with this config."""
-    file = workdir / "lanes.json"
-    if not file.exists():
-        return lanes_of(config)
-    return [Lane(**lane) for lane in json.loads(file.read_text(encoding="utf-8"))]
+    found = read_json(workdir / "lanes.json", list)
+    try:
+        return lanes_of(config) if found is None else [Lane(**lane) for lane in found]
+    except TypeError as error:
+        raise UserError(f"{workdir / 'lanes.json'} is damaged ({error}); restore it or use a new --workdir") from error
 
 
 def read_summary(workdir: Path) -> dict[str, Any] | None:
     """The summary of a run; ``None`` if there is none yet."""
-    file = workdir / "summary.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return read_json(workdir / "summary.json", dict)
 
 
 def read_environments(workdir: Path) -> list[dict[str, Any]]:
@@ -231,6 +231,27 @@ def read_digests(workdir: Path) -> dict[str, HostArray]:
         raise UserError(
             f"{file} is damaged, so it is not known what the run was trained on; restore it, or train again"
         ) from error
+
+
+def read_json(file: Path, kind: type) -> Any:
+    """The content of a JSON file of a run; ``None`` if there is no such file.
+
+    Args:
+      file: The file.
+      kind: What it holds, ``dict`` or ``list``.
+
+    Raises:
+      UserError: The file is damaged.
+    """
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is damaged ({error}); restore it or use a new --workdir") from error
+    if not isinstance(found, kind):
+        raise UserError(f"{file} is damaged (it holds no {kind.__name__}); restore it or use a new --workdir")
+    return found
 
 
 def write_json(file: Path, value: Any) -> None:

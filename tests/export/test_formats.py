@@ -2,12 +2,14 @@
 
 import jax.numpy as jnp
 import numpy as np
+import onnx
 import pytest
 
 from lstm_jax import cells
 from lstm_jax.data import flat_corpus
 from lstm_jax.evaluation.predictions import probabilities
 from lstm_jax.export import export
+from lstm_jax.export.onnx import onnx_files
 from lstm_jax.layers import pooling
 from lstm_jax.registry import CELLS, POOLINGS
 from tests.export.helpers import isolated, padded, ragged, run_with_random_weights
@@ -134,3 +136,13 @@ def test_probabilities_are_equal(target, tmp_path):
 @pytest.mark.parametrize("target", RUNTIMES)
 def test_probabilities_of_the_default_network_are_equal(target, tmp_path):
     assert differences(target, {"bidirectional lstm": NETWORKS["bidirectional lstm"]}, tmp_path).popitem()[1] < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["last", "first_last", "mean", "max", "mean_max", "every"])
+def test_a_graph_has_no_parts_without_use(kind, tmp_path):
+    """ONNX Runtime would warn of them whenever the file is opened."""
+    run = run_with_random_weights(tmp_path / "run", model__pooling=kind, model__wide=8)
+    graph = onnx.load_from_string(onnx_files(run)["model.onnx"]).graph
+    read = {name for node in graph.node for name in node.input} | {"probabilities"}
+    assert [node.name or node.op_type for node in graph.node if not read & {*node.output}] == []
+    assert {constant.name for constant in graph.initializer} <= read

@@ -8,6 +8,7 @@ import pytest
 
 from lstm_jax import cells, layers, registry
 from lstm_jax.cells import gru, lstm
+from lstm_jax.errors import ConfigError
 from lstm_jax.layers import Layer, auto_lstm, bidirectional, lstm_vjp, make_layer, output_size, scan, segmented, stack
 from lstm_jax.layers.base import checked
 from tests.helpers import random, random_weights
@@ -157,3 +158,9 @@ def test_annotations_are_checked_in_tests(name):
 def test_output_size_counts_the_features_that_leave_a_layer():
     sizes = {name: output_size(layer, random_weights(layer, D, 1), D) for name, layer in LAYERS.items()}
     assert sizes == {**dict.fromkeys(LAYERS, H), "bidirectional": 2 * H}
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_layer_without_units_is_refused(size):
+    with pytest.raises(ConfigError, match=f"a layer of {size} units cannot be made; give it at least 1"):
+        make_layer("gru", size)
