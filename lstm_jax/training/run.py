@@ -31,7 +31,7 @@ from lstm_jax.training.logging import ProgressCallback, Startup, read_metrics
 from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
-from lstm_jax.training.trackers import TrackedLane
+from lstm_jax.training.trackers import TrackedLane, check_installed
 from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import Lane, Workdir, git_commit, lanes_of, versions, write_digests, write_json
 
@@ -67,6 +67,8 @@ def train_lanes(
             if not follow:
                 _log.info("the run in %s has ended before; nothing was trained", workdir)
             return summary
+        if not follow:
+            check_installed(config.train.tracker)
         if corpora is None:
             corpora = corpus.prepare(config.data)
             _log.info("the examples are ready %.1f s after the start", startup.examples_ready())
