@@ -67,6 +67,8 @@ def test_the_best_at_an_edge_or_hardly_ahead_is_told():
     assert at_edge.notes()[0].startswith("1 other setting lies within one standard deviation of the best")
     inside = invented_grid({SIZE: (8, 16, 32)}, lambda size: 0.9 if size == 16 else 0.5)
     assert inside.notes() == []
+    (equal,) = invented_grid({SIZE: (8, 16, 32)}, lambda size: 0.5 if size == 8 else 0.9, seeds=1).notes()
+    assert equal == ("1 other setting has the same validation accuracy as the best; more seeds may tell them apart.")
 
 
 def test_settings_that_share_a_run_are_told():
