@@ -144,6 +144,7 @@ def test_epochs_of_one_field_have_a_table_and_pictures(tmp_path):
         ((0.1, 0.001, 0.01), [0.001, 0.01, 0.1], True, True),
         ((16, 32, 64), [16, 32, 64], False, True),
         ((0, 0.001, 0.1), [0, 1, 2], False, True),
+        ((0.003, 0.01, 1e30), [0, 1, 2], False, True),
         ((-1, 1), [-1, 1], False, True),
         (("lstm", "gru"), [0, 1], False, False),
         ((False, True), [0, 1], False, False),
