@@ -26,8 +26,9 @@ TABLE_STYLE = """
 .confusion thead th, th[scope=row] { white-space: normal; min-width: min-content; overflow-wrap: break-word; }
 th[scope=row] { width: 14rem; max-width: 14rem; min-width: 9rem; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
-.pair > * { min-width: 0; } .pair th[scope=row] { width: auto; min-width: 0; white-space: nowrap; }
-.whisker { width: 5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
+.pair > * { min-width: 0; } .pair th, .pair td { padding: .35rem .5rem; }
+.pair th[scope=row] { width: auto; min-width: 0; white-space: nowrap; }
+.whisker { width: 3.5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
 """
 
 

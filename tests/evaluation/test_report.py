@@ -97,11 +97,13 @@ def test_texts_of_the_data_are_shown_and_not_obeyed(folder):
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_page_fits_a_screen_and_needs_no_network(folder, tmp_path, width):
     script = 'found.shaded = page.querySelectorAll(".tokens span").length; found.alerts = page.scripts.length;'
+    script += 'found.cut = [...page.querySelectorAll(".pair .wide")].some(own => own.scrollWidth > own.clientWidth);'
     found = opened(page(folder), tmp_path, script, width)
     assert found["width"] <= width
     assert found["requests"] == []
     assert found["pictures"] == [True] * 3
     assert found["shaded"] > 20
+    assert not found["cut"] or width < 1200, "on a wide screen no table scrolls"
     assert found["alerts"] == 1
     assert not re.search(r"(src|href)=\"(?!data:)", page(folder))
 
