@@ -112,9 +112,7 @@ def _train(
     if loop_state.step and not follow:
         _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
-    values = json.loads(configs.to_json(config))
-    names = [f"lane{n}" for n in range(len(lanes))] if len(lanes) > 1 else [""]
-    tracked = [TrackedLane(path, name, values, loop_state.step + 1) for name in names]
+    tracked = _tracked(config, len(lanes), path, loop_state.step + 1)
     try:
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked)
         with stage("writing the last checkpoint"):
@@ -134,6 +132,12 @@ def _train(
         summary |= {"startup": startup.seconds} if timed else {}
         write_json(path / "summary.json", summary)
     return summary
+
+
+def _tracked(config: Config, lanes: int, path: Path, first_step: int) -> list[TrackedLane]:
+    values = json.loads(configs.to_json(config))
+    names = [f"lane{n}" for n in range(lanes)] if lanes > 1 else [""]
+    return [TrackedLane(path, name, values, first_step) for name in names]
 
 
 def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> Loop:
