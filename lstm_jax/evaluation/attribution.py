@@ -9,9 +9,11 @@ over its features. The linear part reads token ids, not vectors. Its baseline is
 each token is exact.
 
 Scores add up to the output minus that of the baseline. The integral is a sum over points, so this holds up to an
-error, which is returned. Where the error is above the tolerance, more points are taken.
+error, which is returned. A trained network may change within a thousandth of the line, so points are taken where they
+are needed (adaptive quadrature): panels of the line whose slopes miss the change of the output are halved.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,7 +35,9 @@ from lstm_jax.training.lanes import make_mesh
 from lstm_jax.training.restore import Trained
 from lstm_jax.types import HostArray, Labels, Params
 
-INTEGRAL_POINTS = (16, 64, 256)  # Numbers of points of the integral, tried in turn.
+FIRST_PANELS = 16  # Number of panels that the line from the baseline to the example begins with.
+PANEL_POINTS = 5  # Number of points in a panel, both of its ends among them.
+MOST_POINTS = 1000  # Panels of an example are halved as long as it has no more points than these.
 MOST_SLOTS = 64  # The largest number of points that are computed at once.
 SUM_TOLERANCE = 0.01  # The largest error of the sum, as a share of the change of the output, or of 1 if that is larger.
 
@@ -77,48 +81,103 @@ def attributions(trained: Trained, examples: FlatCorpus, classes: HostArray | No
     slots = min(config.batch_size, MOST_SLOTS)
     # As many lengths as there are batches of examples suffice. Each is compiled once.
     buckets = bucket_lengths(flat_corpus.lengths(examples), min(config.buckets, -(-count // slots)))
-    zeros, program = partial(np.zeros, count), _compiled(trained, slots)
-    found = Attributions(np.zeros(len(examples.tokens)), classes, zeros(), zeros(), zeros(), zeros(int))
-    todo = np.arange(count)
-    for points in INTEGRAL_POINTS:
-        _integrate(found, examples, todo, points, buckets, slots, program)
-        todo = np.flatnonzero(~found.complete)
-        if not len(todo):
-            break
-    return found
+    integrate = partial(_integrate, examples, classes, buckets, slots, _compiled(trained, slots))
+    edges = np.linspace(0, 1, FIRST_PANELS + 1)
+    panels: list[list[_Panel]] = [[] for _ in range(count)]
+    todo = [(row, *ends) for row in range(count) for ends in itertools.pairwise(edges)]
+    while todo:
+        for (row, _, _), panel in zip(todo, integrate(todo), strict=True):
+            panels[row].append(panel)
+        todo = [(row, *ends) for row in range(count) for ends in _halves_of_the_worst(panels[row])]
+    return _joined(panels, classes)
+
+
+class _Panel(NamedTuple):
+    """A part of the line from the baseline, at position 0, to an example, at position 1."""
+
+    low: float
+    high: float
+    scores: HostArray  # The integral over the panel for each token of the example, ``[T]``.
+    start: float  # The output at ``low``.
+    end: float  # The output at ``high``.
+
+    @property
+    def error(self) -> float:
+        """The sum of the scores minus the change of the output."""
+        return float(self.scores.sum()) - (self.end - self.start)
+
+
+def _halves_of_the_worst(panels: list[_Panel]) -> list[tuple[float, float]]:
+    """Takes the panels with the largest errors from a list, and returns their halves; none if the example is done.
+
+    The errors of the panels that stay are within half of the tolerance, unless there would be more than
+    ``MOST_POINTS``. An example is done when the sum of its errors is within the tolerance, and the root of the sum of
+    their squares too, since a sum may be small by chance.
+    """
+    panels.sort(key=lambda panel: panel.low)
+    tolerance = SUM_TOLERANCE * max(abs(panels[-1].end - panels[0].start), 1.0)
+    panels.sort(key=lambda panel: abs(panel.error))
+    errors = np.array([panel.error for panel in panels])
+    total = np.sqrt(np.cumsum(errors**2))
+    if max(abs(errors.sum()), total[-1]) <= tolerance:
+        return []
+    room = MOST_POINTS // PANEL_POINTS - len(panels)  # A panel that is halved adds one.
+    taken = min(room, max(1, int(np.sum(total > tolerance / 2))))
+    worst = panels[len(panels) - taken :]
+    del panels[len(panels) - taken :]
+    middles = [(panel.low + panel.high) / 2 for panel in worst]
+    return [
+        ends
+        for panel, middle in zip(worst, middles, strict=True)
+        for ends in ((panel.low, middle), (middle, panel.high))
+    ]
+
+
+def _joined(panels: list[list[_Panel]], classes: HostArray) -> Attributions:
+    """The scores of all examples from their panels, in any order."""
+    scores = [np.sum([panel.scores for panel in own], axis=0) for own in panels]
+    output = np.array([max(own, key=lambda panel: panel.high).end for own in panels])
+    baseline = np.array([min(own, key=lambda panel: panel.low).start for own in panels])
+    error = np.array([each.sum() for each in scores]) - (output - baseline)
+    points = np.array([len(own) * PANEL_POINTS for own in panels])
+    return Attributions(np.concatenate(scores), classes, output, baseline, error, points)
+
+
+def _lobatto(points: int) -> tuple[HostArray, HostArray]:
+    """Nodes and weights of Gauss and Lobatto's rule on [0, 1], whose first and last node are the ends."""
+    highest = np.polynomial.legendre.Legendre.basis(points - 1)
+    nodes = np.concatenate([[-1.0], np.sort(highest.deriv().roots().real), [1.0]])
+    return (nodes + 1) / 2, 1 / (points * (points - 1) * highest(nodes) ** 2)
 
 
 def _integrate(
-    found: Attributions,
     examples: FlatCorpus,
-    rows: HostArray,
-    points: int,
+    classes: HostArray,
     buckets: tuple[int, ...],
     slots: int,
     program: Callable[..., Any],
-) -> None:
-    """Enters the results of some examples. Each slot of a batch computes one point of one example."""
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    positions = np.concatenate([(nodes + 1) / 2, [0, 1]]).astype(np.float32)
-    weights = np.concatenate([weights / 2, [0, 0]])  # The ends of the line only measure the output.
-    for row in rows:
-        found.scores[examples.offsets[row] : examples.offsets[row + 1]] = 0
-    example, place = (each.ravel() for each in np.meshgrid(rows, np.arange(points + 2), indexing="ij"))
-    for chunk in evaluation_plan(flat_corpus.lengths(examples)[example], buckets, slots, steps_per_call=1):
+    panels: list[tuple[int, float, float]],
+) -> list[_Panel]:
+    """Integrates over panels: an example, and both ends. Each slot of a batch computes one point of one panel."""
+    nodes, weights = _lobatto(PANEL_POINTS)
+    rows, low, high = (np.array(each)[:, None] for each in zip(*panels, strict=True))
+    example = np.repeat(rows[:, 0], PANEL_POINTS)
+    positions = (low + (high - low) * nodes).ravel()
+    weights = ((high - low) * weights).ravel()
+    lengths = flat_corpus.lengths(examples)
+    scores, outputs = [np.zeros(lengths[row]) for row, _, _ in panels], np.zeros(len(positions))
+    for chunk in evaluation_plan(lengths[example], buckets, slots, steps_per_call=1):
         (items,) = chunk.examples
-        own, at = np.where(items >= 0, example[items], EMPTY), positions[place[items]]
-        batch = gather(examples, own, chunk.length)
-        by_lane = program(batch, found.classes[own].astype(np.int32), at)
-        slopes, outputs = (np.asarray(each, np.float64).mean(axis=0) for each in by_lane)
+        own = np.where(items >= 0, example[items], EMPTY)
+        batch, at = gather(examples, own, chunk.length), positions[items].astype(np.float32)
+        by_lane = program(batch, classes[own].astype(np.int32), at)
+        slopes, found = (np.asarray(each, np.float64).mean(axis=0) for each in by_lane)
         for slot in np.flatnonzero(items >= 0):
-            start, end = examples.offsets[own[slot]], examples.offsets[own[slot] + 1]
-            found.scores[start:end] += weights[place[items[slot]]] * slopes[: end - start, slot]
-            if at[slot] in (0, 1):
-                (found.output if at[slot] else found.baseline)[own[slot]] = outputs[slot]
-    for row in rows:
-        total = found.scores[examples.offsets[row] : examples.offsets[row + 1]].sum()
-        found.error[row] = total - (found.output[row] - found.baseline[row])
-    found.points[rows] = points
+            item = items[slot]
+            scores[item // PANEL_POINTS] += weights[item] * slopes[: lengths[own[slot]], slot]
+            outputs[item] = found[slot]
+    starts, ends = outputs[::PANEL_POINTS].tolist(), outputs[PANEL_POINTS - 1 :: PANEL_POINTS].tolist()
+    return [_Panel(*panel[1:], *each) for panel, *each in zip(panels, scores, starts, ends, strict=True)]
 
 
 def _compiled(trained: Trained, slots: int) -> Callable[..., Any]:

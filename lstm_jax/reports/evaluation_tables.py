@@ -26,8 +26,9 @@ TABLE_STYLE = """
 .confusion thead th, th[scope=row] { white-space: normal; min-width: min-content; overflow-wrap: break-word; }
 th[scope=row] { width: 14rem; max-width: 14rem; min-width: 9rem; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
-.pair > * { min-width: 0; }
-.whisker { width: 5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
+.pair > * { min-width: 0; } .pair th, .pair td { padding: .35rem .5rem; }
+.pair th[scope=row] { width: auto; min-width: 0; white-space: nowrap; }
+.whisker { width: 3.5rem; height: .8rem; vertical-align: middle; margin-left: .5rem; color: var(--blue); }
 """
 
 
@@ -128,7 +129,7 @@ def calibration_table(bins: calibration.Bins, n: int, classes: int) -> Table:
         found = share_interval(round(float(bins.accuracy[place]) * count), count)
         mean = f"{bins.confidence[place]:.1%}"
         rows.append(
-            [TableCell(f"{low:.0%}–{high:.0%}"), TableCell(mean), _with_whisker(found), TableCell(f"{count:,}")]
+            [TableCell(f"{low:.0%}–{high:.0%}"), TableCell(f"{count:,}"), TableCell(mean), _with_whisker(found)]
         )
     return Table(
         "Calibration: the accuracy of predictions by their probability, with 95 % intervals",

@@ -32,6 +32,7 @@ SCALES = {
 }  # Colour map and range; the state's depends on it.
 MOST_TOKENS = 60  # Maximum number of tokens in a row of the picture.
 LONGEST_TOKEN = 24  # Maximum number of characters of a token; longer ones are drawn without their middle.
+LONGEST_CLASS = 13  # Maximum number of characters of a class, which stands in the left margin.
 ALONE, SO_FAR = "the prediction from this token's output alone", "the prediction after the text so far"
 UNKNOWN_COLOUR = "#c0392b"
 
@@ -249,7 +250,7 @@ def _draw_predictions(
     axes.set_xticks(range(len(alone)), [])
     axes.set_yticks([0, 0.5, 1])
     ticks.label_percent(axes.yaxis)
-    name = plots.shortened(plots.printable(predictions.name), 16)
+    name = plots.shortened(plots.printable(predictions.name), LONGEST_CLASS)
     axes.set_ylabel(f"probability of\n{name}", rotation=0, ha="right", va="center", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.2)
     for n, word in enumerate(words[row]):

@@ -25,7 +25,8 @@ def draw_losses(learning_rates: HostArray, losses: HostArray, first_loss: float,
     for rate in learning_rates[~finite]:
         axes.annotate("diverged", (rate, top), xytext=(0, 6), ha="center", textcoords="offset points", fontsize=8)
     axes.axhline(first_loss, color="grey", linewidth=0.8, linestyle=":")
-    axes.annotate("before training", (learning_rates[0], first_loss), xytext=(0, 4), textcoords="offset points")
+    place = {"xytext": (0, 4), "textcoords": "offset points", "ha": "right"}  # The curve begins on the left.
+    axes.annotate("before training", (learning_rates[-1], first_loss), **place)
     if finite.any():
         best = np.nanargmin(losses)
         axes.annotate(

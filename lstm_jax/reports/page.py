@@ -2,6 +2,7 @@
 
 import base64
 import html
+import itertools
 from pathlib import Path
 from string import Template
 
@@ -37,7 +38,9 @@ def html_table(table: Table, kind: str = "", sortable: bool = True) -> str:
       sortable: Whether a click on the head of a column sorts the rows.
     """
     button = '<button type="button">{}</button>' if sortable else "{}"
-    head = "".join(f'<th scope="col">{button.format(escaped(name))}</th>' for name in table.columns)
+    left = [' class="text"' if cell.mark == "text" else "" for cell in (table.rows or [[]])[0]]
+    heads = itertools.zip_longest(table.columns, left[: len(table.columns)], fillvalue="")
+    head = "".join(f'<th scope="col"{side}>{button.format(escaped(name))}</th>' for name, side in heads)
     rows = ["".join(_cell(cell, n == 0) for n, cell in enumerate(row)) for row in table.rows]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     name = f"{'sortable ' if sortable else ''}{kind}".strip()

@@ -18,8 +18,9 @@ from lstm_jax.types import HostArray
 # Texts from data are no formulas: ``$x$`` is drawn as it is.
 LITERAL: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
 STYLE = {**LITERAL, "axes.spines.top": False, "axes.spines.right": False}
-# Fonts of common systems, for letters that Matplotlib's own font lacks. Installed ones are used, in this order.
+# Fonts for letters that a text's own font lacks, in this order. The first comes with Matplotlib; others may be there.
 MORE_FONTS = (
+    "DejaVu Sans",
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Malgun Gothic"),
     *(
         "WenQuanYi Zen Hei",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_jax.config import Config, differences
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.reports.run_tables import status_of
 from lstm_jax.reports.tables import Table, TableCell
 
@@ -117,8 +117,10 @@ def draw_runs(runs: Sequence[RunCurves], path: Path) -> None:
         axes[0].plot([], [], label=plots.legend_label(label), **look)
     for axis, quantity in zip(axes, ("accuracy", "cross-entropy (nats)"), strict=True):
         axis.set(xlabel="step", ylabel=quantity)
+        ticks.label_counts(axis.xaxis)
         axis.set_xlim(left=0)
         axis.grid(alpha=0.25)
-    axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ticks.label_percent(axes[0].yaxis)
+    ticks.label_numbers(axes[1].yaxis)
     drawn.legend(loc="outside lower left", frameon=False)
     plots.save(drawn, path)

@@ -53,7 +53,7 @@ def shaded_example(example: ShownExample) -> str:
     spans = " ".join(_span(token, score, most) for token, score in zip(tokens, scores, strict=True))
     sides = [_named(tokens, scores, sign) for sign in (1, -1)]
     named = "; ".join(f"{label}: {side}" for label, side in zip(("for", "against"), sides, strict=True) if side)
-    added = f"the scores add up to {example.change + example.error:+.3f}, of a change of {example.change:+.3f}"
+    added = f"the scores add up to {example.change + example.error:+.3f}; the output changes by {example.change:+.3f}"
     points = f"{example.points} points" + ("" if example.complete else "; this is above the tolerance")
     right = "right" if example.true == example.predicted else "wrong"
     return (

@@ -101,11 +101,18 @@ class GridResult(NamedTuple):
 
     def _ties(self) -> Iterator[str]:
         """A note on the settings that seeds cannot tell from the best."""
-        if self.best is None or len(self.best.validations) < 2:
+        if self.best is None:
             return
-        spread = float(np.std(self.best.validations, ddof=1))
-        near = sum(each.mean >= self.best.mean - spread and not each.diverged for each in self.ranked[1:])
-        if near:
+        several = len(self.best.validations) > 1
+        spread = float(np.std(self.best.validations, ddof=1)) if several else 0.0
+        others = [each for each in self.ranked[1:] if each.runs[0].finished.key != self.best.runs[0].finished.key]
+        near = sum(each.mean >= self.best.mean - spread and not each.diverged for each in others)
+        if near and not spread:
+            yield (
+                f"{near} other setting{'s have' if near > 1 else ' has'} the same validation accuracy as the best; "
+                "more seeds may tell them apart."
+            )
+        elif near:
             yield (
                 f"{near} other setting{'s lie' if near > 1 else ' lies'} within one standard deviation of the best; "
                 "more seeds may rank them differently."

@@ -88,10 +88,11 @@ def train_stack(
     _check_disk(stack, place, corpora)
     summary = run.train_lanes(stack.config, place, stack.lanes, corpora, follow)
     if stage.by_epoch and (place / "epochs").is_dir():
-        every_epoch(load_run(place, stack.config), corpora)
+        every_epoch(load_run(place, stack.config, unvalidated=True), corpora)
     accuracies: list[Any] = [None] * len(stack.trials)
     if stage.tests:
-        accuracies = evaluate_examples(load_run(place, stack.config), corpora.test, "test").lanes
+        trained = load_run(place, stack.config, unvalidated=True)  # Every lane may have diverged early.
+        accuracies = evaluate_examples(trained, corpora.test, "test").lanes
     rows = read_metrics(place / "metrics.jsonl")
     return [
         _finished(key, summary["lanes"][n], accuracies[n], stack.folder, n, rows) for n, key in enumerate(stack.keys)

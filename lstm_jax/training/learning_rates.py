@@ -83,14 +83,15 @@ def find_learning_rate(config: Config, workdir: Path) -> Losses:
             _log.info("step %d of at most %d: the lowest training loss is %.4f", found.steps, loop.total_steps, lowest)
             if lowest < ENOUGH * found.first_loss:
                 break
-        draw_losses(found.learning_rates, found.losses, found.first_loss, workdir / "plots" / "learning-rates.png")
+        picture = workdir / "plots" / "learning-rates.png"
+        draw_losses(found.learning_rates, found.losses, found.first_loss, picture)
         losses = [None if np.isnan(loss) else loss for loss in found.losses.tolist()]
         values = {"learning_rates": found.learning_rates.tolist(), "losses": losses}
         write_json(workdir / "learning-rates.json", {**found._asdict(), **values})
     if not lowest < ENOUGH * found.first_loss:
         raise UserError(
             f"no learning rate lowers the training loss from {found.first_loss:.4f} by a tenth within {found.steps} "
-            "steps; raise config.train.epochs, or look at the data and the model"
+            f"steps, as {picture} shows; raise config.train.epochs, or look at the data and the model"
         )
     return found
 

@@ -109,11 +109,14 @@ def run_loop(
     run_log = RunLog(workdir, loop_state.step, loop.total_steps, clock, TRACKERS[config.tracker], list(tracked), follow)
     with run_log, Profile(config.profile_steps, workdir / "profile") as profile:
         recorder = Recorder(run_log, loop_state, clock, config.log_every, loop.per_epoch)
+        save = partial(_save, checkpoints, loop_state, clock, recorder)
         in_flight: tuple[ScheduledChunk, Sums] | None = None
         chunks = scheduled_chunks(plan, loop.per_epoch, loop_state.step, loop.total_steps, every, profile.steps)
         saved_at = time.monotonic()
         for chunk in first_step_alone(chunks) if startup else chunks:
             if not any(lane.running for lane in loop_state.lanes):
+                if checkpoints.is_empty:  # Every lane has diverged before the first one.
+                    save(state, best, chunk.first_step)
                 break
             corpus, feed = feed_arguments(loop.train, chunk.examples, chunk.length, config.steps_per_call)
             profile.before(chunk.first_step)
@@ -134,19 +137,33 @@ def run_loop(
                 continue
             recorder.training(*in_flight)
             in_flight = None
-            loop_state.step = chunk.last_step
             if chunk.validate:
                 best = _validate(loop, state, best, recorder, chunk.last_step)
                 if loop.epoch_name:
-                    checkpoints.keep(loop.epoch_name(loop_state.step // loop.per_epoch), state)
-            clock.save()
-            recorder.save()
-            checkpoints.save(loop_state.step, Checkpoint(state, best, loop_state.to_json()))
-            run_log.send()
+                    checkpoints.keep(loop.epoch_name(chunk.last_step // loop.per_epoch), state)
+            save(state, best, chunk.last_step)
+            with clock.paused():
+                run_log.send()
             saved_at = time.monotonic()
         run_log.send()
         clock.save()
     return state, best, loop_state
+
+
+def _save(
+    checkpoints: Checkpoints,
+    loop_state: LoopState,
+    clock: Clock,
+    recorder: Recorder,
+    state: TrainState,
+    best: Params,
+    step: int,
+) -> None:
+    """Writes a checkpoint after ``step`` steps."""
+    loop_state.step = step
+    clock.save()
+    recorder.save()
+    checkpoints.save(step, Checkpoint(state, best, loop_state.to_json()))
 
 
 def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, step: int) -> Params:

@@ -16,7 +16,7 @@ from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.experiment import first_weights, used_objectives
 from lstm_jax.training.weights import has_weights, read_weights
-from lstm_jax.training.workdir import read_config, read_json, read_lanes
+from lstm_jax.training.workdir import read_config, read_json, read_lanes, read_summary
 from lstm_jax.types import Params
 
 # Groups of the config that may differ between training and evaluation.
@@ -47,12 +47,13 @@ class Trained(NamedTuple):
     workdir: Path
 
 
-def load_run(workdir: Path, config: Config) -> Trained:
+def load_run(workdir: Path, config: Config, unvalidated: bool = False) -> Trained:
     """The best weights of the run in a folder.
 
     Args:
       workdir: Folder of the run.
       config: The run's config; its fields of ``data`` and ``train``, and incidental ones, may differ.
+      unvalidated: Whether a run that was never validated has its initial weights, instead of an error.
 
     Raises:
       UserError: The folder holds no trained run, or none of its checkpoints can be read.
@@ -75,11 +76,11 @@ def load_run(workdir: Path, config: Config) -> Trained:
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
     with stage("loading the weights"):
-        best, step = _best(workdir, shapes_of(config, model, lanes), lanes)
+        best, step = _best(workdir, shapes_of(config, model, lanes), lanes, unvalidated)
     return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
 
 
-def _best(workdir: Path, shapes: Params, lanes: int) -> tuple[Params, int]:
+def _best(workdir: Path, shapes: Params, lanes: int, unvalidated: bool) -> tuple[Params, int]:
     """The best weights, from checkpoints or, in a folder that ``export.py`` wrote, from safetensors; and their step."""
     checkpoints = Checkpoints(workdir, read_only=True)
     if checkpoints.is_empty and has_weights(workdir, lanes):
@@ -87,7 +88,13 @@ def _best(workdir: Path, shapes: Params, lanes: int) -> tuple[Params, int]:
     best, loop_state = checkpoints.restore_best(shapes)
     checkpoints.finish()
     step = max(lane["best_step"] for lane in loop_state["lanes"])
-    if not step:
+    if not step and not unvalidated:
+        summary = read_summary(workdir)
+        if summary and summary["status"] == "diverged":
+            raise UserError(
+                f"the run in {workdir} diverged at step {summary['steps']}, before its first validation, so it has no "
+                "weights to evaluate; train with a lower config.optimizer.learning_rate, in a new --workdir"
+            )
         raise UserError(
             f"the run in {workdir} was interrupted at step {loop_state['step']}, before its first validation, so no "
             "weights are chosen yet; run the command that trains it again"

@@ -31,7 +31,7 @@ from lstm_jax.training.logging import ProgressCallback, Startup, read_metrics
 from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.network import classifier
-from lstm_jax.training.trackers import TrackedLane
+from lstm_jax.training.trackers import TrackedLane, check_installed
 from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import (
     Lane,
@@ -78,6 +78,8 @@ def train_lanes(
             if not follow:
                 _log.info("the run in %s has ended before; nothing was trained", workdir)
             return summary
+        if not follow:
+            check_installed(config.train.tracker)
         if corpora is None:
             corpora = corpus.prepare(config.data)
             _log.info("the examples are ready %.1f s after the start", startup.examples_ready())
@@ -121,9 +123,7 @@ def _train(
     if loop_state.step and not follow:
         _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
-    values = json.loads(configs.to_json(config))
-    names = [f"lane{n}" for n in range(len(lanes))] if len(lanes) > 1 else [""]
-    tracked = [TrackedLane(path, name, values, loop_state.step + 1) for name in names]
+    tracked = _tracked(config, len(lanes), path, loop_state.step + 1)
     try:
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked)
         with stage("writing the last checkpoint"):
@@ -143,6 +143,12 @@ def _train(
         summary |= {"startup": startup.seconds} if timed else {}
         write_json(path / "summary.json", summary)
     return summary
+
+
+def _tracked(config: Config, lanes: int, path: Path, first_step: int) -> list[TrackedLane]:
+    values = json.loads(configs.to_json(config))
+    names = [f"lane{n}" for n in range(lanes)] if lanes > 1 else [""]
+    return [TrackedLane(path, name, values, first_step) for name in names]
 
 
 def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> Loop:

@@ -6,6 +6,7 @@ so on, one for each column of ``metrics.jsonl``.
 
 import contextlib
 import hashlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -77,10 +78,8 @@ def tensorboard(lane: TrackedLane) -> Iterator[Write]:
 @contextlib.contextmanager
 def trackio(lane: TrackedLane) -> Iterator[Write]:
     """A run of trackio, which keeps its data on this machine."""
-    try:
-        import trackio as library
-    except ImportError:
-        raise _missing("trackio") from None
+    import trackio as library
+
     run = library.init(
         PROJECT, name=lane.name, config=dict(lane.config), resume="allow", embed=False, auto_log_cpu=False
     )
@@ -93,10 +92,8 @@ def trackio(lane: TrackedLane) -> Iterator[Write]:
 @contextlib.contextmanager
 def wandb(lane: TrackedLane) -> Iterator[Write]:
     """A run of Weights & Biases. Its environment variables, such as ``WANDB_MODE=offline``, hold."""
-    try:
-        import wandb as library
-    except ImportError:
-        raise _missing("wandb") from None
+    import wandb as library
+
     run = library.init(
         project=PROJECT,
         name=lane.name,
@@ -112,11 +109,17 @@ def wandb(lane: TrackedLane) -> Iterator[Write]:
         run.finish()
 
 
-def _missing(package: str) -> UserError:
-    return UserError(
-        f"config.train.tracker is {package!r}, which is not installed; pip install {package}, or set "
-        "config.train.tracker=tensorboard"
-    )
+def check_installed(tracker: str) -> None:
+    """Checks that the package of a tracker is installed, before anything is trained.
+
+    Raises:
+      UserError: It is not.
+    """
+    if tracker in ("trackio", "wandb") and importlib.util.find_spec(tracker) is None:
+        raise UserError(
+            f"config.train.tracker is {tracker!r}, which is not installed; pip install {tracker}, or set "
+            "config.train.tracker=tensorboard"
+        )
 
 
 register("tensorboard", tensorboard)

@@ -128,7 +128,7 @@ def test_scores_of_a_linear_network_are_exact(linear_layer, wide):
         found.baseline, [contrast(params["output"]["bias"], int(c)) for c in found.classes], atol=1e-5
     )
     assert np.abs(found.error).max() < 1e-5
-    assert set(found.points) == {attribution.INTEGRAL_POINTS[0]}
+    assert set(found.points) == {attribution.FIRST_PANELS * attribution.PANEL_POINTS}
 
 
 @pytest.mark.slow
@@ -149,14 +149,25 @@ def test_padding_that_the_network_reads_has_scores():
     assert found.complete.all()
 
 
+@pytest.mark.slow
 def test_more_points_are_taken_where_the_scores_do_not_add_up(monkeypatch):
-    trained = network(scale=1.0, model__pooling="mean")
+    """Maximum pooling has kinks, and weights this large make steps."""
+    trained, first = network(scale=1.5, model__pooling="max"), attribution.FIRST_PANELS * attribution.PANEL_POINTS
     found = attributions(trained, CORPUS)
-    assert found.points.max() > attribution.INTEGRAL_POINTS[0]
+    assert found.points.max() > first
     assert found.complete.all()
-    monkeypatch.setattr(attribution, "INTEGRAL_POINTS", (1, 2))
+    for tokens, own, chosen in zip(parts(CORPUS, CORPUS.tokens), parts(CORPUS, found.scores), found.classes):  # noqa: B905
+        np.testing.assert_allclose(own, reference(trained, tokens, int(chosen), 20_000), atol=0.06)
+    monkeypatch.setattr(attribution, "MOST_POINTS", first + attribution.PANEL_POINTS)
     rough = attributions(trained, CORPUS)
     assert not rough.complete.all()
-    assert set(rough.points[~rough.complete]) == {2}
+    assert set(rough.points[~rough.complete]) == {first + attribution.PANEL_POINTS}
     sums = np.array([own.sum() for own in parts(CORPUS, rough.scores)])
     np.testing.assert_allclose(rough.error, sums - (rough.output - rough.baseline), atol=1e-9)
+
+
+def test_the_rule_of_a_panel_is_exact_for_polynomials_and_holds_both_ends():
+    nodes, weights = attribution._lobatto(5)
+    assert (nodes[0], nodes[-1]) == (0, 1)
+    for power in range(8):
+        np.testing.assert_allclose(weights @ nodes**power, 1 / (power + 1))

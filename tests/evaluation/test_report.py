@@ -12,7 +12,7 @@ from lstm_jax.evaluation import attribution
 from lstm_jax.evaluation.figures import evaluation_figures
 from lstm_jax.evaluation.predictions import lane_probabilities
 from lstm_jax.evaluation.report import PLACE_COLUMNS, Evaluated, write_report, write_run_report
-from lstm_jax.reports import evaluation_tables, run_tables, shaded
+from lstm_jax.reports import calibration, evaluation_tables, run_tables, shaded
 from lstm_jax.reports.page import html_table
 from lstm_jax.training import run
 from lstm_jax.training.restore import load_run
@@ -97,11 +97,13 @@ def test_texts_of_the_data_are_shown_and_not_obeyed(folder):
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_page_fits_a_screen_and_needs_no_network(folder, tmp_path, width):
     script = 'found.shaded = page.querySelectorAll(".tokens span").length; found.alerts = page.scripts.length;'
+    script += 'found.cut = [...page.querySelectorAll(".pair .wide")].some(own => own.scrollWidth > own.clientWidth);'
     found = opened(page(folder), tmp_path, script, width)
     assert found["width"] <= width
     assert found["requests"] == []
     assert found["pictures"] == [True] * 3
     assert found["shaded"] > 20
+    assert not found["cut"] or width < 1200, "on a wide screen no table scrolls"
     assert found["alerts"] == 1
     assert not re.search(r"(src|href)=\"(?!data:)", page(folder))
 
@@ -147,10 +149,10 @@ def test_a_run_that_is_not_done_is_marked(folder, tmp_path, status, note):
 def test_scores_that_do_not_add_up_are_marked(folder, tmp_path, monkeypatch):
     place = shutil.copytree(folder, tmp_path / "run")
     monkeypatch.setattr(attribution, "SUM_TOLERANCE", 0.0)
-    monkeypatch.setattr(attribution, "INTEGRAL_POINTS", (1,))
+    monkeypatch.setattr(attribution, "MOST_POINTS", 0)
     write_report(*evaluated(place, "validation"))
     assert re.search(r"The scores of \d+ of these \d+ examples do not add up\.", page(place))
-    assert "1 points; this is above the tolerance" in page(place)
+    assert "With 80 points; this is above the tolerance" in page(place)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +192,24 @@ def test_a_confusion_of_fifty_classes_has_numbered_columns_and_a_list_of_mistake
     assert [cell.text for cell in second][:3] == ["class <3>", "class <7>", "12"]
 
 
+def test_the_head_of_a_column_of_texts_is_aligned_with_them():
+    text = html_table(evaluation_tables.confused_pairs(np.array([[1, 2], [0, 1]]), ("no", "yes")))
+    assert '<th scope="col" class="text"><button type="button">predicted</button></th>' in text
+    assert '<th scope="col"><button type="button">examples</button></th>' in text
+
+
 def test_classes_without_examples_or_predictions_have_no_precision():
     table = evaluation_tables.class_table(np.array([[3, 0, 1], [0, 0, 0], [2, 0, 2]]), ("a", "b", "c"))
     assert [cell.text for cell in table.rows[0]] == ["1 a", "60.00%", "75.00%", "66.67%", "4", "5"]
     assert [cell.text for cell in table.rows[1]] == ["2 b", "–", "–", "–", "0", "0"]
+
+
+def test_the_columns_of_the_calibration_are_those_of_their_heads():
+    probabilities = np.array([[0.98, 0.02], [0.03, 0.97], [0.05, 0.95], [0.4, 0.6]])
+    table = evaluation_tables.calibration_table(calibration.bins(probabilities, np.array([0, 1, 0, 1])), 4, 2)
+    rows = [dict(zip(table.columns, [cell.text for cell in row], strict=True)) for row in table.rows]
+    assert rows[0] == {"probability": "50%–55%", "examples": "0", "mean": "–", "accuracy": "–"}
+    assert (rows[9]["examples"], rows[9]["mean"], rows[9]["accuracy"][:8]) == ("3", "96.7%", "66.67% [")
 
 
 def example(tokens, scores) -> shaded.ShownExample:

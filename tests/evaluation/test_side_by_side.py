@@ -7,10 +7,12 @@ from lstm_jax.config import to_json
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation.side_by_side import notes_of, read_runs, write_side_by_side
 from lstm_jax.files import listed_folders
+from lstm_jax.reports import plots
 from lstm_jax.reports.run_curves import differing_fields, draw_runs, run_labels
 from lstm_jax.reports.tables import turned_table
 from lstm_jax.training.workdir import write_digests
 from tests.browser import needs_browser, opened
+from tests.reports.helpers import check_readable
 from tests.training.tiny import tiny_config
 
 SUMMARY = {"best_validation_accuracy": 0.75, "best_step": 20, "train_seconds": 3.25, "parameters": 1234}
@@ -86,6 +88,18 @@ def test_runs_that_have_not_ended_or_diverged_are_shown_as_far_as_they_are(tmp_p
     assert notes_of(folders, runs) == ["No metrics have been logged yet by begun."]
     draw_runs(runs[3:4], tmp_path / "empty.png")
     assert (tmp_path / "empty.png").exists()
+
+
+def test_ticks_between_whole_percents_say_so(tmp_path, monkeypatch):
+    rows = [row(1000 * n, "validation", 0.99 + 0.001 * n) for n in range(1, 5)]
+    figures = []
+    monkeypatch.setattr(plots, "save", lambda drawn, path: figures.append(drawn))
+    draw_runs(read_runs([invented(tmp_path / "run", rows=rows)]), tmp_path / "curves.png")
+    check_readable(figures[0])
+    labels = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
+    assert len(set(labels)) == len(labels)
+    assert "99.2%" in " ".join(labels) or "99.20%" in labels
+    assert "2,000" in [label.get_text() for label in figures[0].axes[0].get_xticklabels()]
 
 
 def test_other_validation_examples_and_missing_digests_are_told(tmp_path):

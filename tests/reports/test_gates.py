@@ -8,6 +8,7 @@ from lstm_jax.cells import gru, lstm
 from lstm_jax.layers import scan, segmented
 from lstm_jax.reports import gates, plots
 from tests.helpers import random, random_weights
+from tests.reports.helpers import check_readable
 
 CELLS = {"lstm": lstm, "gru": gru}
 
@@ -76,11 +77,11 @@ def test_rows_hold_every_token_once(tokens):
     assert min(lengths) > lengths[0] // 2 or tokens == 1
 
 
-def picture(tokens: int, directions=("forward",), words=None, units: int = 4):
+def picture(tokens: int, directions=("forward",), words=None, units: int = 4, name="positive"):
     """A figure of random gates, and the words in it."""
     traces = {name: gates.GateTrace(*np.random.default_rng(0).random((5, tokens, units))) for name in directions}
     words = words or [f"word{n}" for n in range(tokens)]
-    predictions = gates.Predictions("positive", np.linspace(0, 1, tokens), np.linspace(1, 0, tokens))
+    predictions = gates.Predictions(name, np.linspace(0, 1, tokens), np.linspace(1, 0, tokens))
     return gates.draw_gates(traces, words, predictions, ["prediction: positive"]), traces
 
 
@@ -121,6 +122,17 @@ def test_unknown_tokens_are_red_and_long_ones_lose_their_middle():
     assert long.get_text() == "a" * 16 + "…" + "a" * 7
     assert strange.get_text() == r"映画\x1b"
     assert drawn.get_figheight() < 12
+
+
+@pytest.mark.parametrize("name", ["positive", "class <28> & \u05e9\u05dc\u05d5\u05dd", "very positive indeed"])
+def test_the_name_of_a_class_fits_the_margin(name):
+    check_readable(picture(6, name=name)[0])
+
+
+def test_letters_that_the_font_of_tokens_lacks_come_from_others():
+    drawn, _ = picture(1, words=["\u05e9\u05dc\u05d5\u05dd"])
+    (token,) = next(axes.texts for axes in drawn.axes if axes.get_legend())
+    assert token.get_fontfamily()[:2] == ["monospace", "DejaVu Sans"]
 
 
 def test_states_of_zeros_have_a_scale(tmp_path):

@@ -252,6 +252,20 @@ def test_a_grid_leaves_figures_of_every_run(trained):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("validate_every", [1, 0])
+def test_a_grid_of_which_every_run_diverges_early_ends_and_is_not_trained_again(tmp_path, validate_every, caplog):
+    """With two validations the first is in the chunk that diverges; with one no checkpoint was due before it."""
+    lost = base()
+    lost.train.validate_every, lost.train.steps_per_call = validate_every, 1
+    grid = Grid(lost, {RATE: (1e38, 2e38)}, lanes=2)
+    text = grid.run(tmp_path)
+    assert "No run reached a validation before it diverged" in text
+    with caplog.at_level("INFO"):
+        assert grid.run(tmp_path) == text
+    assert "none was trained again" in caplog.text
+
+
+@pytest.mark.slow
 def test_a_grid_leaves_a_picture_and_a_page_but_no_weights(trained):
     assert (trained / "plots" / "validation-accuracy.png").stat().st_size > 5_000
     assert "data:image/png" in (trained / "report.html").read_text()

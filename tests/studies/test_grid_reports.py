@@ -67,6 +67,8 @@ def test_the_best_at_an_edge_or_hardly_ahead_is_told():
     assert at_edge.notes()[0].startswith("1 other setting lies within one standard deviation of the best")
     inside = invented_grid({SIZE: (8, 16, 32)}, lambda size: 0.9 if size == 16 else 0.5)
     assert inside.notes() == []
+    (equal,) = invented_grid({SIZE: (8, 16, 32)}, lambda size: 0.5 if size == 8 else 0.9, seeds=1).notes()
+    assert equal == ("1 other setting has the same validation accuracy as the best; more seeds may tell them apart.")
 
 
 def test_settings_that_share_a_run_are_told():
@@ -142,6 +144,7 @@ def test_epochs_of_one_field_have_a_table_and_pictures(tmp_path):
         ((0.1, 0.001, 0.01), [0.001, 0.01, 0.1], True, True),
         ((16, 32, 64), [16, 32, 64], False, True),
         ((0, 0.001, 0.1), [0, 1, 2], False, True),
+        ((0.003, 0.01, 1e30), [0, 1, 2], False, True),
         ((-1, 1), [-1, 1], False, True),
         (("lstm", "gru"), [0, 1], False, False),
         ((False, True), [0, 1], False, False),

@@ -180,6 +180,17 @@ def test_a_profile_of_the_asked_steps(tmp_path, caplog):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("7:99", "a profile of the steps 7 to 9 is in"), ("30:40", "none of the steps 30 to 40 was made")],
+)
+def test_a_profile_of_steps_beyond_the_end_says_so(tmp_path, caplog, asked, said):
+    with caplog.at_level("INFO"):
+        run.train_lanes(tiny_config(train__profile_steps=asked, train__epochs=1), tmp_path)
+    assert said in caplog.text
+
+
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, caplog):
     run.train_lanes(tiny_config(), tmp_path)
     (tmp_path / "summary.json").unlink()
@@ -310,6 +321,15 @@ def test_divergence_ends_the_run_and_keeps_what_was_there(tmp_path):
     assert last["step"] == summary["steps"]
     with pytest.raises(UserError, match=f"diverged at step {summary['steps']}"):
         run.raise_if_diverged(summary, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_that_diverged_before_its_first_validation_has_no_weights_to_evaluate(tmp_path):
+    config = tiny_config(optimizer__name="sgd", optimizer__learning_rate=3e38, train__checkpoint_seconds=1e-9)
+    summary = run.train_lanes(config, tmp_path)
+    assert summary["best_step"] == 0
+    with pytest.raises(UserError, match=f"diverged at step {summary['steps']}, before its first validation"):
+        load_run(tmp_path, config)
 
 
 @pytest.mark.slow

@@ -61,10 +61,11 @@ def test_a_run_evaluates_without_its_tracker(recorded):
 
 
 @pytest.mark.parametrize("name", ["trackio", "wandb"])
-def test_a_missing_package_is_named(monkeypatch, name):
+def test_a_missing_package_is_named_before_anything_is_trained(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UserError, match=f"pip install {name}"), TRACKERS[name](LANE._replace(workdir=mock.Mock())):
-        pass
+    with pytest.raises(UserError, match=f"pip install {name}"):
+        run.train_lanes(tiny_config(train__tracker=name), tmp_path / "run")
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()  # Nothing was trained.
 
 
 @pytest.mark.parametrize("name", ["trackio", "wandb"])

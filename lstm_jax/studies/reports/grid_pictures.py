@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.characters import printable
-from lstm_jax.reports import plots
+from lstm_jax.reports import plots, ticks
 from lstm_jax.studies.grid_results import GridResult, GridSetting, is_number
 from lstm_jax.studies.reports.pictures import MARK
 from lstm_jax.studies.settings import written, written_setting
@@ -17,7 +17,7 @@ from lstm_jax.studies.settings import written, written_setting
 MOST_COLUMNS, MOST_PANELS = 5, 60
 LONGEST_LABEL = 28  # Letters of a label; longer ones lose their middle.
 LOG_FROM = 8  # Positive numbers have a logarithmic axis if the highest is this many times the lowest.
-CLOSEST = 0.04  # Share of a linear axis below which two numbers cannot be told apart.
+CLOSEST = 0.04  # Share of an axis below which two numbers cannot be told apart.
 
 
 class Axis(NamedTuple):
@@ -39,16 +39,19 @@ class Axis(NamedTuple):
 
 
 def axis_of(values: Sequence[Any]) -> Axis:
-    """A logarithmic axis for numbers of several magnitudes, a linear one for others; the rest is spaced evenly."""
+    """A logarithmic axis for numbers of several magnitudes, a linear one for others.
+
+    Values that are no numbers, and numbers that are too close to others on such an axis, are spaced evenly.
+    """
     if not all(map(is_number, values)):
         return Axis(list(values), [float(n) for n in range(len(values))], log=False, connected=False)
     ordered = sorted(values)
     places = [float(value) for value in ordered]
-    if places[0] > 0 and places[-1] / places[0] >= LOG_FROM:
-        return Axis(ordered, places, log=True, connected=True)
-    if len(places) > 1 and min(np.diff(places)) < CLOSEST * (places[-1] - places[0]):  # Such as 0, 0.001, 0.1.
-        places = [float(n) for n in range(len(places))]
-    return Axis(ordered, places, log=False, connected=True)
+    log = places[0] > 0 and places[-1] / places[0] >= LOG_FROM
+    scaled = np.log(places) if log else np.array(places)
+    if len(places) > 1 and min(np.diff(scaled)) < CLOSEST * (scaled[-1] - scaled[0]):  # Such as 0, 0.001, 0.1.
+        return Axis(ordered, [float(n) for n in range(len(places))], log=False, connected=True)
+    return Axis(ordered, places, log=log, connected=True)
 
 
 def validation_accuracy(result: GridResult, path: Path) -> str:
@@ -141,7 +144,7 @@ def _finish(panel: Any, axis: Axis) -> None:
     crowded = sum(map(len, labels)) > 26
     panel.set_xticks(axis.places, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center")
     panel.tick_params(labelsize=8)
-    panel.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
+    ticks.label_percent(panel.yaxis)
     panel.grid(alpha=0.25)
 
 
@@ -179,7 +182,7 @@ def accuracy_by_epoch(result: GridResult, path: Path) -> None:
         axes.plot(list(means), list(means.values()), marker="o", color=colour, label=name)
     axes.set(xlabel="epoch", ylabel="test accuracy")
     axes.set_xticks(epochs)
-    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    ticks.label_percent(axes.yaxis)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, title=printable(label), loc="center left", bbox_to_anchor=(1, 0.5))
     plots.save(drawn, path)
