@@ -20,6 +20,7 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities
 from lstm_jax.training import run
+from lstm_jax.training.checkpoints import Checkpoints
 from lstm_jax.training.logging import RunLog
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
@@ -140,6 +141,30 @@ def test_a_run_killed_in_an_epoch_goes_on_from_the_last_timed_checkpoint(finishe
         run.train_lanes(config, tmp_path)
     assert f"resuming from step {kept}" in caplog.text
     assert_same_run(finished[0], tmp_path)
+
+
+@pytest.mark.slow
+def test_lanes_that_stop_diverge_and_average_go_on_bit_equal_from_timed_checkpoints(tmp_path, monkeypatch):
+    changes = {"optimizer__ema": 0.9, "train__epochs": 3, "train__validate_every": 5, "train__patience": 2}
+    asked = [Lane(0, {}), Lane(1, {"optimizer.learning_rate": 1e38}), Lane(2, {"optimizer.learning_rate": 1e-12})]
+    whole = run.train_lanes(tiny_config(**changes, optimizer__name="sgd"), tmp_path / "whole", asked)
+    assert [(lane["diverged_at"], lane["stopped"]) for lane in whole["lanes"]][1:] == [(1, False), (None, True)]
+    timed, save = tiny_config(**changes, optimizer__name="sgd", train__checkpoint_seconds=1e-9), Checkpoints.save
+    for calls in (2, 4):
+        left = itertools.count(calls, -1)
+
+        def killed(checkpoints, *args, left=left):
+            if not next(left):
+                raise Killed
+            save(checkpoints, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Checkpoints, "save", killed)
+            with pytest.raises(Killed):
+                run.train_lanes(timed, tmp_path / "killed", asked)
+    again = run.train_lanes(timed, tmp_path / "killed", asked)
+    assert again["lanes"] == whole["lanes"]
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.slow
