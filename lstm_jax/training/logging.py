@@ -49,8 +49,8 @@ class RunLog:
           total_steps: Number of steps of the run.
           clock: The seconds of training. The time left is estimated from them, so it ignores compiling.
           tracker: Shows the metrics.
-          tracked: The lanes, for the tracker.
-          follow: Callback that shows the progress instead of the terminal. The tracker is then not used.
+          tracked: The lanes, for the tracker. Without any it is not used.
+          follow: Callback that shows the progress instead of the terminal.
         """
         self.path = workdir / "metrics.jsonl"
         _drop_after(self.path, step)
@@ -81,7 +81,7 @@ class RunLog:
 
     def send(self) -> None:
         """Passes the rows so far on to the tracker; called with every checkpoint."""
-        if not self._follow:
+        if self._tracked:
             self._writes = self._writes or [self._open.enter_context(self._tracker(lane)) for lane in self._tracked]
             for row in self._unsent:
                 values = {name: v for name, v in row.items() if name not in NOT_TRACKED and v is not None}

@@ -95,7 +95,7 @@ def run_loop(
       workdir: Folder of the run's log.
       follow: Callback that shows the progress instead of the terminal.
       startup: Records the time of the first step, which is then made in its own call.
-      tracked: The lanes, for the tracker; not needed with ``follow``.
+      tracked: The lanes, for the tracker; without any there is none.
 
     Returns:
       The final ``state``, ``best`` and ``loop_state``.

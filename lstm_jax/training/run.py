@@ -123,7 +123,7 @@ def _train(
     if loop_state.step and not follow:
         _log.warning("resuming from step %d", loop_state.step)
     timed = None if follow else startup
-    tracked = _tracked(config, len(lanes), path, loop_state.step + 1)
+    tracked = [] if follow else _tracked(config, len(lanes), path, loop_state.step + 1)
     try:
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked)
         with stage("writing the last checkpoint"):
