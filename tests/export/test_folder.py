@@ -51,6 +51,7 @@ def test_an_export_as_safetensors_is_a_run(changes, files, tmp_path):
 
 
 def test_a_second_format_joins_the_first(run, tmp_path):
+    pytest.importorskip("torch")
     export(run, ["safetensors"], tmp_path / "export")
     before = (tmp_path / "export" / "README.md").read_text()
     export(run, ["torch"], tmp_path / "export")
@@ -68,6 +69,7 @@ def test_a_second_format_joins_the_first(run, tmp_path):
 
 
 def test_another_run_replaces_all_files(run, tmp_path):
+    pytest.importorskip("torch")
     export(run, ["safetensors", "torch"], tmp_path / "export")
     (tmp_path / "export" / "mine.txt").write_text("mine")
     other = run_with_random_weights(tmp_path / "other", model__hidden_size=5)
@@ -86,6 +88,7 @@ def test_a_file_that_is_no_exports_stays(name, run, tmp_path):
 
 
 def test_an_edited_card_stays(run, tmp_path):
+    pytest.importorskip("torch")
     export(run, ["safetensors"], tmp_path / "export")
     card = tmp_path / "export" / "README.md"
     card.write_text(card.read_text().replace("license: unknown", "license: mit"))
@@ -136,6 +139,7 @@ def test_the_folder_of_a_run_is_no_output(run, tmp_path):
     ids=["segments", "an own pooling", "an own layer"],
 )
 def test_what_a_format_cannot_express_is_refused(changes, target, message, run, tmp_path):
+    pytest.importorskip(target)
     config = Config()
     for path, value in changes.items():
         setattr(config.model, path.removeprefix("model__"), value)
@@ -155,6 +159,7 @@ def test_a_missing_package_is_named(package, target, message, run, tmp_path, mon
 
 
 def test_bfloat16_products_become_float32(tmp_path, caplog):
+    pytest.importorskip("torch")
     run = run_with_random_weights(tmp_path / "run", model__matmul_dtype="bfloat16")
     export(run, ["torch", "onnx"], tmp_path / "export")
     assert [record.message[:32] for record in caplog.records] == [
@@ -188,6 +193,7 @@ def test_a_missing_lane_is_reported(tmp_path):
 
 
 def test_all_formats_share_one_folder(run, tmp_path):
+    pytest.importorskip("torch")
     paths = export(run, list(FORMATS), tmp_path / "export")
     assert {path.name for path in paths} == names(tmp_path / "export") - {"export.json"}
     assert np.all([path.stat().st_size for path in paths])
