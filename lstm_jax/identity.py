@@ -74,7 +74,7 @@ class _Reader:
 
     def _generated(self, value: types.FunctionType) -> Any:
         """What stands for code in no file that a decorator, such as beartype's, has generated around a function."""
-        if linecache.getlines(value.__code__.co_filename):
+        if _lines(value.__code__):
             return None
         if hasattr(value, "__wrapped__"):
             return self.content(value.__wrapped__)
@@ -147,9 +147,15 @@ class _Reader:
         )
 
 
+def _lines(code: types.CodeType) -> list[str]:
+    """The lines of the file of some code; empty if there is none."""
+    # Since Python 3.13 the text of ``python -c`` has the name that generated code has too.
+    return [] if code.co_filename == "<string>" else linecache.getlines(code.co_filename)
+
+
 def _tree(code: types.CodeType) -> ast.AST:
     """The syntax tree of a function, found in its file by its position."""
-    lines = linecache.getlines(code.co_filename)
+    lines = _lines(code)
     places = [place for place in code.co_positions() if None not in place and place[3]]
     found = []
     for node in ast.walk(_parsed("".join(lines))):

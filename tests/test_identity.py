@@ -231,6 +231,15 @@ def test_where_an_optimizer_is_registered_is_no_part_of_it():
     assert identity_of(one) == identity_of(other)
 
 
+def test_generated_code_is_not_taken_for_that_of_the_command_line(monkeypatch):
+    """Python 3.13 keeps the text of ``python -c`` under the name that generated code has too."""
+    scope = {"inner": module("def make(s): return s").make}
+    exec("def make(s): return inner(s)", scope)
+    scope["make"].__wrapped__ = scope["inner"]
+    monkeypatch.setitem(linecache.cache, "<string>", (10, None, ["import sys\n"], "<string>"))
+    assert identity_of(scope["make"]) == identity_of(scope["inner"])
+
+
 def test_code_without_source_is_refused():
     scope = {}
     exec("def make(rate): return rate", scope)
