@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
+import orbax.checkpoint as ocp
 
 from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
@@ -73,3 +75,21 @@ def timeless(workdir: Path) -> list[dict]:
     rows = read_metrics(workdir / "metrics.jsonl")
     durations = ("seconds", "tokens_per_second", "examples_per_second")
     return [{k: v for k, v in row.items() if k not in durations} for row in rows]
+
+
+def weights(workdir):
+    """Every array of the newest checkpoint."""
+    folder = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    leaves = []
+    with ocp.PyTreeCheckpointer() as reader:
+        for item in ("state", "best"):
+            tree = reader.metadata(folder / item).item_metadata.tree
+            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+            leaves += jax.tree.leaves(reader.restore(folder / item, restore_args=as_numpy))
+    return leaves
+
+
+def assert_same_run(one, other):
+    assert timeless(one) == timeless(other)
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
