@@ -74,7 +74,7 @@ def _define_fields(config: Config, text: str) -> None:
     for name in _fields_given():
         configs.check_path(name)
         path = name.removeprefix("config.")
-        if path.startswith(("optimizer.hparams.", "objectives.")):
+        if path.startswith(("optimizer.hparams.", "objectives.", "model.layer_options.")):
             configs.set_field(config, path, 0.0)  # A name may still be missing here; the flag then sets its value.
     config_flags.DEFINE_config_dataclass("config", config, text, parse_fn=lambda _: config)
     flags.FLAGS["config"].default_as_str = None  # The help text would print every field of the config.

@@ -7,10 +7,12 @@ package fills its own registry when it is imported; a registry imports its packa
 import contextlib
 import difflib
 import importlib
+import inspect
 import itertools
+import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -196,6 +198,44 @@ OPTIMIZERS: Registry[Any] = Registry("optimizer", "lstm_jax.optimizers")
 SOURCES: Registry[Any] = Registry("source", "lstm_jax.data.sources")
 VECTORS: Registry[Any] = Registry("source of word vectors", "lstm_jax.data.vectors")
 TRACKERS: Registry[Any] = Registry("tracker", "lstm_jax.training.trackers")
+
+
+def layer_options(layer: str) -> dict[str, float]:
+    """The options of a layer or cell with their default values: the arguments of its function whose default is a number.
+
+    A switch is a ``bool``.
+    """
+    arguments = inspect.signature(layer_function(layer)).parameters.values()
+    return {
+        each.name: each.default
+        for each in arguments
+        if isinstance(each.default, int | float) and each.name not in ("hidden_size", "reverse")
+    }
+
+
+def layer_function(layer: str) -> Callable[..., Any]:
+    """The function that makes a registered layer, in its implementation ``auto``, or a registered cell."""
+    function: Callable[..., Any] = LAYERS[layer]["auto"] if layer in LAYERS else CELLS[layer]
+    return function
+
+
+def typed_layer_options(layer: str, options: Mapping[str, float]) -> dict[str, float]:
+    """Options of a layer or cell in the types of their defaults.
+
+    Raises:
+      ConfigError: The layer has no such option, or a value is not of the option's type.
+    """
+    known, given = layer_options(layer), {}
+    for name, value in options.items():
+        if name not in known:
+            has = nearest(name, known, "it has") if known else "it has none"
+            raise ConfigError(f"the layer {layer!r} has no option {name!r}; {has}")
+        kind = type(known[name])
+        if not isinstance(value, int | float) or not math.isfinite(value) or kind(value) != value:
+            wanted = {bool: "0 or 1", int: "an integer", float: "a finite number"}[kind]
+            raise ConfigError(f"the option {name!r} of the layer {layer!r} is {value!r}; it must be {wanted}")
+        given[name] = kind(value)
+    return given
 
 
 def implementations(layer: str) -> list[str]:

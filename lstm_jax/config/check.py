@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_jax.config.definition import default_hparams, epoch_name
-from lstm_jax.config.fields import Config, DataConfig, VectorsConfig
+from lstm_jax.config.fields import Config, DataConfig, ModelConfig, VectorsConfig
 from lstm_jax.config.plugins import TRAINING_ONLY, load_plugins
 from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, OPTIMIZERS, PLUGIN_HINT, VECTORS, Registry, implementations, nearest
+from lstm_jax.registry import (
+    OBJECTIVES,
+    OPTIMIZERS,
+    PLUGIN_HINT,
+    VECTORS,
+    Registry,
+    implementations,
+    layer_function,
+    nearest,
+    typed_layer_options,
+)
 
 FREE = (-math.inf, math.inf)  # The bounds of a hyper-parameter for which none are registered.
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)  # The name of a data set on the Hub.
@@ -196,6 +206,8 @@ def _check_model(config: Config) -> None:
             f"config.model.implementation is {config.model.implementation!r}, which the layer "
             f"{config.model.layer!r} does not have; {nearest(config.model.implementation, known, 'it must be one of')}"
         )
+    if config.model.layer_options:
+        _check_layer_options(config.model)
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}; with config.model.segment its prediction would rest on "
@@ -211,6 +223,13 @@ def _check_model(config: Config) -> None:
             f"config.model.embedding_rows is {config.model.embedding_rows}, but given vectors "
             f"(config.data.vectors.source {config.data.vectors.source!r}) have one row per token; leave one of them out"
         )
+
+
+def _check_layer_options(config: ModelConfig) -> None:
+    try:
+        layer_function(config.layer)(config.hidden_size, **typed_layer_options(config.layer, config.layer_options))
+    except ConfigError as error:
+        raise ConfigError(f"config.model.layer_options: {error}") from None
 
 
 def _check_hparams(

@@ -19,7 +19,7 @@ from lstm_jax.config.tree import (
     update_from_json,
 )
 from lstm_jax.errors import ConfigError
-from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
+from lstm_jax.registry import CELLS, LAYERS, OBJECTIVES, OPTIMIZERS, layer_options
 
 
 def definition(config: Config, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -66,9 +66,12 @@ def differences(theirs: Config, ours: Config, without: tuple[str, ...] = ()) -> 
 
 
 def _defaults(config: Config) -> dict[str, float]:
-    """Default values of hyper-parameters of the config's optimizer, if that is known, and of all objectives."""
+    """Default values of what the config's optimizer and layer take, if they are known, and of all objectives."""
     known = default_hparams(config.optimizer.name) if config.optimizer.name in OPTIMIZERS else {}
     found = {f"optimizer.hparams.{name}": value for name, value in known.items()}
+    if config.model.layer in LAYERS or config.model.layer in CELLS:
+        options = layer_options(config.model.layer)
+        found |= {f"model.layer_options.{name}": float(value) for name, value in options.items()}
     for name, objective in OBJECTIVES.items():
         found |= {f"objectives.{name}.{own}": value for own, value in {**objective.hparams, "weight": 0.0}.items()}
     return found

@@ -215,6 +215,12 @@ class ModelConfig(Group):
         "`scan`, which leaves the backward pass to autodiff. `lstm` also has `custom_vjp`, whose backward pass is "
         "written by hand. A layer of your own has the implementations that it registers.",
     )
+    layer_options: Numbers = field(
+        Numbers(),
+        "Options of the layer by name, such as `model.layer_options.forget_bias=0`; the others have the layer's "
+        "defaults. docs/layers.md lists them. A switch is 0 or 1.",
+        example={"forget_bias": 1.0},
+    )
     matmul_dtype: str = field(
         "float32",
         "Type that the operands of the layers' matrix products are rounded to; sums stay float32.",

@@ -7,7 +7,7 @@ from typing import Any, no_type_check
 from lstm_jax.errors import ConfigError
 from lstm_jax.layers.base import Layer, checked
 from lstm_jax.layers.scan import scan
-from lstm_jax.registry import CELLS, LAYERS, implementations, nearest
+from lstm_jax.registry import CELLS, LAYERS, implementations, nearest, typed_layer_options
 from lstm_jax.types import MatmulDtype
 
 
@@ -37,6 +37,7 @@ def make_layer(
     reverse: bool = False,
     implementation: str = "auto",
     matmul_dtype: MatmulDtype = None,
+    **options: float,
 ) -> Layer:
     """The layer of a registered name.
 
@@ -47,23 +48,27 @@ def make_layer(
       implementation: How the layer is computed. Every layer has ``auto``, every cell has ``scan``; a layer may have
         more, such as ``custom_vjp`` of ``lstm``.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
+      **options: Options of the layer, such as ``forget_bias`` of ``lstm``: arguments of its function whose default is a
+        number. A switch is 0 or 1.
 
     Returns:
       The layer, whose inputs are checked while it is traced; see ``layers.base.checked``.
 
     Raises:
-      ConfigError: The name is unknown, there are no units, or the layer has no such implementation or cannot round.
+      ConfigError: The name is unknown, there are no units, the layer has no such implementation or cannot round, or an
+        option is unknown or has a value that the layer does not take.
     """
     if name not in LAYERS and name not in CELLS:
         raise ConfigError(f"there is no layer {name!r}; {nearest(name, dict.fromkeys([*LAYERS, *CELLS]))}")
     if hidden_size < 1:
         raise ConfigError(f"a layer of {hidden_size} units cannot be made; give it at least 1")
     own = dict(LAYERS[name]) if name in LAYERS else {}
+    given = typed_layer_options(name, options)
     if implementation in own:
         make = own[implementation]
-        return checked(make(hidden_size, reverse=reverse, **_rounding(name, make, matmul_dtype)))
+        return checked(make(hidden_size, reverse=reverse, **_rounding(name, make, matmul_dtype), **given))
     if implementation in (known := implementations(name)):
-        return checked(scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype)), reverse))
+        return checked(scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype), **given), reverse))
     raise ConfigError(f"the layer {name!r} has no implementation {implementation!r}; {nearest(implementation, known)}")
 
 

@@ -55,6 +55,7 @@ def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Laye
             reverse=reverse,
             implementation=config.implementation,
             matmul_dtype=matmul_dtype(config),
+            **config.layer_options,
         )
 
     layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
