@@ -201,9 +201,9 @@ TRACKERS: Registry[Any] = Registry("tracker", "lstm_jax.training.trackers")
 
 
 def layer_options(layer: str) -> dict[str, float]:
-    """The options of a layer or cell with their default values: the arguments of its function whose default is a number.
+    """The options of a layer or cell with their default values.
 
-    A switch is a ``bool``.
+    They are the arguments of its function whose default is a number. A switch is a ``bool``.
     """
     arguments = inspect.signature(layer_function(layer)).parameters.values()
     return {

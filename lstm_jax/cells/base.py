@@ -18,11 +18,15 @@ class Cell(NamedTuple):
       init: ``(key, input_size) -> params``.
       initial_state: ``(batch_size) -> state``, all zeros. Every array of a state is ``[B, …]``.
       step: ``(params, state, x[B, D]) -> (state, y[B, H])``.
+      gates: ``(params, state, x[B, D]) -> {name: [B, H]}``, what a picture shows of the step from ``state``: activated
+        gates, candidates and the state after the step, by the names that readers see, such as ``input gate``. ``None``
+        if the cell has no gates.
     """
 
     init: Callable[[Key, int], Params]
     initial_state: Callable[[int], State]
     step: Callable[[Params, State, Features], tuple[State, Hidden]]
+    gates: Callable[[Params, State, Features], dict[str, Hidden]] | None = None
 
 
 def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

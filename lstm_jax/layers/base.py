@@ -29,10 +29,13 @@ class Layer(NamedTuple):
         Padding past an example's length never affects a result, and ``y`` is zero there. ``key`` holds one key for
         each example; without it the layer is deterministic. ``state`` is the ``final_state`` of an earlier part of
         the same sequence; without it the layer starts from zeros.
+      gates: ``(params, x[T, B, D], lengths[B]) -> {name: [T, B, H]}``, what a picture shows of every step, by the names
+        that ``Cell.gates`` has. ``None`` if the layer has no gates.
     """
 
     init: Callable[[Key, int], Params]
     apply: Apply
+    gates: Callable[[Params, Inputs, Lengths], dict[str, Outputs]] | None = None
 
 
 def checked(layer: Layer) -> Layer:
@@ -50,7 +53,7 @@ def checked(layer: Layer) -> Layer:
             _check_params(layer.init, params, x.shape[2])
         return layer.apply(params, x, lengths, key, state)
 
-    return Layer(layer.init, apply)
+    return layer._replace(apply=apply)
 
 
 def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:
