@@ -62,4 +62,6 @@ def state_dict(weights: LaneWeights, residual: bool) -> dict[str, HostArray]:
                 found[f"layers.{module}.{name}_l{depth}{direction}"] = value
     for name, dense in [*((f"head.{n}", own) for n, own in enumerate(weights.head)), ("output", weights.output)]:
         found |= {f"{name}.weight": dense.kernel.T, f"{name}.bias": dense.bias}
+    if own := weights.pooling:
+        found |= {"attention.weight": own["kernel"].T, "attention.bias": own["bias"], "context": own["context"]}
     return found | {f"wide.{name}.weight": table for name, table in weights.wide.items()}
