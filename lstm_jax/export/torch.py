@@ -34,7 +34,11 @@ def torch_files(trained: Trained) -> Files:
     files = {"model.py": standalone("model")}
     if config.wide or config.segment:
         files["parts.py"] = standalone("parts")
-    fields = {own.name: getattr(config, own.name) for own in dataclasses.fields(config) if own.name not in ("dropout", "layer_options")}
+    fields = {
+        own.name: getattr(config, own.name)
+        for own in dataclasses.fields(config)
+        if own.name not in ("dropout", "layer_options")
+    }
     sizes = {"vocabulary_size": trained.model.vocabulary_size, "unknown": unknown_id(trained.tokenizer)}
     how = {**fields, **sizes, "classes": trained.model.classes, "lanes": trained.lanes}
     files["torch.json"] = f"{json.dumps(how, indent=2)}\n".encode()

@@ -67,14 +67,14 @@ def splits(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The size of each split, the shares of its classes, its mean length in tokens, and the share of unknown tokens."""
     names = list(next(iter(found.values()))["classes"])
     shown = names if len(names) <= SHOWN_CLASSES else []
-    widths = [max(len(printable(name)) + 2, 10) for name in shown]
+    widths = [max(len(printable(name)) + 2, 8) for name in shown]
     head = "".join(f"{printable(name):>{width}}" for name, width in zip(shown, widths, strict=True))
-    lines = [f"{'split':<12}{'examples':>12}{head}{'mean length':>14}{'unknown tokens':>17}"]
+    lines = [f"{'split':<12}{'examples':>11}{head}{'mean length':>13}{'unknown tokens':>16}"]
     for split, own in found.items():
         shares = [own["classes"][name] / max(own["examples"], 1) for name in shown]
         middle = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, widths, strict=True))
-        end = f"{own['mean_length']:>14,.1f}{own['unknown_tokens']:>17.1%}"
-        lines.append(f"{split:<12}{own['examples']:>12,}{middle}{end}")
+        end = f"{own['mean_length']:>13,.1f}{own['unknown_tokens']:>16.1%}"
+        lines.append(f"{split:<12}{own['examples']:>11,}{middle}{end}")
         if not shown:
             (least, few), (most, many) = (pick(own["classes"].items(), key=lambda each: each[1]) for pick in (min, max))
             lines.append(

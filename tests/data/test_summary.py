@@ -33,7 +33,17 @@ def test_classes_unknown_tokens_and_repeated_texts_of_every_split(tmp_path):
         "min_count",
     ]
     table = tables.splits({split: own._asdict() for split, own in summary.items()})
-    assert table.splitlines()[0].split() == ["split", "examples", "neg", "odd", "pos", "mean", "length", "unknown", "tokens"]
+    assert table.splitlines()[0].split() == [
+        "split",
+        "examples",
+        "neg",
+        "odd",
+        "pos",
+        "mean",
+        "length",
+        "unknown",
+        "tokens",
+    ]
     assert table.splitlines()[3].split() == ["test", "4", "50.0%", "25.0%", "25.0%", "2.2", "55.6%"]
 
 

@@ -221,7 +221,10 @@ def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
 
 def test_pooling_with_weights_has_them_among_the_parameters_and_every_other_pooling_none():
     names = {pooling: set(computed(pooling=pooling).params) for pooling in ("max", "attention")}
-    assert names == {"max": {"embedding", "layers", "output"}, "attention": {"embedding", "layers", "output", "pooling"}}
+    assert names == {
+        "max": {"embedding", "layers", "output"},
+        "attention": {"embedding", "layers", "output", "pooling"},
+    }
 
 
 @pytest.mark.parametrize("fields", [{"bidirectional": True}, {"segment": 2}], ids=str)

@@ -92,7 +92,11 @@ def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
 @pytest.mark.parametrize(
     ("pooling", "shapes", "rows"),
     [
-        ("every", "[T, B, 3]", [["output", "[T, B, 2]", "2, 3×2", "8"], ["linear part", "[T, B, 2]", "7×2, 10×2", "34"]]),
+        (
+            "every",
+            "[T, B, 3]",
+            [["output", "[T, B, 2]", "2, 3×2", "8"], ["linear part", "[T, B, 2]", "7×2, 10×2", "34"]],
+        ),
         ("attention", "[B, 3]", [["output", "[B, 2]", "2, 3×2", "8"], ["linear part", "[B, 2]", "7×2, 10×2", "34"]]),
     ],
 )
