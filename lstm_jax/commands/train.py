@@ -20,7 +20,7 @@ def _define() -> None:
     flags.DEFINE_bool(
         "tour",
         False,
-        "Instead of training, print what the data, an example, a layer and the network look like. No --workdir is needed.",
+        "Instead of training, print data, an example, a layer and the network of the config; needs no --workdir.",
     )
     flags.DEFINE_bool(
         "find_rate",

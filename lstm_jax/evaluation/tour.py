@@ -138,8 +138,8 @@ def _layer(config: Config) -> Iterator[str]:
     ]
     yield from _said(
         f"Shapes when a layer {own.layer!r} reads one step and {STEPS} steps, for T steps of B examples: one with "
-        f"D = {FEATURES} features and H = {UNITS} units, then the first layer of this config with its batches. The state "
-        "goes from step to step; there is an output at every step, and the last one is taken for a whole text."
+        f"D = {FEATURES} features and H = {UNITS} units, then the first layer of this config with its batches. The "
+        "state goes from step to step; there is an output at every step, and the last one is taken for a whole text."
     )
     letters = {"input": "[T, B, D]", "output": "[T, B, H]"}
     names = ["input", *dict.fromkeys(name for each in walks for name in each.state), "output", "last output"]
@@ -148,14 +148,8 @@ def _layer(config: Config) -> Iterator[str]:
     for name in names:
         shapes = [str(each.shapes.get(name, "–")) for each in walks]
         yield f"{name:<24}{letters.get(name, '[B, H]'):<12}" + "".join(f"{shape:<16}" for shape in shapes).rstrip()
-    x, lengths_ = _inputs(FEATURES, 1, STEPS), jnp.full(1, STEPS)
-    params = small.init(jax.random.key(0), FEATURES)
-    y, _ = small.apply(params, x, lengths_)
-    state, one_by_one = None, []
-    for step in range(STEPS):
-        alone, state = small.apply(params, x[step : step + 1], jnp.ones(1, jnp.int32), None, state)
-        one_by_one.append(alone)
-    far = float(jnp.abs(jnp.concatenate(one_by_one) - y).max())
+    y, one_by_one = jax.jit(lambda: _read(small))()
+    far = float(jnp.abs(one_by_one - y).max())
     yield from _said(
         f"The last output of the small layer, with random weights and inputs. Reading one step after the other, each "
         f"from the state of the step before, gives the same outputs; the largest difference is {far:.1g}.",
@@ -172,20 +166,29 @@ class Walk(NamedTuple):
 
 
 def _walk(layer: Layer, features: int, batch: int, steps: int) -> Walk:
-    """The shapes of a layer's inputs, outputs and final state."""
-    x = _inputs(features, batch, steps)
-    y, state = layer.apply(layer.init(jax.random.key(0), features), x, jnp.full(batch, steps))
+    """The shapes of a layer's inputs, outputs and final state, which the layer gives when it is traced."""
+    key, x = jax.eval_shape(lambda: (jax.random.key(0), jnp.zeros((steps, batch, features))))
+    params = jax.eval_shape(lambda key: layer.init(key, features), key)
+    y, state = jax.eval_shape(layer.apply, params, x, jax.ShapeDtypeStruct((batch,), jnp.int32))
     found = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         keys = jax.tree_util.keystr(path, simple=True, separator=".").split(".")
         words = [_STATES.get(key, key) for key in keys if not key.isdigit()]
-        found[" ".join(words) or "state"] = leaf
-    arrays = {"input": x, **found, "output": y, "last output": y[-1]}
-    return Walk(list(found), {name: list(each.shape) for name, each in arrays.items()})
+        found[" ".join(words) or "state"] = leaf.shape
+    last = jax.eval_shape(lambda y: y[-1], y)
+    shapes = {"input": x.shape, **found, "output": y.shape, "last output": last.shape}
+    return Walk(list(found), {name: list(shape) for name, shape in shapes.items()})
 
 
-def _inputs(features: int, batch: int, steps: int) -> jax.Array:
-    return jax.random.normal(jax.random.key(1), (steps, batch, features))
+def _read(layer: Layer) -> tuple[jax.Array, jax.Array]:
+    """The outputs of a layer for random steps, ``[T, 1, H]``: read at once, and one after the other."""
+    params, x = layer.init(jax.random.key(0), FEATURES), jax.random.normal(jax.random.key(1), (STEPS, 1, FEATURES))
+    y, _ = layer.apply(params, x, jnp.full(1, STEPS))
+    state, outputs = None, []
+    for step in range(STEPS):
+        alone, state = layer.apply(params, x[step : step + 1], jnp.ones(1, jnp.int32), None, state)
+        outputs.append(alone)
+    return y, jnp.concatenate(outputs)
 
 
 def _network(config: Config, model: TextClassifier, variables: Params) -> Iterator[str]:
@@ -201,7 +204,8 @@ def _outputs(
 ) -> Iterator[str]:
     tokens, lengths_ = jnp.asarray(review.ids)[:, None], jnp.array([len(review.ids)])
     network = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
-    every, one = (jax.jit(each.apply)(network, tokens, lengths_) for each in (model.clone(every_step=True), model))
+    models = model.clone(every_step=True), model
+    every, one = jax.jit(lambda *given: [each.apply(*given) for each in models])(network, tokens, lengths_)
     yield from _said("Logits of the example above, for [T, B, C] steps, examples and classes, before any training.")
     yield f"{list(every.shape)!s:<14}many-to-many: at every step from its output alone, as for text generation"
     decided = f"from the outputs by the pooling {config.model.pooling!r}"
