@@ -24,12 +24,14 @@ from lstm_jax.models.classifier import TextClassifier, recurrent_layers
 from lstm_jax.models.parts import network_parts
 from lstm_jax.objectives.classification import last_logits
 from lstm_jax.reports import tables
+from lstm_jax.reports.plots import shortened
 from lstm_jax.training.experiment import experiment, network_params
 from lstm_jax.training.network import classifier
 from lstm_jax.types import HostArray, Params
 
-WIDTH = 100  # Maximum number of columns.
+COLUMNS = 100  # Maximum number of columns of a line.
 FEATURES, UNITS, STEPS = 5, 10, 3  # Sizes of the layer whose values are printed.
+LONGEST_WORD = 40  # The number of characters from which a word loses its middle.
 SHOWN_TOKENS = 30  # The example that is shown has about so many tokens; of a longer one, twice as many are shown.
 PERCENTILES = (0, 10, 25, 50, 75, 90, 100)
 _STATES = {"c": "cell state", "h": "hidden state", "": "state"}
@@ -112,7 +114,7 @@ def _example(config: Config, corpora: Corpora, review: ShownReview) -> Iterator[
     pieces = split_text(corpora.tokenizer, text, config.data.tokens)
     most = 2 * SHOWN_TOKENS
     yield from _said(f"Training example {review.number:,}, of class {review.label!r}, as it is in the data.")
-    yield from _said(textwrap.shorten(text, 5 * WIDTH, placeholder=" …"), indent=4)
+    yield from _said(textwrap.shorten(text, 5 * COLUMNS, placeholder=" …"), indent=4)
     yield from _said(f"Split into {len(pieces):,} tokens.", blank=True)
     yield from _said(" | ".join(pieces[:most]) + (" | …" if len(pieces) > most else ""), indent=4)
     padding = int((review.ids == PADDING).sum())
@@ -146,8 +148,10 @@ def _layer(config: Config) -> Iterator[str]:
     yield f"{'':<36}{f'D = {FEATURES}, H = {UNITS}':<32}of this config"
     yield f"{'':<36}" + "".join(f"{head:<16}" for head in ["one step", f"{STEPS} steps"] * 2).rstrip()
     for name in names:
-        shapes = [str(each.shapes.get(name, "–")) for each in walks]
-        yield f"{name:<24}{letters.get(name, '[B, H]'):<12}" + "".join(f"{shape:<16}" for shape in shapes).rstrip()
+        shapes = [each.shapes.get(name) for each in walks]
+        matrices = {len(shape) for shape in shapes if shape} == {2}
+        shown = "".join(f"{shape or '–'!s:<16}" for shape in shapes)
+        yield f"{name:<24}{letters.get(name, '[B, H]' if matrices else '[B, …]'):<12}{shown.rstrip()}"
     y, one_by_one = jax.jit(lambda: _read(small))()
     far = float(jnp.abs(one_by_one - y).max())
     yield from _said(
@@ -224,23 +228,29 @@ def _outputs(
 
 
 def _said(text: str, indent: int = 0, blank: bool = False) -> list[str]:
-    """A text in lines of at most ``WIDTH`` columns, after an empty line if ``blank``."""
+    """A text in lines of at most ``COLUMNS`` columns, after an empty line if ``blank``."""
     space = " " * indent
-    lines = textwrap.wrap(printable(text), WIDTH, initial_indent=space, subsequent_indent=space, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        printable(text), COLUMNS, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+    )
     return [""] * blank + lines
 
 
 def _aligned(*rows: Sequence[str]) -> Iterator[str]:
     """Rows of words in columns, in as many blocks of lines as they need."""
-    block, used = [], 4
-    for words in [*zip(*(map(printable, row) for row in rows), strict=True), None]:
-        width = max(map(_columns, words)) + 1 if words else WIDTH
-        if block and used + width > WIDTH:
-            for n in range(len(rows)):
-                yield "    " + " ".join(each[n] + " " * (wide - 1 - _columns(each[n])) for each, wide in block).rstrip()
-            block, used = [], 4
-        block.append((words, width))
+    blocks: list[list[tuple[list[str], int]]] = [[]]
+    used = 0
+    for each in zip(*rows, strict=True):
+        words = [shortened(printable(word), LONGEST_WORD) for word in each]
+        width = max(map(_columns, words)) + 1
+        if used + width > COLUMNS - 4:
+            blocks.append([])
+            used = 0
+        blocks[-1].append((words, width))
         used += width
+    for block in blocks:
+        for n in range(len(rows)):
+            yield "    " + "".join(words[n] + " " * (width - _columns(words[n])) for words, width in block).rstrip()
 
 
 def _columns(text: str) -> int:

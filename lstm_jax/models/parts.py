@@ -65,8 +65,9 @@ def _outputs(model: TextClassifier, variables: Params) -> dict[str, Shape]:
 
     def apply(variables: Params) -> Any:
         tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
-        wanted = {"mutable": ["intermediates"], "capture_intermediates": lambda _, name: name in ("__call__", "embed")}
-        return model.apply(variables, tokens, lengths, **wanted)[1]["intermediates"]
+        kept = lambda _, method: method in ("__call__", "embed")
+        _, found = model.apply(variables, tokens, lengths, mutable=["intermediates"], capture_intermediates=kept)
+        return found["intermediates"]
 
     network = {"params": {name: part for name, part in variables["params"].items() if name != "objectives"}}
     found = jax.eval_shape(apply, {**network, "frozen": variables["frozen"]})
