@@ -33,7 +33,7 @@ def typed(line: str, folder: Path) -> subprocess.CompletedProcess:
 
 
 def test_there_is_an_example_of_everything():
-    things = ("A cell", "A layer", "A pooling", "An objective", "An optimizer")
+    things = ("A cell", "A layer", "A pooling", "A pooling with weights", "An objective", "An optimizer")
     assert [title for title, *_ in EXAMPLES] == [
         *things,
         "A source of examples",

@@ -14,11 +14,13 @@ PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 PRINTED = re.search(r"<!-- figures: find_rate -->\n```\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
 
+TOUR = re.search(r"<!-- figures: tour -->\n```\n(.*?)```", PAGE, re.DOTALL)[1]
+
 pytestmark = [*WARNINGS, pytest.mark.slow]
 
 
 def test_there_are_commands():
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -29,10 +31,18 @@ def test_command(command, tmp_path, line):  # noqa: F811
     ended = command(script.removesuffix(".py"), *small, *given)
     assert ended.code == 0, ended.err
     last = ended.out.splitlines()[-1]
-    if "--find_rate" in line:
+    if "--tour" in line:
+        assert "Many-to-many and many-to-one" in ended.out
+    elif "--find_rate" in line:
         assert [text[:14] for text in ended.out.splitlines()[1:13]] == [text[:14] for text in PRINTED[1:13]]
         assert last.startswith("next: train with --config.optimizer.learning_rate=")
     else:
         assert last.endswith(f"eval.py --workdir={tmp_path}")
     if "profile_steps" in line:
         assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
+def test_the_tour_prints_what_the_page_shows(command):  # noqa: F811
+    ended = command("train", "--tour")
+    assert ended.code == 0, ended.err
+    assert TOUR.strip() in ended.out

@@ -16,14 +16,23 @@ def _define() -> None:
     """Defines the flags."""
     cli.define_config("default")
     flags.declare_key_flag("config")
-    flags.DEFINE_string(
-        "workdir", None, "Folder of the run. The same command resumes an interrupted run.", required=True
+    flags.DEFINE_string("workdir", None, "Folder of the run. The same command resumes an interrupted run.")
+    flags.DEFINE_bool(
+        "tour",
+        False,
+        "Instead of training, print data, an example, a layer and the network of the config; needs no --workdir.",
     )
     flags.DEFINE_bool(
         "find_rate",
         False,
         "Instead of a whole run, train briefly with twelve learning rates, draw their losses and propose the best.",
     )
+    flags.register_validator(
+        "workdir",
+        lambda value: value is not None or flags.FLAGS["tour"].value,
+        "Flag --workdir must have a value, except with --tour",
+    )
+    flags.mark_bool_flags_as_mutual_exclusive(["tour", "find_rate"])
 
 
 def _train() -> None:
@@ -33,6 +42,12 @@ def _train() -> None:
     from lstm_jax.training import run
 
     config = validate(flags.FLAGS.config)
+    if flags.FLAGS.tour:
+        from lstm_jax.evaluation.tour import tour
+
+        for section in tour(config):
+            print(section)
+        return
     if flags.FLAGS.find_rate:
         _find_rate(config)
         return

@@ -211,7 +211,7 @@ def _check_model(config: Config) -> None:
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}; with config.model.segment its prediction would rest on "
-            "the first and last segments alone. Use mean, max or mean_max, or segment=0"
+            "the first and last segments alone. Use mean, max, mean_max or attention, or segment=0"
         )
     if config.model.segment and config.model.dropout_per_step:
         raise ConfigError(

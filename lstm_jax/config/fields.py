@@ -233,7 +233,8 @@ class ModelConfig(Group):
     segment: int = field(0, "Number of tokens after which the layers restart from a zero state; 0: never.")
     pooling: str = field(
         "max",
-        "How the outputs of all tokens become one vector; `every` pools nothing and classifies at every token.",
+        "How the outputs of all tokens become one vector. `attention` learns how much each token counts; `every` pools "
+        "nothing and classifies at every token.",
         choices=(POOLINGS, "every"),
     )
     head: tuple[int, ...] = field((), "Widths of the dense layers before the output layer.", low=1)

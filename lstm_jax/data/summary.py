@@ -1,4 +1,4 @@
-"""What a run should know about its splits: sizes, classes, unknown tokens, and texts that stand in several splits."""
+"""What a run should know about its splits: sizes, classes, lengths, unknown tokens, and texts in several splits."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -17,6 +17,7 @@ class SplitSummary(NamedTuple):
 
     examples: int
     classes: dict[str, int]  # Number of examples by name of the class.
+    mean_length: float  # Tokens per example, before truncation.
     unknown_tokens: float  # Share of all tokens.
     repeated: dict[str, int]  # Number of examples whose text is also in an earlier split, by name of that split.
 
@@ -29,7 +30,9 @@ def summarize(corpora: Corpora) -> dict[str, SplitSummary]:
         counts = np.bincount(labels, minlength=len(corpora.classes.names)).tolist()
         classes = dict(zip(corpora.classes.names, counts, strict=True))
         repeated = {other: int(np.isin(digests[split], digests[other]).sum()) for other in SPLITS[:n]}
-        found[split] = SplitSummary(len(labels), classes, corpora.part(split).unknown_share, repeated)
+        mean_length = float(corpora.unknown[split][:, 1].mean())
+        unknown_share = corpora.part(split).unknown_share
+        found[split] = SplitSummary(len(labels), classes, mean_length, unknown_share, repeated)
     return found
 
 

@@ -149,6 +149,13 @@ def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
     return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.kind == "treebank" else texts
 
 
+def split_text(tokenizer: Tokenizer, text: str, config: TokensConfig) -> list[str]:
+    """The tokens of a text, also those outside the vocabulary, without special ones."""
+    (text,) = pretokenize([text], config)
+    text = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
+    return [token for token, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+
+
 def _cleaned(text: str, config: TokensConfig) -> str:
     text = text.replace("<br />", " ")
     lower = text.lower()

@@ -92,6 +92,27 @@ def attributions(trained: Trained, examples: FlatCorpus, classes: HostArray | No
     return _joined(panels, classes)
 
 
+def pooling_shares(trained: Trained, examples: FlatCorpus) -> HostArray | None:
+    """How much each token counts in the pooling, such as the weights of its attention.
+
+    Returns:
+      A share for each token ``[W]``, in the order of the corpus, the mean over the lanes; those of an example add up to
+      1. ``None`` if the pooling has no shares.
+    """
+    counts = flat_corpus.lengths(examples)
+    batch = gather(examples, np.arange(len(counts)), int(counts.max(initial=1)))
+    tokens, lengths = jnp.asarray(batch.tokens), jnp.asarray(batch.lengths)
+
+    def of_lane(variables: Params) -> Any:
+        own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
+        return trained.model.apply(own, tokens, lengths, method="token_shares")
+
+    if (found := jax.lax.map(of_lane, trained.variables)) is None:
+        return None
+    shares = np.asarray(found).mean(axis=0)
+    return np.concatenate([shares[:count, n] for n, count in enumerate(counts)])
+
+
 class _Panel(NamedTuple):
     """A part of the line from the baseline, at position 0, to an example, at position 1."""
 

@@ -13,7 +13,7 @@ from lstm_jax.config import differences
 from lstm_jax.data import corpus, flat_corpus
 from lstm_jax.data.corpus import Part
 from lstm_jax.data.tokenizer import tokens_of
-from lstm_jax.evaluation.attribution import attributions
+from lstm_jax.evaluation.attribution import attributions, pooling_shares
 from lstm_jax.evaluation.figures import evaluation_figures, losses_of
 from lstm_jax.evaluation.predictions import lane_probabilities
 from lstm_jax.files import write_text
@@ -168,6 +168,7 @@ def _shown(
 ) -> Sequence[shaded.ShownExample]:
     examples, names = flat_corpus.take(evaluated.part.examples, chosen), trained.classes.names
     found = attributions(trained, examples, predicted[chosen].argmax(axis=1))
+    shares = pooling_shares(trained, examples)
     rows = evaluated.rows.take(chosen).to_pylist()
     shown = []
     for n, (start, end) in enumerate(zip(examples.offsets[:-1], examples.offsets[1:], strict=True)):
@@ -184,6 +185,7 @@ def _shown(
                 error=float(found.error[n]),
                 points=int(found.points[n]),
                 complete=bool(found.complete[n]),
+                shares=None if shares is None else shares[start:end],
             )
         )
     return shown

@@ -1,6 +1,7 @@
 """The network as an ONNX graph with the operators LSTM, GRU and RNN."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def _add_network(graph: "Graph", trained: Trained) -> None:
     found = []
     for lane in range(trained.lanes):
         weights = lane_weights(trained, lane)
-        z = _pooled(graph, config, _outputs(graph, config, weights, alive), lengths, alive)
+        z = _pooled(graph, config, weights, _outputs(graph, config, weights, alive), lengths, alive)
         for dense in weights.head:
             z = add("Relu", _dense(graph, dense, z))
         z = _dense(graph, weights.output, z)
@@ -123,7 +124,7 @@ def _outputs(graph: "Graph", config: ModelConfig, weights: LaneWeights, alive: s
     return str(x)
 
 
-def _pooled(graph: "Graph", config: ModelConfig, y: str, lengths: str, alive: str) -> str:
+def _pooled(graph: "Graph", config: ModelConfig, weights: LaneWeights, y: str, lengths: str, alive: str) -> str:
     """One vector for each example from ``y[T, B, H]``, as in ``layers.pooling``."""
     add, number = graph.add, graph.integers
 
@@ -158,12 +159,25 @@ def _pooled(graph: "Graph", config: ModelConfig, y: str, lengths: str, alive: st
     kinds = {
         "last": last,
         "every": end,
+        "attention": lambda: _attended(graph, weights.pooling, y, alive),
         "first_last": lambda: add("Concat", start(), end(), axis=1),
         "mean": mean,
         "max": maximum,
         "mean_max": lambda: add("Concat", mean(), maximum(), axis=1),
     }
     return str(kinds[config.pooling]())
+
+
+def _attended(graph: "Graph", weights: Mapping[str, Any], y: str, alive: str) -> str:
+    """The mean of ``y[T, B, H]`` over the tokens, weighted by a softmax of their scores."""
+    add, number = graph.add, graph.integers
+    there = add("Unsqueeze", alive, number(2))
+    features = add("Tanh", _dense(graph, Dense(weights["kernel"], weights["bias"]), y))
+    scores = add("MatMul", features, graph.constant(weights["context"][:, None]))  # [T, B, 1]
+    # The lowest number, not −inf: a softmax over nothing but −inf would be NaN in an example without tokens.
+    lowest = graph.constant(np.full(1, np.finfo(np.float32).min))
+    shares = add("Mul", add("Softmax", add("Where", there, scores, lowest), axis=0), graph.cast(there, FLOAT))
+    return str(add("ReduceSum", add("Mul", shares, y), number(0), keepdims=0))
 
 
 def _dense(graph: "Graph", dense: Dense, x: str) -> str:

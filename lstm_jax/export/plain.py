@@ -13,7 +13,7 @@ from lstm_jax.training.weights import named_weights
 from lstm_jax.types import HostArray
 
 _LAYERS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-_POOLINGS = ("last", "first_last", "mean", "max", "mean_max", "every")
+_POOLINGS = ("last", "first_last", "mean", "max", "mean_max", "attention", "every")
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class LaneWeights(NamedTuple):
     Attributes:
       embedding: The table, ``[V, D]``.
       layers: For each layer the weights of its directions, by the names that its cell gives them.
+      pooling: ``kernel``, ``bias`` and ``context`` of the pooling ``attention``, or nothing.
       head: The dense layers before the output.
       output: The output layer.
       wide: The tables ``words`` and ``pairs`` of the linear part, or nothing.
@@ -38,6 +39,7 @@ class LaneWeights(NamedTuple):
 
     embedding: HostArray
     layers: Sequence[Sequence[Mapping[str, HostArray]]]
+    pooling: Mapping[str, HostArray]
     head: list[Dense]
     output: Dense
     wide: Mapping[str, HostArray]
@@ -71,7 +73,8 @@ def lane_weights(trained: Trained, lane: int) -> LaneWeights:
         [_under(named, f"layers.cells.{n}.{direction}") for direction in directions] for n in range(config.layers)
     ]
     head = [Dense(**_under(named, f"head_{n}.")) for n in range(len(config.head))]
-    return LaneWeights(named["embedding"], layers, head, Dense(**_under(named, "output.")), _under(named, "wide."))
+    pooling, output = _under(named, "pooling.weights."), Dense(**_under(named, "output."))
+    return LaneWeights(named["embedding"], layers, pooling, head, output, _under(named, "wide."))
 
 
 def candidate_bias(weights: Mapping[str, HostArray]) -> HostArray:

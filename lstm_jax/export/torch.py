@@ -34,7 +34,11 @@ def torch_files(trained: Trained) -> Files:
     files = {"model.py": standalone("model")}
     if config.wide or config.segment:
         files["parts.py"] = standalone("parts")
-    fields = {own.name: getattr(config, own.name) for own in dataclasses.fields(config) if own.name != "dropout"}
+    fields = {
+        own.name: getattr(config, own.name)
+        for own in dataclasses.fields(config)
+        if own.name not in ("dropout", "layer_options")
+    }
     sizes = {"vocabulary_size": trained.model.vocabulary_size, "unknown": unknown_id(trained.tokenizer)}
     how = {**fields, **sizes, "classes": trained.model.classes, "lanes": trained.lanes}
     files["torch.json"] = f"{json.dumps(how, indent=2)}\n".encode()
@@ -62,4 +66,6 @@ def state_dict(weights: LaneWeights, residual: bool) -> dict[str, HostArray]:
                 found[f"layers.{module}.{name}_l{depth}{direction}"] = value
     for name, dense in [*((f"head.{n}", own) for n, own in enumerate(weights.head)), ("output", weights.output)]:
         found |= {f"{name}.weight": dense.kernel.T, f"{name}.bias": dense.bias}
+    if own := weights.pooling:
+        found |= {"attention.weight": own["kernel"].T, "attention.bias": own["bias"], "context": own["context"]}
     return found | {f"wide.{name}.weight": table for name, table in weights.wide.items()}

@@ -12,6 +12,7 @@ from lstm_jax.config import ModelConfig
 from lstm_jax.data.batching import Batch
 from lstm_jax.layers import Layer, bidirectional, make_layer, segmented, stack
 from lstm_jax.layers.dropout import feature_dropout, fold_in, token_dropout
+from lstm_jax.layers.pooling import Pooling
 from lstm_jax.models.wide import WideLinear
 from lstm_jax.registry import POOLINGS
 from lstm_jax.types import (
@@ -82,6 +83,29 @@ class Recurrent(nn.Module):
         return layer.apply(params, x, lengths, key, state)
 
 
+class Pooled(nn.Module):
+    """The config's pooling as a Flax module; one without weights has no entry among the parameters."""
+
+    config: ModelConfig
+
+    @nn.compact
+    def __call__(self, y: Outputs, lengths: Lengths, shares: bool = False) -> Float[Array, "B P"] | Float[Array, "T B"]:
+        """One vector for each example, or with ``shares`` how much each token counts, ``[T, B]``."""
+        pooling: Pooling = POOLINGS[self.config.pooling]
+        features = y.shape[-1]
+        weights = jax.eval_shape(lambda key: pooling.init(key, features), jax.eval_shape(lambda: jax.random.key(0)))
+        params: Params = ()
+        if jax.tree.leaves(weights):
+            params = self.param("weights", lambda key: pooling.init(key, features))
+        if shares and pooling.shares is not None:
+            return pooling.shares(params, y, lengths)
+        pooled = pooling.apply(params, y, lengths, features // 2 if self.config.bidirectional else 0)
+        if pooled.ndim != 2 or pooled.shape[0] != y.shape[1]:
+            found = f"[B, P] with B = {y.shape[1]}; found {list(pooled.shape)}"
+            raise TypeError(f"the pooling {self.config.pooling!r} must return {found}")
+        return pooled
+
+
 class TextClassifier(nn.Module):
     """From token ids to logits, in three parts: ``embed``, ``encode``, ``classify``.
 
@@ -107,6 +131,8 @@ class TextClassifier(nn.Module):
         config = self.config
         self.table = self._embedding()
         self.layers = Recurrent(config)
+        if config.pooling != "every":
+            self.pooling = Pooled(config)
         self.head = [nn.Dense(width) for width in config.head]
         outputs = 1 if config.output == "sigmoid" else self.classes
         self.output = nn.Dense(outputs)
@@ -171,6 +197,13 @@ class TextClassifier(nn.Module):
             z = z + self.wide(tokens, lengths, *self._dropout("wide", 4, key, rates))
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
 
+    def token_shares(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B"] | None:
+        """How much each token counts in the pooling, without dropout; ``None`` if the pooling has no such shares."""
+        if self.config.pooling == "every" or POOLINGS[self.config.pooling].shares is None:
+            return None
+        y, _ = self.encode(self.embed(tokens), lengths)
+        return self.pooling(y, lengths, shares=True)
+
     def linear_part(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B C"]:
         """What each token adds to the logits through the linear part, without dropout; 0 if there is none."""
         if not self.config.wide:
@@ -188,16 +221,10 @@ class TextClassifier(nn.Module):
 
     def _pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
         """One vector for each example, or for every step by itself."""
-        backward = y.shape[-1] // 2 if self.config.bidirectional else 0
-        pool = POOLINGS[self.config.pooling]
         if not self.every_step:
-            pooled = pool(y, lengths, backward)
-            if pooled.ndim != 2 or pooled.shape[0] != y.shape[1]:
-                found = f"[B, P] with B = {y.shape[1]}; found {list(pooled.shape)}"
-                raise TypeError(f"the pooling {self.config.pooling!r} must return {found}")
-            return pooled
+            return self.pooling(y, lengths)
         steps, examples, features = y.shape
-        alone = pool(y.reshape(1, steps * examples, features), jnp.ones(steps * examples, jnp.int32), backward)
+        alone = self.pooling(y.reshape(1, steps * examples, features), jnp.ones(steps * examples, jnp.int32))
         return alone.reshape(steps, examples, -1)
 
     def _embedding(self) -> Float[Array, "V D"]:

@@ -44,13 +44,19 @@ class ShownExample(NamedTuple):
     error: float  # The sum of the scores minus ``change``.
     points: int  # Number of points of the integral.
     complete: bool  # Whether the error is within the tolerance.
+    shares: HostArray | None = None  # How much each token counts in the pooling, [T], if that is known.
 
 
 def shaded_example(example: ShownExample) -> str:
     """An example as HTML."""
     tokens, scores = _without_repeats(example.tokens, example.scores)
     most = np.abs(scores).max(initial=0.0)
-    spans = " ".join(_span(token, score, most) for token, score in zip(tokens, scores, strict=True))
+    hints, pooled = [f"{score:+.3f}" for score in scores], ""
+    if example.shares is not None:
+        _, shares = _without_repeats(example.tokens, example.shares)
+        hints = [f"{hint}; {share:.1%} of the pooling" for hint, share in zip(hints, shares, strict=True)]
+        pooled = f" Most of the pooling: {_most_of_pooling(tokens, shares)}."
+    spans = " ".join(_span(*each, most) for each in zip(tokens, scores, hints, strict=True))
     sides = [_named(tokens, scores, sign) for sign in (1, -1)]
     named = "; ".join(f"{label}: {side}" for label, side in zip(("for", "against"), sides, strict=True) if side)
     added = f"the scores add up to {example.change + example.error:+.3f}; the output changes by {example.change:+.3f}"
@@ -60,7 +66,7 @@ def shaded_example(example: ShownExample) -> str:
         f'<div class="example"><p><b>{escaped(example.predicted)}</b> with {example.probability:.2%}, {right}: '
         f'the label is <b>{escaped(example.true)}</b> <span class="small">({escaped(example.place)})</span></p>'
         f'<div class="tokens" dir="auto" tabindex="0" role="group" aria-label="tokens">{spans}</div>'
-        f'<p class="small">{named}{". " if named else ""}With {points}, {added}.</p></div>'
+        f'<p class="small">{named}{". " if named else ""}With {points}, {added}.{pooled}</p></div>'
     )
 
 
@@ -72,11 +78,16 @@ def _without_repeats(tokens: list[str], scores: HostArray) -> tuple[list[str], H
     return [f"{tokens[0]} × {same}", *tokens[same:]], np.concatenate([[scores[:same].sum()], scores[same:]])
 
 
-def _span(token: str, score: float, most: float) -> str:
+def _span(token: str, score: float, hint: str, most: float) -> str:
     if most == 0 or abs(score) < FAINT * most:
         return escaped(token)
     shade = min(SHADES, int(SHADES * abs(score) / most) + 1)
-    return f'<span class="{"f" if score > 0 else "a"}{shade}" title="{score:+.3f}">{escaped(token)}</span>'
+    return f'<span class="{"f" if score > 0 else "a"}{shade}" title="{hint}">{escaped(token)}</span>'
+
+
+def _most_of_pooling(tokens: list[str], shares: HostArray) -> str:
+    order = np.argsort(-shares, kind="stable")[:NAMED_TOKENS]
+    return ", ".join(f"<bdi>{escaped(tokens[n])}</bdi> {shares[n]:.1%}" for n in order)
 
 
 def _named(tokens: list[str], scores: HostArray, sign: int) -> str:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from lstm_jax.characters import printable
+from lstm_jax.models.parts import NetworkPart
 
 SHOWN_CLASSES = 6  # The most classes that have a column of their own in the table of splits.
 
@@ -42,45 +42,39 @@ class EvaluationFigures(NamedTuple):
     checkpoint_step: int
 
 
-def summary(params: Any, frozen: Any) -> str:
-    """The parts of a model with the shapes and the number of their weights.
-
-    Args:
-      params: The trained weights of a TextClassifier. Every leaf has a leading axis L, the lanes.
-      frozen: The weights that are not trained, in the same layout.
-    """
-    parts = [("embedding", frozen, "frozen")] if frozen else []
-    parts += [("embedding", {"embedding": params["embedding"]}, "")] if "embedding" in params else []
-    for n, layer in enumerate(params["layers"]["cells"]):
-        directions = layer._asdict() if hasattr(layer, "forward") else {"": layer}
-        parts += [(f"layer {n + 1} {name}".rstrip(), weights, "") for name, weights in directions.items()]
-    parts += [(name, params[name], "") for name in sorted(params) if name not in ("embedding", "layers")]
-    rows = []
-    for name, weights, mark in parts:
-        leaves = [leaf.shape[1:] for leaf in jax.tree.leaves(weights)]
-        shapes = ", ".join("×".join(map(str, shape)) for shape in leaves)
-        kind = type(weights).__name__.removesuffix("Params") if isinstance(weights, tuple) else mark
-        rows.append((name, kind, shapes, sum(math.prod(shape) for shape in leaves)))
-    frozen_count = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(frozen))
-    total = sum(row[-1] for row in rows)
-    width = max(len(row[2]) for row in rows)
-    lines = [f"{'part':<18}{'kind':<8}{'shapes':<{width}}{'weights':>14}"]
-    lines += [f"{name:<18}{kind:<8}{shapes:<{width}}{count:>14,}" for name, kind, shapes, count in rows]
-    lines.append(f"{'all':<18}{'':<8}{'':<{width}}{total:>14,}")
-    return "\n".join(lines) + (f"\nof these {frozen_count:,} are not trained" if frozen_count else "")
+def summary(parts: Sequence[NetworkPart]) -> str:
+    """The parts of a network, what each returns, and the shapes and the number of its weights."""
+    head = ("part", "kind", "output", "shapes of weights")
+    rows = [
+        (own.name, own.kind, own.output, ", ".join("×".join(map(str, shape)) for shape in own.weights)) for own in parts
+    ]
+    counts = [sum(map(math.prod, own.weights)) for own in parts]
+    widths = [max(map(len, column)) + 2 for column in zip(head, *rows, strict=True)]
+    lines = [
+        "".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)) + f"{count:>12}"
+        for row, count in [
+            (head, "weights"),
+            *((row, f"{count:,}") for row, count in zip(rows, counts, strict=True)),
+            (("all", "", "", ""), f"{sum(counts):,}"),
+        ]
+    ]
+    frozen = sum(count for own, count in zip(parts, counts, strict=True) if not own.trained)
+    lines += [f"of these {frozen:,} are not trained"] if frozen else []
+    return "\n".join([*lines, "outputs are for T tokens of B examples"])
 
 
 def splits(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The size of each split, the shares of its classes, and the share of its tokens that are unknown."""
+    """The size of each split, the shares of its classes, its mean length in tokens, and the share of unknown tokens."""
     names = list(next(iter(found.values()))["classes"])
     shown = names if len(names) <= SHOWN_CLASSES else []
-    widths = [max(len(printable(name)) + 2, 10) for name in shown]
+    widths = [max(len(printable(name)) + 2, 8) for name in shown]
     head = "".join(f"{printable(name):>{width}}" for name, width in zip(shown, widths, strict=True))
-    lines = [f"{'split':<12}{'examples':>12}{head}{'unknown tokens':>18}"]
+    lines = [f"{'split':<12}{'examples':>11}{head}{'mean length':>13}{'unknown tokens':>16}"]
     for split, own in found.items():
         shares = [own["classes"][name] / max(own["examples"], 1) for name in shown]
         middle = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, widths, strict=True))
-        lines.append(f"{split:<12}{own['examples']:>12,}{middle}{own['unknown_tokens']:>18.1%}")
+        end = f"{own['mean_length']:>13,.1f}{own['unknown_tokens']:>16.1%}"
+        lines.append(f"{split:<12}{own['examples']:>11,}{middle}{end}")
         if not shown:
             (least, few), (most, many) = (pick(own["classes"].items(), key=lambda each: each[1]) for pick in (min, max))
             lines.append(

@@ -1,4 +1,4 @@
-"""The network of a run, and the size of a lane's checkpoint."""
+"""The network of a run, its parts, and the size of a lane's checkpoint."""
 
 import jax
 import numpy as np
@@ -10,8 +10,10 @@ from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.data.vectors import first_vectors
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.models.parts import NetworkPart, network_parts
 from lstm_jax.stages import stage
 from lstm_jax.training.experiment import evaluated_variables, experiment
+from lstm_jax.types import Params
 
 
 def classifier(config: Config, corpora: Corpora) -> TextClassifier:
@@ -29,6 +31,23 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
     with stage("making the initial word vectors"):
         vectors = first_vectors(config, corpora)
     return TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer), vectors)
+
+
+def parts_of(config: Config, corpora: Corpora, params: Params, frozen: Params) -> list[NetworkPart]:
+    """The parts of a run's network.
+
+    Args:
+      config: The config of the run.
+      corpora: Its vocabulary and classes.
+      params: The trained weights, with a leading axis L, the lanes.
+      frozen: The weights that are not trained, in the same layout.
+    """
+    words, classes = corpora.tokenizer.get_vocab_size(), len(corpora.classes.names)
+    model = TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer))
+    of_lane = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), {"params": params, "frozen": frozen}
+    )
+    return network_parts(model, of_lane)
 
 
 def checkpoint_bytes(config: Config, corpora: Corpora) -> int:

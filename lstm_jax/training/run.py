@@ -30,7 +30,7 @@ from lstm_jax.training.lanes import Program, make_mesh
 from lstm_jax.training.logging import ProgressCallback, Startup, read_metrics
 from lstm_jax.training.loop import Loop, make_loop, run_loop
 from lstm_jax.training.loop_state import LaneState, LoopState
-from lstm_jax.training.network import classifier
+from lstm_jax.training.network import classifier, parts_of
 from lstm_jax.training.trackers import TrackedLane, check_installed
 from lstm_jax.training.warm_start import transfer
 from lstm_jax.training.workdir import (
@@ -107,7 +107,7 @@ def _train(
         _log.info("%s", tables.splits({split: own._asdict() for split, own in splits.items()}))
         for warning in warnings(splits):
             _log.warning("%s", warning)
-        _log.info("%s", tables.summary(checkpoint.state.params, checkpoint.state.frozen))
+        _log.info("%s", tables.summary(parts_of(config, corpora, checkpoint.state.params, checkpoint.state.frozen)))
         _log.info("training on %s", runtime.machine())
         _log.info("%d steps, examples padded to %s tokens", loop.total_steps, ", ".join(map(str, loop.buckets)))
         for entry in configs.lost_entries(config):

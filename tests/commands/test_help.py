@@ -25,7 +25,7 @@ def test_required_flags_come_first_and_fields_last(command):
     assert lines[2] == "usage: python train.py --workdir=... [--flag=value ...]"
     places = [lines.index(line) for line in ("Required:", "Flags:", "config: All settings of a run.")]
     assert places == sorted(places)
-    assert fields(ended.out)[:4] == ["workdir", "find_rate", "config", "config.seed"]
+    assert fields(ended.out)[:4] == ["workdir", "tour", "find_rate", "config"]
     groups = [line.partition(":")[0] for line in lines if line.startswith("config.")]
     assert groups.index("config.data") < groups.index("config.data.tokens") < groups.index("config.model")
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from lstm_jax import runtime
+from lstm_jax.errors import UserError
 from tests.commands.helpers import TINY, WARNINGS, assert_same_weights, contents
 from tests.reviews import ROWS, write
 
@@ -140,6 +141,21 @@ def test_what_the_last_bits_depend_on_is_recorded_and_a_change_is_said(command, 
     command_line = shlex.join(["python", "train.py", f"--workdir={unfinished}", *TINY])
     assert history == [before, {**now, "step": 12, "command": command_line}]
     assert history == json.loads((unfinished / "summary.json").read_text())["environments"]
+
+
+def test_a_tour_needs_no_workdir_and_writes_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.commands.conftest.ROOT", tmp_path)
+    monkeypatch.setattr("lstm_jax.evaluation.tour.classifier", lambda *_: (_ for _ in ()).throw(UserError("so far")))
+    ended = command("train", "--tour", *TINY)
+    assert (ended.code, ended.error) == (1, "so far")
+    assert "One layer\n=========\n" in ended.out
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_tour_is_no_search_for_a_learning_rate(command):
+    ended = command("train", "--tour", "--find_rate")
+    assert ended.code == 2
+    assert "At most one of (tour, find_rate) must be True" in ended.error
 
 
 def test_a_jaxlib_that_is_known_to_be_wrong_ends_every_command(command, monkeypatch, tmp_path):

@@ -21,6 +21,7 @@ def test_classes_unknown_tokens_and_repeated_texts_of_every_split(tmp_path):
     assert {split: own.examples for split, own in summary.items()} == {"train": 6, "validation": 2, "test": 4}
     assert summary["test"].classes == {"neg": 2, "odd": 1, "pos": 1}
     assert summary["train"].classes == {"neg": 3, "odd": 0, "pos": 3}
+    assert [summary[split].mean_length for split in summary] == [2, 1.5, 2.25]
     assert [summary[split].unknown_tokens for split in summary] == [0, 0, 5 / 9]
     assert summary["test"].repeated == {"train": 1, "validation": 0}
     assert warnings(summary) == [
@@ -32,8 +33,18 @@ def test_classes_unknown_tokens_and_repeated_texts_of_every_split(tmp_path):
         "min_count",
     ]
     table = tables.splits({split: own._asdict() for split, own in summary.items()})
-    assert table.splitlines()[0].split() == ["split", "examples", "neg", "odd", "pos", "unknown", "tokens"]
-    assert table.splitlines()[3].split() == ["test", "4", "50.0%", "25.0%", "25.0%", "55.6%"]
+    assert table.splitlines()[0].split() == [
+        "split",
+        "examples",
+        "neg",
+        "odd",
+        "pos",
+        "mean",
+        "length",
+        "unknown",
+        "tokens",
+    ]
+    assert table.splitlines()[3].split() == ["test", "4", "50.0%", "25.0%", "25.0%", "2.2", "55.6%"]
 
 
 def test_nothing_is_said_of_splits_without_a_fault(tmp_path):

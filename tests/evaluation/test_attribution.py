@@ -141,6 +141,22 @@ def test_examples_are_explained_alike_alone_and_among_others():
         np.testing.assert_allclose(alone.scores, parts(corpus, together.scores)[n], atol=1e-4)
 
 
+def test_shares_of_attention_are_means_over_the_lanes_for_each_token():
+    trained = network(lanes=2, model__pooling="attention", model__bidirectional=True)
+    found = attribution.pooling_shares(trained, CORPUS)
+    one_lane = [jax.tree.map(lambda leaf, n=n: leaf[n], trained.variables) for n in (0, 1)]
+    shares = jax.jit(
+        lambda own, tokens: trained.model.apply(own, tokens, jnp.full(1, len(tokens)), method="token_shares")
+    )
+    for n, (tokens, own) in enumerate(zip(parts(CORPUS, CORPUS.tokens), parts(CORPUS, found), strict=True)):
+        assert own.sum() == pytest.approx(1, abs=1e-5)
+        if n < 2:
+            wanted = np.mean([shares(lane, tokens[:, None])[:, 0] for lane in one_lane], axis=0)
+            np.testing.assert_allclose(own, wanted, atol=1e-5)
+    assert attribution.pooling_shares(network(model__pooling="mean"), CORPUS) is None
+    assert attribution.pooling_shares(network(model__pooling="every"), CORPUS) is None
+
+
 def test_padding_that_the_network_reads_has_scores():
     padded = flat_corpus.pad_left(CORPUS, 14)
     found = attributions(network(model__pooling="mean"), padded)

@@ -227,6 +227,14 @@ def test_tokens_are_shaded_by_their_share_of_the_strongest():
     assert "wrong: the label is <b>no</b>" in text
 
 
+def test_the_share_of_each_token_in_the_pooling_is_told():
+    shown = example(["[PAD]"] * 3 + ["<i>", "good"], [0.0] * 3 + [0.5, -0.25])
+    text = shaded.shaded_example(shown._replace(shares=np.array([0.1, 0.1, 0.05, 0.25, 0.5])))
+    assert '<span class="f4" title="+0.500; 25.0% of the pooling">&lt;i&gt;</span>' in text
+    assert "Most of the pooling: <bdi>good</bdi> 50.0%, <bdi>[PAD] × 3</bdi> 25.0%, <bdi>&lt;i&gt;</bdi> 25.0%." in text
+    assert "pooling" not in shaded.shaded_example(shown)
+
+
 def test_padding_before_a_text_is_one_token():
     text = shaded.shaded_example(example(["[PAD]"] * 40 + ["good"], [0.01] * 40 + [0.2]))
     assert '<span class="f4" title="+0.400">[PAD] × 40</span> <span class="f3" title="+0.200">good</span>' in text

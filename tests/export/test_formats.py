@@ -65,6 +65,7 @@ NETWORKS = {
     "residual bidirectional": {"model__layers": 2, "model__residual": True, "model__bidirectional": True},
     "last": {"model__pooling": "last"},
     "first_last": {"model__pooling": "first_last", "model__head": (6, 5)},
+    "attention": {"model__pooling": "attention", "model__bidirectional": True, "ensemble": 2},
     "every": {"model__pooling": "every", "model__bidirectional": True, "model__wide": 32},
     "sigmoid": {"model__output": "sigmoid", "model__head": (4,), "model__wide": 7},
     "five classes": {"classes": 5, "model__wide": 64},
@@ -75,6 +76,7 @@ NETWORKS = {
 }
 SEGMENTS = {
     "segment": {"model__segment": 7, "model__pooling": "mean_max", "model__bidirectional": True, "model__layers": 2},
+    "attention over segments": {"model__segment": 4, "model__pooling": "attention"},
     "one segment": {"model__segment": 100, "model__wide": 5, "model__layer": "gru"},
 }
 
@@ -142,7 +144,7 @@ def test_probabilities_of_the_default_network_are_equal(target, tmp_path):
     assert differences(target, {"bidirectional lstm": NETWORKS["bidirectional lstm"]}, tmp_path).popitem()[1] < 1e-5
 
 
-@pytest.mark.parametrize("kind", ["last", "first_last", "mean", "max", "mean_max", "every"])
+@pytest.mark.parametrize("kind", ["last", "first_last", "mean", "max", "mean_max", "attention", "every"])
 def test_a_graph_has_no_parts_without_use(kind, tmp_path):
     """ONNX Runtime would warn of them whenever the file is opened."""
     run = run_with_random_weights(tmp_path / "run", model__pooling=kind, model__wide=8)

@@ -1,6 +1,6 @@
 """The classifier: its parts and its losses against direct computations, its number of parameters."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.data.tokenizer import PADDING
 from lstm_jax.layers import lstm_vjp, scan, stack
+from lstm_jax.layers.pooling import attention
 from lstm_jax.models import classifier as models
 from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
 from lstm_jax.models.wide import WideLinear
@@ -216,6 +217,39 @@ def test_every_step_gives_the_logits_of_each_outputs_alone(pooling):
     assert logits.shape == (T, B, C)
     features = np.concatenate([y, y], axis=-1) if pooling in ("first_last", "mean_max") else y
     assert_close(logits, dense(params, "output", features), atol=1e-5)
+
+
+def test_pooling_with_weights_has_them_among_the_parameters_and_every_other_pooling_none():
+    names = {pooling: set(computed(pooling=pooling).params) for pooling in ("max", "attention")}
+    assert names == {
+        "max": {"embedding", "layers", "output"},
+        "attention": {"embedding", "layers", "output", "pooling"},
+    }
+
+
+@pytest.mark.parametrize("fields", [{"bidirectional": True}, {"segment": 2}], ids=str)
+def test_attention_pools_the_outputs_and_its_shares_can_be_read(fields):
+    params, y, logits = computed(layer="lstm", pooling="attention", **fields)
+    weights = params["pooling"]["weights"]
+    pooled = np.asarray(jax.jit(attention, static_argnums=3)(weights, y, LENGTHS, 0))
+    assert_close(logits, dense(params, "output", pooled), atol=1e-5)
+    model = model_of(layer="lstm", pooling="attention", **fields)
+
+    def shares_of(model):
+        return jax.jit(partial(model.apply, method="token_shares"))({"params": params}, TOKENS, LENGTHS)
+
+    shares = shares_of(model)
+    assert_close(np.sum(shares[:, :, None] * y, axis=0), pooled, atol=1e-5)
+    assert shares_of(model_of(layer="lstm", pooling="mean", **fields)) is None
+
+
+def test_attention_is_vectorised_over_lanes():
+    model = model_of(pooling="attention")
+    lanes = [randomised(random_variables(model), seed) for seed in (3, 40)]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
+    apply = jax.jit(model.apply)
+    found = jax.jit(jax.vmap(model.apply, (0, None, None)))(stacked, TOKENS, LENGTHS)
+    assert_close(found, np.stack([apply(own, TOKENS, LENGTHS) for own in lanes]), atol=1e-5)
 
 
 def test_the_last_step_by_itself_is_the_verdict_where_the_last_is_pooled():

@@ -1,14 +1,18 @@
+import re
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lstm_jax.config import Config, ModelConfig
+from lstm_jax.config import ModelConfig
 from lstm_jax.models.classifier import TextClassifier
+from lstm_jax.models.parts import network_parts
 from lstm_jax.reports import calibration, gates, plots, tables
 from lstm_jax.studies.grid_results import grid_result
 from lstm_jax.studies.reports import grid_pictures
-from lstm_jax.training.restore import shapes_of
 from tests.helpers import assert_close
 from tests.studies.invented_grid import grid_run, grid_setting
 
@@ -46,37 +50,60 @@ def test_the_table_states_the_accuracy_published_and_that_of_each_of_several_lan
     assert not any("lane" in line for line in figures(FOUND._replace(lanes=[0.7])))
 
 
-def summary(words: int = 10, lanes: int = 3, **fields) -> list[list[str]]:
-    """The table of a model's weights, split at spaces."""
-    config = Config(model=ModelConfig(**fields))
-    shapes = shapes_of(config, TextClassifier(config.model, words, 2), lanes)
-    return [line.split() for line in tables.summary(shapes["params"], shapes["frozen"]).splitlines()]
+def summary(words: int = 10, **fields) -> list[list[str]]:
+    """The table of a model's parts, split where there are several spaces."""
+    model = TextClassifier(ModelConfig(**fields), words, 2)
+    tokens, lengths = jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), tokens, lengths)
+    text = tables.summary(network_parts(model, {"frozen": {}, **shapes}))
+    return [re.split(" {2,}", line) for line in text.splitlines()]
 
 
 def test_the_summary_counts_the_weights_of_the_keras_article():
     assert summary(88_588, embedding_size=32, hidden_size=100, pooling="last", output="sigmoid") == [
-        ["part", "kind", "shapes", "weights"],
-        ["embedding", "88588×32", "2,834,816"],
-        ["layer", "1", "LSTM", "32×400,", "100×400,", "400", "53,200"],
-        ["output", "1,", "100×1", "101"],
+        ["part", "kind", "output", "shapes of weights", "weights"],
+        ["embedding", "[T, B, 32]", "88588×32", "2,834,816"],
+        ["layer 1", "LSTM", "[T, B, 100]", "32×400, 100×400, 400", "53,200"],
+        ["pooling", "last", "[B, 100]", "0"],
+        ["output", "[B, 1]", "1, 100×1", "101"],
         ["all", "2,888,117"],
+        ["outputs are for T tokens of B examples"],
     ]
 
 
 def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
     fields = {"embedding_size": 4, "hidden_size": 3, "layer": "gru", "layers": 2, "bidirectional": True, "head": (5,)}
-    assert summary(train_embedding=False, pooling="last", **fields) == [
-        ["part", "kind", "shapes", "weights"],
-        ["embedding", "frozen", "10×4", "40"],
-        ["layer", "1", "forward", "GRU", "4×9,", "3×9,", "9,", "3", "75"],
-        ["layer", "1", "backward", "GRU", "4×9,", "3×9,", "9,", "3", "75"],
-        ["layer", "2", "forward", "GRU", "6×9,", "3×9,", "9,", "3", "93"],
-        ["layer", "2", "backward", "GRU", "6×9,", "3×9,", "9,", "3", "93"],
-        ["head_0", "5,", "6×5", "35"],
-        ["output", "2,", "5×2", "12"],
-        ["all", "423"],
-        ["of", "these", "40", "are", "not", "trained"],
+    assert summary(train_embedding=False, pooling="first_last", **fields) == [
+        ["part", "kind", "output", "shapes of weights", "weights"],
+        ["embedding", "frozen", "[T, B, 4]", "10×4", "40"],
+        ["layer 1 forward", "GRU", "[T, B, 3]", "4×9, 3×9, 9, 3", "75"],
+        ["layer 1 backward", "GRU", "[T, B, 3]", "4×9, 3×9, 9, 3", "75"],
+        ["layer 2 forward", "GRU", "[T, B, 3]", "6×9, 3×9, 9, 3", "93"],
+        ["layer 2 backward", "GRU", "[T, B, 3]", "6×9, 3×9, 9, 3", "93"],
+        ["pooling", "first_last", "[B, 12]", "0"],
+        ["head_0", "[B, 5]", "5, 12×5", "65"],
+        ["output", "[B, 2]", "2, 5×2", "12"],
+        ["all", "453"],
+        ["of these 40 are not trained"],
+        ["outputs are for T tokens of B examples"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "shapes", "rows"),
+    [
+        (
+            "every",
+            "[T, B, 3]",
+            [["output", "[T, B, 2]", "2, 3×2", "8"], ["linear part", "[T, B, 2]", "7×2, 10×2", "34"]],
+        ),
+        ("attention", "[B, 3]", [["output", "[B, 2]", "2, 3×2", "8"], ["linear part", "[B, 2]", "7×2, 10×2", "34"]]),
+    ],
+)
+def test_the_summary_has_a_row_for_the_pooling_and_the_linear_part(pooling, shapes, rows):
+    found = summary(embedding_size=4, hidden_size=3, pooling=pooling, wide=7)
+    weights = {"every": ["0"], "attention": ["3×3, 3, 3", "15"]}[pooling]
+    assert found[3:6] == [["pooling", pooling, shapes, *weights], *rows]
 
 
 def test_epochs_are_means_over_the_lanes_a_line_each():
@@ -198,7 +225,8 @@ def test_names_in_a_grid_are_drawn_literally(tmp_path, saved):
 def test_tables_print_no_control_characters():
     classes = ("\x1b[31mred", "a\rb")
     text = tables.figures(FOUND, classes, "test")
-    text += tables.splits({"train": {"examples": 2, "classes": dict.fromkeys(classes, 1), "unknown_tokens": 0.0}})
+    split = {"examples": 2, "classes": dict.fromkeys(classes, 1), "mean_length": 1.0, "unknown_tokens": 0.0}
+    text += tables.splits({"train": split})
     text += tables.markdown([["name"], ["\x1b[2J"]])
     assert not set(text) & {"\x1b", "\r"}
     assert text.count(r"\x1b[31mred") == 4

@@ -7,7 +7,8 @@ import pytest
 from lstm_jax.data.batching import gather
 from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.objectives.classification import cross_entropy
-from lstm_jax.training.experiment import evaluated_variables, experiment
+from lstm_jax.optimizers import masks
+from lstm_jax.training.experiment import evaluated_variables, experiment, first_weights
 from lstm_jax.training.gradient_chain import optimizer, schedule
 from tests.helpers import assert_close, assert_equal, difference
 from tests.training.tiny import CLASSES, STEPS, WORDS, hparams, tiny_config, toy_corpus
@@ -79,6 +80,14 @@ def test_weight_decay_shrinks_matrices_and_leaves_biases(name):
     updates, _ = transformation.update(jax.tree.map(jnp.zeros_like, params), transformation.init(params), params)
     np.testing.assert_allclose(updates["w"], -0.1 * 0.5 * 4.0, rtol=1e-6)
     np.testing.assert_allclose(updates["b"], 0.0)
+
+
+def test_masks_know_the_kernel_of_attention_as_a_matrix_and_its_context_as_a_vector():
+    model = TextClassifier(tiny_config(model__pooling="attention").model, WORDS, CLASSES)
+    params = jax.eval_shape(lambda: first_weights(model, {}, 0))["params"]
+    for mask in (masks.matrices, masks.hidden_matrices):
+        found = mask(params)["pooling"]["weights"]
+        assert (found.kernel, found.bias, found.context) == (True, False, False)
 
 
 def test_clipping_bounds_the_norm_of_all_gradients_together():

@@ -27,6 +27,8 @@ class TorchClassifier(nn.Module):
         for depth in [1] * how["layers"] if how["residual"] else [how["layers"]]:
             self.layers.append(kind(size, how["hidden_size"], depth, bidirectional=how["bidirectional"]))
             size = how["hidden_size"] * (1 + how["bidirectional"])
+        if how["pooling"] == "attention":
+            self.attention, self.context = nn.Linear(size, size), nn.Parameter(torch.zeros(size))
         widths = [size * (1 + (how["pooling"] in ("mean_max", "first_last"))), *how["head"]]
         self.head = nn.ModuleList(map(nn.Linear, widths, widths[1:]))
         self.output = nn.Linear(widths[-1], 1 if how["output"] == "sigmoid" else classes)
@@ -55,6 +57,8 @@ class TorchClassifier(nn.Module):
 
     def pool(self, y, lengths):
         """One vector for each example."""
+        if self.how["pooling"] == "attention":
+            return self.attend(y, alive(y, lengths)[:, :, 0])
         end = y[(lengths - 1).clamp(min=0), torch.arange(y.shape[1], device=y.device)]
         mean = y.sum(0) / lengths.clamp(min=1)[:, None]
         best = y.masked_fill(~alive(y, lengths), -torch.inf).amax(0).where(lengths[:, None] > 0, 0)
@@ -62,6 +66,11 @@ class TorchClassifier(nn.Module):
         last = torch.cat([end[:, :forward], y[0, :, forward:]], -1)  # The backward direction ends at the first token.
         pooled = {"last": [last], "first_last": [y[0], end], "mean": [mean], "max": [best], "mean_max": [mean, best]}
         return torch.cat({**pooled, "every": [end]}[self.how["pooling"]], -1)
+
+    def attend(self, y, there):
+        """The mean over the tokens, weighted by a softmax of their scores; ``there[T, B]`` marks the tokens."""
+        scores = (self.attention(y).tanh() @ self.context).masked_fill(~there, -torch.inf)
+        return (scores.softmax(0).where(there, 0)[:, :, None] * y).sum(0)
 
 
 class TorchEnsemble(nn.ModuleList):
