@@ -92,7 +92,7 @@ def _traces(trained: Trained, example: FlatCorpus, number: int) -> dict[str, gat
         below = recurrent_layers(dataclasses.replace(config, layers=number - 1))
         x, _ = below.apply(weights[: number - 1], x, lengths)
     own = weights[number - 1]
-    found = {}
+    found: dict[str, gates.Trace] = {}
     for direction, layer in directions(config).items():
         layer = segmented(layer, config.segment) if config.segment else layer
         assert layer.gates is not None

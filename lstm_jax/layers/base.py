@@ -42,7 +42,8 @@ def checked(layer: Layer) -> Layer:
     """A layer whose inputs are checked while it is traced, at no cost when the compiled program runs.
 
     ``apply`` raises what ``check_inputs`` raises, and a ``ValueError`` if the parameters are not those that ``init``
-    makes for inputs of this size. ``gates`` raises a ``TypeError`` if it does not return arrays of one shape, [T, B, H].
+    makes for inputs of this size. ``gates`` raises a ``TypeError`` if its arrays have not one
+    shape, [T, B, H].
     """
 
     def apply(
@@ -59,9 +60,8 @@ def checked(layer: Layer) -> Layer:
         shapes = {name: jnp.shape(array) for name, array in seen.items()}
         first = next(iter(shapes.values()), ())
         if len(first) != 3 or first[:2] != x.shape[:2] or set(shapes.values()) != {first}:
-            raise TypeError(
-                f"gates must have one shape, [T, B, H] with T = {x.shape[0]}, B = {x.shape[1]}; found {shapes}"
-            )
+            wanted = f"[T, B, H] with T = {x.shape[0]}, B = {x.shape[1]}"
+            raise TypeError(f"the arrays of a layer's gates must have one shape, {wanted}; found {shapes}")
         return seen
 
     return layer._replace(apply=apply, gates=None if layer.gates is None else gates)

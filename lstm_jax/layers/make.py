@@ -75,7 +75,7 @@ def make_layer(
 def layers_with_gates() -> list[str]:
     """The names of the project's layers and cells whose gates can be drawn."""
     known = [(name, registry) for registry in (LAYERS, CELLS) for name in registry if not registry.file_of(name)]
-    return list(dict.fromkeys(name for name, _ in known if make_layer(name, 1).gates is not None))
+    return list(dict.fromkeys(name for name, _ in known if make_layer(name, 8).gates is not None))
 
 
 def _rounding(name: str, make: Callable[..., Any], matmul_dtype: MatmulDtype) -> dict[str, MatmulDtype]:
