@@ -24,12 +24,13 @@ This page is generated from the code: `python -m lstm_jax.layers.document > docs
 OPTIONS = """
 ## Options
 
-`--config.model.layer_options.NAME=VALUE` sets an option of the layer; the others keep the defaults of the table. All are
-numbers, and a switch is 0 or 1. Options are part of what a run is: a run resumes with those that it began with, and a
-grid may vary them. In Python they are arguments of `make_layer`.
+`--config.model.layer_options.NAME=VALUE` sets an option of the layer; the others keep the defaults of the table. All
+are numbers, and a switch is 0 or 1. A run resumes only with the options that it began with. A grid may vary an option,
+such as `model.layer_options.forget_bias`. In Python, options are arguments of `make_layer`.
 
 ```sh
-python train.py --config.model.layer=variational_lstm --config.model.layer_options.recurrent_dropout=0.25 --config.data.reviews=2000 --config.train.epochs=2 --workdir=runs/variational
+python train.py --config.model.layer=variational_lstm --config.model.layer_options.recurrent_dropout=0.25 \
+    --config.data.reviews=2000 --config.train.epochs=2 --workdir=runs/variational
 ```
 
 ```python
@@ -42,8 +43,8 @@ A layer or a cell of [your own](extending.md) has options too: the arguments of 
 
 ## Gates
 
-`eval.py --workdir=DIR --text=TEXT --explain` draws the last column over the tokens of a text, a picture for each layer of
-the stack. [Pictures](workdirs.md#pictures) describes it.
+`eval.py --workdir=DIR --text=TEXT --explain` draws the last column over the tokens of a text, a picture for each layer
+of the stack. [Pictures](workdirs.md#pictures) describes it.
 """
 
 
@@ -75,8 +76,8 @@ def _gates(name: str) -> str:
     layer = make_layer(name, 8)
     if layer.gates is None:
         return "–"
-    x, lengths = jnp.zeros((1, 1, 8)), jnp.ones(1, jnp.int32)
-    return ", ".join(sorted(jax.eval_shape(lambda: layer.gates(layer.init(jax.random.key(0), 8), x, lengths))))
+    params = jax.eval_shape(lambda: layer.init(jax.random.key(0), 8))
+    return ", ".join(sorted(jax.eval_shape(layer.gates, params, jnp.zeros((1, 1, 8)), jnp.ones(1, jnp.int32))))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ from lstm_jax.layers.scan import scan
 from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Key, Lengths, MatmulDtype, Outputs
 
 
+def without_dropout(layer: str) -> str:
+    """The name of the layer that a layer is without keys. They can exchange weights."""
+    return "lstm" if layer in ("variational_lstm", "weight_drop_lstm") else layer
+
+
 class MakeLSTM(Protocol):
     """An implementation of the LSTM, such as ``auto_lstm`` and ``lstm_vjp``."""
 
