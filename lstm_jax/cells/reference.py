@@ -48,8 +48,7 @@ def layer_norm_lstm_step(params: LayerNormParams, state: LSTMState, x: Float[Arr
     """One step by the equations of :func:`lstm_jax.cells.layer_norm_lstm.layer_norm_lstm`."""
 
     def norm(z: Float[Array, "G"]) -> Float[Array, "G"]:
-        mean = sum(z) / len(z)
-        return (z - mean) / jnp.sqrt(sum((z - mean) ** 2) / len(z) + EPSILON)
+        return (z - jnp.mean(z)) / jnp.sqrt(jnp.var(z) + EPSILON)
 
     from_x = params.input_gain * norm(params.input_kernel.T @ x)
     from_h = params.recurrent_gain * norm(params.recurrent_kernel.T @ state.h)

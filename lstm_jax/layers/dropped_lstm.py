@@ -3,7 +3,7 @@
 A mask is drawn when ``apply`` is given keys, as in training, and kept values are scaled by 1 / (1 - rate).
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,6 @@ def without_dropout(layer: str) -> str:
     return "lstm" if layer in ("variational_lstm", "weight_drop_lstm") else layer
 
 
-class MakeLSTM(Protocol):
-    """An implementation of the LSTM, such as ``auto_lstm`` and ``lstm_vjp``."""
-
-    def __call__(self, hidden_size: int, *, forget_bias: float, reverse: bool, matmul_dtype: MatmulDtype) -> Layer: ...
-
-
 def variational_lstm(
     hidden_size: int,
     forget_bias: float = 1.0,
@@ -35,7 +29,7 @@ def variational_lstm(
     recurrent_dropout: float = 0.5,
     reverse: bool = False,
     matmul_dtype: MatmulDtype = None,
-    make_lstm: MakeLSTM = auto_lstm,
+    make_lstm: Callable[..., Layer] = auto_lstm,
 ) -> Layer:
     """An LSTM that drops features of its inputs and of its recurrent state (Gal & Ghahramani 2016).
 
@@ -51,7 +45,7 @@ def variational_lstm(
         when it has keys, whatever ``make_lstm``.
       reverse: Whether to read from each example's last token to its first.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
-      make_lstm: The implementation of the LSTM.
+      make_lstm: The implementation of the LSTM, such as ``lstm_vjp``.
 
     Raises:
       ConfigError: A rate is not in [0, 1).
@@ -87,7 +81,7 @@ def weight_drop_lstm(
     weight_dropout: float = 0.5,
     reverse: bool = False,
     matmul_dtype: MatmulDtype = None,
-    make_lstm: MakeLSTM = auto_lstm,
+    make_lstm: Callable[..., Layer] = auto_lstm,
 ) -> Layer:
     """An LSTM that drops recurrent weights: DropConnect on U (Merity, Keskar & Socher 2018, AWD-LSTM).
 
@@ -101,7 +95,7 @@ def weight_drop_lstm(
       weight_dropout: The probability that a recurrent weight is dropped.
       reverse: Whether to read from each example's last token to its first.
       matmul_dtype: The type that operands of products are rounded to; see ``cells.base.matmul``.
-      make_lstm: The implementation of the LSTM.
+      make_lstm: The implementation of the LSTM, such as ``lstm_vjp``.
 
     Raises:
       ConfigError: The rate is not in [0, 1).

@@ -37,7 +37,7 @@ def make_layer(
     reverse: bool = False,
     implementation: str = "auto",
     matmul_dtype: MatmulDtype = None,
-    **options: float,
+    **options: int | float,
 ) -> Layer:
     """The layer of a registered name.
 
