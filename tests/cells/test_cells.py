@@ -119,7 +119,7 @@ def test_what_a_gru_shows_ends_in_its_state():
     assert CELLS["rnn_tanh"](4).gates is None
 
 
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", ["peephole_lstm", "layer_norm_lstm"])
 def test_products_are_rounded(kind):
     params, state, x = jax.tree.map(jnp.asarray, drawn(kind, 2, 3, 4, seed=5))
     whole, rounded = (CELLS[kind](4, matmul_dtype=dtype).step(params, state, x)[1] for dtype in (None, "bfloat16"))

@@ -65,7 +65,7 @@ OPTIONS = {"variational_lstm": {"input_dropout": 0.25}, "weight_drop_lstm": {}}
 
 
 @pytest.mark.parametrize("reverse", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(NAMES, "variational_lstm"))
 def test_values_and_gradients_equal_a_slow_loop_with_the_same_masks(name, reverse):
     layer = make_layer(name, H, reverse=reverse, **OPTIONS[name])
 

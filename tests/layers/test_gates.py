@@ -15,6 +15,7 @@ from tests.helpers import assert_close, assert_equal, random, random_weights
 T, B, D, H = 6, 3, 5, 4
 LENGTHS = jnp.array([T, 2, 4])
 WITH_GATES = ("lstm", "gru", "peephole_lstm", "layer_norm_lstm", "variational_lstm", "weight_drop_lstm")
+OTHERS = [(name, n) for name in WITH_GATES for n in (False, True) if (name, n) not in (("gru", False), ("lstm", True))]
 STATE = {"gru": "hidden state"}  # The others show a cell state.
 
 
@@ -27,8 +28,10 @@ def weights(part):
     return jax.tree.map(jnp.asarray, random_weights(part, D, 1))
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@pytest.mark.parametrize("name", WITH_GATES)
+@pytest.mark.parametrize(
+    ("name", "reverse"),
+    [("gru", False), ("lstm", True), *(pytest.param(name, n, marks=pytest.mark.slow) for name, n in OTHERS)],
+)
 def test_layers_show_what_a_loop_of_the_cell_shows(name, reverse):
     layer = make_layer(name, H, reverse=reverse)
     cell = CELLS[name if name in CELLS else "lstm"](H)
