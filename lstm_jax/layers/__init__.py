@@ -30,6 +30,6 @@ __all__ = [
 ]
 
 register("lstm", auto_lstm, custom_vjp=lstm_vjp)
-for make in (variational_lstm, weight_drop_lstm):
-    plain = {"custom_vjp": lstm_vjp, "scan": Implementation("scan").layer}
-    register(make.__name__, make, **{name: partial(make, make_lstm=own) for name, own in plain.items()})
+for _name, _make in (("variational_lstm", variational_lstm), ("weight_drop_lstm", weight_drop_lstm)):
+    _scanned = partial(_make, make_lstm=Implementation("scan").layer)
+    register(_name, _make, custom_vjp=partial(_make, make_lstm=lstm_vjp), scan=_scanned)
