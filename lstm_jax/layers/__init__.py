@@ -1,9 +1,12 @@
 """Layers: pure functions over whole sequences."""
 
+from functools import partial
+
 from lstm_jax.layers import pooling  # noqa: F401 - registers the poolings
-from lstm_jax.layers.auto import auto_lstm
+from lstm_jax.layers.auto import Implementation, auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.dropped_lstm import variational_lstm, weight_drop_lstm
 from lstm_jax.layers.lstm_vjp import lstm_vjp
 from lstm_jax.layers.make import make_layer, register
 from lstm_jax.layers.scan import scan
@@ -22,6 +25,11 @@ __all__ = [
     "scan",
     "segmented",
     "stack",
+    "variational_lstm",
+    "weight_drop_lstm",
 ]
 
 register("lstm", auto_lstm, custom_vjp=lstm_vjp)
+for _name, _make in (("variational_lstm", variational_lstm), ("weight_drop_lstm", weight_drop_lstm)):
+    _scanned = partial(_make, make_lstm=Implementation("scan").layer)
+    register(_name, _make, custom_vjp=partial(_make, make_lstm=lstm_vjp), scan=_scanned)
