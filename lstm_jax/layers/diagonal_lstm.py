@@ -120,7 +120,7 @@ def diagonal_lstm(
         alive = (jnp.arange(steps)[:, None] < lengths[None])[:, :, None]
         # Padding may hold anything. NaN in it would reach the gradient through the product, as 0 · NaN.
         flat = jnp.where(alive, x, 0.0).reshape(steps * batch, features)
-        z = (matmul(flat, params.input_kernel, matmul_dtype) + params.bias[None]).reshape(steps, batch, -1)
+        z = (matmul(flat, params.input_kernel, matmul_dtype) + params.bias[None]).reshape(steps, batch, 4 * hidden_size)
         zeros = jnp.zeros((batch, hidden_size))
         own = _Recurrence(params.diagonal, params.peephole, z, LSTMState(zeros, zeros) if state is None else state)
         return own, alive, _states(implementation, reverse, iterations, own, alive)
@@ -144,7 +144,7 @@ def diagonal_lstm(
     def gates(params: DiagonalParams, x: Inputs, lengths: Lengths) -> dict[str, Outputs]:
         own, alive, states = run(params, x, lengths, None)
         seen, c = _gates(own, _before(reverse, states, own.first))
-        return {name: jnp.where(alive, array, 0.0) for name, array in seen.named(c).items()}
+        return {name: jnp.where(alive, array, 0.0) for name, array in jax.vmap(Gates.named)(seen, c).items()}
 
     return Layer(init, apply, gates)
 
