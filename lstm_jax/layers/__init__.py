@@ -6,7 +6,9 @@ from lstm_jax.layers import pooling  # noqa: F401 - registers the poolings
 from lstm_jax.layers.auto import Implementation, auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.diagonal_lstm import diagonal_lstm
 from lstm_jax.layers.dropped_lstm import variational_lstm, weight_drop_lstm
+from lstm_jax.layers.grid_lstm import grid_block, grid_lstm
 from lstm_jax.layers.lstm_vjp import lstm_vjp
 from lstm_jax.layers.make import make_layer, register
 from lstm_jax.layers.scan import scan
@@ -18,6 +20,9 @@ __all__ = [
     "Layer",
     "auto_lstm",
     "bidirectional",
+    "diagonal_lstm",
+    "grid_block",
+    "grid_lstm",
     "lstm_vjp",
     "make_layer",
     "output_size",
@@ -33,3 +38,7 @@ register("lstm", auto_lstm, custom_vjp=lstm_vjp)
 for _name, _make in (("variational_lstm", variational_lstm), ("weight_drop_lstm", weight_drop_lstm)):
     _scanned = partial(_make, make_lstm=Implementation("scan").layer)
     register(_name, _make, custom_vjp=partial(_make, make_lstm=lstm_vjp), scan=_scanned)
+register("grid_lstm", grid_lstm)
+register(
+    "diagonal_lstm", diagonal_lstm, **{own: partial(diagonal_lstm, implementation=own) for own in ("loop", "newton")}
+)
