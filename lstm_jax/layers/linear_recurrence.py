@@ -14,6 +14,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from lstm_jax.errors import ConfigError
 from lstm_jax.registry import nearest
@@ -89,3 +90,14 @@ def _rounds(reverse: bool, a: Outputs, b: Outputs) -> Outputs:
         return later[0] * earlier[0], later[0] * earlier[1] + later[1]
 
     return jax.lax.associative_scan(compose, (a, b), reverse=reverse)[1]
+
+
+def masked_recurrence(
+    a: Outputs, b: Outputs, alive: Bool[Array, "T B 1"], first: Hidden, implementation: str, reverse: bool
+) -> tuple[Outputs, Hidden]:
+    """The states of ``linear_recurrence`` where padding keeps the state, and the state after an example's last step.
+
+    ``alive`` marks the steps that belong to an example; ``a`` and ``b`` must be finite in the others too.
+    """
+    h = linear_recurrence(jnp.where(alive, a, 1.0), jnp.where(alive, b, 0.0), first, implementation, reverse)
+    return h, (h[0 if reverse else -1] if h.shape[0] else first)
