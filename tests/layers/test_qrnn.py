@@ -1,9 +1,10 @@
-"""Quasi-recurrent layers against a loop over tokens, zoneout, and the options that are refused."""
+"""Quasi-recurrent layers against a loop over tokens, zoneout, options that are refused, programs of any size."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from lstm_jax.config import Config, validate
 from lstm_jax.errors import ConfigError
@@ -158,3 +159,16 @@ def test_shapes_of_the_state():
     layer = qrnn(H, window=3)
     _, state = jax.eval_shape(layer.apply, random_weights(layer, D, 1), random(2, T, B, D), LENGTHS)
     assert (state.c.shape, state.inputs.shape) == ((B, H), (B, 2, D))
+
+
+@pytest.mark.parametrize(("name", "reverse"), [("qrnn", False), ("qrnn", True), ("min_lstm", False)])
+def test_a_program_serves_sequences_of_any_size(name, reverse):
+    """As the export to StableHLO needs it."""
+    layer = make_layer(name, H, reverse=reverse, implementation="loop")
+    params = jax.tree.map(jnp.asarray, random_weights(layer, D, 1))
+    steps, batch = export.symbolic_shape("T, B")
+    shapes = jax.ShapeDtypeStruct((steps, batch, D), jnp.float32), jax.ShapeDtypeStruct((batch,), jnp.int32)
+    apply = jax.jit(lambda x, lengths: layer.apply(params, x, lengths)[0])
+    program = export.export(apply, platforms=["cpu", "tpu"])(*shapes)
+    given = random(2, T, B, D), LENGTHS.astype(np.int32)
+    assert_close(program.call(*given), apply(*given))
