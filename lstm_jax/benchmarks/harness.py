@@ -125,7 +125,7 @@ def _check(team: Team, reference: str, tolerance: float) -> dict[str, dict[str, 
             if expected is None:
                 team.errors[name] = f"not measured: {reference}, the reference, failed"
                 continue
-            worst = max(_difference(own[array], expected[array]) for array in expected)
+            worst = max(relative_difference(own[array], expected[array]) for array in expected)
             if not worst <= tolerance:
                 team.errors[name] = f"differs from {reference} by {worst:.2g} of the largest value"
                 continue
@@ -133,7 +133,8 @@ def _check(team: Team, reference: str, tolerance: float) -> dict[str, dict[str, 
     return checked
 
 
-def _difference(own: HostArray, expected: HostArray) -> float:
+def relative_difference(own: HostArray, expected: HostArray) -> float:
+    """The largest difference over the largest value expected; infinite if shapes differ or a value is not finite."""
     if own.shape != expected.shape or not np.isfinite(own).all():
         return float("inf")
     return float(np.abs(own - expected).max() / np.abs(expected).max())

@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from lstm_jax.cells import Cell, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, layer_norm_lstm_step, lstm_step, peephole_lstm_step, rnn_step
-from lstm_jax.layers import bidirectional, diagonal_lstm, grid_lstm, lstm_vjp, make_layer, scan, segmented, stack
+from lstm_jax.layers import (
+    bidirectional,
+    diagonal_lstm,
+    grid_lstm,
+    lstm_vjp,
+    make_layer,
+    min_lstm,
+    qrnn,
+    scan,
+    segmented,
+    stack,
+)
 from lstm_jax.registry import CELLS
 from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, slow_but, weighted_sum
 
@@ -42,12 +53,16 @@ FORWARD = {
     "weight_drop_lstm": make_layer("weight_drop_lstm", H),
     "grid": grid_lstm(H),
     "newton": diagonal_lstm(H, implementation="newton"),
+    "qrnn": qrnn(H, window=3, input_gate=True),
+    "min_lstm": min_lstm(H),
 }
 OTHER_LSTMS = ("peephole_lstm", "layer_norm_lstm", "variational_lstm", "weight_drop_lstm")
 LAYERS = FORWARD | {
     "reverse": scan(lstm(H), reverse=True),
     "custom_vjp reverse": lstm_vjp(H, reverse=True),
     "newton reverse": diagonal_lstm(H, reverse=True, implementation="newton"),
+    "qrnn reverse": qrnn(H, window=3, input_gate=True, reverse=True),
+    "min_lstm reverse": min_lstm(H, reverse=True),
     "deep": stack([BOTH, BOTH], dropout=0.5, residual=True),
 }
 KEYS = jax.random.split(jax.random.key(0), B)
@@ -170,7 +185,7 @@ def slopes(name: str, half: int) -> Callable:
     return jax.jit(jax.grad(loss, (0, 1, 2)))
 
 
-@pytest.mark.parametrize("name", ["lstm", "custom_vjp"])
+@pytest.mark.parametrize("name", ["lstm", "custom_vjp", "qrnn"])
 @given(lengths=some_lengths)
 def test_gradients_through_a_carried_state_equal_those_of_the_whole(name, lengths):
     params, start, _, gradient = made(name)
@@ -197,10 +212,13 @@ def test_unrolled_equals_a_loop_over_tokens(kind, reverse):
     assert_close(results, (y, jax.tree.map(lambda *leaves: np.stack(leaves), *ends)))
 
 
+@pytest.mark.parametrize(
+    ("name", "turned"), [("lstm", "reverse"), ("qrnn", "qrnn reverse"), ("min_lstm", "min_lstm reverse")]
+)
 @given(lengths=some_lengths)
-def test_reverse_equals_forward_over_reversed_examples(lengths):
-    params, state, backward, _ = made("reverse")
-    forward = made("lstm").apply
+def test_reverse_equals_forward_over_reversed_examples(name, turned, lengths):
+    params, state, backward, _ = made(turned)
+    forward = made(name).apply
     x = random(8, T, B, D)
     steps = np.arange(T)[:, None]
     turn = np.where(steps < lengths, lengths - 1 - steps, steps)[:, :, None]

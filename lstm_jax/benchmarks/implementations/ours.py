@@ -33,12 +33,12 @@ def build_ours(name: str, case: Case, problem: Problem, dtype: str, platform: st
     return build_layer(recurrent_layers(config), case, problem)
 
 
-def build_layer(layer: Layer, case: Case, problem: Problem) -> Built:
-    """Builds a stack of layers of the case's sizes."""
+def build_layer(layer: Layer, case: Case, problem: Problem, params: Any = None) -> Built:
+    """Builds a stack of layers of the case's sizes. Other layers than LSTMs need ``params`` and have no ``results``."""
     devices = max(n for n in range(1, len(jax.devices()) + 1) if case.batch % n == 0)
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
     sequences, examples, everywhere = P(None, "data"), P("data"), P()
-    params = jax.device_put(_params(problem), NamedSharding(mesh, everywhere))
+    params = jax.device_put(_params(problem) if params is None else params, NamedSharding(mesh, everywhere))
     x, probe = (jax.device_put(value, NamedSharding(mesh, sequences)) for value in (problem.x, problem.probe))
     lengths = jax.device_put(problem.lengths, NamedSharding(mesh, examples))
 

@@ -33,6 +33,7 @@ SUITES = {
     "lanes": Suite("lanes", "many runs at once, compared with one run after another"),
     "epoch": Suite("epoch", "an epoch of two systems, compared with PyTorch"),
     "tune": Suite("tune", "the fastest LSTM at each size; rewrites the table of model.implementation=auto"),
+    "parallel": Suite("parallel", "layers that are parallel over time, compared with the LSTM as sequences grow"),
     "text": Suite("text", "preparing a generated file of reviews: reading and tokenising"),
     "scaling": Suite("scaling", "time and memory as T, B, H, layers, lanes and reviews grow"),
     "start": Suite("start", "time from starting a training run to its first step"),

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import jax
 
 from lstm_jax import runtime
 from lstm_jax.benchmarks.implementations import ours
-from lstm_jax.benchmarks.implementations.problem import Built, Case, random_problem
+from lstm_jax.benchmarks.implementations.problem import Case, random_problem
 from lstm_jax.benchmarks.measurement import Measurement, grouped
 from lstm_jax.benchmarks.record import Record, provenance
 from lstm_jax.errors import UserError
@@ -72,7 +72,8 @@ def measure_choices() -> Iterator[Measurement]:
         problem, cases = random_problem(case), {}
         for each in candidates(dtype, batch, inputs, hidden):
             layer = each.layer(hidden, matmul_dtype=DTYPES[dtype])
-            cases[each] = partial(_passes, ours.build_layer(stack([layer]), case, problem))
+            built = ours.build_layer(stack([layer]), case, problem)
+            cases[each] = partial(repeated, built.forward, built.train)
         for each, seconds in in_turn(cases, TUNING_ROUNDS).items():
             name = f"B {batch} a device, D {inputs}, H {hidden}"
             own = Measurement("tune", name, describe(each), "forward and train", dtype)
@@ -93,12 +94,12 @@ def candidates(dtype: str, batch: int, inputs: int, hidden: int) -> tuple[Implem
     return (GATEWISE, *BLOCKED) if shared else (*BLOCKED, GATEWISE)
 
 
-def _passes(built: Built) -> int:
-    """Repeats both passes until a turn is over, and returns the number of repetitions."""
+def repeated(*passes: Callable[[], Any]) -> int:
+    """Repeats passes, one after the other, until a turn is over, and returns the number of repetitions."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < TUNING_SECONDS:
-        built.forward()
-        built.train()
+        for run in passes:
+            run()
         calls += 1
     return calls
 
