@@ -108,7 +108,7 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
         with open(file, "rb") as opened:
             content.update(hashlib.file_digest(opened, "sha256").digest())
     for split in (corpora.train, corpora.validation, corpora.test, corpora.whole):
-        for array in split or ():
+        for array in filter(lambda each: each is not None, split or ()):
             content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()[:16]
 
