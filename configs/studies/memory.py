@@ -1,0 +1,47 @@
+"""Memory over distance: six generated tasks, layers with equal numbers of weights, accuracy over length.
+
+    python compare.py --config=configs/studies/memory.py --workdir=runs/memory
+    python compare.py --config=configs/studies/memory.py:quick --workdir=runs/memory_quick    # one task, three layers
+
+docs/systems.md says what is compared and shows the result.
+"""
+
+from lstm_jax.config import Config
+from lstm_jax.errors import ConfigError
+from lstm_jax.studies.memory import Memory, TaskLengths
+
+TASKS = {
+    "adding": TaskLengths(100, (5, 10, 25, 50, 100, 200)),
+    "copying": TaskLengths(100, (1, 5, 10, 25, 50, 100, 200)),
+    "parity": TaskLengths(100, (2, 5, 10, 25, 50, 100, 200)),
+    "addition": TaskLengths(10, (1, 2, 3, 5, 10, 15)),
+    "memorisation": TaskLengths(10, (1, 2, 3, 5, 10, 15)),
+    "a5": TaskLengths(100, (2, 5, 10, 25, 50, 100, 200)),
+}
+ALONE = ("rnn_tanh", "gru", "lstm", "qrnn", "min_lstm", "diagonal_lstm")
+LAYERS = {name: {"model.layer": name} for name in ALONE} | {
+    "lstm, 2 layers": {"model.layer": "lstm", "model.layers": 2},
+}
+
+
+def get_config(variant: str = "") -> Memory:
+    """All tasks and layers, or with ``quick`` parity by three layers in a minute."""
+    if variant not in ("", "quick"):
+        raise ConfigError(f"there is no variant {variant!r} of the study of memory; there is 'quick'")
+    base = Config()
+    base.model.embedding_size = 16
+    base.optimizer.schedule = "one_cycle"
+    base.optimizer.warmup = 0.1
+    base.optimizer.clip_norm = 1.0
+    base.train.batch_size = 32
+    base.train.steps = 2_000
+    base.train.validate_every = 250
+    base.train.buckets = 2
+    base.train.tracker = "none"
+    rates = (3e-3, 1e-2)
+    if variant == "quick":
+        base.train.steps, base.train.validate_every = 600, 100
+        tasks = {"parity": TaskLengths(20, (2, 5, 10, 20, 40))}
+        layers = {name: LAYERS[name] for name in ("rnn_tanh", "gru", "lstm")}
+        return Memory(base, tasks, layers, 4_000, rates)
+    return Memory(base, TASKS, LAYERS, 20_000, rates)
