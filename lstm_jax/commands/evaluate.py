@@ -52,6 +52,12 @@ def _define() -> None:
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
     flags.DEFINE_bool(
+        "gradients",
+        False,
+        "Draw the gradients of tokens over their distance from the end: of a run's initial and trained weights, or of a "
+        "--config with every kind of layer, into gradients.png.",
+    )
+    flags.DEFINE_bool(
         "every_epoch", False, "Evaluate the kept weights of every epoch on the training and the test split."
     )
 
@@ -67,6 +73,9 @@ def _evaluate() -> None:
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
     from lstm_jax.training.workdir import evaluation_config
 
+    if flags.FLAGS.workdir is None and flags.FLAGS.gradients:
+        draw_gradients(validate(flags.FLAGS.config, trains=False), None)
+        return
     if flags.FLAGS.workdir is None:
         evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
         return
@@ -78,6 +87,8 @@ def _evaluate() -> None:
         classify(trained)
     elif flags.FLAGS.every_epoch:
         evaluate_epochs(trained)
+    elif flags.FLAGS.gradients:
+        draw_gradients(trained.config, trained)
     else:
         evaluate(trained)
 
@@ -87,8 +98,10 @@ def _check_flags() -> None:
     baselines = given.naive or given.linear
     if given["output"].present:
         raise ConfigError("--output is the page that compares several runs; name these with --workdir=A,B")
-    if given.workdir is None and not (given["config"].present and baselines):
-        raise ConfigError("give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear")
+    if given.workdir is None and not (given["config"].present and (baselines or given.gradients)):
+        raise ConfigError(
+            "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or --gradients"
+        )
     if given.workdir is None and (
         given.predictions or given.text is not None or given.every_epoch or given.leave_out_seen
     ):
@@ -105,6 +118,12 @@ def _check_flags() -> None:
         given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
     ):
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+    if given.gradients and (
+        given.predictions or baselines or given.data or given.leave_out_seen or given.every_epoch or given.text is not None
+    ):
+        raise ConfigError("--gradients draws the gradients of examples of a split; leave out all flags but --split")
+    if given.gradients and given.split == "all":
+        raise ConfigError("--gradients draws the gradients of one split; give train, validation or test as --split")
     if given.text is not None:
         _check_text(given.text)
     if given.data is not None and given["split"].present:
@@ -113,7 +132,7 @@ def _check_flags() -> None:
 
 def _check_several() -> None:
     """Checks the flags beside several runs."""
-    evaluates = ("config", "split", "data", "leave_out_seen", "predictions", "text", "explain", "naive", "linear")
+    evaluates = ("config", "split", "data", "leave_out_seen", "predictions", "text", "explain", "naive", "linear", "gradients")
     given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
     asked = [f"--{name}" for name in given if name.partition(".")[0] in (*evaluates, "every_epoch")]
     if asked:
@@ -243,6 +262,15 @@ def evaluate_epochs(trained: Any) -> None:
     for split in ("train", "test"):
         unseen_part(trained.workdir, trained.config, split, corpora.part(split), leave_out=False)
     print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
+
+
+def draw_gradients(config: Any, trained: Any) -> None:
+    """Prints the gradients over distance, of a run if there is one or else of a config, and names their picture."""
+    from lstm_jax.evaluation.gradients import config_gradients, run_gradients
+
+    split = flags.FLAGS.split
+    table, path = run_gradients(trained, split) if trained else config_gradients(config, split, Path("gradients.png"))
+    print(f"{table}\npicture: {printable(str(path))}")
 
 
 def evaluate_untrained(config: Any) -> None:

@@ -74,11 +74,11 @@ def every_length(trained: Trained, examples: FlatCorpus) -> list[LengthFigures]:
     """Loss and accuracy of the best weights by the examples' number of tokens; writes ``lengths.json``."""
     config, mesh = trained.config.train, mesh_of(trained)
     program, variables = program_of(trained, mesh)
-    counts, rows = flat_corpus.lengths(examples), []
+    counts, feed, rows = flat_corpus.lengths(examples), make_feed(examples, mesh), []
     buckets = bucket_lengths(counts, 1)  # Compiling for each length would take longer than reading padding.
     for tokens in np.unique(counts):
-        feed = make_feed(flat_corpus.take(examples, np.flatnonzero(counts == tokens)), mesh)
-        sums = evaluate_corpus(program, feed, buckets, config, variables)
+        own = np.flatnonzero(counts == tokens)
+        sums = evaluate_corpus(program, feed, buckets, config, variables, own)
         for lane, found in enumerate(sums["examples"]):
             figures = float(sums["loss"][lane] / found), float(sums["correct"][lane] / found)
             rows.append(LengthFigures(int(tokens), lane, *figures))
