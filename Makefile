@@ -30,6 +30,7 @@ test-all: .venv/installed-test
 
 docs: .venv/installed-test
 	$(BIN)/python -m lstm_jax.config.document > docs/configuration.md
+	$(BIN)/python -m lstm_jax.layers.document > docs/layers.md
 	$(BIN)/python -m lstm_jax.optimizers.document
 
 check: .venv/installed-test

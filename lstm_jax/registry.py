@@ -9,7 +9,6 @@ import difflib
 import importlib
 import inspect
 import itertools
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -219,7 +218,7 @@ def layer_function(layer: str) -> Callable[..., Any]:
     return function
 
 
-def typed_layer_options(layer: str, options: Mapping[str, float]) -> dict[str, float]:
+def typed_layer_options(layer: str, options: Mapping[str, int | float]) -> dict[str, float]:
     """Options of a layer or cell in the types of their defaults.
 
     Raises:
@@ -231,7 +230,7 @@ def typed_layer_options(layer: str, options: Mapping[str, float]) -> dict[str, f
             has = nearest(name, known, "it has") if known else "it has none"
             raise ConfigError(f"the layer {layer!r} has no option {name!r}; {has}")
         kind = type(known[name])
-        if not isinstance(value, int | float) or not math.isfinite(value) or kind(value) != value:
+        if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max or kind(value) != value:
             wanted = {bool: "0 or 1", int: "an integer", float: "a finite number"}[kind]
             raise ConfigError(f"the option {name!r} of the layer {layer!r} is {value!r}; it must be {wanted}")
         given[name] = kind(value)

@@ -8,11 +8,13 @@ import jax
 
 from lstm_jax.cells.base import Cell
 from lstm_jax.cells.gru import gru
+from lstm_jax.cells.layer_norm_lstm import layer_norm_lstm
 from lstm_jax.cells.lstm import lstm
+from lstm_jax.cells.peephole_lstm import peephole_lstm
 from lstm_jax.cells.rnn import rnn
 from lstm_jax.registry import CELLS
 
-__all__ = ["Cell", "gru", "lstm", "register", "rnn"]
+__all__ = ["Cell", "gru", "layer_norm_lstm", "lstm", "peephole_lstm", "register", "rnn"]
 
 
 @no_type_check  # The registry looks for the caller's file, which a wrapper of this function would hide.
@@ -34,3 +36,5 @@ register("lstm", lstm)
 register("gru", gru)
 register("rnn_tanh", rnn)
 register("rnn_relu", partial(rnn, activation=jax.nn.relu))
+register("peephole_lstm", peephole_lstm)
+register("layer_norm_lstm", layer_norm_lstm)

@@ -19,8 +19,9 @@ class Cell(NamedTuple):
       initial_state: ``(batch_size) -> state``, all zeros. Every array of a state is ``[B, …]``.
       step: ``(params, state, x[B, D]) -> (state, y[B, H])``.
       gates: ``(params, state, x[B, D]) -> {name: [B, H]}``, what a picture shows of the step from ``state``: activated
-        gates, candidates and the state after the step, by the names that readers see, such as ``input gate``. ``None``
-        if the cell has no gates.
+        gates, candidates and the state after the step, by the names that readers see. ``input gate`` and every other
+        name that ends in ``gate`` get the colours of (0, 1), names that end in ``candidate`` those of (-1, 1), all
+        others those of states. ``None`` if the cell has no gates.
     """
 
     init: Callable[[Key, int], Params]

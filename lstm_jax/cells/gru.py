@@ -68,4 +68,8 @@ def gru(hidden_size: int, matmul_dtype: MatmulDtype = None) -> Cell:
         h = n + z * (h - n)
         return h, h
 
-    return Cell(init, initial_state, step)
+    def shown(params: GRUParams, h: Hidden, x: Features) -> dict[str, Hidden]:
+        r, z, n = gru_gates(params, h, x, matmul_dtype)
+        return {"reset gate": r, "update gate": z, "candidate": n, "hidden state": n + z * (h - n)}
+
+    return Cell(init, initial_state, step, shown)

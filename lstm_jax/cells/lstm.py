@@ -34,6 +34,11 @@ class Gates(NamedTuple):
     g: Hidden  # candidate, in (-1, 1)
     o: Hidden  # output gate, in (0, 1)
 
+    def named(self, c: Hidden) -> dict[str, Hidden]:
+        """What a picture shows of the step that ends in the cell state ``c``; see ``Cell.gates``."""
+        names = ("input gate", "forget gate", "candidate", "output gate", "cell state")
+        return dict(zip(names, (*self, c), strict=True))
+
 
 def gates(params: LSTMParams, state: LSTMState, x: Features, matmul_dtype: MatmulDtype = None) -> Gates:
     """The four gates of the step from ``state`` with the input ``x[B, D]``."""
@@ -77,4 +82,8 @@ def lstm(hidden_size: int, forget_bias: float = 1.0, matmul_dtype: MatmulDtype =
         h = o * jnp.tanh(c)
         return LSTMState(c, h), h
 
-    return Cell(init, initial_state, step)
+    def shown(params: LSTMParams, state: LSTMState, x: Features) -> dict[str, Hidden]:
+        opened = gates(params, state, x, matmul_dtype)
+        return opened.named(opened.f * state.c + opened.i * opened.g)
+
+    return Cell(init, initial_state, step, shown)

@@ -47,7 +47,7 @@ def _define() -> None:
         None,
         "A text to classify instead of a split of the data; - classifies every line of standard input.",
     )
-    flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over the tokens of the text.")
+    flags.DEFINE_bool("explain", False, "With --text: draw every layer's gates and state over the tokens of the text.")
     flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
@@ -207,7 +207,8 @@ def classify(trained: Any) -> None:
     else:
         print(f"read as: {printable(decoded_text(trained, read.examples))}", unknown, sep="\n")
     if flags.FLAGS.explain:
-        print(f"picture: {printable(str(explain(trained, flags.FLAGS.text)))}")
+        for path in explain(trained, flags.FLAGS.text):
+            print(f"picture: {printable(str(path))}")
 
 
 def evaluate(trained: Any) -> None:

@@ -1,6 +1,7 @@
-"""Looking inside a trained LSTM or GRU while it reads one text."""
+"""Looking inside trained recurrent layers while they read one text."""
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,66 +15,90 @@ from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.tokenizer import PADDING, tokens_of
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.predictions import TextsRead, probabilities, read_texts
-from lstm_jax.models.classifier import matmul_dtype
+from lstm_jax.layers import segmented
+from lstm_jax.layers.make import layers_with_gates
+from lstm_jax.models.classifier import directions, recurrent_layers
 from lstm_jax.reports import gates, plots
 from lstm_jax.training.restore import Trained
 from lstm_jax.types import HostArray
 
 
-def explain(trained: Trained, text: str) -> Path:
-    """Writes the picture of ``explain_figure`` into the run's folder of plots; returns its path.
+def explain(trained: Trained, text: str) -> list[Path]:
+    """Writes a picture of each layer, by ``explain_figure``, into the run's folder of plots; returns their paths.
 
     Raises:
-      UserError: The layers are neither LSTMs nor GRUs, or the text is no valid Unicode.
+      UserError: The layers have no gates, or the text is no valid Unicode.
     """
-    path = trained.workdir / "plots" / "explain.png"
-    plots.save(explain_figure(trained, text), path)
-    return path
+    numbers = range(1, trained.config.model.layers + 1)
+    paths = [trained.workdir / "plots" / ("explain.png" if n == 1 else f"explain-{n}.png") for n in numbers]
+    for path, figure in zip(paths, _figures(trained, text, numbers), strict=True):
+        plots.save(figure, path)
+    return paths
 
 
-def explain_figure(trained: Trained, text: str) -> Any:
-    """Draws gates and state of the first layer over the tokens of a text, and the prediction while they are read.
+def explain_figure(trained: Trained, text: str, layer: int = 1) -> Any:
+    """Draws what a layer has in ``Layer.gates`` over the tokens of a text, and the prediction while they are read.
 
     All tokens that the network reads are drawn, and both directions of a bidirectional layer. With several lanes, the
     gates are those of the first lane, and the predictions are means over the lanes. With two classes, the probability
     is that of the second one, otherwise that of the class that is predicted.
 
+    Args:
+      trained: The trained network.
+      text: The text.
+      layer: The number of the layer, from 1, which reads the embedded tokens.
+
     Returns:
       A Matplotlib figure.
 
     Raises:
-      UserError: The layers are neither LSTMs nor GRUs, or the text is no valid Unicode.
+      UserError: There is no such layer, or it has no gates, or the text is no valid Unicode.
     """
+    if not 1 <= layer <= trained.config.model.layers:
+        raise UserError(f"there is no layer {layer}; this run has layers 1 to {trained.config.model.layers}")
+    return next(_figures(trained, text, [layer]))
+
+
+def _figures(trained: Trained, text: str, numbers: Sequence[int]) -> Iterator[Any]:
+    """The figure of each layer of these numbers. They share the predictions, which take longest."""
     config = trained.config.model
-    if config.layer not in ("lstm", "gru"):
-        raise UserError(f"--explain draws the gates of an LSTM or a GRU; the layers of this run are {config.layer!r}")
+    if any(layer.gates is None for layer in directions(config).values()):
+        raise UserError(
+            f"gates are drawn over a text, and the layer {config.layer!r} of this run has none; layers with gates: "
+            f"{', '.join(map(repr, layers_with_gates()))}"
+        )
     read = read_texts(trained, [text])
     so_far = _every_beginning(trained, read.examples)
     names = trained.classes.names
     shown = int(so_far[-1].argmax()) if len(names) > 2 else len(names) - 1
     alone = _every_token(trained, read.examples)
-    return gates.draw_gates(
-        _directions(trained, read.examples),
-        tokens_of(trained.tokenizer, read.examples.tokens),
-        gates.Predictions(names[shown], so_far[:, shown], alone[:, shown]),
-        _heading(trained, read, so_far[-1]),
-        trained.tokenizer.model.unk_token,
-    )
+    for number in numbers:
+        yield gates.draw_gates(
+            _traces(trained, read.examples, number),
+            tokens_of(trained.tokenizer, read.examples.tokens),
+            gates.Predictions(names[shown], so_far[:, shown], alone[:, shown]),
+            _heading(trained, read, so_far[-1], number),
+            trained.tokenizer.model.unk_token,
+        )
 
 
-def _directions(trained: Trained, example: FlatCorpus) -> dict[str, gates.GateTrace | gates.GRUTrace]:
-    """Gates and state of the first layer of the first lane, by direction."""
+def _traces(trained: Trained, example: FlatCorpus, number: int) -> dict[str, gates.Trace]:
+    """What a layer of the first lane shows of a text, by direction."""
     config = trained.config.model
     variables = jax.tree.map(lambda leaf: leaf[0], trained.variables)
-    embedded: Any = trained.model.apply(variables, jnp.asarray(example.tokens)[:, None], method="embed")
-    layer = variables["params"]["layers"]["cells"][0]
-    directions = layer._asdict() if config.bidirectional else {"forward": layer}
-    return {
-        name: gates.record_gates(
-            params, embedded[:, 0], config.segment, matmul_dtype(config), reverse=name == "backward"
-        )
-        for name, params in directions.items()
-    }
+    x: Any = trained.model.apply(variables, jnp.asarray(example.tokens)[:, None], method="embed")
+    lengths, weights = jnp.array([len(x)]), variables["params"]["layers"]["cells"]
+    if number > 1:
+        below = recurrent_layers(dataclasses.replace(config, layers=number - 1))
+        x, _ = below.apply(weights[: number - 1], x, lengths)
+    own = weights[number - 1]
+    found: dict[str, gates.Trace] = {}
+    for direction, layer in directions(config).items():
+        layer = segmented(layer, config.segment) if config.segment else layer
+        assert layer.gates is not None
+        seen = layer.gates(getattr(own, direction) if config.bidirectional else own, x, lengths)
+        found[direction] = {name: np.asarray(array)[:, 0] for name, array in seen.items()}
+    return found
 
 
 def _every_beginning(trained: Trained, example: FlatCorpus) -> HostArray:
@@ -97,11 +122,12 @@ def _every_token(trained: Trained, example: FlatCorpus) -> HostArray:
     return np.asarray(jax.lax.map(of_lane, trained.variables)).mean(axis=0)
 
 
-def _heading(trained: Trained, read: TextsRead, found: HostArray) -> list[str]:
+def _heading(trained: Trained, read: TextsRead, found: HostArray, number: int) -> list[str]:
     """What is predicted, what is drawn, and what of the text is read."""
     config, lanes, best = trained.config.model, trained.lanes, int(found.argmax())
     mean = f" (mean of {lanes} lanes)" if lanes > 1 else ""
-    layer = f"the {config.layer.upper()} layer" if config.layers == 1 else f"the first of {config.layers} layers"
+    kind = printable(config.layer)
+    layer = f"the {kind} layer" if config.layers == 1 else f"{kind} layer {number} of {config.layers}"
     lane = f", in the first of {lanes} lanes" if lanes > 1 else ""
     restart = f"; it restarts every {config.segment:,} tokens" if config.segment else ""
     return [

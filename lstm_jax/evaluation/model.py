@@ -152,15 +152,19 @@ class Model:
         classes = dict(zip(self.classes, class_figures(confusion), strict=True))
         return Evaluation(found.accuracy, found.loss, found.n, confusion, classes)
 
-    def explain(self, text: str) -> "Figure":
-        """Draws the gates and the state over the tokens of a text; a notebook shows the figure.
+    def explain(self, text: str, layer: int = 1) -> "Figure":
+        """Draws the gates and the state of a layer over the tokens of a text; a notebook shows the figure.
+
+        Args:
+          text: The text.
+          layer: The number of the layer, from 1, which reads the embedded tokens.
 
         Raises:
-          UserError: ``text`` is no string or no valid Unicode, or the layers have no gates that can be drawn.
+          UserError: ``text`` is no string or no valid Unicode, or there is no such layer, or it has no gates.
         """
         if not isinstance(text, str):
             raise UserError(f"explain takes one text, such as explain('a text'), not a {type(text).__name__}")
-        return explain_figure(self._trained, text)
+        return explain_figure(self._trained, text, layer)
 
 
 def class_figures(confusion: HostArray) -> list[ClassFigures]:

@@ -11,6 +11,7 @@ from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.export.folder import Files
 from lstm_jax.export.plain import Dense, LaneWeights, candidate_bias, check_plain, lane_weights
+from lstm_jax.layers.dropped_lstm import without_dropout
 from lstm_jax.training.restore import Trained
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _add_network(graph: "Graph", trained: Trained) -> None:
 
 def _outputs(graph: "Graph", config: ModelConfig, weights: LaneWeights, alive: str) -> str:
     """The outputs ``[T, B, H]`` of the layers, zero past each length."""
-    kind, activation, order = OPERATORS[config.layer]
+    kind, activation, order = OPERATORS[without_dropout(config.layer)]
     directions = 2 if config.bidirectional else 1
     attributes: dict[str, Any] = {"activations": [activation] * directions} if activation else {}
     if kind == "GRU":

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_jax.config import ModelConfig
 from lstm_jax.errors import ConfigError
+from lstm_jax.layers.dropped_lstm import without_dropout
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.weights import named_weights
 from lstm_jax.types import HostArray
@@ -50,7 +51,8 @@ def check_plain(config: ModelConfig, target: str) -> None:
       ConfigError: They cannot. The message names the field, and a format that can.
     """
     for field, known in (("layer", _LAYERS), ("pooling", _POOLINGS)):
-        if (value := getattr(config, field)) not in known:
+        value = getattr(config, field)
+        if without_dropout(value) not in known:
             raise ConfigError(
                 f"--to={target} has no {value!r}, the config.model.{field} of this run; it has {', '.join(known)}. "
                 "--to=stablehlo exports every network"

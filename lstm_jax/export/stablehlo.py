@@ -42,10 +42,11 @@ def stablehlo_files(trained: Trained) -> Files:
 
 
 def _portable(config: ModelConfig) -> ModelConfig:
-    """The config with the implementation ``scan``, if the layer has it: no shape is known before the program runs."""
+    """The config with the layer's plain loop over time, if it has one: no shape is known before the program runs."""
     portable = copy.copy(config)
-    if "scan" in implementations(config.layer):
-        object.__setattr__(portable, "implementation", "scan")
+    for name in ("scan", "loop"):
+        if name in implementations(config.layer):
+            object.__setattr__(portable, "implementation", name)
     return portable
 
 

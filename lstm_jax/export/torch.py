@@ -10,6 +10,7 @@ from lstm_jax.errors import UserError
 from lstm_jax.export.common import standalone
 from lstm_jax.export.folder import Files
 from lstm_jax.export.plain import LaneWeights, candidate_bias, check_plain, lane_weights
+from lstm_jax.layers.dropped_lstm import without_dropout
 from lstm_jax.training.restore import Trained
 from lstm_jax.training.weights import weights_file
 from lstm_jax.types import HostArray
@@ -34,7 +35,8 @@ def torch_files(trained: Trained) -> Files:
     files = {"model.py": standalone("model")}
     if config.wide or config.segment:
         files["parts.py"] = standalone("parts")
-    fields = {own.name: getattr(config, own.name) for own in dataclasses.fields(config) if own.name != "dropout"}
+    names = [own.name for own in dataclasses.fields(config) if own.name not in ("dropout", "layer_options")]
+    fields = {name: getattr(config, name) for name in names} | {"layer": without_dropout(config.layer)}
     sizes = {"vocabulary_size": trained.model.vocabulary_size, "unknown": unknown_id(trained.tokenizer)}
     how = {**fields, **sizes, "classes": trained.model.classes, "lanes": trained.lanes}
     files["torch.json"] = f"{json.dumps(how, indent=2)}\n".encode()

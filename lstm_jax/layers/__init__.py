@@ -1,11 +1,17 @@
 """Layers: pure functions over whole sequences."""
 
+from functools import partial
+
 from lstm_jax.layers import pooling  # noqa: F401 - registers the poolings
-from lstm_jax.layers.auto import auto_lstm
+from lstm_jax.layers.auto import Implementation, auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.dropped_lstm import variational_lstm, weight_drop_lstm
+from lstm_jax.layers.linear_recurrence import linear_recurrence
 from lstm_jax.layers.lstm_vjp import lstm_vjp
 from lstm_jax.layers.make import make_layer, register
+from lstm_jax.layers.minimal import min_gru, min_lstm
+from lstm_jax.layers.qrnn import qrnn
 from lstm_jax.layers.scan import scan
 from lstm_jax.layers.segment import segmented
 from lstm_jax.layers.stack import stack
@@ -15,13 +21,24 @@ __all__ = [
     "Layer",
     "auto_lstm",
     "bidirectional",
+    "linear_recurrence",
     "lstm_vjp",
     "make_layer",
+    "min_gru",
+    "min_lstm",
     "output_size",
+    "qrnn",
     "register",
     "scan",
     "segmented",
     "stack",
+    "variational_lstm",
+    "weight_drop_lstm",
 ]
 
 register("lstm", auto_lstm, custom_vjp=lstm_vjp)
+for make in (variational_lstm, weight_drop_lstm):
+    plain = {"custom_vjp": lstm_vjp, "scan": Implementation("scan").layer}
+    register(make.__name__, make, **{name: partial(make, make_lstm=own) for name, own in plain.items()})
+for make in (qrnn, min_lstm, min_gru):
+    register(make.__name__, make, **{name: partial(make, implementation=name) for name in ("loop", "associative_scan")})

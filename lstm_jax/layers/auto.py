@@ -90,4 +90,5 @@ def auto_lstm(
         )
         return chosen.layer(hidden_size, forget_bias, reverse, matmul_dtype).apply(params, x, lengths, key, state)
 
-    return Layer(lstm(hidden_size, forget_bias).init, apply)
+    plain = scan(lstm(hidden_size, forget_bias, matmul_dtype), reverse)
+    return Layer(plain.init, apply, plain.gates)

@@ -42,7 +42,8 @@ def checked(layer: Layer) -> Layer:
     """A layer whose inputs are checked while it is traced, at no cost when the compiled program runs.
 
     ``apply`` raises what ``check_inputs`` raises, and a ``ValueError`` if the parameters are not those that ``init``
-    makes for inputs of this size.
+    makes for inputs of this size. ``gates`` raises a ``TypeError`` if its arrays have not one
+    shape, [T, B, H].
     """
 
     def apply(
@@ -53,7 +54,17 @@ def checked(layer: Layer) -> Layer:
             _check_params(layer.init, params, x.shape[2])
         return layer.apply(params, x, lengths, key, state)
 
-    return layer._replace(apply=apply)
+    def gates(params: Params, x: Inputs, lengths: Lengths) -> dict[str, Outputs]:
+        assert layer.gates is not None
+        seen = layer.gates(params, x, lengths)
+        shapes = {name: jnp.shape(array) for name, array in seen.items()}
+        first = next(iter(shapes.values()), ())
+        if len(first) != 3 or first[:2] != x.shape[:2] or set(shapes.values()) != {first}:
+            wanted = f"[T, B, H] with T = {x.shape[0]}, B = {x.shape[1]}"
+            raise TypeError(f"the arrays of a layer's gates must have one shape, {wanted}; found {shapes}")
+        return seen
+
+    return layer._replace(apply=apply, gates=None if layer.gates is None else gates)
 
 
 def check_inputs(x: Any, lengths: Any, params: Params = None) -> None:

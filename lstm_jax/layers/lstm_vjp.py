@@ -25,6 +25,7 @@ from jaxtyping import Array, Bool, Float, Int
 from lstm_jax.cells.base import matmul, sigmoid
 from lstm_jax.cells.lstm import LSTMParams, LSTMState, lstm
 from lstm_jax.layers.base import Layer, check_inputs
+from lstm_jax.layers.scan import scan
 from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Lengths, MatmulDtype, Outputs, TokenMask
 
 
@@ -88,7 +89,7 @@ def lstm_vjp(
         alive = jnp.arange(x.shape[0])[:, None] < lengths[None]
         return _sequence(plan, params, x, alive, first)
 
-    return Layer(cell.init, apply)
+    return Layer(cell.init, apply, scan(cell, reverse).gates)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -37,7 +37,7 @@ def make_layer(
     reverse: bool = False,
     implementation: str = "auto",
     matmul_dtype: MatmulDtype = None,
-    **options: float,
+    **options: int | float,
 ) -> Layer:
     """The layer of a registered name.
 
@@ -70,6 +70,12 @@ def make_layer(
     if implementation in (known := implementations(name)):
         return checked(scan(CELLS[name](hidden_size, **_rounding(name, CELLS[name], matmul_dtype), **given), reverse))
     raise ConfigError(f"the layer {name!r} has no implementation {implementation!r}; {nearest(implementation, known)}")
+
+
+def layers_with_gates() -> list[str]:
+    """The names of the project's layers and cells whose gates can be drawn."""
+    known = [(name, registry) for registry in (LAYERS, CELLS) for name in registry if not registry.file_of(name)]
+    return list(dict.fromkeys(name for name, _ in known if make_layer(name, 8).gates is not None))
 
 
 def _rounding(name: str, make: Callable[..., Any], matmul_dtype: MatmulDtype) -> dict[str, MatmulDtype]:

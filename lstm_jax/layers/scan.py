@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Int
 
 from lstm_jax.cells import Cell
 from lstm_jax.layers.base import Layer, check_inputs
-from lstm_jax.types import ExampleKeys, Features, Hidden, Inputs, Lengths, Outputs, Params, Size, State
+from lstm_jax.types import ExampleKeys, Features, Inputs, Lengths, Outputs, Params, Size, State
 
 
 def scan(cell: Cell, reverse: bool = False) -> Layer:
@@ -26,28 +26,37 @@ def scan(cell: Cell, reverse: bool = False) -> Layer:
         another shape or dtype, or an output that is not ``[B, H]``.
     """
 
-    def apply(
-        params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
-    ) -> tuple[Outputs, State]:
-        del key  # Nothing in a plain recurrence is random.
+    def run(params: Params, x: Inputs, lengths: Lengths, state: State | None, shown: bool) -> tuple[Any, State]:
+        """The outputs, or what is shown of every step, and the final state."""
         check_inputs(x, lengths, params)
         if state is None:
             state = cell.initial_state(x.shape[1])
         _check_state(cell.initial_state, state, x.shape[1])
 
-        def body(state: State, inputs: tuple[Features, Int[Array, ""]]) -> tuple[State, Hidden]:
+        def body(state: State, inputs: tuple[Features, Int[Array, ""]]) -> tuple[State, Any]:
             x_t, t = inputs
             alive = t < lengths
             # Padding may hold anything. Masking the results alone would let NaN into the gradient, as 0 · NaN.
-            stepped, y = cell.step(params, state, _where(alive, x_t, 0.0))
+            x_t = _where(alive, x_t, 0.0)
+            stepped, y = cell.step(params, state, x_t)
             _check_step(cell.step, state, stepped, y, x.shape[1])
+            seen = cell.gates(params, state, x_t) if cell.gates is not None and shown else y
             state = jax.tree.map(partial(_where, alive), stepped, state)
-            return state, _where(alive, y, 0.0)
+            return state, jax.tree.map(lambda array: _where(alive, array, 0.0), seen)
 
-        state, y = jax.lax.scan(body, state, (x, jnp.arange(x.shape[0])), reverse=reverse)
-        return y, state
+        state, seen = jax.lax.scan(body, state, (x, jnp.arange(x.shape[0])), reverse=reverse)
+        return seen, state
 
-    return Layer(cell.init, apply)
+    def apply(
+        params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
+    ) -> tuple[Outputs, State]:
+        del key  # Nothing in a plain recurrence is random.
+        return run(params, x, lengths, state, shown=False)
+
+    def gates(params: Params, x: Inputs, lengths: Lengths) -> dict[str, Outputs]:
+        return dict(run(params, x, lengths, None, shown=True)[0])
+
+    return Layer(cell.init, apply, gates if cell.gates is not None else None)
 
 
 def _where(alive: Bool[Array, " B"], new: Any, old: Any) -> Any:

@@ -33,11 +33,12 @@ def stack(
         params: Params, x: Inputs, lengths: Lengths, key: ExampleKeys | None = None, state: State | None = None
     ) -> tuple[Outputs, State]:
         check_inputs(x, lengths)
+        drops = not isinstance(dropout, int | float) or dropout > 0  # A traced rate may be anything.
         states = state if state is not None else (None,) * len(layers)
         ends = []
         for n, layer in enumerate(layers):
             layer_key = None if key is None else fold_in(key, 2 * n)
-            if n > 0 and key is not None:
+            if n > 0 and key is not None and drops:
                 x = feature_dropout(fold_in(key, 2 * n + 1), x, dropout, per_step=dropout_per_step)
             y, end = layer.apply(params[n], x, lengths, layer_key, states[n])
             x = x + y if residual and n > 0 else y

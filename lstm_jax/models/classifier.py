@@ -45,20 +45,25 @@ def matmul_dtype(config: ModelConfig) -> MatmulDtype:
     return "bfloat16" if config.matmul_dtype == "bfloat16" else None
 
 
-def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
-    """The stack of recurrent layers that a config asks for."""
-
-    def one(reverse: bool) -> Layer:
-        return make_layer(
+def directions(config: ModelConfig) -> dict[str, Layer]:
+    """The recurrent layer that a config asks for, by the direction in which it reads: forward, perhaps backward."""
+    return {
+        direction: make_layer(
             config.layer,
             config.hidden_size,
-            reverse=reverse,
+            reverse=direction == "backward",
             implementation=config.implementation,
             matmul_dtype=matmul_dtype(config),
             **config.layer_options,
         )
+        for direction in (("forward", "backward") if config.bidirectional else ("forward",))
+    }
 
-    layer = bidirectional(one(False), one(True)) if config.bidirectional else one(False)
+
+def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Layer:
+    """The stack of recurrent layers that a config asks for."""
+    own = directions(config)
+    layer = bidirectional(**own) if config.bidirectional else own["forward"]
     layers = stack([layer] * config.layers, dropout, config.residual, config.dropout_per_step)
     return segmented(layers, config.segment) if config.segment else layers
 
@@ -149,7 +154,10 @@ class TextClassifier(nn.Module):
 
         ``state`` is the final state of an earlier part of the same sequences; without it the layers start from zeros.
         """
-        return self.layers(x, lengths, *self._dropout("layers", 2, key, rates), state)
+        # A layer may use its keys without dropout between layers.
+        keys = None if key is None or rates is None else fold_in(key, 2)
+        rate = rates.layers if rates is not None and self.config.dropout.layers else 0.0
+        return self.layers(x, lengths, keys, rate, state)
 
     def classify(
         self,

@@ -1,37 +1,20 @@
-"""Gates, state and prediction of an LSTM or a GRU after each token of one text."""
+"""Gates, state and prediction of a recurrent layer after each token of one text."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.cells.gru import GRUParams, gru_gates
-from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
 from lstm_jax.reports import plots, ticks
-from lstm_jax.types import Features, HostArray, MatmulDtype
+from lstm_jax.types import HostArray
 
-# Title and scale of each panel, by field of a trace.
-GATE_PANELS = {
-    "i": ("input gate", "gates"),
-    "f": ("forget gate", "gates"),
-    "g": ("candidate", "candidate"),
-    "o": ("output gate", "gates"),
-    "c": ("cell state", "state"),
-    "r": ("reset gate", "gates"),
-    "z": ("update gate", "gates"),
-    "n": ("candidate", "candidate"),
-    "h": ("hidden state", "state"),
-}
 BETWEEN = 0.3  # Space between the two directions, where a panel is 1.
-SCALES = {
-    "gates": ("viridis", 0, 1),
-    "candidate": ("RdBu_r", -1, 1),
-}  # Colour map and range; the state's depends on it.
+# Colour map and range of values by kind of panel. A larger value widens the range.
+SCALES = {"gates": ("viridis", 0.0, 1.0), "candidate": ("RdBu_r", -1.0, 1.0), "state": ("RdBu_r", 0.0, 0.0)}
 MOST_TOKENS = 60  # Maximum number of tokens in a row of the picture.
 LONGEST_TOKEN = 24  # Maximum number of characters of a token; longer ones are drawn without their middle.
+LONGEST_PANEL = 17  # Maximum number of characters of a panel's name, which stands in the left margin too.
 LONGEST_CLASS = 13  # Maximum number of characters of a class, which stands in the left margin.
 ALONE, SO_FAR = "the prediction from this token's output alone", "the prediction after the text so far"
 UNKNOWN_COLOUR = "#c0392b"
@@ -44,23 +27,8 @@ CHARACTER = 0.077  # Height of a character of a token, which is written upwards.
 LEGEND, CURVES, SPACE = 0.35, 1.1, 0.4  # Heights of the curves' legend, of the curves, and of the space below a row.
 
 
-class GateTrace(NamedTuple):
-    """Gates, candidate and cell state of one LSTM layer over the tokens of a text, each ``[T, H]``."""
-
-    i: HostArray
-    f: HostArray
-    g: HostArray
-    o: HostArray
-    c: HostArray
-
-
-class GRUTrace(NamedTuple):
-    """Gates, candidate and hidden state of one GRU layer over the tokens of a text, each ``[T, H]``."""
-
-    r: HostArray
-    z: HostArray
-    n: HostArray
-    h: HostArray
+# What a direction of a layer shows of a text, each ``[T, H]``, by the names that ``Cell.gates`` has.
+Trace = Mapping[str, HostArray]
 
 
 class Predictions(NamedTuple):
@@ -71,50 +39,16 @@ class Predictions(NamedTuple):
     by_itself: HostArray  # From each token's outputs alone. Backward outputs have read the tokens that follow.
 
 
-def record_gates(
-    params: LSTMParams | GRUParams,
-    x: jax.Array,
-    segment: int = 0,
-    matmul_dtype: MatmulDtype = None,
-    reverse: bool = False,
-) -> GateTrace | GRUTrace:
-    """Runs an LSTM or a GRU over the embedded tokens ``x[T, D]`` and records its gates and state at each token.
-
-    Args:
-      params: The weights of the cell.
-      x: The embedded tokens of one text.
-      segment: Number of tokens after which the state is reset, as in ``layers.segmented``; 0: never.
-      matmul_dtype: The type to which the layer rounds the operands of products.
-      reverse: Whether the layer reads from the last token to the first.
-    """
-
-    def step(state: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
-        x_t, kept = inputs
-        state = jax.tree.map(lambda part: kept * part, state)
-        if isinstance(params, LSTMParams):
-            return _lstm_step(params, state, x_t[None], matmul_dtype)
-        return _gru_step(params, state, x_t[None], matmul_dtype)
-
-    zeros = jnp.zeros((1, params.recurrent_kernel.shape[0]))
-    start = LSTMState(zeros, zeros) if isinstance(params, LSTMParams) else zeros
-    # A segment begins with its first token, or with its last one if the layer reads backwards.
-    begins = segment - 1 if reverse else 0
-    kept = jnp.arange(len(x)) % segment != begins if segment else jnp.ones(len(x))
-    _, seen = jax.lax.scan(step, start, (x, kept.astype(x.dtype)), reverse=reverse)
-    arrays = [np.asarray(each)[:, 0] for each in seen]
-    return GateTrace(*arrays) if isinstance(params, LSTMParams) else GRUTrace(*arrays)
+def kind_of(name: str) -> str:
+    """The kind of a panel, by the name of what it shows; see ``Cell.gates``."""
+    if name.endswith("gate"):
+        return "gates"
+    return "candidate" if name.endswith("candidate") else "state"
 
 
-def _lstm_step(params: LSTMParams, state: LSTMState, x: Features, dtype: MatmulDtype) -> tuple[LSTMState, Any]:
-    opened = gates(params, state, x, dtype)
-    c = opened.f * state.c + opened.i * opened.g
-    return LSTMState(c, opened.o * jnp.tanh(c)), (*opened, c)
-
-
-def _gru_step(params: GRUParams, h: jax.Array, x: Features, dtype: MatmulDtype) -> tuple[jax.Array, Any]:
-    opened = gru_gates(params, h, x, dtype)
-    h = opened.n + opened.z * (h - opened.n)
-    return h, (*opened, h)
+def panel_names(trace: Trace) -> list[str]:
+    """The panels of a direction from the top: gates, candidates, states, each kind by name."""
+    return sorted(trace, key=lambda name: (list(SCALES).index(kind_of(name)), name))
 
 
 def token_rows(tokens: int) -> list[slice]:
@@ -124,7 +58,7 @@ def token_rows(tokens: int) -> list[slice]:
 
 
 def draw_gates(
-    directions: dict[str, GateTrace | GRUTrace],
+    directions: Mapping[str, Trace],
     words: list[str],
     predictions: Predictions,
     heading: list[str],
@@ -133,7 +67,7 @@ def draw_gates(
     """Draws gates and state, unit by unit, and the probability of a class after each token, in rows of tokens.
 
     Args:
-      directions: Gates and state at each of T tokens, by the name of the layer's direction.
+      directions: What each direction of the layer shows of T tokens, by the direction's name.
       words: The T tokens as text.
       predictions: Predictions after each of the T tokens.
       heading: Lines above the picture.
@@ -177,10 +111,15 @@ def draw_gates(
     return drawn
 
 
-def _scales(directions: dict[str, GateTrace | GRUTrace]) -> dict[str, tuple[str, float, float]]:
-    """Colour map and range of values by the names of ``GATE_PANELS``. The range of states is that of all directions."""
-    highest = max(float(np.abs(trace[-1]).max()) for trace in directions.values()) or 1.0
-    return {**SCALES, "state": ("RdBu_r", -highest, highest)}
+def _scales(directions: Mapping[str, Trace]) -> dict[str, tuple[str, float, float]]:
+    """Colour map and range of values of each kind of panel there is, the same in all directions."""
+    scales = {}
+    for kind, (colours, low, high) in SCALES.items():
+        own = [array for trace in directions.values() for name, array in trace.items() if kind_of(name) == kind]
+        if own:
+            highest = max(high, *(float(np.abs(array).max()) for array in own)) or 1.0
+            scales[kind] = (colours, low if kind == "gates" else -highest, highest)
+    return scales
 
 
 def _colour_key(drawn: Any, axes: Any, name: str, scales: dict[str, tuple[str, float, float]]) -> None:
@@ -194,18 +133,17 @@ def _colour_key(drawn: Any, axes: Any, name: str, scales: dict[str, tuple[str, f
     axes.set_title(name, fontsize=9, pad=3)
 
 
-def _draw_panels(axes: Any, directions: dict[str, Any], row: slice, columns: int, scales: dict[str, Any]) -> None:
+def _draw_panels(axes: Any, directions: Mapping[str, Trace], row: slice, columns: int, scales: dict[str, Any]) -> None:
     """Draws all panels of a row into one pair of axes, whose vertical unit is a panel."""
     places: list[tuple[float, str, str]] = []
     top = -BETWEEN
-    for direction, field, values in _panels(directions):
+    for direction, title, values in _panels(directions):
         top += BETWEEN if not places or direction != places[-1][2] else 0
-        title, scale = GATE_PANELS[field]
-        colours, low, high = scales[scale]
+        colours, low, high = scales[kind_of(title)]
         part = values[row].T
         extent = (-0.5, part.shape[1] - 0.5, top + 0.94, top)
         axes.imshow(part, aspect="auto", extent=extent, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-        places.append((top + 0.47, title, direction))
+        places.append((top + 0.47, plots.shortened(plots.printable(title), LONGEST_PANEL), direction))
         top += 1
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(top, 0))
     axes.set_xticks([])
@@ -218,15 +156,16 @@ def _draw_panels(axes: Any, directions: dict[str, Any], row: slice, columns: int
         axes.text(0.25 - LEFT, centre, direction, transform=_inches_from(axes), **options)
 
 
-def _panels(directions: dict[str, GateTrace | GRUTrace]) -> Iterator[tuple[str, str, HostArray]]:
-    """Direction, field and values of each panel, its units sorted by their state at the end of the text.
+def _panels(directions: Mapping[str, Trace]) -> Iterator[tuple[str, str, HostArray]]:
+    """Direction, name and values of each panel, its units sorted by the last panel at the end of the text.
 
     Sorting places similar units next to each other. A backward layer ends at the first token.
     """
     for direction, trace in directions.items():
-        order = np.argsort(trace[-1][0 if direction == "backward" else -1])[::-1]
-        for field, values in zip(trace._fields, trace, strict=True):
-            yield direction, field, values[:, order]
+        names = panel_names(trace)
+        order = np.argsort(trace[names[-1]][0 if direction == "backward" else -1])[::-1]
+        for name in names:
+            yield direction, name, trace[name][:, order]
 
 
 def _inches_from(axes: Any) -> Any:

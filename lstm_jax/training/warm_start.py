@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from lstm_jax.config import ModelConfig
 from lstm_jax.data.tokenizer import read_tokenizer
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.layers.dropped_lstm import without_dropout
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.weight_files import SUFFIXES, read_tensors
 from lstm_jax.training.weight_matching import Found, find_embedding, find_layers
@@ -83,7 +84,7 @@ def _run(workdir: Path, parts: Params, config: ModelConfig) -> GivenWeights:
         other = load_run(workdir, evaluation_config(workdir))
     except UserError as error:
         raise ConfigError(f"{asked}, which cannot be loaded: {error}") from None
-    if other.config.model.layer != config.layer:
+    if without_dropout(other.config.model.layer) != without_dropout(config.layer):
         raise ConfigError(
             f"{asked}, whose layers are {other.config.model.layer!r}, and config.model.layer is {config.layer!r}; set "
             "config.model as it is there"

@@ -14,6 +14,7 @@ from lstm_jax.cells.rnn import RNNParams
 from lstm_jax.config import ModelConfig
 from lstm_jax.errors import ConfigError
 from lstm_jax.layers.bidirectional import Directions
+from lstm_jax.layers.dropped_lstm import without_dropout
 from lstm_jax.training.weight_files import Tensor, values
 from lstm_jax.types import Params
 
@@ -127,11 +128,13 @@ def _exported_layers(tensors: Tensors, own: Params, config: ModelConfig) -> Foun
 
 
 def _exported_sizes(shapes: Mapping[str, tuple[int, ...]]) -> Sizes | None:
-    """The sizes of exported layers; ``None`` if these are of a kind of the user's own."""
+    """The sizes of exported layers; ``None`` if these are of a kind that their weights do not tell."""
     first = {name.rpartition(".")[2]: shape for name, shape in shapes.items() if name.startswith("layers.cells.0.")}
-    if not {"input_kernel", "recurrent_kernel"} <= set(first):
+    if set(first) not in (set(LSTMParams._fields), set(GRUParams._fields)):  # An RNN's are named as an LSTM's.
         return None
     (inputs, _), (hidden, outputs) = first["input_kernel"][-2:], first["recurrent_kernel"][-2:]
+    if outputs // hidden not in LAYER_OF_GATES:
+        return None
     numbers = {int(name.split(".")[2]) for name in shapes}
     return Sizes(
         LAYER_OF_GATES[outputs // hidden], hidden, len(numbers), any(".backward." in name for name in shapes), inputs
@@ -210,8 +213,9 @@ def _params(own: Direction, tensors: Tensors) -> Params:
 def _differences(sizes: Sizes, config: ModelConfig) -> list[str]:
     """The fields of the config that differ, each with the value that it would need."""
     asked = Sizes(*(getattr(config, name) for name in Sizes._fields))
-    if asked.layer == "rnn_relu" and sizes.layer == "rnn_tanh":  # The weights do not tell the two apart.
-        sizes = sizes._replace(layer="rnn_relu")
+    alike = ("rnn_tanh", "rnn_relu") if asked.layer == "rnn_relu" else (without_dropout(asked.layer),)
+    if sizes.layer in alike:  # The weights do not tell such layers apart.
+        sizes = sizes._replace(layer=asked.layer)
     pairs = zip(Sizes._fields, sizes, asked, strict=True)
     return [f"config.model.{name}={theirs}" for name, theirs, ours in pairs if theirs != ours]
 

@@ -11,10 +11,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from lstm_jax.cells import gru, lstm, rnn
+from lstm_jax.cells import gru, layer_norm_lstm, lstm, peephole_lstm, rnn
 from lstm_jax.cells.base import recurrent_kernel
-from lstm_jax.cells.lstm import LSTMState, gates
-from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
+from lstm_jax.cells.layer_norm_lstm import normalised
+from lstm_jax.cells.lstm import LSTMParams, LSTMState, gates
+from lstm_jax.cells.reference import gru_step, layer_norm_lstm_step, lstm_step, peephole_lstm_step, rnn_step
 from lstm_jax.registry import CELLS
 from tests.helpers import (
     assert_close,
@@ -24,6 +25,7 @@ from tests.helpers import (
     random,
     random_weights,
     randomised,
+    slow_but,
     weighted_sum,
 )
 
@@ -32,8 +34,11 @@ REFERENCES = {
     "gru": gru_step,
     "rnn_tanh": rnn_step,
     "rnn_relu": partial(rnn_step, activation=jax.nn.relu),
+    "peephole_lstm": peephole_lstm_step,
+    "layer_norm_lstm": layer_norm_lstm_step,
 }
-GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1, "peephole_lstm": 4, "layer_norm_lstm": 4}
+LSTMS = {"lstm": lstm, "peephole_lstm": peephole_lstm, "layer_norm_lstm": layer_norm_lstm}
 INPUTS, UNITS = 30, 20
 
 
@@ -74,10 +79,11 @@ def test_step_equals_reference(kind, batch, inputs, units, seed):
     assert_close(gradients, slow_gradients, atol=1e-5, rtol=1e-5)
 
 
-def test_gradient_equals_finite_differences():
+@pytest.mark.parametrize("kind", slow_but(LSTMS, "lstm"))
+def test_gradient_equals_finite_differences(kind):
     with jax.enable_x64(True):
-        inputs = jax.tree.map(jnp.float64, drawn("lstm", 2, 2, 3, seed=3))
-        check_grads(jax.jit(lstm(3).step), inputs, order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+        inputs = jax.tree.map(jnp.float64, drawn(kind, 2, 2, 3, seed=3))
+        check_grads(jax.jit(CELLS[kind](3).step), inputs, order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
 
 
 def test_gates_are_those_of_the_step():
@@ -90,6 +96,73 @@ def test_gates_are_those_of_the_step():
     assert_close(end, LSTMState(c=c, h=o * jnp.tanh(c)))
     assert_equal(y, end.h)
     assert all(((gate > 0) & (gate < 1)).all() for gate in (i, f, o))
+
+
+@pytest.mark.parametrize("kind", LSTMS)
+def test_what_an_lstm_shows_ends_in_its_state(kind):
+    params, state, x = jax.tree.map(jnp.asarray, drawn(kind, 2, 3, 4, seed=5))
+    cell = LSTMS[kind](4)
+    seen, (end, _) = cell.gates(params, state, x), cell.step(params, state, x)
+    assert list(seen) == ["input gate", "forget gate", "candidate", "output gate", "cell state"]
+    i, f, g, o, c = seen.values()
+    assert_close((c, c), (end.c, f * state.c + i * g))
+    squashed = params.cell_gain[None] * normalised(c) + params.cell_bias[None] if kind == "layer_norm_lstm" else c
+    assert_close(end.h, o * jnp.tanh(squashed))
+
+
+def test_what_a_gru_shows_ends_in_its_state():
+    params, h, x = jax.tree.map(jnp.asarray, drawn("gru", 2, 3, 4, seed=5))
+    seen, (end, _) = gru(4).gates(params, h, x), gru(4).step(params, h, x)
+    assert list(seen) == ["reset gate", "update gate", "candidate", "hidden state"]
+    _, z, n, shown = seen.values()
+    assert_close((shown, shown), (end, (1 - z) * n + z * h))
+    assert CELLS["rnn_tanh"](4).gates is None
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_products_are_rounded(kind):
+    params, state, x = jax.tree.map(jnp.asarray, drawn(kind, 2, 3, 4, seed=5))
+    whole, rounded = (CELLS[kind](4, matmul_dtype=dtype).step(params, state, x)[1] for dtype in (None, "bfloat16"))
+    assert 1e-5 < difference(whole, rounded) < 0.1
+
+
+def test_peepholes_read_the_cell_state_before_and_after_the_step():
+    params, state, x = jax.tree.map(jnp.asarray, drawn("peephole_lstm", 2, 3, 4, seed=5))
+    cell = peephole_lstm(4)
+    assert_equal(cell.init(jax.random.key(0), 3).peephole, np.zeros(12))
+    closed = params._replace(peephole=jnp.zeros(12))
+    assert_close(cell.step(closed, state, x), lstm(4).step(LSTMParams(*params[:3]), state, x))
+    before, seen = cell.gates(closed, state, x), cell.gates(params, state, x)
+    states = {"input gate": state.c, "forget gate": state.c, "output gate": seen["cell state"]}
+    for n, (gate, c) in enumerate(states.items()):
+        weight = params.peephole[None, 4 * n : 4 * n + 4]
+        opened = jnp.log(before[gate] / (1 - before[gate])) + weight * c
+        assert_close(seen[gate], jax.nn.sigmoid(opened), atol=1e-5)
+    assert_equal(seen["candidate"], before["candidate"])
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-20, 0.1, 1 / 3, 1e4 + 1 / 3, -1e20])
+@pytest.mark.parametrize("features", [1, 7, 512])
+def test_equal_features_are_normalised_to_zero_with_finite_gradients(features, size):
+    z = jnp.full((2, features), size, jnp.float32)
+    value, gradient = jax.value_and_grad(lambda z: jnp.sum(normalised(z) * jnp.arange(features)[None]))(z)
+    assert value == 0
+    assert np.isfinite(gradient).all()
+
+
+def test_normalised_features_have_mean_zero_and_variance_one_wherever_they_are():
+    z = 3.0 * random(0, 4, 500)
+    for shift in (0.0, 100.0, -1000.0):
+        found = normalised(jnp.asarray(z + np.float32(shift)))
+        np.testing.assert_allclose(found, (z - z.mean(1, keepdims=True)) / z.std(1, keepdims=True), atol=2e-4)
+
+
+def test_layer_norm_starts_from_zeros_with_finite_gradients():
+    cell = layer_norm_lstm(4)
+    params, state, x = cell.init(jax.random.key(0), 3), cell.initial_state(2), jnp.zeros((2, 3))
+    gradient = jax.jit(jax.grad(lambda *inputs: weighted_sum(cell.step(*inputs)), (0, 1, 2)))
+    for inputs in (x, x + 1):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient(params, state, inputs)))
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -105,7 +178,7 @@ def test_first_state_is_zero(kind):
     assert_equal(state, jax.tree.map(lambda _: np.zeros((3, UNITS)), state))
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("kind", [kind for kind in GATES if kind != "rnn_relu"])
 def test_recurrent_blocks_are_orthogonal_and_distinct(kind):
     kernels = blocks(CELLS[kind](UNITS).init(jax.random.key(1), INPUTS).recurrent_kernel, kind)
     for kernel in kernels:
@@ -141,8 +214,9 @@ def test_input_blocks_fill_the_glorot_range_of_one_gate(kind):
 
 
 @pytest.mark.parametrize("forget_bias", [1.0, 0.0, 2.5])
-def test_only_the_forget_gate_has_a_first_bias(forget_bias):
-    bias = lstm(UNITS, forget_bias).init(jax.random.key(0), INPUTS).bias
+@pytest.mark.parametrize("kind", LSTMS)
+def test_only_the_forget_gate_has_a_first_bias(kind, forget_bias):
+    bias = LSTMS[kind](UNITS, forget_bias).init(jax.random.key(0), INPUTS).bias
     assert_equal(bias, np.repeat([0.0, forget_bias, 0.0, 0.0], UNITS))
 
 

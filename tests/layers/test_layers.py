@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from lstm_jax.cells import Cell, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
-from lstm_jax.cells.reference import gru_step, lstm_step, rnn_step
-from lstm_jax.layers import bidirectional, lstm_vjp, scan, segmented, stack
+from lstm_jax.cells.reference import gru_step, layer_norm_lstm_step, lstm_step, peephole_lstm_step, rnn_step
+from lstm_jax.layers import bidirectional, lstm_vjp, make_layer, min_lstm, qrnn, scan, segmented, stack
 from lstm_jax.registry import CELLS
 from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, slow_but, weighted_sum
 
@@ -25,6 +25,8 @@ REFERENCES = {
     "gru": gru_step,
     "rnn_tanh": rnn_step,
     "rnn_relu": partial(rnn_step, activation=jax.nn.relu),
+    "peephole_lstm": peephole_lstm_step,
+    "layer_norm_lstm": layer_norm_lstm_step,
 }
 PAIR = stack([scan(lstm(H)), scan(gru(H))], dropout=0.5, residual=True)
 BOTH = bidirectional(scan(lstm(H)), scan(gru(H), reverse=True))
@@ -34,15 +36,24 @@ FORWARD = {
     "custom_vjp": lstm_vjp(H),
     "stack": PAIR,
     "segmented": segmented(PAIR, 3),
+    "peephole_lstm": make_layer("peephole_lstm", H),
+    "layer_norm_lstm": make_layer("layer_norm_lstm", H),
+    "variational_lstm": make_layer("variational_lstm", H, input_dropout=0.3),
+    "weight_drop_lstm": make_layer("weight_drop_lstm", H),
+    "qrnn": qrnn(H, window=3, input_gate=True),
+    "min_lstm": min_lstm(H),
 }
+OTHER_LSTMS = ("peephole_lstm", "layer_norm_lstm", "variational_lstm", "weight_drop_lstm")
 LAYERS = FORWARD | {
     "reverse": scan(lstm(H), reverse=True),
     "custom_vjp reverse": lstm_vjp(H, reverse=True),
+    "qrnn reverse": qrnn(H, window=3, input_gate=True, reverse=True),
+    "min_lstm reverse": min_lstm(H, reverse=True),
     "deep": stack([BOTH, BOTH], dropout=0.5, residual=True),
 }
 KEYS = jax.random.split(jax.random.key(0), B)
 
-every_layer = pytest.mark.parametrize("name", LAYERS)
+every_layer = pytest.mark.parametrize("name", slow_but(LAYERS, *(name for name in LAYERS if name not in OTHER_LSTMS)))
 some_lengths = st.lists(st.integers(0, T), min_size=B, max_size=B).map(np.array)
 
 
@@ -120,7 +131,9 @@ def test_order_of_the_examples_changes_nothing(name, lengths, order):
     assert_close(turned, (y[:, order], examples(end, order)))
 
 
-@pytest.mark.parametrize("name", slow_but(LAYERS, "lstm", "custom_vjp"))
+@pytest.mark.parametrize(
+    "name", slow_but([name for name in LAYERS if name != "weight_drop_lstm"], "lstm", "custom_vjp")
+)
 @given(lengths=some_lengths)
 def test_example_depends_on_neither_neighbours_nor_bucket(name, lengths):
     params, state, apply, _ = made(name)
@@ -134,7 +147,7 @@ def test_example_depends_on_neither_neighbours_nor_bucket(name, lengths):
         assert_close(longer_end, examples(end, own))
 
 
-@pytest.mark.parametrize("name", FORWARD)
+@pytest.mark.parametrize("name", slow_but(FORWARD, *(name for name in FORWARD if name not in OTHER_LSTMS)))
 @given(lengths=some_lengths)
 def test_parts_with_a_carried_state_equal_the_whole(name, lengths):
     params, start, apply, _ = made(name)
@@ -158,7 +171,7 @@ def slopes(name: str, half: int) -> Callable:
     return jax.jit(jax.grad(loss, (0, 1, 2)))
 
 
-@pytest.mark.parametrize("name", ["lstm", "custom_vjp"])
+@pytest.mark.parametrize("name", ["lstm", "custom_vjp", "qrnn"])
 @given(lengths=some_lengths)
 def test_gradients_through_a_carried_state_equal_those_of_the_whole(name, lengths):
     params, start, _, gradient = made(name)
@@ -185,10 +198,13 @@ def test_unrolled_equals_a_loop_over_tokens(kind, reverse):
     assert_close(results, (y, jax.tree.map(lambda *leaves: np.stack(leaves), *ends)))
 
 
+@pytest.mark.parametrize(
+    ("name", "turned"), [("lstm", "reverse"), ("qrnn", "qrnn reverse"), ("min_lstm", "min_lstm reverse")]
+)
 @given(lengths=some_lengths)
-def test_reverse_equals_forward_over_reversed_examples(lengths):
-    params, state, backward, _ = made("reverse")
-    forward = made("lstm").apply
+def test_reverse_equals_forward_over_reversed_examples(name, turned, lengths):
+    params, state, backward, _ = made(turned)
+    forward = made(name).apply
     x = random(8, T, B, D)
     steps = np.arange(T)[:, None]
     turn = np.where(steps < lengths, lengths - 1 - steps, steps)[:, :, None]

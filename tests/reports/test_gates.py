@@ -1,70 +1,13 @@
-import jax
-import jax.numpy as jnp
+"""The picture of what a layer shows of a text."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from lstm_jax.cells import gru, lstm
-from lstm_jax.layers import scan, segmented
 from lstm_jax.reports import gates, plots
-from tests.helpers import random, random_weights
 from tests.reports.helpers import check_readable
 
-CELLS = {"lstm": lstm, "gru": gru}
-
-
-def weights(cell, input_size: int, seed: int):
-    return jax.tree.map(jnp.asarray, random_weights(cell, input_size, seed))
-
-
-def outputs_of(inside) -> np.ndarray:
-    """The outputs that follow from what is recorded."""
-    return inside.o * np.tanh(inside.c) if isinstance(inside, gates.GateTrace) else inside.h
-
-
-@pytest.mark.parametrize("segment", [0, 3])
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@pytest.mark.parametrize("name", CELLS)
-def test_what_is_recorded_is_what_the_layer_computes(name, reverse, segment):
-    cell = CELLS[name](5)
-    params, x = weights(cell, 3, 0), jnp.asarray(random(1, 7, 3))
-    layer = scan(cell, reverse)
-    y, _ = (segmented(layer, segment) if segment else layer).apply(params, x[:, None], jnp.array([7]))
-    inside = gates.record_gates(params, x, segment, reverse=reverse)
-    np.testing.assert_allclose(outputs_of(inside), y[:, 0], rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@pytest.mark.parametrize("name", CELLS)
-def test_what_is_recorded_is_what_a_loop_of_the_cell_gives(name, reverse):
-    cell = CELLS[name](4)
-    params, x = weights(cell, 3, 2), jnp.asarray(random(3, 6, 3))
-    state, states = cell.initial_state(1), []
-    for x_t in x[::-1] if reverse else x:
-        state, _ = cell.step(params, state, x_t[None])
-        states.append(jax.tree.leaves(state)[0][0])  # The cell state of an LSTM, the hidden state of a GRU.
-    inside = gates.record_gates(params, x, reverse=reverse)
-    np.testing.assert_allclose(inside[-1], states[::-1] if reverse else states, rtol=1e-5, atol=1e-6)
-
-
-def test_the_recurrence_of_each_cell_holds_in_what_is_recorded():
-    x = jnp.asarray(random(1, 6, 3))
-    seen = gates.record_gates(weights(lstm(5), 3, 0), x)
-    np.testing.assert_allclose(seen.c[1:], seen.f[1:] * seen.c[:-1] + seen.i[1:] * seen.g[1:], rtol=1e-4, atol=1e-6)
-    seen = gates.record_gates(weights(gru(5), 3, 0), x)
-    np.testing.assert_allclose(
-        seen.h[1:], (1 - seen.z[1:]) * seen.n[1:] + seen.z[1:] * seen.h[:-1], rtol=1e-4, atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("name", CELLS)
-def test_what_is_recorded_is_rounded_as_the_layer_rounds(name):
-    cell = CELLS[name](5, matmul_dtype="bfloat16")
-    params, x = weights(cell, 3, 0), jnp.asarray(random(1, 6, 3))
-    inside, whole = (gates.record_gates(params, x, matmul_dtype=dtype) for dtype in ("bfloat16", None))
-    y, _ = scan(cell).apply(params, x[:, None], jnp.array([6]))
-    np.testing.assert_allclose(outputs_of(inside), y[:, 0], rtol=1e-5)
-    assert np.abs(inside[-1] - whole[-1]).max() > 1e-5
+NAMES = ("forget gate", "input gate", "output gate", "candidate", "cell state")
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 59, 60, 61, 120, 121, 400, 1000])
@@ -79,7 +22,8 @@ def test_rows_hold_every_token_once(tokens):
 
 def picture(tokens: int, directions=("forward",), words=None, units: int = 4, name="positive"):
     """A figure of random gates, and the words in it."""
-    traces = {name: gates.GateTrace(*np.random.default_rng(0).random((5, tokens, units))) for name in directions}
+    arrays = np.random.default_rng(0).random((5, tokens, units))
+    traces = {direction: dict(zip(NAMES, arrays, strict=True)) for direction in directions}
     words = words or [f"word{n}" for n in range(tokens)]
     predictions = gates.Predictions(name, np.linspace(0, 1, tokens), np.linspace(1, 0, tokens))
     return gates.draw_gates(traces, words, predictions, ["prediction: positive"]), traces
@@ -96,8 +40,8 @@ def test_all_tokens_and_directions_are_drawn_in_rows(tokens, directions):
     words = [text.get_text() for axes in curves for text in axes.texts if text.get_text().startswith("word")]
     assert words == [f"word{n}" for n in range(tokens)]
     for n, direction in enumerate(directions):
-        for field, values in enumerate(traces[direction]):
-            joined = np.concatenate([axes.images[5 * n + field].get_array().T for axes in panels])
+        for panel, values in enumerate(traces[direction].values()):
+            joined = np.concatenate([axes.images[5 * n + panel].get_array().T for axes in panels])
             np.testing.assert_allclose(np.sort(joined, axis=1), np.sort(values, axis=1))
     for axes in curves:
         assert [text.get_text() for text in axes.get_legend().get_texts()] == [gates.ALONE, gates.SO_FAR]
@@ -105,6 +49,33 @@ def test_all_tokens_and_directions_are_drawn_in_rows(tokens, directions):
     assert named == (set(directions) if len(directions) > 1 else set())
     alone, so_far = (np.concatenate([axes.lines[n].get_ydata() for axes in curves]) for n in (0, 1))
     np.testing.assert_allclose((alone, so_far), (np.linspace(1, 0, tokens), np.linspace(0, 1, tokens)))
+
+
+def panels_of(trace) -> list[tuple[str, tuple[float, float]]]:
+    """Name and range of colours of each panel, from the top."""
+    predictions = gates.Predictions("a", np.zeros(2), np.zeros(2))
+    drawn = gates.draw_gates({"forward": trace}, ["x", "y"], predictions, [""])
+    (axes,) = (axes for axes in drawn.axes if len(axes.images) == len(trace))
+    check_readable(drawn)
+    return [
+        (label.get_text(), image.get_clim()) for label, image in zip(axes.get_yticklabels(), axes.images, strict=True)
+    ]
+
+
+def test_panels_are_ordered_and_coloured_by_kind_whatever_their_order():
+    seen = {"hidden state": -0.3, "candidate": 0.2, "update gate": 0.5, "cell state": 0.1, "reset gate": 0.9}
+    assert panels_of({name: np.full((2, 3), value) for name, value in seen.items()}) == [
+        *(("reset gate", (0, 1)), ("update gate", (0, 1)), ("candidate", (-1, 1))),
+        *(("cell state", (-0.3, 0.3)), ("hidden state", (-0.3, 0.3))),
+    ]
+
+
+def test_larger_values_widen_the_range_of_their_kind():
+    seen = {"exponential gate": 4.0, "candidate": -2.0, "a name of its own that is long": 8.0}
+    assert panels_of({name: np.full((2, 3), value) for name, value in seen.items()}) == [
+        *(("exponential gate", (0, 4)), ("candidate", (-2, 2)), ("a name of i… long", (-8, 8))),
+    ]
+    assert panels_of({"decay": np.full((2, 3), 0.5)}) == [("decay", (-0.5, 0.5))]
 
 
 def test_the_units_of_each_direction_are_sorted_by_the_state_it_ends_with():
@@ -136,7 +107,7 @@ def test_letters_that_the_font_of_tokens_lacks_come_from_others():
 
 
 def test_states_of_zeros_have_a_scale(tmp_path):
-    trace = gates.GateTrace(*np.zeros((5, 2, 3)))
+    trace = dict.fromkeys(NAMES, np.zeros((2, 3)))
     predictions = gates.Predictions("a", np.zeros(2), np.zeros(2))
     plots.save(gates.draw_gates({"forward": trace}, ["x", "y"], predictions, [""]), tmp_path / "explain.png")
     assert (tmp_path / "explain.png").stat().st_size > 5_000

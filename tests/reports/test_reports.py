@@ -166,7 +166,7 @@ def saved(monkeypatch):
 def test_strings_of_data_are_drawn_literally(tmp_path, saved):
     names = tuple(STRANGE)
     plots.confusion(np.eye(len(names), dtype=int), names, tmp_path / "confusion.png")
-    trace = gates.GateTrace(*np.random.default_rng(0).random((5, len(names), 3)))
+    trace = dict.fromkeys(("input gate", *names), np.random.default_rng(0).random((len(names), 3)))
     for name in names:
         predictions = gates.Predictions(name, np.linspace(0, 1, len(names)), np.linspace(1, 0, len(names)))
         drawn = gates.draw_gates({"forward": trace}, list(names), predictions, ["prediction: $x$"])
