@@ -21,6 +21,7 @@ TASKS = {
 ALONE = ("rnn_tanh", "gru", "lstm", "qrnn", "min_lstm", "diagonal_lstm")
 LAYERS = {name: {"model.layer": name} for name in ALONE} | {
     "lstm, 2 layers": {"model.layer": "lstm", "model.layers": 2},
+    "grid_lstm": {"model.layer": "grid_lstm", "model.layer_options.depth": 2},
 }
 
 
@@ -34,8 +35,8 @@ def get_config(variant: str = "") -> Memory:
     base.optimizer.warmup = 0.1
     base.optimizer.clip_norm = 1.0
     base.train.batch_size = 32
-    base.train.steps = 2_000
-    base.train.validate_every = 250
+    base.train.steps = 1_600
+    base.train.validate_every = 200
     base.train.buckets = 2
     base.train.tracker = "none"
     rates = (3e-3, 1e-2)

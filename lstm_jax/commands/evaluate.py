@@ -54,8 +54,8 @@ def _define() -> None:
     flags.DEFINE_bool(
         "gradients",
         False,
-        "Draw the gradients of tokens over their distance from the end: of a run's initial and trained weights, or of a "
-        "--config with every kind of layer, into gradients.png.",
+        "Draw the gradients of tokens over their distance from the end: of a run's initial and trained weights, or "
+        "of a --config with every kind of layer, into gradients.png.",
     )
     flags.DEFINE_bool(
         "every_epoch", False, "Evaluate the kept weights of every epoch on the training and the test split."
@@ -118,21 +118,37 @@ def _check_flags() -> None:
         given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
     ):
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
-    if given.gradients and (
-        given.predictions or baselines or given.data or given.leave_out_seen or given.every_epoch or given.text is not None
-    ):
-        raise ConfigError("--gradients draws the gradients of examples of a split; leave out all flags but --split")
-    if given.gradients and given.split == "all":
-        raise ConfigError("--gradients draws the gradients of one split; give train, validation or test as --split")
+    if given.gradients:
+        _check_gradients()
     if given.text is not None:
         _check_text(given.text)
     if given.data is not None and given["split"].present:
         raise ConfigError("--data evaluates all examples of other data; leave out --split")
 
 
+def _check_gradients() -> None:
+    """Checks the flags beside ``--gradients``."""
+    others = ("predictions", "naive", "linear", "data", "leave_out_seen", "every_epoch", "text", "explain")
+    if asked := [f"--{name}" for name in others if flags.FLAGS[name].present]:
+        raise ConfigError(f"--gradients reads examples of one split only; leave out {', '.join(asked)}")
+    if flags.FLAGS.split == "all":
+        raise ConfigError("--gradients reads examples of one split; give train, validation or test as --split")
+
+
 def _check_several() -> None:
     """Checks the flags beside several runs."""
-    evaluates = ("config", "split", "data", "leave_out_seen", "predictions", "text", "explain", "naive", "linear", "gradients")
+    evaluates = (
+        "config",
+        "split",
+        "data",
+        "leave_out_seen",
+        "predictions",
+        "text",
+        "explain",
+        "naive",
+        "linear",
+        "gradients",
+    )
     given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
     asked = [f"--{name}" for name in given if name.partition(".")[0] in (*evaluates, "every_epoch")]
     if asked:

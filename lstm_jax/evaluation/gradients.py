@@ -5,10 +5,10 @@ distance (Bengio, Simard & Frasconi 1994). Gates let it pass (Hochreiter & Schmi
 explodes (Pascanu, Mikolov & Bengio 2013), and cannot bring back what has vanished.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -153,12 +153,14 @@ def config_gradients(config: Config, split: str, path: Path) -> tuple[str, Path]
         with stage(f"making the weights of {kind}"):
             cases[kind] = own, _network_variables(first_weights(own, {}, jnp.uint32(config.seed)))
     exploding = {
-        f"{kind} × {factor:g}": (cases[kind][0], _scaled(cases[kind][1], factor))
-        for kind, factor in EXPLODING.items()
+        f"{kind} × {factor:g}": (cases[kind][0], _scaled(cases[kind][1], factor)) for kind, factor in EXPLODING.items()
     }
     examples = getattr(corpora, split)
     title = f"initial weights, {config.model.hidden_size} units, pooling last, {split} examples"
-    panels = {title: _curves(cases, examples, config), "recurrent weights scaled up": _curves(exploding, examples, config)}
+    panels = {
+        title: _curves(cases, examples, config),
+        "recurrent weights scaled up": _curves(exploding, examples, config),
+    }
     return _written(panels, config, path)
 
 
@@ -207,5 +209,3 @@ def _written(panels: dict[str, list[GradientCurve]], config: Config, path: Path)
     draw_gradients(panels, clipping, path)
     gradients_csv(panels, path.with_suffix(".csv"))
     return gradient_table([curve for curves in panels.values() for curve in curves], clipping), path
-
-

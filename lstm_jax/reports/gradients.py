@@ -45,7 +45,9 @@ def draw_gradients(panels: Mapping[str, Sequence[GradientCurve]], clipping: str,
             axes.plot(_positive(curve.mean), label=plots.legend_label(curve.label), **style)
             if curve.factor < 1:
                 dashed = {**style, "linestyle": "--", "linewidth": 1.1}
-                axes.plot(_positive(curve.clipped), label=f"{printable(curve.label)}, {clipping.split(';')[0]}", **dashed)
+                axes.plot(
+                    _positive(curve.clipped), label=f"{printable(curve.label)}, {clipping.split(';')[0]}", **dashed
+                )
         axes.set_yscale("log")
         ticks.label_plain(axes.yaxis)
         axes.set_xlim(left=0)

@@ -130,7 +130,9 @@ class Memory:
         for label, fields in self.layers.items():
             size = hidden_size_for(self.weights, config, tuple(fields.items()), corpora)
             found[label] = [
-                Trial(task, file_name(label), (*fields.items(), (HIDDEN_SIZE, size), (LEARNING_RATE, rate)), seed, MEMORY)
+                Trial(
+                    task, file_name(label), (*fields.items(), (HIDDEN_SIZE, size), (LEARNING_RATE, rate)), seed, MEMORY
+                )
                 for rate in self.learning_rates
                 for seed in range(self.base.seed, self.base.seed + self.seeds)
             ]

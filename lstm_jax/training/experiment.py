@@ -174,9 +174,7 @@ def weighted_loss(
     return weighted_sum({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
 
 
-def losses_and_logits(
-    model: TextClassifier, variables: Params, batch: Batch
-) -> tuple[Float[Array, " B"], Logits]:
+def losses_and_logits(model: TextClassifier, variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Logits]:
     """The cross-entropy of each example in nats and the logits that determine its classes, without dropout."""
     own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
     return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)

@@ -247,16 +247,20 @@ def test_gradients_of_a_run(command, trained):
     assert ended.code == 0, ended.err
     path = trained / "plots" / "gradients-validation.png"
     assert ended.out.splitlines()[-1] == f"picture: {path}"
-    assert [line.split("  ")[0] for line in ended.out.splitlines()[3:5]] == ["initial weights", "trained weights, step 12"]
+    assert [line.split("  ")[0] for line in ended.out.splitlines()[3:5]] == [
+        "initial weights",
+        "trained weights, step 12",
+    ]
     rows = path.with_suffix(".csv").read_text().splitlines()
     assert rows[0] == "network,distance,mean,median,clipped_mean"
-    assert path.exists() and len(rows) > 20
+    assert path.exists()
+    assert len(rows) > 20
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--config=default", "--gradients", "--naive"), "leave out all flags but --split"),
+        (("--config=default", "--gradients", "--naive"), "reads examples of one split only; leave out --naive"),
         (("--config=default", "--gradients", "--split=all"), "give train, validation or test as --split"),
         (("--gradients",), "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or"),
         (("--config=default", "--gradients", "--text=a"), "need a trained run"),

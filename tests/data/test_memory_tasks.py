@@ -22,7 +22,8 @@ def made(name, length, count=40):
 def test_adding(length):
     for tokens, total in zip(*made("adding", length), strict=True):
         marked = [n for n, token in enumerate(tokens) if token.endswith("*")]
-        assert len(tokens) == length and len(marked) == 2
+        assert len(tokens) == length
+        assert len(marked) == 2
         assert marked[0] < length // 2 <= marked[1]
         assert int(total) == sum(int(tokens[n][:-1]) for n in marked)
 
@@ -34,7 +35,9 @@ def test_parity(length):
     assert {label for _, label in rows} == {"even", "odd"}
 
 
-@pytest.mark.parametrize(("name", "length", "symbols", "blanks"), [("copying", 4, COPIED, 4), ("memorisation", 6, 6, 0)])
+@pytest.mark.parametrize(
+    ("name", "length", "symbols", "blanks"), [("copying", 4, COPIED, 4), ("memorisation", 6, 6, 0)]
+)
 def test_symbols_are_asked_for_in_their_order(name, length, symbols, blanks):
     for tokens, labels in zip(*made(name, length), strict=True):
         assert tokens[symbols:] == ["_"] * blanks + ["?"] + ["_"] * symbols
@@ -79,7 +82,8 @@ def test_the_two_permutations_generate_a_group_that_is_not_solvable():
             found |= more
 
     group = generated([(1, 2, 3, 4, 0), (1, 2, 0, 3, 4)])
-    assert group == set(permutations_a5()) and len(group) == 60
+    assert group == set(permutations_a5())
+    assert len(group) == 60
     inverse = {p: tuple(np.argsort(p).tolist()) for p in group}
     commutators = {product(product(p, q), product(inverse[p], inverse[q])) for p, q in itertools.product(group, group)}
     assert generated(commutators) == group, "the group is its own commutator subgroup"
@@ -99,8 +103,10 @@ def test_corpora(name):
     assert [len(each.labels) for each in (corpora.train, corpora.validation, corpora.test)] == [300, 40, 15]
     assert corpora.tokenizer.get_vocab_size() == FIRST + len(task.tokens)
     for part in (corpora.train, corpora.test):
-        assert part.tokens.min() >= FIRST and part.tokens.max() < corpora.tokenizer.get_vocab_size()
-        assert 0 <= part.labels.min() and part.labels.max() < len(task.classes)
+        assert part.tokens.min() >= FIRST
+        assert part.tokens.max() < corpora.tokenizer.get_vocab_size()
+        assert part.labels.min() >= 0
+        assert part.labels.max() < len(task.classes)
     counts = lengths(corpora.test)
     assert np.bincount(counts)[np.unique(counts)].tolist() == [5, 5, 5], "a group for each tested length"
     batch = gather(corpora.test, np.array([0, 14, -1]), int(counts.max()))
@@ -108,7 +114,8 @@ def test_corpora(name):
     if corpora.test.token_labels is None:
         assert batch.labels.tolist() == [*corpora.test.labels[[0, 14]], 0]
     else:
-        assert (batch.labels[ends[0] :, 0] == -1).all() and (batch.labels[:, 2] == -1).all()
+        assert (batch.labels[ends[0] :, 0] == -1).all()
+        assert (batch.labels[:, 2] == -1).all()
         last = [batch.labels[end - 1, n] for n, end in enumerate(ends)]
         assert last == corpora.test.labels[[0, 14]].tolist()
         chosen = take(corpora.test, np.array([14, 0]))

@@ -272,7 +272,7 @@ def test_a_step_on_labelled_tokens_learns_them(objective):
     """Every token's label is the token itself."""
     corpus = toy_corpus()
     corpus = corpus._replace(token_labels=corpus.tokens % CLASSES)
-    config, run, state = made(model__pooling="every", objectives={objective: {"weight": 1.0}})
+    _config, run, state = made(model__pooling="every", objectives={objective: {"weight": 1.0}})
     own = jax.tree.map(jnp.asarray, gather(corpus, np.arange(B), 16))
     assert own.labels.shape == (16, B)
     before = run.evaluate(evaluated_variables(state), own)["loss"]

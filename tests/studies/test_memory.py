@@ -51,7 +51,9 @@ def test_a_study_and_its_continuation(tmp_path, monkeypatch):
     assert "copying" in (tmp_path / "report.html").read_text()
     for folder in (tmp_path / "lanes" / "copying").glob("*/*"):
         lengths = json.loads((folder / "lengths.json").read_text())
-        assert [(row["tokens"], row["lane"]) for row in lengths] == [(n + 11, lane) for n in (1, 3, 6) for lane in (0, 1)]
+        assert [(row["tokens"], row["lane"]) for row in lengths] == [
+            (n + 11, lane) for n in (1, 3, 6) for lane in (0, 1)
+        ]
         assert not (folder / "checkpoints").exists()
 
     # As if the process had ended before the second layer was finished.
@@ -62,7 +64,8 @@ def test_a_study_and_its_continuation(tmp_path, monkeypatch):
     own = stacks.train_stack
     monkeypatch.setattr(stacks, "train_stack", lambda stack, *more: trained.append(stack.folder) or own(stack, *more))
     assert tiny().run(tmp_path) == table
-    assert len(trained) == 1 and "gru" in trained[0]
+    assert len(trained) == 1
+    assert "gru" in trained[0]
     assert tiny().run(tmp_path) == table
     assert len(trained) == 1
 

@@ -91,7 +91,7 @@ def write_memory(result: MemoryResult, workdir: Path) -> str:
 
 
 CAPTION = (
-    "Test accuracy over length: mean of the seeds. Grey: the best constant answer. Dotted: the longest length in training."
+    "Test accuracy over length, mean of the seeds. Grey: the best constant answer. Dotted: the longest in training."
 )
 
 
@@ -99,16 +99,21 @@ def about(result: MemoryResult) -> str:
     """What is compared, in a sentence or two."""
     return (
         f"Networks of about {result.weights:,} weights, trained for {result.steps:,} steps on new examples of mixed "
-        f"lengths. Accuracy on test examples, mean over {result.seeds} seeds; validation examples choose each layer's "
+        f"lengths. Accuracy on test examples, mean over {counted(result.seeds)}; validation examples choose each layer's "
         "learning rate."
     )
+
+
+def counted(seeds: int) -> str:
+    """A number of seeds in words."""
+    return f"{seeds} seed{'s' * (seeds > 1)}"
 
 
 def task_table(result: TaskResult, seeds: int) -> Table:
     """A row per layer, a column per length."""
     caption = (
-        f"{result.task}: test accuracy in percent by the number of {result.unit}, mean over {seeds} seeds; training has "
-        f"up to {result.longest}"
+        f"{result.task}: test accuracy in percent by the number of {result.unit}, mean over {counted(seeds)}; training "
+        f"has up to {result.longest}"
     )
     columns = ("layer", "units", "weights", "learning rate", *map(str, result.tested), "solved up to")
     rows = []
@@ -177,7 +182,9 @@ def _panel(axes: Any, result: TaskResult) -> None:
         means = mean_accuracies(runs)
         style = {"color": f"C{n % 10}", "linestyle": ("-", "--")[n // 10 % 2]}
         every = np.array([list(run.accuracies.values()) for run in runs])
-        axes.fill_between(result.tested, every.min(axis=0), every.max(axis=0), alpha=0.12, linewidth=0, color=f"C{n % 10}")
+        axes.fill_between(
+            result.tested, every.min(axis=0), every.max(axis=0), alpha=0.12, linewidth=0, color=f"C{n % 10}"
+        )
         axes.plot(list(means), list(means.values()), marker=".", label=plots.legend_label(layer), **style)
     axes.axvline(result.longest, color="black", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
