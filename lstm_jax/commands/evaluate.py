@@ -69,6 +69,8 @@ def _evaluate() -> None:
         compare_curves(folders)
         return
     _check_flags()
+    if flags.FLAGS.gradients:
+        _check_gradients()
     runtime.configure()
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
     from lstm_jax.training.workdir import evaluation_config
@@ -118,8 +120,6 @@ def _check_flags() -> None:
         given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
     ):
         raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
-    if given.gradients:
-        _check_gradients()
     if given.text is not None:
         _check_text(given.text)
     if given.data is not None and given["split"].present:

@@ -15,6 +15,7 @@ from lstm_jax.studies.reports.tables import to_markdown
 
 SOLVED = 0.99  # Accuracy from which a length counts as solved.
 PANELS_A_ROW = 3
+COLOURS = tuple(f"C{n}" for n in range(10) if n != 7)  # Grey is for the constant answer.
 
 
 class MemoryRun(NamedTuple):
@@ -90,16 +91,14 @@ def write_memory(result: MemoryResult, workdir: Path) -> str:
     return text
 
 
-CAPTION = (
-    "Test accuracy over length, mean of the seeds. Grey: the best constant answer. Dotted: the longest in training."
-)
+CAPTION = "Test accuracy over length, mean of the seeds. Grey: the best constant answer. Dotted: the longest trained."
 
 
 def about(result: MemoryResult) -> str:
     """What is compared, in a sentence or two."""
     return (
         f"Networks of about {result.weights:,} weights, trained for {result.steps:,} steps on new examples of mixed "
-        f"lengths. Accuracy on test examples, mean over {counted(result.seeds)}; validation examples choose each layer's "
+        f"lengths. Accuracy on test examples, mean over {counted(result.seeds)}; validation examples choose a layer's "
         "learning rate."
     )
 
@@ -179,13 +178,12 @@ def draw_memory(result: MemoryResult, path: Path) -> None:
 def _panel(axes: Any, result: TaskResult) -> None:
     axes.plot(result.tested, result.chance, color="#9aa0a6", linewidth=3, alpha=0.6, label="best constant answer")
     for n, (layer, runs) in enumerate(result.chosen().items()):
-        means = mean_accuracies(runs)
-        style = {"color": f"C{n % 10}", "linestyle": ("-", "--")[n // 10 % 2]}
-        every = np.array([list(run.accuracies.values()) for run in runs])
-        axes.fill_between(
-            result.tested, every.min(axis=0), every.max(axis=0), alpha=0.12, linewidth=0, color=f"C{n % 10}"
-        )
-        axes.plot(list(means), list(means.values()), marker=".", label=plots.legend_label(layer), **style)
+        colour, line = COLOURS[n % len(COLOURS)], ("-", "--")[n // len(COLOURS) % 2]
+        means, every = mean_accuracies(runs), np.array([list(run.accuracies.values()) for run in runs])
+        band = every.min(axis=0), every.max(axis=0)
+        axes.fill_between(result.tested, *band, alpha=0.12, linewidth=0, color=colour)
+        style = {"color": colour, "linestyle": line, "marker": "."}
+        axes.plot(list(means), list(means.values()), label=plots.legend_label(layer), **style)
     axes.axvline(result.longest, color="black", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     axes.set_xticks(result.tested, [f"{length:,}" for length in result.tested], fontsize=8)
