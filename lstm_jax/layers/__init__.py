@@ -40,5 +40,6 @@ register("lstm", auto_lstm, custom_vjp=lstm_vjp)
 for make in (variational_lstm, weight_drop_lstm):
     plain = {"custom_vjp": lstm_vjp, "scan": Implementation("scan").layer}
     register(make.__name__, make, **{name: partial(make, make_lstm=own) for name, own in plain.items()})
-for make in (qrnn, min_lstm, min_gru):
-    register(make.__name__, make, **{name: partial(make, implementation=name) for name in ("loop", "associative_scan")})
+for parallel in (qrnn, min_lstm, min_gru):
+    recurrences = {name: partial(parallel, implementation=name) for name in ("loop", "associative_scan")}
+    register(parallel.__name__, parallel, **recurrences)

@@ -8,8 +8,8 @@ import pytest
 from lstm_jax.layers import make_layer, min_gru, min_lstm
 from tests.helpers import assert_close, random, random_weights, weighted_sum
 
-T, B, D, H = 5, 3, 2, 4
-LENGTHS = np.array([T, 1, 3])
+T, B, D, H = 4, 3, 2, 4
+LENGTHS = np.array([T, 1, 2])
 
 
 def sigmoid(x):
@@ -30,18 +30,19 @@ STEPS = {"min_gru": gru_step, "min_lstm": lstm_step}
 
 
 def by_loop(step, params, x, h, reverse):
-    y, ends = jnp.zeros((T, B, H)), []
+    y, ends = [[jnp.zeros(H)] * B for _ in range(T)], []
     for n in range(B):
         own = h[n]
         for t in range(LENGTHS[n])[:: -1 if reverse else 1]:
             own = step(x[t, n] @ params.input_kernel + params.bias, own)
-            y = y.at[t, n].set(own)
+            y[t][n] = own
         ends.append(own)
-    return y, jnp.stack(ends)
+    return jnp.stack([jnp.stack(row) for row in y]), jnp.stack(ends)
 
 
-@pytest.mark.parametrize(("name", "reverse"), [("min_gru", False), ("min_lstm", True)])
-@pytest.mark.parametrize("implementation", ["loop", "associative_scan"])
+@pytest.mark.parametrize(
+    ("name", "reverse", "implementation"), [("min_gru", False, "associative_scan"), ("min_lstm", True, "loop")]
+)
 def test_values_and_gradients_equal_those_of_a_loop_over_tokens(name, reverse, implementation):
     layer = make_layer(name, H, reverse=reverse, implementation=implementation)
     given = random_weights(layer, D, 1), jnp.asarray(random(2, T, B, D)), jnp.asarray(random(3, B, H))

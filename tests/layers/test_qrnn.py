@@ -11,39 +11,41 @@ from lstm_jax.layers import make_layer, qrnn
 from lstm_jax.layers.qrnn import QRNNState
 from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, weighted_sum
 
-T, B, D, H = 5, 3, 2, 4
-LENGTHS = np.array([T, 1, 3])
+T, B, D, H = 4, 3, 2, 4
+LENGTHS = np.array([T, 1, 2])
 POOLINGS = {"f": (False, False), "fo": (True, False), "ifo": (True, True)}
 
 
 def by_loop(params, x, state, window, output_gate, input_gate, reverse):
     """Outputs and final state, token by token and gate by gate."""
-    y, cells, inputs = jnp.zeros((T, B, H)), [], []
+    y, cells, inputs = [[jnp.zeros(H)] * B for _ in range(T)], [], []
     for n in range(B):
         c, read = state.c[n], [*state.inputs[n]][::-1]
         for t in range(LENGTHS[n])[:: -1 if reverse else 1]:
             read.append(x[t, n])
-            gates = params.bias
-            for lag in range(window):
-                gates = gates + read[-1 - lag] @ params.convolution_kernel[lag * D : (lag + 1) * D]
+            gates = params.bias + jnp.concatenate(read[: -1 - window : -1]) @ params.convolution_kernel
             z, f = jnp.tanh(gates[:H]), 1 / (1 + jnp.exp(-gates[H : 2 * H]))
             o = 1 / (1 + jnp.exp(-gates[2 * H : 3 * H])) if output_gate else 1.0
             i = 1 / (1 + jnp.exp(-gates[3 * H :])) if input_gate else 1 - f
             c = f * c + i * z
-            y = y.at[t, n].set(o * c)
+            y[t][n] = o * c
         cells.append(c)
         inputs.append(jnp.stack(read[::-1][: window - 1]) if window > 1 else state.inputs[n])
-    return y, QRNNState(jnp.stack(cells), jnp.stack(inputs))
+    return jnp.stack([jnp.stack(row) for row in y]), QRNNState(jnp.stack(cells), jnp.stack(inputs))
 
 
 @pytest.mark.parametrize(
     ("pooling", "window", "reverse"),
-    [("f", 1, False), ("fo", 2, True), ("fo", 4, False), ("ifo", 2, False), ("ifo", 3, True)],
+    [
+        ("f", 1, False),
+        ("ifo", 3, True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [("fo", 2, True), ("fo", 4, False)]),
+    ],
 )
 def test_values_and_gradients_equal_those_of_a_loop_over_tokens(pooling, window, reverse):
     output_gate, input_gate = POOLINGS[pooling]
     layer = qrnn(H, window, output_gate, input_gate, reverse=reverse)
-    params, x = random_weights(layer, D, 1), jnp.asarray(random(2, T, B, D))
+    params, x = random_weights(layer, D, 1), random(2, T, B, D)
     state = randomised(jax.eval_shape(layer.apply, params, x, LENGTHS)[1], 3)
 
     def loss(apply):
@@ -51,7 +53,9 @@ def test_values_and_gradients_equal_those_of_a_loop_over_tokens(pooling, window,
             results = apply(params, x, state)
             return weighted_sum(results), results
 
-        return jax.jit(jax.value_and_grad(function, (0, 1, 2), has_aux=True))(params, x, jax.tree.map(jnp.asarray, state))
+        return jax.jit(jax.value_and_grad(function, (0, 1, 2), has_aux=True))(
+            params, x, jax.tree.map(jnp.asarray, state)
+        )
 
     found = loss(lambda params, x, state: layer.apply(params, x, jnp.asarray(LENGTHS), None, state))
     expected = loss(lambda *given: by_loop(*given, window, output_gate, input_gate, reverse))
@@ -137,8 +141,8 @@ def test_zoneout_depends_on_neither_neighbours_nor_bucket_and_needs_keys():
         ({"window": 0}, "window of the layer 'qrnn' is 0; a gate sees at least 1 input"),
         ({"zoneout": 1.0}, "zoneout of the layer 'qrnn' is 1.0; it must be at least 0 and below 1"),
         ({"zoneout": -0.1}, "it must be at least 0"),
-        ({"output_gate": False, "input_gate": True}, "none with an input gate alone; set output_gate=1"),
-        ({"zoneout": 0.1, "input_gate": True}, "cannot be combined"),
+        ({"output_gate": 0, "input_gate": 1}, "none with an input gate alone; set output_gate=1"),
+        ({"zoneout": 0.1, "input_gate": 1}, "cannot be combined"),
     ],
 )
 def test_refused_options(options, message):
