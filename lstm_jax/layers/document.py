@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from lstm_jax.layers.make import make_layer
 from lstm_jax.registry import CELLS, LAYERS, implementations, layer_function, layer_options
 
-HEAD = """# Layers
+_HEAD = """# Layers
 
 `model.layer` names a layer or a cell; a cell is made a layer by `jax.lax.scan`. Each can be stacked (`model.layers`),
 read in both directions (`model.bidirectional`) or read segments (`model.segment`).
@@ -21,7 +21,7 @@ This page is generated from the code: `python -m lstm_jax.layers.document > docs
 
 """
 
-OPTIONS = """
+_OPTIONS = """
 ## Options
 
 `--config.model.layer_options.NAME=VALUE` sets an option of the layer; the others keep the defaults of the table. All
@@ -55,7 +55,7 @@ def layers_page() -> str:
         options = ", ".join(f"`{own}` {float(value):g}" for own, value in layer_options(name).items()) or "–"
         makes = ", ".join(f"`{own}`" for own in implementations(name))
         lines.append(f"| `{name}` | {_summary(name)} | {options} | {makes} | {_gates(name)} |")
-    return HEAD + "\n".join(lines) + "\n" + OPTIONS
+    return _HEAD + "\n".join(lines) + "\n" + _OPTIONS
 
 
 def _summary(name: str) -> str:

@@ -222,7 +222,8 @@ def _differences(sizes: Sizes, config: ModelConfig) -> list[str]:
 
 def _advice(name: str, sizes: Sizes | None, config: ModelConfig) -> str:
     wanted = _differences(sizes, config) if sizes else []
-    return f"{name} has another kind or size; set {', '.join(wanted) or 'config.model as it was there'}"
+    other = f"another kind or size than config.model, whose layers are {config.layer!r}"
+    return f"{name} has {other}; set {', '.join(wanted) or 'config.model as it was there'}"
 
 
 def _nearest(stacks: Sequence[ModuleStack], directions: Sequence[Direction], config: ModelConfig) -> str:

@@ -12,6 +12,7 @@ from lstm_jax.layers import make_layer
 from lstm_jax.models.classifier import directions
 from lstm_jax.registry import CELLS, layer_options
 from lstm_jax.studies.grid import Grid
+from lstm_jax.studies.trials import group_by_program
 from lstm_jax.training.workdir import Workdir, lanes_of
 from tests.training.tiny import tiny_config
 
@@ -99,10 +100,12 @@ def test_options_are_set_by_path_and_kept_in_json():
 
 def test_a_grid_varies_an_option():
     grid = Grid(config_of("lstm"), {"model.layer_options.forget_bias": (0.0, 1.0)})
-    assert [dict(trial.config.model.layer_options) for trial in grid.trials()] == [
-        {"forget_bias": 0.0},
-        {"forget_bias": 1.0},
+    groups = group_by_program(grid.trials(), grid.base)
+    assert [trial.changes for group in groups for trial in group] == [
+        (("model.layer_options.forget_bias", 0.0),),
+        (("model.layer_options.forget_bias", 1.0),),
     ]
+    assert len(groups) == 2  # An option shapes the program.
 
 
 def test_a_run_does_not_go_on_with_another_option(tmp_path):

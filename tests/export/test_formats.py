@@ -6,10 +6,13 @@ import onnx
 import pytest
 
 from lstm_jax import cells
+from lstm_jax.config import ModelConfig
 from lstm_jax.data import flat_corpus
+from lstm_jax.errors import ConfigError
 from lstm_jax.evaluation.predictions import probabilities
 from lstm_jax.export import export
 from lstm_jax.export.onnx import onnx_files
+from lstm_jax.export.plain import check_plain
 from lstm_jax.layers import pooling
 from lstm_jax.registry import CELLS, POOLINGS
 from tests.export.helpers import isolated, padded, ragged, run_with_random_weights
@@ -56,6 +59,8 @@ NETWORKS = {
     "lstm": {},
     "gru": {"model__layer": "gru"},
     "rnn_tanh": {"model__layer": "rnn_tanh"},
+    "variational": {"model__layer": "variational_lstm", "model__layer_options": {"input_dropout": 0.5}},
+    "weight drop": {"model__layer": "weight_drop_lstm", "model__pooling": "max", "model__bidirectional": True},
     "rnn_relu": {"model__layer": "rnn_relu", "model__pooling": "mean"},
     "bidirectional lstm": {"model__bidirectional": True, "model__pooling": "mean_max"},
     "bidirectional gru": {"model__layer": "gru", "model__bidirectional": True, "model__pooling": "last"},
@@ -124,6 +129,14 @@ def own_parts():
 def test_own_parts_become_a_program(own_parts, tmp_path):
     own = {"model__layer": "own decay", "model__pooling": "own sum", "model__segment": 4}
     assert differences("stablehlo", {"own": own}, tmp_path)["own"] < 1e-5
+
+
+@pytest.mark.parametrize("target", ["torch", "onnx"])
+@pytest.mark.parametrize("layer", ["peephole_lstm", "layer_norm_lstm"])
+def test_layers_that_a_format_lacks_are_named(target, layer):
+    message = f"--to={target} has no '{layer}', the config.model.layer of this run; it has lstm, .*stablehlo exports"
+    with pytest.raises(ConfigError, match=message):
+        check_plain(ModelConfig(layer=layer), target)
 
 
 @pytest.mark.parametrize("target", [pytest.param(target, marks=pytest.mark.slow) for target in RUNTIMES])

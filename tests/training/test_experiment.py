@@ -9,7 +9,7 @@ from lstm_jax.models.classifier import TextClassifier
 from lstm_jax.objectives.classification import cross_entropy
 from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.gradient_chain import optimizer, schedule
-from tests.helpers import assert_close, assert_equal, difference
+from tests.helpers import assert_close, assert_equal, difference, slow_but
 from tests.training.tiny import CLASSES, STEPS, WORDS, hparams, tiny_config, toy_corpus
 
 
@@ -69,6 +69,19 @@ def test_a_step_is_the_same_whichever_way_the_lstm_is_differentiated():
     assert_close(by_vjp.params, scan.params)
     assert_close(other_metrics, metrics)
     assert all(difference(*pair) > 1e-4 for pair in zip(*map(jax.tree.leaves, (before, scan.params)), strict=True))
+
+
+@pytest.mark.parametrize(
+    "layer", slow_but(["peephole_lstm", "layer_norm_lstm", "variational_lstm", "weight_drop_lstm"], "weight_drop_lstm")
+)
+def test_lstms_of_every_kind_learn(layer):
+    config = tiny_config(model__layer=layer, model__dropout__embedding=0.0, optimizer__learning_rate=0.02)
+    _, run = make(config)
+    state, step, losses = run.init(3, scalars(hparams(config))), jax.jit(run.step), []
+    for _ in range(STEPS):
+        state, metrics = step(state, labelled(range(16)))
+        losses.append(float(metrics["loss"]))
+    assert np.mean(losses[-3:]) < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

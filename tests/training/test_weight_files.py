@@ -77,6 +77,32 @@ def test_outputs_equal_pytorchs_on_ragged_sequences(layer, bidirectional, layers
     assert not any("fc" in name for name in taken.names)
 
 
+@pytest.mark.parametrize("layer", ["variational_lstm", "weight_drop_lstm"])
+def test_lstms_that_drop_in_training_take_what_an_lstm_takes(layer, tmp_path):
+    own = module("lstm")
+    file = save(tmp_path / "w.pt", {f"rnn.{k}": v for k, v in own.state_dict().items()})
+    config, x = model_config(layer), random(0, 7, 4, 6)
+    np.testing.assert_allclose(ours(config, found(file, config), x), theirs([own], x), atol=1e-5)
+
+
+def test_a_layer_that_pytorch_lacks_is_told(tmp_path):
+    file = save(tmp_path / "w.pt", {f"rnn.{k}": v for k, v in module("lstm").state_dict().items()})
+    message = "another kind or size than config.model, whose layers are 'peephole_lstm'; set config.model.layer=lstm$"
+    with pytest.raises(ConfigError, match=message):
+        found(file, model_config("peephole_lstm"))
+
+
+@pytest.mark.parametrize(("hidden", "layer"), [(4, "peephole_lstm"), (5, "lstm")])
+def test_exported_layers_of_a_kind_that_no_name_tells(hidden, layer, tmp_path):
+    """Their weights do not say what they are, so no field is named."""
+    shapes = shapes_of(model_config("peephole_lstm", hidden_size=hidden))
+    leaves = jax.tree_util.tree_leaves_with_path({"layers": shapes})
+    state = {jax.tree_util.keystr(path, simple=True, separator="."): np.ones(leaf.shape, "f") for path, leaf in leaves}
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match=rf"layers are '{layer}'; set config\.model as it was there$"):
+        found(tmp_path / "w.safetensors", model_config(layer))
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".bin", ".safetensors"])
 def test_modules_without_biases_in_every_kind_of_file(suffix, tmp_path):
     own = module("gru", bias=False)
