@@ -6,7 +6,9 @@ from lstm_jax.layers import pooling  # noqa: F401 - registers the poolings
 from lstm_jax.layers.auto import Implementation, auto_lstm
 from lstm_jax.layers.base import Layer, output_size
 from lstm_jax.layers.bidirectional import Directions, bidirectional
+from lstm_jax.layers.diagonal_lstm import diagonal_lstm
 from lstm_jax.layers.dropped_lstm import variational_lstm, weight_drop_lstm
+from lstm_jax.layers.grid_lstm import grid_block, grid_lstm
 from lstm_jax.layers.linear_recurrence import linear_recurrence
 from lstm_jax.layers.lstm_vjp import lstm_vjp
 from lstm_jax.layers.make import make_layer, register
@@ -21,6 +23,9 @@ __all__ = [
     "Layer",
     "auto_lstm",
     "bidirectional",
+    "diagonal_lstm",
+    "grid_block",
+    "grid_lstm",
     "linear_recurrence",
     "lstm_vjp",
     "make_layer",
@@ -43,3 +48,7 @@ for make in (variational_lstm, weight_drop_lstm):
 for parallel in (qrnn, min_lstm, min_gru):
     recurrences = {name: partial(parallel, implementation=name) for name in ("loop", "associative_scan")}
     register(parallel.__name__, parallel, **recurrences)
+register("grid_lstm", grid_lstm)
+register(
+    "diagonal_lstm", diagonal_lstm, **{own: partial(diagonal_lstm, implementation=own) for own in ("loop", "newton")}
+)

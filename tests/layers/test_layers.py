@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from lstm_jax.cells import Cell, gru, lstm
 from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import gru_step, layer_norm_lstm_step, lstm_step, peephole_lstm_step, rnn_step
-from lstm_jax.layers import bidirectional, lstm_vjp, make_layer, min_lstm, qrnn, scan, segmented, stack
+from lstm_jax.layers import (
+    bidirectional,
+    diagonal_lstm,
+    grid_lstm,
+    lstm_vjp,
+    make_layer,
+    min_lstm,
+    qrnn,
+    scan,
+    segmented,
+    stack,
+)
 from lstm_jax.registry import CELLS
 from tests.helpers import assert_close, assert_equal, random, random_weights, randomised, slow_but, weighted_sum
 
@@ -42,6 +53,8 @@ FORWARD = {
     "weight_drop_lstm": make_layer("weight_drop_lstm", H),
     "qrnn": qrnn(H, window=3, input_gate=True),
     "min_lstm": min_lstm(H),
+    "grid": grid_lstm(H),
+    "newton": diagonal_lstm(H, implementation="newton"),
 }
 OTHER_LSTMS = ("peephole_lstm", "layer_norm_lstm", "variational_lstm", "weight_drop_lstm")
 LAYERS = FORWARD | {
@@ -49,6 +62,7 @@ LAYERS = FORWARD | {
     "custom_vjp reverse": lstm_vjp(H, reverse=True),
     "qrnn reverse": qrnn(H, window=3, input_gate=True, reverse=True),
     "min_lstm reverse": min_lstm(H, reverse=True),
+    "newton reverse": diagonal_lstm(H, reverse=True, implementation="newton"),
     "deep": stack([BOTH, BOTH], dropout=0.5, residual=True),
 }
 KEYS = jax.random.split(jax.random.key(0), B)
