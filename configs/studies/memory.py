@@ -1,7 +1,8 @@
 """Memory over distance: six generated tasks, layers with equal numbers of weights, accuracy over length.
 
     python compare.py --config=configs/studies/memory.py --workdir=runs/memory
-    python compare.py --config=configs/studies/memory.py:quick --workdir=runs/memory_quick    # one task, three layers
+    python compare.py --config=configs/studies/memory.py:quick --workdir=runs/memory_quick
+    python compare.py --config=configs/studies/memory.py:grid --workdir=runs/memory_grid
 
 docs/systems.md says what is compared and shows the result.
 """
@@ -20,15 +21,15 @@ TASKS = {
 }
 ALONE = ("rnn_tanh", "gru", "lstm", "qrnn", "min_lstm", "diagonal_lstm")
 LAYERS = {name: {"model.layer": name} for name in ALONE} | {
-    "lstm, 2 layers": {"model.layer": "lstm", "model.layers": 2},
+    "lstm (2 layers)": {"model.layer": "lstm", "model.layers": 2},
     "grid_lstm": {"model.layer": "grid_lstm", "model.layer_options.depth": 2},
 }
 
 
 def get_config(variant: str = "") -> Memory:
-    """All tasks and layers, or with ``quick`` parity by three layers in a minute."""
-    if variant not in ("", "quick"):
-        raise ConfigError(f"there is no variant {variant!r} of the study of memory; there is 'quick'")
+    """All tasks and layers; ``quick``: parity by three small ones; ``grid``: a larger Grid LSTM beside LSTMs."""
+    if variant not in ("", "quick", "grid"):
+        raise ConfigError(f"there is no variant {variant!r} of the study of memory; there are 'quick' and 'grid'")
     base = Config()
     base.model.embedding_size = 16
     base.optimizer.schedule = "one_cycle"
@@ -45,4 +46,8 @@ def get_config(variant: str = "") -> Memory:
         tasks = {"parity": TaskLengths(20, (2, 5, 10, 20, 40))}
         layers = {name: LAYERS[name] for name in ("rnn_tanh", "gru", "lstm")}
         return Memory(base, tasks, layers, 4_000, rates)
+    if variant == "grid":
+        tied = {"model.layer": "grid_lstm", "model.layer_options.depth": 3, "model.layer_options.tied": 1}
+        layers = {"grid_lstm (depth 3, tied)": tied, "lstm (2 layers)": LAYERS["lstm (2 layers)"]}
+        return Memory(base, {name: TASKS[name] for name in ("parity", "memorisation")}, layers, 160_000, (2e-3, 5e-3))
     return Memory(base, TASKS, LAYERS, 20_000, rates)

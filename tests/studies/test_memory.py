@@ -26,7 +26,7 @@ def tiny(**changes) -> Memory:
     return Memory(base, **{**given, "learning_rates": (1e-3, 1e-2), "seeds": 1, "tested": 8, **changes})
 
 
-@pytest.mark.parametrize("layer", ["rnn_tanh", "gru", "lstm, 2 layers"])
+@pytest.mark.parametrize("layer", ["rnn_tanh", "gru", "lstm (2 layers)"])
 def test_networks_of_the_study_have_equal_numbers_of_weights(layer):
     study, corpora = study_file.get_config(), memory.task_corpora(memory.TASKS["parity"], 4, (8, 8, 8), (2,), 0)
     changes = tuple(study.layers[layer].items())
@@ -46,7 +46,7 @@ def test_a_study_and_its_continuation(tmp_path, monkeypatch):
     assert len(rows) == 2 * 2 * 3, "layers, learning rates, lengths"
     assert {row["layer"] for row in rows if row["chosen"] == "1"} == set(LAYERS)
     assert (tmp_path / "table.md").read_text() == table
-    assert "copying, solved (at least 99%) up to this number of blanks between: rnn_tanh none, gru none." in table
+    assert "copying, solved (at least 99%) up to this number of blanks between: rnn_tanh: none; gru: none." in table
     assert {"memory.png", "report.html"} <= {file.name for file in tmp_path.iterdir()}
     assert "copying" in (tmp_path / "report.html").read_text()
     for folder in (tmp_path / "lanes" / "copying").glob("*/*"):
@@ -84,7 +84,7 @@ def test_the_learning_rate_is_chosen_by_validation_and_a_gap_ends_what_is_solved
         run("lstm", 0.1, 1, None, 1.0, 0.99, 0.9),
     ]
     result = TaskResult("parity", "bits", 10, (5, 10, 20), [0.5, 0.5, 0.5], runs)
-    assert solved_line(result).endswith("bits: lstm 10, gru 5.")
+    assert solved_line(result).endswith("bits: lstm: 10; gru: 5.")
     text = write_memory(MemoryResult(400, 6, 2, [result]), tmp_path)
     assert "| gru | 8 | 400 | 0.2 | 99.0 | 50.0 | 100.0 | 5 |" in text
     assert "| best constant answer |  |  |  | 50.0 | 50.0 | 50.0 |  |" in text
@@ -114,5 +114,5 @@ def test_refusals(changes, message):
 
 
 def test_a_variant_that_is_not_there():
-    with pytest.raises(ConfigError, match="there is 'quick'"):
+    with pytest.raises(ConfigError, match="there are 'quick' and 'grid'"):
         study_file.get_config("quik")

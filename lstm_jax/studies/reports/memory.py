@@ -139,7 +139,7 @@ def task_table(result: TaskResult, seeds: int) -> Table:
 def solved_line(result: TaskResult) -> str:
     """The length up to which each layer solves the task."""
     found = {layer: solved_up_to(runs) for layer, runs in result.chosen().items()}
-    each = ", ".join(f"{layer} {length or 'none'}" for layer, length in sorted(found.items(), key=lambda own: -own[1]))
+    each = "; ".join(f"{layer}: {length or 'none'}" for layer, length in sorted(found.items(), key=lambda own: -own[1]))
     return f"{result.task}, solved (at least {SOLVED:.0%}) up to this number of {result.unit}: {each}."
 
 
