@@ -76,7 +76,7 @@ def _evaluate() -> None:
     from lstm_jax.training.workdir import evaluation_config
 
     if flags.FLAGS.workdir is None and flags.FLAGS.gradients:
-        draw_gradients(validate(flags.FLAGS.config, trains=False), None)
+        show_gradients(validate(flags.FLAGS.config, trains=False), None)
         return
     if flags.FLAGS.workdir is None:
         evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
@@ -90,7 +90,7 @@ def _evaluate() -> None:
     elif flags.FLAGS.every_epoch:
         evaluate_epochs(trained)
     elif flags.FLAGS.gradients:
-        draw_gradients(trained.config, trained)
+        show_gradients(trained.config, trained)
     else:
         evaluate(trained)
 
@@ -281,7 +281,7 @@ def evaluate_epochs(trained: Any) -> None:
     print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
 
 
-def draw_gradients(config: Any, trained: Any) -> None:
+def show_gradients(config: Any, trained: Any) -> None:
     """Prints the gradients over distance, of a run if there is one or else of a config, and names their picture."""
     from lstm_jax.evaluation.gradients import config_gradients, run_gradients
 

@@ -19,9 +19,9 @@ from lstm_jax.data.tokenizer import SPECIAL
 from lstm_jax.types import HostArray
 
 UNLABELLED_TOKEN = -1
-FIRST = len(SPECIAL)  # The id of a task's first token; those before it are padding and the unknown token.
+FIRST_TOKEN = len(SPECIAL)  # The id of a task's first token; those before it are padding and the unknown token.
 SYMBOLS = 8  # Size of the alphabet of copying.
-COPIED = 5  # Number of symbols that copying remembers.
+COPIED_SYMBOLS = 5  # Number of symbols that copying remembers.
 MEMORISED = 10  # Size of the alphabet of memorisation.
 GENERATORS = ((1, 2, 3, 4, 0), (1, 2, 0, 3, 4))  # A cycle of five and a cycle of three, which generate A5.
 
@@ -30,7 +30,7 @@ class MemoryTask(NamedTuple):
     """A task.
 
     Attributes:
-      make: ``(rng, count, length) -> (tokens[count, T], labels)``, with token ids from ``FIRST`` on. ``labels`` are
+      make: ``(rng, count, length) -> (tokens[count, T], labels)``, with token ids from ``FIRST_TOKEN`` on. ``labels`` are
         class numbers ``[count]``, or ``[count, T]`` for every token, -1 where there is none.
       tokens: The names of the tokens, without padding and the unknown token.
       classes: The names of the classes.
@@ -57,7 +57,7 @@ def adding(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray
     rows = np.arange(count)
     labels = digits[rows, marked].sum(axis=0)
     digits[rows, marked] += 10
-    return digits + FIRST, labels
+    return digits + FIRST_TOKEN, labels
 
 
 def copying(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray, HostArray]:
@@ -66,11 +66,11 @@ def copying(rng: np.random.Generator, count: int, length: int) -> tuple[HostArra
     The symbols are written after a delay, as in Hochreiter & Schmidhuber (1997, section 5.2) in spirit, and with the
     layout of Arjovsky, Shah & Bengio (2016, section 4.1), who copy ten symbols.
     """
-    symbols = rng.integers(0, SYMBOLS, (count, COPIED))
+    symbols = rng.integers(0, SYMBOLS, (count, COPIED_SYMBOLS))
     blank, signal = SYMBOLS, SYMBOLS + 1
-    tokens = np.full((count, COPIED + length + 1 + COPIED), blank)
-    tokens[:, :COPIED], tokens[:, COPIED + length] = symbols, signal
-    return tokens + FIRST, _at_the_end(tokens, symbols)
+    tokens = np.full((count, COPIED_SYMBOLS + length + 1 + COPIED_SYMBOLS), blank)
+    tokens[:, :COPIED_SYMBOLS], tokens[:, COPIED_SYMBOLS + length] = symbols, signal
+    return tokens + FIRST_TOKEN, _at_the_end(tokens, symbols)
 
 
 def parity(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray, HostArray]:
@@ -79,7 +79,7 @@ def parity(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray
     Kalchbrenner, Danihelka & Graves (2015, section 4.1) feed all bits at once to networks without time.
     """
     bits = rng.integers(0, 2, (count, length))
-    return bits + FIRST, bits.sum(axis=1) % 2
+    return bits + FIRST_TOKEN, bits.sum(axis=1) % 2
 
 
 def addition(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray, HostArray]:
@@ -95,7 +95,7 @@ def addition(rng: np.random.Generator, count: int, length: int) -> tuple[HostArr
     total[:, 0] = carry
     between = np.full((count, 1), 10)
     tokens = np.concatenate([between, first, between, second, between, np.full((count, length + 1), 11)], axis=1)
-    return tokens + FIRST, _at_the_end(tokens, total)
+    return tokens + FIRST_TOKEN, _at_the_end(tokens, total)
 
 
 def memorisation(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray, HostArray]:
@@ -108,7 +108,7 @@ def memorisation(rng: np.random.Generator, count: int, length: int) -> tuple[Hos
     blank, signal = MEMORISED, MEMORISED + 1
     tokens = np.full((count, 2 * length + 1), blank)
     tokens[:, :length], tokens[:, length] = symbols, signal
-    return tokens + FIRST, _at_the_end(tokens, symbols)
+    return tokens + FIRST_TOKEN, _at_the_end(tokens, symbols)
 
 
 def permutations_a5() -> list[tuple[int, ...]]:
@@ -131,7 +131,7 @@ def a5(rng: np.random.Generator, count: int, length: int) -> tuple[HostArray, Ho
     labels, state = np.zeros((count, length), int), np.full(count, number[tuple(range(5))])
     for t in range(length):
         state = labels[:, t] = after[tokens[:, t], state]
-    return tokens + FIRST, labels
+    return tokens + FIRST_TOKEN, labels
 
 
 def _at_the_end(tokens: HostArray, targets: HostArray) -> HostArray:

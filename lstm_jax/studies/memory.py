@@ -31,7 +31,7 @@ from lstm_jax.training.network import classifier
 
 _log = logging.getLogger(__name__)
 
-HIDDEN_SIZE, LEARNING_RATE = "model.hidden_size", "optimizer.learning_rate"
+SIZE_FIELD, RATE_FIELD = "model.hidden_size", "optimizer.learning_rate"
 VALIDATED = 256  # Number of validation examples.
 
 
@@ -77,7 +77,7 @@ class Memory:
         if not self.base.train.steps:
             raise ConfigError("the base of the study has no config.train.steps; set it, since examples never run out")
         for label, fields in self.layers.items():
-            if {HIDDEN_SIZE, LEARNING_RATE} & set(fields):
+            if {SIZE_FIELD, RATE_FIELD} & set(fields):
                 raise ConfigError(f"the layer {label!r} sets its hidden size or learning rate, which the study does")
             trials.config_of(self._config(next(iter(self.tasks))), tuple(fields.items()), self.base.seed)
 
@@ -130,9 +130,7 @@ class Memory:
         for label, fields in self.layers.items():
             size = hidden_size_for(self.weights, config, tuple(fields.items()), corpora)
             found[label] = [
-                Trial(
-                    task, file_name(label), (*fields.items(), (HIDDEN_SIZE, size), (LEARNING_RATE, rate)), seed, MEMORY
-                )
+                Trial(task, file_name(label), (*fields.items(), (SIZE_FIELD, size), (RATE_FIELD, rate)), seed, MEMORY)
                 for rate in self.learning_rates
                 for seed in range(self.base.seed, self.base.seed + self.seeds)
             ]
@@ -177,7 +175,7 @@ def hidden_size_for(weights: int, config: Config, fields: Changes, corpora: Corp
 
     @functools.cache
     def count(size: int) -> int:
-        return number_of_weights(trials.config_of(config, (*fields, (HIDDEN_SIZE, size)), config.seed), corpora)
+        return number_of_weights(trials.config_of(config, (*fields, (SIZE_FIELD, size)), config.seed), corpora)
 
     high = 2
     while count(high) < weights:
@@ -197,9 +195,9 @@ def _run(label: str, trial: Trial, tested: tuple[int, ...], runner: Runner) -> M
     changes = dict(trial.changes)
     return MemoryRun(
         layer=label,
-        hidden_size=changes[HIDDEN_SIZE],
+        hidden_size=changes[SIZE_FIELD],
         weights=summary["parameters"],
-        learning_rate=changes[LEARNING_RATE],
+        learning_rate=changes[RATE_FIELD],
         seed=trial.seed,
         status=finished.status,
         validation=finished.best_validation_accuracy,

@@ -7,7 +7,7 @@ import pytest
 
 from lstm_jax.data.batching import gather
 from lstm_jax.data.flat_corpus import lengths, take
-from lstm_jax.data.memory_tasks import COPIED, FIRST, TASKS, mixed_lengths, permutations_a5, task_corpora
+from lstm_jax.data.memory_tasks import COPIED_SYMBOLS, FIRST_TOKEN, TASKS, mixed_lengths, permutations_a5, task_corpora
 
 
 def made(name, length, count=40):
@@ -15,7 +15,7 @@ def made(name, length, count=40):
     task = TASKS[name]
     tokens, labels = task.make(np.random.default_rng(length), count, length)
     named = np.array([*task.classes, None])
-    return [[task.tokens[n - FIRST] for n in row] for row in tokens], named[labels].tolist()
+    return [[task.tokens[n - FIRST_TOKEN] for n in row] for row in tokens], named[labels].tolist()
 
 
 @pytest.mark.parametrize("length", [2, 3, 11])
@@ -36,7 +36,7 @@ def test_parity(length):
 
 
 @pytest.mark.parametrize(
-    ("name", "length", "symbols", "blanks"), [("copying", 4, COPIED, 4), ("memorisation", 6, 6, 0)]
+    ("name", "length", "symbols", "blanks"), [("copying", 4, COPIED_SYMBOLS, 4), ("memorisation", 6, 6, 0)]
 )
 def test_symbols_are_asked_for_in_their_order(name, length, symbols, blanks):
     for tokens, labels in zip(*made(name, length), strict=True):
@@ -101,9 +101,9 @@ def test_corpora(name):
     task, tested = TASKS[name], (3, 6, 12)
     corpora = task_corpora(task, 8, (300, 40, 5), tested, 0)
     assert [len(each.labels) for each in (corpora.train, corpora.validation, corpora.test)] == [300, 40, 15]
-    assert corpora.tokenizer.get_vocab_size() == FIRST + len(task.tokens)
+    assert corpora.tokenizer.get_vocab_size() == FIRST_TOKEN + len(task.tokens)
     for part in (corpora.train, corpora.test):
-        assert part.tokens.min() >= FIRST
+        assert part.tokens.min() >= FIRST_TOKEN
         assert part.tokens.max() < corpora.tokenizer.get_vocab_size()
         assert part.labels.min() >= 0
         assert part.labels.max() < len(task.classes)

@@ -32,7 +32,7 @@ def test_networks_of_the_study_have_equal_numbers_of_weights(layer):
     changes = tuple(study.layers[layer].items())
     size = memory.hidden_size_for(study.weights, study.base, changes, corpora)
     count = lambda size: memory.number_of_weights(
-        memory.trials.config_of(study.base, (*changes, (memory.HIDDEN_SIZE, size)), 0), corpora
+        memory.trials.config_of(study.base, (*changes, (memory.SIZE_FIELD, size)), 0), corpora
     )
     counts = {each: abs(count(each) - study.weights) for each in (size - 1, size, size + 1)}
     assert min(counts, key=counts.__getitem__) == size

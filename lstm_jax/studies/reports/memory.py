@@ -14,8 +14,8 @@ from lstm_jax.reports.tables import Table, TableCell
 from lstm_jax.studies.reports.tables import to_markdown
 
 SOLVED = 0.99  # Accuracy from which a length counts as solved.
-PANELS_A_ROW = 3
-COLOURS = tuple(f"C{n}" for n in range(10) if n != 7)  # Grey is for the constant answer.
+TASKS_A_ROW = 3
+LAYER_COLOURS = tuple(f"C{n}" for n in range(10) if n != 7)  # Grey is for the constant answer.
 
 
 class MemoryRun(NamedTuple):
@@ -80,7 +80,7 @@ def write_memory(result: MemoryResult, workdir: Path) -> str:
     write_text(workdir / "runs.csv", memory_csv(result))
     picture = workdir / "memory.png"
     draw_memory(result, picture)
-    parts, page = [], [f"<p>{escaped(about(result))}</p>", html_figure(picture, CAPTION, panels=True)]
+    parts, page = [], [f"<p>{escaped(about(result))}</p>", html_figure(picture, PICTURE_CAPTION, panels=True)]
     for each in result.tasks:
         table, line = task_table(each, result.seeds), solved_line(each)
         parts += [f"{table.caption}.", to_markdown(table).rstrip("\n"), line]
@@ -91,7 +91,9 @@ def write_memory(result: MemoryResult, workdir: Path) -> str:
     return text
 
 
-CAPTION = "Test accuracy over length, mean of the seeds. Grey: the best constant answer. Dotted: the longest trained."
+PICTURE_CAPTION = (
+    "Test accuracy over length, mean of the seeds. Grey: the best constant answer. Dotted: the longest trained."
+)
 
 
 def about(result: MemoryResult) -> str:
@@ -163,7 +165,7 @@ def memory_csv(result: MemoryResult) -> str:
 
 def draw_memory(result: MemoryResult, path: Path) -> None:
     """Accuracy over length, a panel a task and a line a layer; the range of the seeds as a band."""
-    columns = min(PANELS_A_ROW, len(result.tasks))
+    columns = min(TASKS_A_ROW, len(result.tasks))
     lines = -(-len(result.tasks) // columns)
     drawn, grid = plots.figure(3.4 * columns + 1.6, 2.7 * lines + 0.4, lines, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(result.tasks) :]:
@@ -178,7 +180,7 @@ def draw_memory(result: MemoryResult, path: Path) -> None:
 def _panel(axes: Any, result: TaskResult) -> None:
     axes.plot(result.tested, result.chance, color="#9aa0a6", linewidth=3, alpha=0.6, label="best constant answer")
     for n, (layer, runs) in enumerate(result.chosen().items()):
-        colour, line = COLOURS[n % len(COLOURS)], ("-", "--")[n // len(COLOURS) % 2]
+        colour, line = LAYER_COLOURS[n % len(LAYER_COLOURS)], ("-", "--")[n // len(LAYER_COLOURS) % 2]
         means, every = mean_accuracies(runs), np.array([list(run.accuracies.values()) for run in runs])
         band = every.min(axis=0), every.max(axis=0)
         axes.fill_between(result.tested, *band, alpha=0.12, linewidth=0, color=colour)
