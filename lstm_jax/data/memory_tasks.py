@@ -30,7 +30,7 @@ class MemoryTask(NamedTuple):
     """A task.
 
     Attributes:
-      make: ``(rng, count, length) -> (tokens[count, T], labels)``, with token ids from ``FIRST_TOKEN`` on. ``labels`` are
+      make: ``(rng, count, length) -> (tokens[count, T], labels)``. Token ids begin at ``FIRST_TOKEN``. ``labels`` are
         class numbers ``[count]``, or ``[count, T]`` for every token, -1 where there is none.
       tokens: The names of the tokens, without padding and the unknown token.
       classes: The names of the classes.
