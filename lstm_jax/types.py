@@ -39,7 +39,8 @@ Outputs = Float[Array, "T B H"]
 
 Tokens = Int[Array, "T B"]
 Lengths = Int[Array, "B"]
-Labels = Int[Array, "B"]
+# A class for each example or for each token; -1 where a token has none.
+Labels = Int[Array, "B"] | Int[Array, "T B"]
 TokenMask = Bool[Array, "T B"]
 Logits = Float[Array, "B C"] | Float[Array, "T B C"]
 

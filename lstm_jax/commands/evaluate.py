@@ -52,6 +52,12 @@ def _define() -> None:
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
     flags.DEFINE_bool(
+        "gradients",
+        False,
+        "Draw the gradients of tokens over their distance from the end: of a run's initial and trained weights, or "
+        "of a --config with every kind of layer, into gradients.png.",
+    )
+    flags.DEFINE_bool(
         "every_epoch", False, "Evaluate the kept weights of every epoch on the training and the test split."
     )
 
@@ -63,10 +69,15 @@ def _evaluate() -> None:
         compare_curves(folders)
         return
     _check_flags()
+    if flags.FLAGS.gradients:
+        _check_gradients()
     runtime.configure()
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
     from lstm_jax.training.workdir import evaluation_config
 
+    if flags.FLAGS.workdir is None and flags.FLAGS.gradients:
+        show_gradients(validate(flags.FLAGS.config, trains=False), None)
+        return
     if flags.FLAGS.workdir is None:
         evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
         return
@@ -78,6 +89,8 @@ def _evaluate() -> None:
         classify(trained)
     elif flags.FLAGS.every_epoch:
         evaluate_epochs(trained)
+    elif flags.FLAGS.gradients:
+        show_gradients(trained.config, trained)
     else:
         evaluate(trained)
 
@@ -87,8 +100,10 @@ def _check_flags() -> None:
     baselines = given.naive or given.linear
     if given["output"].present:
         raise ConfigError("--output is the page that compares several runs; name these with --workdir=A,B")
-    if given.workdir is None and not (given["config"].present and baselines):
-        raise ConfigError("give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear")
+    if given.workdir is None and not (given["config"].present and (baselines or given.gradients)):
+        raise ConfigError(
+            "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or --gradients"
+        )
     if given.workdir is None and (
         given.predictions or given.text is not None or given.every_epoch or given.leave_out_seen
     ):
@@ -111,9 +126,29 @@ def _check_flags() -> None:
         raise ConfigError("--data evaluates all examples of other data; leave out --split")
 
 
+def _check_gradients() -> None:
+    """Checks the flags beside ``--gradients``."""
+    others = ("predictions", "naive", "linear", "data", "leave_out_seen", "every_epoch", "text", "explain")
+    if asked := [f"--{name}" for name in others if flags.FLAGS[name].present]:
+        raise ConfigError(f"--gradients reads examples of one split only; leave out {', '.join(asked)}")
+    if flags.FLAGS.split == "all":
+        raise ConfigError("--gradients reads examples of one split; give train, validation or test as --split")
+
+
 def _check_several() -> None:
     """Checks the flags beside several runs."""
-    evaluates = ("config", "split", "data", "leave_out_seen", "predictions", "text", "explain", "naive", "linear")
+    evaluates = (
+        "config",
+        "split",
+        "data",
+        "leave_out_seen",
+        "predictions",
+        "text",
+        "explain",
+        "naive",
+        "linear",
+        "gradients",
+    )
     given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
     asked = [f"--{name}" for name in given if name.partition(".")[0] in (*evaluates, "every_epoch")]
     if asked:
@@ -244,6 +279,15 @@ def evaluate_epochs(trained: Any) -> None:
     for split in ("train", "test"):
         unseen_part(trained.workdir, trained.config, split, corpora.part(split), leave_out=False)
     print(tables.epochs_table([row._asdict() for row in every_epoch(trained, corpora)]))
+
+
+def show_gradients(config: Any, trained: Any) -> None:
+    """Prints the gradients over distance, of a run if there is one or else of a config, and names their picture."""
+    from lstm_jax.evaluation.gradients import config_gradients, run_gradients
+
+    split = flags.FLAGS.split
+    table, path = run_gradients(trained, split) if trained else config_gradients(config, split, Path("gradients.png"))
+    print(f"{table}\npicture: {printable(str(path))}")
 
 
 def evaluate_untrained(config: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from lstm_jax.types import HostArray, Labels, Lengths, Tokens
 
@@ -26,11 +26,14 @@ class FlatCorpus(NamedTuple):
       tokens: Token ids ``[W]``, int32.
       offsets: Offsets ``[N + 1]``, integer; example ``n`` is ``tokens[offsets[n]:offsets[n + 1]]``.
       labels: Class numbers ``[N]``, int32.
+      token_labels: Class numbers ``[W]`` of the tokens, int32, -1 where a token has none; ``None``: only examples have
+        labels. With them, an example's own label is that of its last labelled token.
     """
 
     tokens: Any
     offsets: Any
     labels: Any
+    token_labels: Any = None
 
 
 class Batch(NamedTuple):
@@ -39,7 +42,7 @@ class Batch(NamedTuple):
     Attributes:
       tokens: Token ids ``[T, B]``, 0 past an example's length.
       lengths: Lengths ``[B]``, 0 in an empty slot.
-      labels: Class numbers ``[B]``.
+      labels: Class numbers, ``[B]`` or one for each token, ``[T, B]``, which is -1 where there is none.
       weights: Weights ``[B]``, 1 for an example, 0 for an empty slot.
       examples: Numbers ``[B]`` of the examples in the corpus, which also seed their dropout.
       total: Number of examples of the batch on all devices, at least 1. The training step sets it for objectives.
@@ -49,7 +52,7 @@ class Batch(NamedTuple):
     lengths: Lengths
     labels: Labels
     weights: Float[Array, " B"]
-    examples: Labels
+    examples: Int[Array, " B"]
     total: Any = None
 
 
@@ -72,11 +75,15 @@ def gather(corpus: FlatCorpus, examples: Any, length: int) -> Batch:
     lengths = xp.where(real, xp.minimum(corpus.offsets[rows + 1] - starts, length), 0)
     time = xp.arange(length, dtype=starts.dtype)[:, None]
     inside = xp.broadcast_to(time, (*examples.shape[:-1], length, examples.shape[-1])) < lengths[..., None, :]
-    tokens = corpus.tokens[xp.where(inside, starts[..., None, :] + time, 0)]
+    places = xp.where(inside, starts[..., None, :] + time, 0)
+    if corpus.token_labels is None:
+        labels = xp.where(real, corpus.labels[rows], 0)
+    else:
+        labels = xp.where(inside, corpus.token_labels[places], -1)
     return Batch(
-        tokens=xp.where(inside, tokens, 0),
+        tokens=xp.where(inside, corpus.tokens[places], 0),
         lengths=lengths,
-        labels=xp.where(real, corpus.labels[rows], 0),
+        labels=labels,
         weights=real.astype(xp.float32),
         examples=rows,
     )

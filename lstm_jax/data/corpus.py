@@ -252,6 +252,6 @@ def corpora_fingerprint(corpora: Corpora) -> str:
     """A digest of the training and validation examples and the vocabulary; a run resumes only if it is the same."""
     content = hashlib.sha256(corpora.tokenizer.to_str().encode())
     for corpus in (corpora.train, corpora.validation):
-        for array in corpus:
+        for array in filter(lambda each: each is not None, corpus):
             content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()[:16]

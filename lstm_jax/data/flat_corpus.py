@@ -30,10 +30,12 @@ def flatten(dataset: datasets.Dataset, labels: HostArray) -> FlatCorpus:
 def join(corpora: list[FlatCorpus]) -> FlatCorpus:
     """The examples of several corpora, one corpus after the other."""
     counts = np.concatenate([lengths(corpus) for corpus in corpora])
+    of_tokens = [corpus.token_labels for corpus in corpora]
     return FlatCorpus(
         tokens=np.concatenate([corpus.tokens for corpus in corpora]),
         offsets=np.concatenate([[0], np.cumsum(counts)]),
         labels=np.concatenate([corpus.labels for corpus in corpora]),
+        token_labels=None if of_tokens[0] is None else np.concatenate(of_tokens),
     )
 
 
@@ -60,7 +62,8 @@ def remove_token(corpus: FlatCorpus, token: int) -> FlatCorpus:
     counts[full] = np.add.reduceat(kept, starts[full], dtype=np.int64)
     only = full & (counts == 0)
     kept[starts[only]] = True
-    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(counts + only)]), corpus.labels)
+    of_tokens = None if corpus.token_labels is None else corpus.token_labels[kept]
+    return FlatCorpus(corpus.tokens[kept], np.concatenate([[0], np.cumsum(counts + only)]), corpus.labels, of_tokens)
 
 
 def truncate(corpus: FlatCorpus, length: int, keep: str) -> FlatCorpus:
@@ -85,11 +88,15 @@ def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
     """Pads examples on the left to exactly ``length`` tokens; none may be longer."""
     full = lengths(corpus)
     last = np.cumsum(np.full(len(full), length))
-    table = np.full(len(full) * length, PADDING, np.int32)
-    table[np.repeat(last - full, full) + (np.arange(len(corpus.tokens)) - np.repeat(corpus.offsets[:-1], full))] = (
-        corpus.tokens
-    )
-    return FlatCorpus(table, np.concatenate([[0], last]), corpus.labels)
+    places = np.repeat(last - full, full) + (np.arange(len(corpus.tokens)) - np.repeat(corpus.offsets[:-1], full))
+
+    def padded(values: HostArray, padding: int) -> HostArray:
+        table = np.full(len(full) * length, padding, np.int32)
+        table[places] = values
+        return table
+
+    of_tokens = None if corpus.token_labels is None else padded(corpus.token_labels, -1)
+    return FlatCorpus(padded(corpus.tokens, PADDING), np.concatenate([[0], last]), corpus.labels, of_tokens)
 
 
 def _slices(
@@ -98,6 +105,7 @@ def _slices(
     """Examples of ``counts`` tokens from ``starts`` on; ``skip`` tokens are left out after ``skip_after``."""
     offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     tokens = np.empty(offsets[-1], np.int32)
+    of_tokens = None if corpus.token_labels is None else np.empty(offsets[-1], np.int32)
     skip = np.broadcast_to(skip, counts.shape)
     for first in range(0, len(counts), BLOCK):  # The positions of all tokens at once would take too much memory.
         block = slice(first, first + BLOCK)
@@ -108,4 +116,6 @@ def _slices(
             within = np.arange(begin[0], end) - np.repeat(begin, own)
             positions += np.where(within >= skip_after, np.repeat(skip[block], own), 0)
         tokens[begin[0] : end] = corpus.tokens[positions]
-    return FlatCorpus(tokens, offsets, np.asarray(labels, np.int32))
+        if of_tokens is not None:
+            of_tokens[begin[0] : end] = corpus.token_labels[positions]
+    return FlatCorpus(tokens, offsets, np.asarray(labels, np.int32), of_tokens)

@@ -1,4 +1,4 @@
-"""Training and test metrics after every epoch, from the weights that ``train.keep_epochs`` kept."""
+"""Metrics of a run after every epoch, from the weights that ``train.keep_epochs`` kept, and by number of tokens."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from lstm_jax.config import epoch_name
 from lstm_jax.data import corpus, flat_corpus
-from lstm_jax.data.batching import bucket_lengths
+from lstm_jax.data.batching import FlatCorpus, bucket_lengths
 from lstm_jax.errors import UserError
 from lstm_jax.evaluation.predictions import mesh_of, program_of
 from lstm_jax.training.checkpoints import Checkpoints
@@ -24,6 +24,15 @@ class EpochFigures(NamedTuple):
     lane: int
     split: str
     loss: float | None  # Mean cross-entropy in nats; None if it is not finite.
+    accuracy: float
+
+
+class LengthFigures(NamedTuple):
+    """The metrics of one lane on the examples with one number of tokens."""
+
+    tokens: int
+    lane: int
+    loss: float  # Mean cross-entropy in nats.
     accuracy: float
 
 
@@ -58,4 +67,20 @@ def every_epoch(trained: Trained, corpora: corpus.Corpora) -> list[EpochFigures]
             "--config.train.keep_epochs=epoch_{epoch}"
         )
     write_json(trained.workdir / "epochs.json", [row._asdict() for row in rows])
+    return rows
+
+
+def every_length(trained: Trained, examples: FlatCorpus) -> list[LengthFigures]:
+    """Loss and accuracy of the best weights by the examples' number of tokens; writes ``lengths.json``."""
+    config, mesh = trained.config.train, mesh_of(trained)
+    program, variables = program_of(trained, mesh)
+    counts, feed, rows = flat_corpus.lengths(examples), make_feed(examples, mesh), []
+    buckets = bucket_lengths(counts, 1)  # Compiling for each length would take longer than reading padding.
+    for tokens in np.unique(counts):
+        own = np.flatnonzero(counts == tokens)
+        sums = evaluate_corpus(program, feed, buckets, config, variables, own)
+        for lane, found in enumerate(sums["examples"]):
+            figures = float(sums["loss"][lane] / found), float(sums["correct"][lane] / found)
+            rows.append(LengthFigures(int(tokens), lane, *figures))
+    write_json(trained.workdir / "lengths.json", [row._asdict() for row in rows])
     return rows

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,23 @@ _log = logging.getLogger(__name__)
 class Runner:
     """The trials of some tasks in one workdir: which are finished, and what is still to be trained."""
 
-    def __init__(self, tasks: Mapping[str, Config], workdir: Path, lanes: int = 0) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, Config],
+        workdir: Path,
+        lanes: int = 0,
+        prepare: Callable[[Config], Corpora] = lambda config: corpus.prepare(config.data),
+    ) -> None:
         """Reads which trials are finished. Data are prepared when they are first needed.
 
         Args:
           tasks: The config of each task, by its label.
           workdir: The folder of the study.
           lanes: Maximum number of lanes at once; 0: as many as fit in memory.
+          prepare: Function from a config to its data, which depend on the fields of ``config.data`` alone.
         """
         self.store, self.workdir = Store(workdir), workdir
-        self._tasks, self._most = tasks, lanes
+        self._tasks, self._most, self._prepare = tasks, lanes, prepare
         self._corpora: dict[str, Corpora] = {}
         self._fingerprints: dict[str, str] = {}
         self._keys: dict[Trial, str] = {}
@@ -50,7 +57,7 @@ class Runner:
         """The data of a config. Configs with equal data fields share them."""
         data = to_json(config.data)
         if data not in self._corpora:
-            self._corpora[data] = corpus.prepare(config.data)
+            self._corpora[data] = self._prepare(config)
         return self._corpora[data]
 
     def key(self, trial: Trial) -> str:

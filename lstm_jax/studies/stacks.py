@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lstm_jax.config import Config
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.epochs import every_epoch
+from lstm_jax.evaluation.epochs import every_epoch, every_length
 from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.files import digest
 from lstm_jax.studies import trials
@@ -89,6 +89,8 @@ def train_stack(
     summary = run.train_lanes(stack.config, place, stack.lanes, corpora, follow)
     if stage.by_epoch and (place / "epochs").is_dir():
         every_epoch(load_run(place, stack.config, unvalidated=True), corpora)
+    if stage.by_length:
+        every_length(load_run(place, stack.config, unvalidated=True), corpora.test)
     accuracies: list[Any] = [None] * len(stack.trials)
     if stage.tests:
         trained = load_run(place, stack.config, unvalidated=True)  # Every lane may have diverged early.

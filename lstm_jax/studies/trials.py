@@ -27,6 +27,7 @@ class StudyStage(NamedTuple):
     tests: bool = False  # Whether the best weights are evaluated on the test split.
     by_epoch: bool = False  # Whether the weights kept after every epoch are evaluated on the training and test splits.
     keeps_weights: bool = False  # Whether checkpoints are kept.
+    by_length: bool = False  # Whether the best weights are evaluated on test examples of each length.
 
 
 SEARCH = StudyStage("search")
@@ -34,6 +35,7 @@ HELD_OUT = StudyStage("held_out", tests=True)
 GRID = StudyStage("grid", tests=True)
 GRID_BY_EPOCH = GRID._replace(by_epoch=True, keeps_weights=True)
 SYSTEM = StudyStage("system", tests=True, keeps_weights=True)
+MEMORY = StudyStage("memory", by_length=True)
 
 
 class Trial(NamedTuple):
@@ -108,7 +110,7 @@ def fingerprint(config: Config, corpora: Corpora) -> str:
         with open(file, "rb") as opened:
             content.update(hashlib.file_digest(opened, "sha256").digest())
     for split in (corpora.train, corpora.validation, corpora.test, corpora.whole):
-        for array in split or ():
+        for array in filter(lambda each: each is not None, split or ()):
             content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()[:16]
 

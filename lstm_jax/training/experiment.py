@@ -17,7 +17,7 @@ from lstm_jax.objectives.base import COUNTED, LABELLED, Objective, Sums, checked
 from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer, schedule
-from lstm_jax.types import ExampleKeys, Params, Scalar
+from lstm_jax.types import ExampleKeys, Logits, Params, Scalar
 
 PER_STEP = ("gradient_norm", "learning_rate")  # What a training step returns beside the sums over its examples.
 
@@ -56,7 +56,8 @@ class Experiment(NamedTuple):
       step: ``(state, batches) -> (state, sums)``, with a batch for each stream. Beside the sums over examples there
         are ``PER_STEP``. From the first step that is not finite on, ``params`` stay unchanged and every loss is NaN.
       evaluate: ``(variables, batch) -> sums``, without dropout.
-      predict: ``(variables, batch) -> probabilities[B, C]``, without dropout.
+      predict: ``(variables, batch) -> probabilities[B, C]``, without dropout; labels of tokens are not read, and the
+        classes are those at an example's last token if there are logits at every step.
     """
 
     weights: Callable[[Scalar | int], Params]
@@ -148,7 +149,8 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
         return over_devices(classification_sums(*losses_and_logits(model, variables, batch), batch))
 
     def predict(variables: Params, batch: Batch) -> Float[Array, "B C"]:
-        return jax.nn.softmax(losses_and_logits(model, variables, batch)[1], axis=-1)
+        unlabelled = batch._replace(labels=jnp.zeros_like(batch.lengths))
+        return jax.nn.softmax(losses_and_logits(model, variables, unlabelled)[1], axis=-1)
 
     return Experiment(functools.partial(first_weights, model, objectives), begin, step, evaluate, predict)
 
@@ -172,10 +174,8 @@ def weighted_loss(
     return weighted_sum({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
 
 
-def losses_and_logits(
-    model: TextClassifier, variables: Params, batch: Batch
-) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
-    """The cross-entropy of each example in nats and its logits, without dropout."""
+def losses_and_logits(model: TextClassifier, variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Logits]:
+    """The cross-entropy of each example in nats and the logits that determine its classes, without dropout."""
     own = {"params": network_params(variables["params"]), "frozen": variables["frozen"]}
     return cross_entropy(Network(model).logits(own, batch), batch.lengths, batch.labels)
 

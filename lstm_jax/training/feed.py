@@ -26,7 +26,7 @@ def make_feed(corpus: FlatCorpus, mesh: Mesh, most_bytes: int = MAX_DEVICE_BYTES
     if corpus.tokens.nbytes > most_bytes:
         return Feed(corpus, None)
     everywhere = NamedSharding(mesh, PartitionSpec())
-    small = FlatCorpus(corpus.tokens, corpus.offsets.astype(np.int32), corpus.labels)
+    small = FlatCorpus(corpus.tokens, corpus.offsets.astype(np.int32), corpus.labels, corpus.token_labels)
     return Feed(corpus, jax.device_put(jax.tree.map(jnp.asarray, small), everywhere))
 
 

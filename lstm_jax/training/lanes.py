@@ -193,6 +193,8 @@ def _over_lanes(mesh: Mesh, lane_map: str) -> Callable[[Callable[..., Any]], Cal
 def _feed_specs(feed: Any, *leading: str | None) -> Any:
     if isinstance(feed, Batch):
         each = P(*leading, "data")
-        specs: Any = Batch(P(*leading, None, "data"), *[each] * 4)  # type: ignore[arg-type]
+        by_token = P(*leading, None, "data")
+        labels = by_token if feed.labels.ndim == feed.tokens.ndim else each
+        specs: Any = Batch(by_token, each, labels, each, each)  # type: ignore[arg-type]
         return specs
     return P(*leading, "data")

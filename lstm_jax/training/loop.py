@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.config import TrainConfig
-from lstm_jax.data.batching import bucket_lengths, evaluation_plan, steps_per_epoch
+from lstm_jax.data.batching import EMPTY, bucket_lengths, evaluation_plan, steps_per_epoch
 from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.objectives.base import Sums
 from lstm_jax.registry import TRACKERS
@@ -31,7 +31,7 @@ from lstm_jax.training.loop_state import Clock, LoopState
 from lstm_jax.training.profile import Profile
 from lstm_jax.training.recorder import HostSums, Recorder, fetched
 from lstm_jax.training.trackers import TrackedLane
-from lstm_jax.types import Params
+from lstm_jax.types import HostArray, Params
 
 
 class Loop(NamedTuple):
@@ -176,12 +176,19 @@ def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, s
 
 
 def evaluate_corpus(
-    program: Program, feed: Feed, buckets: tuple[int, ...], config: TrainConfig, variables: Params
+    program: Program,
+    feed: Feed,
+    buckets: tuple[int, ...],
+    config: TrainConfig,
+    variables: Params,
+    rows: HostArray | None = None,
 ) -> HostSums:
-    """Sums ``[L]`` over a corpus for all lanes, added up over calls in double precision."""
-    in_flight = []
-    for chunk in evaluation_plan(lengths(feed.host), buckets, config.batch_size, config.steps_per_call):
-        corpus, examples = feed_arguments(feed, chunk.examples, chunk.length, config.steps_per_call)
+    """Sums ``[L]`` over a corpus, or its examples ``rows``, for all lanes, added up over calls in double precision."""
+    in_flight, of = [], lengths(feed.host)
+    rows = np.arange(len(of)) if rows is None else rows
+    for chunk in evaluation_plan(of[rows], buckets, config.batch_size, config.steps_per_call):
+        numbers = np.where(chunk.examples >= 0, rows[chunk.examples], EMPTY).astype(np.int32)
+        corpus, examples = feed_arguments(feed, numbers, chunk.length, config.steps_per_call)
         in_flight.append(program.evaluate(variables, corpus, examples, len(chunk.examples), chunk.length))
     all_calls = [fetched(sums) for sums in in_flight]
     return {name: reduce(np.add, [sums[name] for sums in all_calls]) for name in all_calls[0]}

@@ -241,6 +241,37 @@ def test_every_epoch(command, trained, tmp_path):
     ]
 
 
+@pytest.mark.slow
+def test_gradients_of_a_run(command, trained):
+    ended = command("eval", f"--workdir={trained}", "--gradients", "--split=validation")
+    assert ended.code == 0, ended.err
+    path = trained / "plots" / "gradients-validation.png"
+    assert ended.out.splitlines()[-1] == f"picture: {path}"
+    assert [line.split("  ")[0] for line in ended.out.splitlines()[3:5]] == [
+        "initial weights",
+        "trained weights, step 12",
+    ]
+    rows = path.with_suffix(".csv").read_text().splitlines()
+    assert rows[0] == "network,distance,mean,median,clipped_mean"
+    assert path.exists()
+    assert len(rows) > 20
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--config=default", "--gradients", "--naive"), "reads examples of one split only; leave out --naive"),
+        (("--config=default", "--gradients", "--split=all"), "give train, validation or test as --split"),
+        (("--gradients",), "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or"),
+        (("--config=default", "--gradients", "--text=a"), "need a trained run"),
+    ],
+)
+def test_flags_beside_gradients(command, flags, message):
+    ended = command("eval", *flags)
+    assert ended.code == 2
+    assert message in ended.error
+
+
 def sentences(path, count: int, first: int = 0):
     """A csv file as Kaggle's of IMDB: the columns review and sentiment, whose labels are strings."""
     rows = [

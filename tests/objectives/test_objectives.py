@@ -7,11 +7,17 @@ import pytest
 
 from lstm_jax import objectives
 from lstm_jax.config import Config, hparams
-from lstm_jax.data.batching import gather
+from lstm_jax.data.batching import Batch, gather
 from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import Network, TextClassifier
 from lstm_jax.objectives.adversarial import worst_noise
 from lstm_jax.objectives.base import COUNTED
+from lstm_jax.objectives.classification import (
+    classification_sums,
+    cross_entropy,
+    mean_over_targets,
+    token_targets,
+)
 from lstm_jax.objectives.label_smoothing import smoothed_cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.experiment import PER_STEP, evaluated_variables, experiment
@@ -219,3 +225,59 @@ def test_every_loss_is_nan_after_a_step_that_is_not_finite():
 
 def test_the_default_config_minimises_classification_alone():
     assert {name: dict(given) for name, given in Config().objectives.items()} == {"classification": {"weight": 1.0}}
+
+
+def labelled_tokens():
+    """A batch whose examples have 3, 1, 0 and 2 targets, in 5, 2, 3 and 4 tokens; the last slot is empty."""
+    lengths = np.array([5, 2, 3, 4, 0])
+    labels = np.full((6, 5), -1)
+    labels[[0, 2, 4], 0], labels[1, 1], labels[[1, 3], 3] = [2, 0, 1], 1, [0, 2]
+    labels[5, 0] = labels[4, 3] = 1  # in padding
+    weights = jnp.array([1.0, 1.0, 0.0, 1.0, 0.0])
+    whole = jax.tree.map(jnp.asarray, Batch(np.zeros((6, 5), int), lengths, labels, np.ones(5), np.arange(5)))
+    return whole._replace(weights=weights)
+
+
+def test_the_loss_of_labelled_tokens_is_the_mean_over_an_examples_targets():
+    found, logits = labelled_tokens(), np.random.default_rng(1).normal(size=(6, 5, 3)).astype(np.float32)
+    losses, deciding = cross_entropy(jnp.asarray(logits), found.lengths, found.labels)
+    sums = classification_sums(losses, deciding, found)
+    log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected, shares = np.zeros(5), np.zeros(5)
+    for b in range(5):
+        targets = [(t, int(found.labels[t, b])) for t in range(int(found.lengths[b])) if found.labels[t, b] >= 0]
+        for t, label in targets:
+            expected[b] -= log_probabilities[t, b, label] / len(targets)
+            shares[b] += (logits[t, b].argmax() == label) / len(targets)
+    assert_close(losses, expected, atol=1e-6)
+    assert_close(sums["loss"], expected[[0, 1, 3]].sum(), atol=1e-6)
+    assert_close(sums["correct"], shares[[0, 1, 3]].sum(), atol=1e-6)
+    assert 0 < sums["correct"] < sums["examples"] == 3
+    targets, known = token_targets(jnp.asarray(logits), found.lengths, found.labels)
+    smoothed = smoothed_cross_entropy(jnp.asarray(logits), targets, 0.0)
+    assert_close(mean_over_targets(smoothed, known), expected, atol=1e-6)
+
+
+def test_labels_of_tokens_need_logits_of_tokens():
+    found = labelled_tokens()
+    with pytest.raises(ValueError, match=r"set config.model.pooling='every'"):
+        cross_entropy(jnp.zeros((5, 3)), found.lengths, found.labels)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["classification", *(pytest.param(each, marks=pytest.mark.slow) for each in ("label_smoothing", "adversarial"))],
+)
+def test_a_step_on_labelled_tokens_learns_them(objective):
+    """Every token's label is the token itself."""
+    corpus = toy_corpus()
+    corpus = corpus._replace(token_labels=corpus.tokens % CLASSES)
+    _config, run, state = made(model__pooling="every", objectives={objective: {"weight": 1.0}})
+    own = jax.tree.map(jnp.asarray, gather(corpus, np.arange(B), 16))
+    assert own.labels.shape == (16, B)
+    before = run.evaluate(evaluated_variables(state), own)["loss"]
+    for _ in range(3):
+        state, _ = jax.jit(run.step)(state, {"labelled": own})
+    after = run.evaluate(evaluated_variables(state), own)
+    assert after["loss"] < before
+    assert run.predict(evaluated_variables(state), own).shape == (B, CLASSES)

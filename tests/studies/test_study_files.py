@@ -2,7 +2,7 @@
 
 import pytest
 
-from lstm_jax.configs.studies import glos_cells, glos_rates, grid, imdb, quick, systems
+from lstm_jax.configs.studies import glos_cells, glos_rates, grid, imdb, memory, quick, systems
 from lstm_jax.errors import ConfigError
 from lstm_jax.studies import statistics, trials
 
@@ -57,3 +57,10 @@ def test_comparisons_of_optimizers(module, least):
     assert (study.search.points, study.seeds) == (7, 3)
     assert statistics.has_power(study.held_out_seeds, count * (count - 1) // 2)
     assert all(task.target for task in study.tasks.values())
+
+
+@pytest.mark.parametrize("variant", ["quick", "grid", ""])
+def test_the_studies_of_memory(variant):
+    study = memory.get_config(variant)
+    study.check()
+    assert (len(study.tasks), len(study.layers)) == {"quick": (1, 3), "grid": (2, 2), "": (6, 8)}[variant]

@@ -149,4 +149,4 @@ def _network_variables(state: TrainState) -> dict[str, Any]:
 def _batches(split: FlatCorpus, chunks: list[Chunk], steps: int | None = None) -> Batches:
     examples = np.concatenate([chunk.examples for chunk in chunks])
     lengths = np.concatenate([np.full(len(chunk.examples), chunk.length) for chunk in chunks])
-    return Batches(*split, examples[:steps], lengths[:steps])
+    return Batches(split.tokens, split.offsets, split.labels, examples[:steps], lengths[:steps])
