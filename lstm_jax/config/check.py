@@ -57,7 +57,7 @@ def validate(config: Config, trains: bool = True) -> Config:
     if trains:
         if config.data.data_ratio == 0:
             raise ConfigError(
-                "config.data.data_ratio is 0: all examples are for testing, so there are none to train on; set it above 0"
+                "config.data.data_ratio is 0: all examples are for testing, and there are none to train on; raise it"
             )
         _check_optimizer(config)
         _check_objectives(config)

@@ -314,8 +314,8 @@ class TrainConfig(Group):
     keep_epochs: str = field(
         "",
         "Name under which the weights of every epoch are kept, such as `epoch_{epoch}` or, with folders, "
-        "`weights/lstm_{epoch}`; it may use {epoch}, {seed}, {layer}, {hidden_size} and {learning_rate}. Empty: none are "
-        "kept.",
+        "`weights/lstm_{epoch}`; it may use {epoch}, {seed}, {layer}, {hidden_size} and {learning_rate}. Empty: none "
+        "are kept.",
     )
     patience: int = field(
         0, "Number of validations without a better accuracy after which the run stops early; 0: never."

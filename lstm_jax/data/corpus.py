@@ -207,7 +207,9 @@ def named_part(corpora: Corpora, split: str, config: DataConfig) -> Part:
     part = corpora.part(split)
     if not len(part.examples.labels):
         advice = (
-            "--split=validation, or new examples with --data=FILE" if config.data_ratio == 1 else "--split=test, which has all"
+            "--split=validation, or new examples with --data=FILE"
+            if config.data_ratio == 1
+            else "--split=test, which has all"
         )
         raise UserError(
             f"config.data.data_ratio is {config.data_ratio:g}, so the {split} split has no examples; evaluate {advice}"

@@ -148,8 +148,8 @@ def _all_for_testing(kept: dict[str, HostArray]) -> Splits:
     """All rows as test rows, none for training and validation."""
     if others := [split for split in kept if split != "train"]:
         raise UserError(
-            f"config.data.data_ratio is 0, but the source has a {others[0]} split of its own, and a split is drawn from "
-            "one split of the source; evaluate all examples with --split=all"
+            f"config.data.data_ratio is 0, but the source has a {others[0]} split of its own, and a split is drawn "
+            "from one split of the source; evaluate all examples with --split=all"
         )
     if not len(kept["train"]):
         raise UserError("config.data.data_ratio is 0, and no example is left for testing; lower min_characters")

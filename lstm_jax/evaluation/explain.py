@@ -26,7 +26,7 @@ def explain(trained: Trained, text: str) -> Path:
     Raises:
       UserError: The layers are neither LSTMs nor GRUs, or the text is no valid Unicode.
     """
-    path = trained.workdir / "plots" / "explain.png"
+    path = trained.workdir / "plots" / f"{trained.named('explain')}.png"
     plots.save(explain_figure(trained, text), path)
     return path
 

@@ -8,7 +8,6 @@ from lstm_jax.config import DataConfig, is_hub_name
 from lstm_jax.data.corpus import WHOLE
 from lstm_jax.errors import ConfigError
 
-
 NO_DOWNLOAD: dict[str, Any] = {"url": "", "sha256": ""}  # Fields of the run's own data.
 
 

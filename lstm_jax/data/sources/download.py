@@ -41,8 +41,8 @@ def downloaded(config: DataConfig) -> tuple[Path, dict[str, Any]]:
         facts = {"url": config.url, "size": part.stat().st_size, "sha256": file_digest(part)}
         if wanted and facts["sha256"] != wanted:
             raise UserError(
-                f"the file at {config.url} has the SHA-256 {facts['sha256']}, not {wanted}, which config.data.sha256 or "
-                "the run demands; restore that file, or start a new run with the other one"
+                f"the file at {config.url} has the SHA-256 {facts['sha256']}, not {wanted}, which config.data.sha256 "
+                "or the run demands; restore that file, or start a new run with the other one"
             )
         return facts
 
