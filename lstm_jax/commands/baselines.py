@@ -10,7 +10,7 @@ from absl import flags
 from lstm_jax.characters import printable
 from lstm_jax.errors import ConfigError
 
-WIDTH = 74  # Width of the column of names.
+BASELINE_WIDTH = 74  # Width of the column of names.
 
 
 def asked_examples(config: Any) -> tuple[Any, str, str]:
@@ -86,9 +86,9 @@ def _evaluate_on_all(config: Any) -> Any:
 
     found = naive_method_on_all(config.data)
     print(f"all: {len(found.labels):,} examples")
-    print(f"{'accuracy of ' + LEAKING_ON_ALL:<{WIDTH}} {found.accuracy:.2%}")
+    print(f"{'accuracy of ' + LEAKING_ON_ALL:<{BASELINE_WIDTH}} {found.accuracy:.2%}")
     if config.reference_naive_accuracy:
-        print(f"{'the same, as reported by the source':<{WIDTH}} {config.reference_naive_accuracy:.2%}")
+        print(f"{'the same, as reported by the source':<{BASELINE_WIDTH}} {config.reference_naive_accuracy:.2%}")
     return found
 
 
@@ -123,4 +123,4 @@ def print_baselines(
     if flags.FLAGS.linear:
         accuracies |= linear_baseline(config, rows())
     for name, accuracy in accuracies.items():
-        print(f"{'accuracy of ' + name:<{WIDTH}} {accuracy:.2%}")
+        print(f"{'accuracy of ' + name:<{BASELINE_WIDTH}} {accuracy:.2%}")

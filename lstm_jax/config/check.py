@@ -98,6 +98,7 @@ def _check_bounds(path: str, value: float, low: float, high: float) -> None:
 
 
 def _check_data(config: Config) -> None:
+    _check_url(config.data)
     given = "path" if config.data.path else "url"
     if config.data.source == "reviews" and getattr(config.data, given):
         raise ConfigError(
@@ -105,7 +106,6 @@ def _check_data(config: Config) -> None:
         )
     if config.data.source == "files" and not getattr(config.data, given):
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
-    _check_url(config.data)
     _check_columns(config.data)
     _check_hub(config.data)
     _check_classes(config.data)

@@ -41,7 +41,7 @@ some_classes = st.sampled_from([np.arange(201) % 2, np.arange(201) // 40, np.zer
         split_block=st.integers(1, 3),
         train_entries=st.sampled_from([0, 1, 10, 1000]),
         eval_entries=st.sampled_from([0, 5, 20]),
-        data_ratio=st.sampled_from([0.0, 0.5, 0.8]),
+        data_ratio=st.sampled_from([-1.0, 0.5, 0.8]),
         validation_fraction=st.floats(0.3, 0.7),
         validation_from=st.sampled_from(["train", "test"]),
     ),
@@ -55,7 +55,7 @@ def test_rows_of_any_selection(kept, config, classes):
     assert splits["test"][0] == ("test" if "test" in kept else "train")
     drawn_from = splits["test"][0] if config.validation_from == "test" else "train"
     assert splits["validation"][0] == ("validation" if "validation" in kept else drawn_from)
-    by_entries = not config.data_ratio
+    by_entries = config.data_ratio < 0
     entries = by_entries and (config.train_entries or config.eval_entries)
     for source, rows in kept.items():
         used = np.concatenate([own for drawn_from, own in splits.values() if drawn_from == source])
