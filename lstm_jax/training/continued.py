@@ -13,6 +13,7 @@ from lstm_jax.config import Config
 from lstm_jax.data.corpus import Corpora
 from lstm_jax.data.tokenizer import read_tokenizer
 from lstm_jax.errors import ConfigError, UserError
+from lstm_jax.registry import OPTIMIZERS
 from lstm_jax.training.checkpoints import Checkpoints, leaves_by_path
 from lstm_jax.training.experiment import TrainState
 from lstm_jax.training.warm_start import check_classes
@@ -63,7 +64,8 @@ def continued_state(state: TrainState, corpora: Corpora, config: Config, total_s
     if not theirs["finite"].all():
         raise ConfigError(f"{asked}, which has diverged; {_ADVICE} of the best weights, or another run")
     kept = _schedule_counts(state.opt_state)
-    if config.optimizer.schedule != "constant" and not kept:
+    alone = not kept or OPTIMIZERS[config.optimizer.name].averages
+    if config.optimizer.schedule != "constant" and alone:
         raise ConfigError(
             f"config.optimizer.schedule is {config.optimizer.schedule!r}, which begins anew, but "
             f"{config.optimizer.name!r} counts its steps by itself and would go on within it; set "
@@ -112,7 +114,8 @@ def _check_run(asked: str, workdir: Path, corpora: Corpora, config: Config) -> N
 def _check_shapes(asked: str, own: dict[str, Any], theirs: dict[str, HostArray]) -> None:
     there = {path: leaf for path, leaf in theirs.items() if path.split(".")[0] in ("params", "frozen", "opt_state")}
     shapes = [{path: leaf.shape[1:] for path, leaf in each.items()} for each in (own, there)]
-    for path in dict.fromkeys([*shapes[0], *shapes[1]]):
+    weights_first = sorted({**shapes[0], **shapes[1]}, key=lambda path: path.startswith("opt_state."))
+    for path in weights_first:
         here, other = (each.get(path, "no array") for each in shapes)
         if here != other:
             raise ConfigError(

@@ -65,7 +65,11 @@ BOUNDED = [
         ("model.init_parts", ("head", "head"), "config.model.init_parts is ('head', 'head'); name some of"),
         ("model.init_parts", (), "config.model.init_parts is (); name some of embedding, layers, head, optimizer"),
         ("model.init_parts", ("optimizer", "head"), "the optimizer's state belongs to all weights, so take all"),
-        ("model.init_parts", ("all",), "config.model.init_parts says what config.model.init_from gives, which is empty"),
+        (
+            "model.init_parts",
+            ("all",),
+            "config.model.init_parts says what config.model.init_from gives, which is empty",
+        ),
         ("data.url", "ftp://a.org/b.csv", "config.data.url is 'ftp://a.org/b.csv'; it must begin with http://, "),
         (
             "data.validation_from",

@@ -135,7 +135,10 @@ def test_a_rebuilt_download_is_fetched_again(server):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "reviews", "url": "http://a.org/b.csv"}, "config.data.url is set, but config.data.source 'reviews'"),
+        (
+            {"source": "reviews", "url": "http://a.org/b.csv"},
+            "config.data.url is set, but config.data.source 'reviews'",
+        ),
         ({"path": "a.csv", "url": "http://a.org/b.csv"}, "config.data.url and config.data.path both name the examples"),
         ({"url": "file://a/b.csv"}, "config.data.url is 'file://a/b.csv'; it must begin with http://"),
         ({"url": "http://a.org/b.csv", "sha256": "ab"}, "config.data.sha256 is 'ab'; it must be 64 hexadecimal digits"),
