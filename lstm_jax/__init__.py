@@ -80,7 +80,12 @@ def _config_of(asked: Config | str | Path) -> Config:
     )
 
 
-def load(workdir: str | Path, plugins: str | tuple[str, ...] = (), trust_code: bool = False) -> "Model":
+def load(
+    workdir: str | Path,
+    plugins: str | tuple[str, ...] = (),
+    trust_code: bool = False,
+    weights: int | str | None = None,
+) -> "Model":
     """The trained model of a run: ``load(workdir).predict(texts)``.
 
     Args:
@@ -88,8 +93,11 @@ def load(workdir: str | Path, plugins: str | tuple[str, ...] = (), trust_code: b
       plugins: A module or file with your own code, or several, if they are not where the run has recorded them.
       trust_code: Whether the run may execute code that its folder names, though the folder was downloaded, moved or
         copied; see docs/weights.md.
+      weights: The epoch whose weights are loaded, if ``train.keep_epochs`` has kept them: its number, or the name of
+        the weights. By default the best weights are loaded.
 
     Raises:
+      ConfigError: No weights of that epoch were kept.
       UserError: The folder holds no run, or none of its checkpoints can be read.
     """
     from lstm_jax import runtime
@@ -102,4 +110,4 @@ def load(workdir: str | Path, plugins: str | tuple[str, ...] = (), trust_code: b
             from lstm_jax.export.hub import pull
 
             workdir = pull(str(workdir))
-        return Model(named_folder(workdir), plugins, trust_code)
+        return Model(named_folder(workdir), plugins, trust_code, "" if weights is None else str(weights))

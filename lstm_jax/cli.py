@@ -31,6 +31,10 @@ SUCCEEDED, FAILED, BAD_USAGE = 0, 1, 2
 VARIANT_TEXT = "a colon and its argument may follow, such as a variant."
 CONFIG_TEXT = f"A config by its name, or a Python file with get_config(); {VARIANT_TEXT}"
 TRUST_CODE = "Load the code that the run names, though its folder was downloaded, moved or copied; see docs/weights.md."
+WEIGHTS = (
+    "Epoch whose weights are used, if config.train.keep_epochs has kept them: its number, or the name of the weights. "
+    "By default the best weights are used."
+)
 
 # System errors that a user can fix. Every other exception is a bug, in this code or in the user's own.
 SYSTEM_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)

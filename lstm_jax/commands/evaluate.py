@@ -2,11 +2,9 @@
 
 import codecs
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from lstm_jax import cli, runtime
@@ -47,9 +45,18 @@ def _define() -> None:
         None,
         "A text to classify instead of a split of the data; - classifies every line of standard input.",
     )
+    flags.DEFINE_string("weights", None, cli.WEIGHTS)
+    flags.DEFINE_string(
+        "word", None, "A word to look up: its vector, its counts in the training examples by class, and similar words."
+    )
     flags.DEFINE_bool("explain", False, "With --text: draw every layer's gates and state over the tokens of the text.")
     flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
-    flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
+    flags.DEFINE_bool(
+        "naive",
+        False,
+        "Also evaluate the bag-of-words baselines. With --predictions, also write the class scores of one of them, the "
+        "class frequencies of Glos (2021).",
+    )
     flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
     flags.DEFINE_bool(
         "gradients",
@@ -72,6 +79,8 @@ def _evaluate() -> None:
     if flags.FLAGS.gradients:
         _check_gradients()
     runtime.configure()
+    from lstm_jax.commands.baselines import evaluate_untrained
+    from lstm_jax.data.cache import renewing
     from lstm_jax.training.restore import load_run  # Imported after JAX's devices are configured.
     from lstm_jax.training.workdir import evaluation_config
 
@@ -79,20 +88,24 @@ def _evaluate() -> None:
         show_gradients(validate(flags.FLAGS.config, trains=False), None)
         return
     if flags.FLAGS.workdir is None:
-        evaluate_untrained(validate(flags.FLAGS.config, trains=False).data)
+        config = validate(flags.FLAGS.config, trains=False)
+        with renewing(config.data.rebuild):
+            evaluate_untrained(config)
         return
     workdir = named_folder(flags.FLAGS.workdir)
-    trained = load_run(
-        workdir, evaluation_config(workdir, flags.FLAGS.config, cli.named_plugins(), flags.FLAGS.trust_code)
-    )
-    if flags.FLAGS.text is not None:
-        classify(trained)
-    elif flags.FLAGS.every_epoch:
-        evaluate_epochs(trained)
-    elif flags.FLAGS.gradients:
-        show_gradients(trained.config, trained)
-    else:
-        evaluate(trained)
+    config = evaluation_config(workdir, flags.FLAGS.config, cli.named_plugins(), flags.FLAGS.trust_code)
+    trained = load_run(workdir, config, weights=flags.FLAGS.weights or "")
+    with renewing(config.data.rebuild):
+        if flags.FLAGS.text is not None:
+            classify(trained)
+        elif flags.FLAGS.word is not None:
+            print_word(trained)
+        elif flags.FLAGS.every_epoch:
+            evaluate_epochs(trained)
+        elif flags.FLAGS.gradients:
+            show_gradients(trained.config, trained)
+        else:
+            evaluate(trained)
 
 
 def _check_flags() -> None:
@@ -100,26 +113,14 @@ def _check_flags() -> None:
     baselines = given.naive or given.linear
     if given["output"].present:
         raise ConfigError("--output is the page that compares several runs; name these with --workdir=A,B")
-    if given.workdir is None and not (given["config"].present and (baselines or given.gradients)):
-        raise ConfigError(
-            "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or --gradients"
-        )
-    if given.workdir is None and (
-        given.predictions or given.text is not None or given.every_epoch or given.leave_out_seen
-    ):
-        raise ConfigError(
-            "--predictions, --text, --every_epoch and --leave_out_seen need a trained run; name it with --workdir"
-        )
-    if given.predictions is not None and not given.predictions:
-        raise ConfigError("--predictions is empty; give a file")
+    if given.workdir is None:
+        _check_untrained(baselines)
+    for name in ("predictions", "weights", "word"):
+        if given[name].present and not str(given[name].value).strip():
+            raise ConfigError(f"--{name} is empty; give {'a file' if name == 'predictions' else 'a value'}")
     if given.explain and given.text in (None, "-"):
         raise ConfigError("--explain draws the gates over a single text; give the text with --text")
-    if given.text is not None and (given.predictions or baselines or given.every_epoch or given.data):
-        raise ConfigError("--predictions, --naive, --linear, --every_epoch and --data need examples; leave out --text")
-    if given.every_epoch and (
-        given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
-    ):
-        raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+    _check_alone(baselines)
     if given.text is not None:
         _check_text(given.text)
     if given.data is not None and given["split"].present:
@@ -128,29 +129,46 @@ def _check_flags() -> None:
 
 def _check_gradients() -> None:
     """Checks the flags beside ``--gradients``."""
-    others = ("predictions", "naive", "linear", "data", "leave_out_seen", "every_epoch", "text", "explain")
-    if asked := [f"--{name}" for name in others if flags.FLAGS[name].present]:
+    others = ("predictions", "naive", "linear", "data", "leave_out_seen", "every_epoch", "text", "word", "weights")
+    if asked := [f"--{name}" for name in (*others, "explain") if flags.FLAGS[name].present]:
         raise ConfigError(f"--gradients reads examples of one split only; leave out {', '.join(asked)}")
     if flags.FLAGS.split == "all":
         raise ConfigError("--gradients reads examples of one split; give train, validation or test as --split")
 
 
+def _check_untrained(baselines: bool) -> None:
+    """Checks the flags without a run."""
+    given = flags.FLAGS
+    if not (given["config"].present and (baselines or given.gradients)):
+        raise ConfigError(
+            "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or --gradients"
+        )
+    if any(given[name].present for name in ("text", "word", "weights", "every_epoch", "leave_out_seen")):
+        raise ConfigError(
+            "--text, --word, --weights, --every_epoch and --leave_out_seen need a trained run; name it with --workdir"
+        )
+    if given.predictions is not None and not given.naive:
+        raise ConfigError("--predictions without a run writes the scores of --naive; give --naive, or --workdir")
+
+
+def _check_alone(baselines: bool) -> None:
+    """Checks the flags that exclude most others."""
+    given = flags.FLAGS
+    if given.text is not None and (given.predictions or baselines or given.every_epoch or given.data):
+        raise ConfigError("--predictions, --naive, --linear, --every_epoch and --data need examples; leave out --text")
+    others = given.predictions or baselines or given.data or given.leave_out_seen or given["split"].present
+    if given.word is not None and (others or given.every_epoch or given.text is not None):
+        raise ConfigError("--word looks up a word in the embedding; leave out the other flags")
+    if given.every_epoch and (others or given.weights is not None):
+        raise ConfigError("--every_epoch evaluates the training and the test split only; leave out the other flags")
+
+
 def _check_several() -> None:
     """Checks the flags beside several runs."""
-    evaluates = (
-        "config",
-        "split",
-        "data",
-        "leave_out_seen",
-        "predictions",
-        "text",
-        "explain",
-        "naive",
-        "linear",
-        "gradients",
-    )
+    reads = ("config", "split", "data", "leave_out_seen", "predictions", "weights", "text", "word")
+    shows = ("explain", "gradients", "naive", "linear", "every_epoch")
     given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
-    asked = [f"--{name}" for name in given if name.partition(".")[0] in (*evaluates, "every_epoch")]
+    asked = [f"--{name}" for name in given if name.partition(".")[0] in (*reads, *shows)]
     if asked:
         raise ConfigError(
             f"--workdir names several runs, whose curves are drawn side by side; leave out {', '.join(asked)}, or name "
@@ -229,6 +247,7 @@ def classify(trained: Any) -> None:
 
 def evaluate(trained: Any) -> None:
     """Prints and writes the metrics of a split, or of other data."""
+    from lstm_jax.commands.baselines import asked_examples, check_training_examples, naive_scores, print_baselines
     from lstm_jax.data import corpus
     from lstm_jax.evaluation.figures import write_figures
     from lstm_jax.evaluation.predictions import check_predictions_path, lane_probabilities, write_predictions
@@ -237,7 +256,8 @@ def evaluate(trained: Any) -> None:
     from lstm_jax.reports import tables
 
     config, known = trained.config, (trained.tokenizer, trained.classes)
-    data, split, name = _asked_examples(config.data)
+    data, split, name = asked_examples(config.data)
+    check_training_examples(config.data)
     predictions = Path(flags.FLAGS.predictions) if flags.FLAGS.predictions is not None else None
     if predictions is not None:
         check_predictions_path(predictions, trained.workdir, data.path)
@@ -250,15 +270,29 @@ def evaluate(trained: Any) -> None:
     print(f"{'unknown tokens':<42} {part.unknown_share:.2%}")
     places = corpus.rows_of(data, split, trained.classes, PLACE_COLUMNS).take(rows)
     report = write_report(trained, Evaluated(_title(split), part, places, by_lane))
+    naive = None
     if flags.FLAGS.naive or flags.FLAGS.linear:
         corpora = corpus.prepare(config.data, *known, quiet=True)
         leaking = flags.FLAGS.data is None and len(rows) == len(whole.digests)
         print_baselines(config.data, corpora, part.examples, lambda: corpus.rows_of(data, split).take(rows), leaking)
+        naive = naive_scores(corpora, part.examples) if flags.FLAGS.naive else None
     print(f"report: {printable(str(report))}")
     if predictions is not None:
         table = corpus.rows_of(data, split, trained.classes).take(rows)
-        write_predictions(trained, part.examples, table, predictions)
+        write_predictions(trained, part.examples, table, predictions, naive)
         print(f"predictions: {printable(str(predictions))}")
+
+
+def print_word(trained: Any) -> None:
+    """Prints the vector of ``--word``, its counts in the training examples, and the nearest tokens."""
+    from lstm_jax.evaluation.words import look_up
+
+    found = look_up(trained, flags.FLAGS.word)
+    print(f"token: {printable(found.token)}")
+    print(f"vector: {' '.join(f'{value:.6g}' for value in found.vector)}")
+    counts = ", ".join(f"{printable(name)} {count:,}" for name, count in found.counts.items())
+    print(f"in the training examples: {counts}")
+    print(f"nearest by cosine: {', '.join(f'{printable(token)} {cosine:.3f}' for token, cosine in found.nearest)}")
 
 
 def _title(split: str) -> str:
@@ -288,53 +322,6 @@ def show_gradients(config: Any, trained: Any) -> None:
     split = flags.FLAGS.split
     table, path = run_gradients(trained, split) if trained else config_gradients(config, split, Path("gradients.png"))
     print(f"{table}\npicture: {printable(str(path))}")
-
-
-def evaluate_untrained(config: Any) -> None:
-    """Prints the accuracies of the baselines on a split of a config's data, or on other data."""
-    from lstm_jax.data import corpus
-
-    corpora = corpus.prepare(config)
-    data, split, name = _asked_examples(config)
-    part = corpus.prepare_part(data, split, corpora.tokenizer, corpora.classes)
-    print(f"{printable(name)}: {len(part.examples.labels):,} examples")
-    fitted = int(np.isin(part.digests, corpora.digests["train"]).sum())
-    if fitted and split != "train":
-        print(f"{fitted:,} of these texts are among those that the baselines are fitted on")
-    rows = lambda: corpus.rows_of(data, split, corpora.classes)
-    print_baselines(config, corpora, part.examples, rows, leaking=flags.FLAGS.data is None)
-
-
-def _asked_examples(config: Any) -> tuple[Any, str, str]:
-    """The data to evaluate on, the split of these data, and the name of the evaluation."""
-    from lstm_jax.evaluation.other_data import other_data
-
-    if flags.FLAGS.data is None:
-        return config, flags.FLAGS.split, flags.FLAGS.split
-    return other_data(config, flags.FLAGS.data)
-
-
-def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[], Any], leaking: bool) -> None:
-    """Prints the accuracies of the baselines that the flags ask for.
-
-    Args:
-      config: The data that the baselines are fitted on.
-      corpora: The prepared examples of these data.
-      examples: The examples to evaluate on.
-      rows: Returns their rows.
-      leaking: Whether to print the baseline that is fitted on all examples of the config's data too.
-    """
-    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
-
-    accuracies = {}
-    if flags.FLAGS.naive:
-        accuracies = bag_of_words_baselines(corpora, examples)
-        if leaking:
-            accuracies |= leaking_baseline(config, flags.FLAGS.split)
-    if flags.FLAGS.linear:
-        accuracies |= linear_baseline(config, rows())
-    for name, accuracy in accuracies.items():
-        print(f"{'accuracy of ' + name:<74} {accuracy:.2%}")
 
 
 def evaluate_command() -> None:

@@ -16,6 +16,7 @@ HUB = "hub"  # Written as safetensors, then pushed.
 NEXT = {
     "safetensors": '{eval} --workdir={folder} --text="a text"',
     "torch": 'cd {folder}; python model.py "a text"',
+    "vectors": "read them by --config.data.vectors.source=file --config.data.vectors.path={folder}/vectors.txt",
 }
 
 
@@ -23,12 +24,15 @@ def _define() -> None:
     """Defines the flags."""
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_string(
-        "to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx, hub.", required=True
+        "to", None, "Formats, separated by commas: safetensors, torch, stablehlo, onnx, vectors, hub.", required=True
     )
     flags.DEFINE_string("hub", None, "With --to=hub: the repository on the Hub that is pushed to, OWNER/NAME.")
     flags.DEFINE_bool("public", False, "With --to=hub: push to a public repository. By default it is private.")
     flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
-    flags.DEFINE_string("output", None, "Folder of the files. By default it is export in the folder of the run.")
+    flags.DEFINE_string(
+        "output", None, "Folder of the files. By default export, or export-epoch_N, in the folder of the run."
+    )
+    flags.DEFINE_string("weights", None, cli.WEIGHTS)
 
 
 def _export() -> None:
@@ -48,11 +52,14 @@ def _export() -> None:
     for name in formats:
         if name not in FORMATS:
             raise ConfigError(f"--to has no format {name!r}; {nearest(name, [*FORMATS, HUB])}")
+    if given.weights is not None and not given.weights:
+        raise ConfigError("--weights is empty; give an epoch")
     if given.output is not None and not given.output:
         raise ConfigError("--output is empty; give a folder")
     workdir = named_folder(given.workdir)
-    folder = Path(given.output) if given.output else workdir / "export"
-    trained = load_run(workdir, evaluation_config(workdir, trust_code=given.trust_code))
+    config = evaluation_config(workdir, trust_code=given.trust_code)
+    trained = load_run(workdir, config, weights=given.weights or "")
+    folder = Path(given.output) if given.output else workdir / trained.named("export")
     for file in export(trained, formats, folder):
         print(f"{printable(str(file)):<60} {_size(file.stat().st_size):>10}")
     if hub:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import re
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ from lstm_jax.registry import (
 FREE = (-math.inf, math.inf)  # The bounds of a hyper-parameter for which none are registered.
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)  # The name of a data set on the Hub.
 AT_LEAST_0 = (0.0, math.inf)
+INIT_PARTS = ("embedding", "layers", "head", "optimizer")  # What ``model.init_parts`` names.
 TYPES: dict[Any, tuple[type, type | None]] = {tuple[int, ...]: (tuple, int), tuple[str, ...]: (tuple, str)}
 
 
@@ -53,6 +55,10 @@ def validate(config: Config, trains: bool = True) -> Config:
     for check in (_check_data, _check_model, _check_training):
         check(config)
     if trains:
+        if config.data.data_ratio == 0:
+            raise ConfigError(
+                "config.data.data_ratio is 0: all examples are for testing, and there are none to train on; raise it"
+            )
         _check_optimizer(config)
         _check_objectives(config)
     freeze(config)
@@ -92,25 +98,42 @@ def _check_bounds(path: str, value: float, low: float, high: float) -> None:
 
 
 def _check_data(config: Config) -> None:
-    if config.data.source == "reviews" and config.data.path:
-        raise ConfigError("config.data.path is set, but config.data.source 'reviews' is generated; set it to 'files'")
-    if config.data.source == "files" and not config.data.path:
+    _check_url(config.data)
+    given = "path" if config.data.path else "url"
+    if config.data.source == "reviews" and getattr(config.data, given):
+        raise ConfigError(
+            f"config.data.{given} is set, but config.data.source 'reviews' is generated; set it to 'files'"
+        )
+    if config.data.source == "files" and not getattr(config.data, given):
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
     _check_columns(config.data)
     _check_hub(config.data)
     _check_classes(config.data)
     _check_vectors_file(config.data.vectors)
     _check_more_text(config.data)
-    if config.data.data_ratio and (config.data.train_entries or config.data.eval_entries):
+    if -1 < config.data.data_ratio < 0:
+        raise ConfigError(f"config.data.data_ratio is {config.data.data_ratio}; it must be between 0 and 1, or -1")
+    if config.data.data_ratio >= 0 and (config.data.train_entries or config.data.eval_entries):
         logging.getLogger(__name__).info(
             "config.data.data_ratio is set, so train_entries and eval_entries are not used"
         )
 
 
+def _check_url(data: DataConfig) -> None:
+    if data.url and data.path:
+        raise ConfigError("config.data.url and config.data.path both name the examples; leave one of them out")
+    if data.url and not re.fullmatch(r"(https?://[^/\s]|file:///)\S*", data.url):
+        raise ConfigError(f"config.data.url is {data.url!r}; it must begin with http://, https:// or file:///")
+    if data.sha256 and not data.url:
+        raise ConfigError("config.data.sha256 is that of a downloaded file, but config.data.url is empty; give the url")
+    if data.sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", data.sha256):
+        raise ConfigError(f"config.data.sha256 is {data.sha256!r}; it must be 64 hexadecimal digits")
+
+
 def _check_columns(data: DataConfig) -> None:
     if not all(map(str.strip, data.columns)) or len(set(data.columns)) < len(data.columns):
         raise ConfigError(f"config.data.columns is {data.columns!r}; the names must be different and not empty")
-    if data.columns and not data.path:
+    if data.columns and not (data.path or data.url):
         raise ConfigError(
             "config.data.columns names the columns of files, but config.data.path is empty; give the path, or leave "
             "the columns out"
@@ -206,6 +229,7 @@ def _check_model(config: Config) -> None:
             f"config.model.implementation is {config.model.implementation!r}, which the layer "
             f"{config.model.layer!r} does not have; {nearest(config.model.implementation, known, 'it must be one of')}"
         )
+    _check_init_parts(config.model)
     if config.model.layer_options:
         _check_layer_options(config.model)
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
@@ -223,6 +247,21 @@ def _check_model(config: Config) -> None:
             f"config.model.embedding_rows is {config.model.embedding_rows}, but given vectors "
             f"(config.data.vectors.source {config.data.vectors.source!r}) have one row per token; leave one of them out"
         )
+
+
+def _check_init_parts(config: ModelConfig) -> None:
+    asked, allowed = config.init_parts, (*INIT_PARTS, "all")
+    for name in asked:
+        if name not in allowed:
+            raise ConfigError(f"config.model.init_parts has {name!r}; {nearest(name, allowed)}")
+    if not asked or len(set(asked)) < len(asked) or ("all" in asked and len(asked) > 1):
+        raise ConfigError(f"config.model.init_parts is {asked!r}; name some of {', '.join(INIT_PARTS)}, once, or all")
+    if "optimizer" in asked and len(asked) < len(INIT_PARTS):
+        raise ConfigError(
+            f"config.model.init_parts is {asked!r}; the optimizer's state belongs to all weights, so take all"
+        )
+    if not config.init_from and set(asked) != {"embedding", "layers"}:
+        raise ConfigError("config.model.init_parts says what config.model.init_from gives, which is empty; set both")
 
 
 def _check_layer_options(config: ModelConfig) -> None:
@@ -296,12 +335,21 @@ def _check_template(config: Config) -> None:
         raise ConfigError(
             "config.train.keep_epochs keeps the weights validated after each epoch; set validate_every=0 and steps=0"
         )
+    allowed = ("epoch", "seed", "layer", "hidden_size", "learning_rate")
+    wrong = f"config.train.keep_epochs is {template!r}"
     try:
-        names = {epoch_name(config, epoch) for epoch in (1, 2)}
-    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+        fields = [parsed[1:] for parsed in string.Formatter().parse(template) if parsed[1] is not None]
+    except ValueError as error:
+        raise ConfigError(f"{wrong}, which cannot be filled in ({error})") from None
+    for name, form, conversion in fields:
+        if name not in allowed or form or conversion:
+            shown = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}}}"
+            raise ConfigError(f"{wrong}, which has {shown}; it may use {', '.join(f'{{{own}}}' for own in allowed)}")
+    if "epoch" not in {name for name, *_ in fields}:
+        raise ConfigError(f"{wrong}; it needs {{epoch}}, so that every epoch has a name of its own")
+    name = epoch_name(config, 1)  # Names of other epochs have the same parts, and another number.
+    if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
         raise ConfigError(
-            f"config.train.keep_epochs is {template!r}, which cannot be filled in ({error!r}); "
-            "it may use {epoch}, {seed}, {layer}, {hidden_size}, {learning_rate}"
-        ) from None
-    if len(names) < 2 or any("/" in name for name in names):
-        raise ConfigError(f"config.train.keep_epochs is {template!r}; it needs {{epoch}} and no slash")
+            f"{wrong}, which gives the name {name!r}; every part between slashes must be a name other than . and .., "
+            "and the template begins and ends without a slash"
+        )

@@ -214,6 +214,9 @@ def from_json(text: str) -> Config:
     values = json.loads(text)
     if not isinstance(values, dict):
         raise ConfigError(f"a config is a JSON object, not {values!r}")
+    data = values.get("data")
+    if isinstance(data, dict) and "url" not in data and data.get("data_ratio") == 0:
+        data["data_ratio"] = -1.0  # Files from before ``data.url`` have 0 for a ratio that is not used.
     config: Config = update_from_json(Config(), values, "config")
     check_form(config)
     return config

@@ -90,6 +90,20 @@ class DataConfig(Group):
         "and unsupervised (unlabelled). Empty: use the Hub.",
         kind="incidental",
     )
+    url: str = field(
+        "",
+        "Address of a file, http(s):// or file://, which is downloaded once and then read like `path`.",
+        kind="incidental",
+    )
+    sha256: str = field(
+        "", "SHA-256 that the file of `url` must have, in hexadecimal digits. Empty: any.", kind="incidental"
+    )
+    rebuild: bool = field(
+        False,
+        "Whether to ignore what the cache holds of this run's data, and to renew it: the download of `url`, examples, "
+        "token ids, vocabulary and learned vectors.",
+        kind="incidental",
+    )
     encoding: str = field(
         "utf-8",
         "Encoding of csv, tsv, JSON and fastText files. A byte-order mark is no part of the text; `utf-16` needs one.",
@@ -156,10 +170,12 @@ class DataConfig(Group):
         "0 takes `test_fraction`, or all of the source's test split.",
     )
     data_ratio: float = field(
-        0.0,
+        -1.0,
         "Fraction of all examples that are for training and validation, if the source has no test split. It overrides "
-        "`test_fraction`, `train_entries` and `eval_entries`; 0: not used.",
-        high=0.999,
+        "`test_fraction`, `train_entries` and `eval_entries`. 1: all, so there is no test split; 0: none, so all are "
+        "for testing and nothing can be trained; -1: not used.",
+        low=-1,
+        high=1,
     )
     test_fraction: float = field(
         0.2, "Fraction of all examples that are for testing, if the source has no test split.", low=0.001, high=0.9
@@ -204,6 +220,11 @@ class ModelConfig(Group):
         "",
         "Folder of a run, or file of weights (.safetensors, .pt, .pth or .bin), whose embedding and layers this run "
         "starts from; see docs/weights.md. Empty: new initial values.",
+    )
+    init_parts: tuple[str, ...] = field(
+        ("embedding", "layers"),
+        "What is taken from `init_from`: `embedding`, `layers`, `head` (dense head, output layer and linear part), "
+        "`optimizer` (its state, with all weights of the run's last step), or `all`.",
     )
     embedding_size: int = field(64, "Number of features of the embedding.", low=1)
     embedding_rows: int = field(0, "Number of rows of the embedding table; 0: the size of the vocabulary.")
@@ -293,8 +314,9 @@ class TrainConfig(Group):
     validate_every: int = field(0, "Number of steps between validations; 0: one at the end of each epoch.")
     keep_epochs: str = field(
         "",
-        "Name under which the weights of every epoch are kept, such as `epoch_{epoch}`; it may use {epoch}, {seed}, "
-        "{layer}, {hidden_size} and {learning_rate}. Empty: none are kept.",
+        "Name under which the weights of every epoch are kept, such as `epoch_{epoch}` or, with folders, "
+        "`weights/lstm_{epoch}`; it may use {epoch}, {seed}, {layer}, {hidden_size} and {learning_rate}. Empty: none "
+        "are kept.",
     )
     patience: int = field(
         0, "Number of validations without a better accuracy after which the run stops early; 0: never."
@@ -340,6 +362,13 @@ class Config(Group):
     reference_accuracy: float = field(
         0.0,
         "Test accuracy that the config's source reports, printed beside the measured one; 0: none.",
+        kind="incidental",
+        high=1,
+    )
+    reference_naive_accuracy: float = field(
+        0.0,
+        "Accuracy of the class-frequency baseline on all examples that the config's source reports, printed beside the "
+        "measured one; 0: none.",
         kind="incidental",
         high=1,
     )

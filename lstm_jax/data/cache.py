@@ -4,11 +4,13 @@ A file's name is a digest of everything that determines its content, so an edite
 the content stands beside the file and is compared whenever the file is read. A file that does not match is made again.
 """
 
+import contextlib
 import errno
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,18 @@ _log = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT)  # System errors that another folder would not help against.
 
 Facts = dict[str, Any]  # What is kept beside a cached file, as JSON.
+
+_renewed: ContextVar[set[Path] | None] = ContextVar("renewed", default=None)  # Files made anew; None: none need be.
+
+
+@contextlib.contextmanager
+def renewing(rebuild: bool) -> Iterator[None]:
+    """A context in which every cached file is made anew when it is first asked for, if ``rebuild`` says so."""
+    token = _renewed.set(set() if rebuild else None)
+    try:
+        yield
+    finally:
+        _renewed.reset(token)
 
 
 def cached_file(name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]:
@@ -48,7 +62,8 @@ def cached_file(name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]
 def _cached_in(folder: Path, name: str, write: Callable[[Path], Facts]) -> tuple[Path, Facts]:
     file = folder / name
     note = file.with_name(f"{file.name}.json")
-    if (facts := _verified(file, note)) is not None:
+    renewed = _renewed.get()
+    if (renewed is None or file in renewed) and (facts := _verified(file, note)) is not None:
         return file, facts
     if file.is_dir() or note.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder stands in its place")
@@ -61,6 +76,8 @@ def _cached_in(folder: Path, name: str, write: Callable[[Path], Facts]) -> tuple
     finally:
         part.unlink(missing_ok=True)
     write_text(note, json.dumps({"digest": content, "facts": facts}))
+    if renewed is not None:
+        renewed.add(file)
     return file, facts
 
 

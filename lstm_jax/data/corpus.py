@@ -189,13 +189,32 @@ def prepare_part(
       UserError: The source cannot be read or is invalid, or has a label that the run does not know.
     """
     if split != WHOLE:
-        return prepare(config, tokenizer, classes).part(split)
+        return named_part(prepare(config, tokenizer, classes), split, config)
     splits = load_examples(config, classes=classes, whole=True, given=given).splits.values()
     encoded = [encode_dataset(pretokenize_dataset(own.dataset, config.tokens), tokenizer) for own in splits]
     flat = join([flatten(ids, own.classes) for ids, own in zip(encoded, splits, strict=True)])
     digests = np.concatenate([own.column("digest") for own in splits])
     other = unknown_id(tokenizer)
     return Part(prepare_examples(flat, config.tokens, other), digests, _unknown_tokens(flat, other))
+
+
+def named_part(corpora: Corpora, split: str, config: DataConfig) -> Part:
+    """The examples of a split that is to be evaluated.
+
+    Raises:
+      UserError: It has none, since ``config.data_ratio`` gives all examples to another split.
+    """
+    part = corpora.part(split)
+    if not len(part.examples.labels):
+        advice = (
+            "--split=validation, or new examples with --data=FILE"
+            if config.data_ratio == 1
+            else "--split=test, which has all"
+        )
+        raise UserError(
+            f"config.data.data_ratio is {config.data_ratio:g}, so the {split} split has no examples; evaluate {advice}"
+        )
+    return part
 
 
 def _unknown_tokens(corpus: FlatCorpus, unknown: int) -> HostArray:

@@ -19,6 +19,7 @@ from lstm_jax.data.cache import Facts, cached_table
 from lstm_jax.data.labels import CLASS_NAMES_OF_MAP, Classes, find_classes, numbers_in_run
 from lstm_jax.data.rows import examples_of
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows, Schema
+from lstm_jax.data.sources.download import downloaded
 from lstm_jax.data.sources.files import rows_of_path
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.files import code_digest, digest
@@ -134,8 +135,9 @@ def load_examples(
 
 def _rows_of_source(config: DataConfig, splits: tuple[str, ...], whole: bool) -> dict[str, Rows]:
     """The rows of a config's files or source, by split."""
-    if config.path:
-        return rows_of_path(Path(config.path), splits, config, whole)
+    if config.path or config.url:
+        path = Path(config.path) if config.path else downloaded(config)[0]
+        return rows_of_path(path, splits, config, whole)
     fetch = SOURCES[config.source].fetch
     if fetch is None:
         raise ConfigError(

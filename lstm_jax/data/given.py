@@ -33,7 +33,7 @@ def given_rows(config: DataConfig, examples: Any, classes: Sequence[str]) -> tup
       UserError: The examples have another form.
     """
     source = "files" if config.source in ("reviews", "hub") else config.source
-    config = dataclasses.replace(config, source=source, name="", path="")
+    config = dataclasses.replace(config, source=source, name="", path="", url="", sha256="")
     if isinstance(examples, datasets.Dataset):
         return config, dataset_rows(examples, CALLED)._replace(class_names=class_names_of(examples, config))
     if isinstance(examples, datasets.DatasetDict):

@@ -110,12 +110,21 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     left = shuffled(kept["train"], block, seed, strata["train"])
     splits = {split: (split, rows) for split, rows in kept.items()}
     train_entries, eval_entries = config.train_entries, config.eval_entries
-    if config.data_ratio:
+    if config.data_ratio >= 0:
         train_entries = eval_entries = 0
+    if config.data_ratio == 0:
+        return _all_for_testing(kept)
     from_test = "validation" not in kept and config.validation_from == "test"
     from_train = "validation" not in kept and not from_test
-    if "test" not in kept:
-        fraction = 1 - config.data_ratio if config.data_ratio else config.test_fraction
+    if "test" not in kept and config.data_ratio == 1:
+        if from_test:
+            raise UserError(
+                "config.data.data_ratio is 1, so there is no test split, but config.data.validation_from is 'test'; "
+                "set that to train, or lower the ratio"
+            )
+        splits["test"] = ("train", np.zeros(0, int))
+    elif "test" not in kept:
+        fraction = 1 - config.data_ratio if config.data_ratio > 0 else config.test_fraction
         drawn, left = draw(left, fraction, eval_entries, splits=1 + from_test, later=1 + from_train)
         splits["test"] = ("train", drawn)
     elif eval_entries:
@@ -135,6 +144,19 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     return splits
 
 
+def _all_for_testing(kept: dict[str, HostArray]) -> Splits:
+    """All rows as test rows, none for training and validation."""
+    if others := [split for split in kept if split != "train"]:
+        raise UserError(
+            f"config.data.data_ratio is 0, but the source has a {others[0]} split of its own, and a split is drawn "
+            "from one split of the source; evaluate all examples with --split=all"
+        )
+    if not len(kept["train"]):
+        raise UserError("config.data.data_ratio is 0, and no example is left for testing; lower min_characters")
+    none = np.zeros(0, int)
+    return {"test": ("train", np.sort(kept["train"])), "validation": ("train", none), "train": ("train", none)}
+
+
 def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig) -> HostArray:
     """The rows of the source's own test split that are used.
 
@@ -151,7 +173,7 @@ def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig)
 def _check_not_empty(splits: Splits, kept: dict[str, HostArray], config: DataConfig) -> None:
     short = f" of at least {config.min_characters} characters (min_characters)" if config.min_characters else ""
     for split, (drawn_from, rows) in splits.items():
-        if len(rows) == 0:
+        if len(rows) == 0 and not (split == "test" and config.data_ratio == 1):
             raise UserError(
                 f"of {len(kept[drawn_from])} reviews{short} none is left for {split}; give more reviews, or change "
                 f"config.data.validation_fraction ({config.validation_fraction}), test_fraction "

@@ -40,6 +40,9 @@ def warnings(summary: Mapping[str, SplitSummary]) -> list[str]:
     """What a user should know before the figures of these splits are trusted."""
     found = []
     for split, own in summary.items():
+        if not own.examples:
+            found.append(f"the {split} split has no examples, since config.data.data_ratio leaves it none")
+            continue
         if missing := [name for name, count in own.classes.items() if not count]:
             listed = ", ".join(map(repr, missing[:NAMED_CLASSES])) + (", …" if len(missing) > NAMED_CLASSES else "")
             found.append(f"the {split} split has no example of the class {listed}")

@@ -47,15 +47,20 @@ def majority(corpus: FlatCorpus, vocabulary_size: int, classes: int) -> TokenSco
 BASELINES = {"majority": majority, "class frequencies (Glos 2021)": class_frequencies, "naive Bayes": naive_bayes}
 
 
-def baseline_predictions(scores: TokenScores, corpus: FlatCorpus) -> HostArray:
-    """The class ``[N]`` that the scores predict for each example."""
+def baseline_scores(scores: TokenScores, corpus: FlatCorpus) -> HostArray:
+    """The sums of the scores of each example's tokens, and the prior, ``[N, C]``."""
     of_token = scores.tokens.astype(np.float64)
     of_token[PADDING] = 0
     starts, full = corpus.offsets[:-1], np.diff(corpus.offsets) > 0
     sums = np.zeros((len(starts), len(scores.prior)))
     # For an example without tokens, reduceat would return the next example's first token.
     sums[full] = np.add.reduceat(of_token[corpus.tokens], starts[full], axis=0)
-    return np.argmax(sums + scores.prior, axis=1)
+    return sums + scores.prior
+
+
+def baseline_predictions(scores: TokenScores, corpus: FlatCorpus) -> HostArray:
+    """The class ``[N]`` that the scores predict for each example."""
+    return np.argmax(baseline_scores(scores, corpus), axis=1)
 
 
 def baseline_accuracy(scores: TokenScores, corpus: FlatCorpus) -> float:

@@ -46,7 +46,10 @@ def every_epoch(trained: Trained, corpora: corpus.Corpora) -> list[EpochFigures]
     program, _ = program_of(trained, mesh)
     checkpoints = Checkpoints(trained.workdir, read_only=True)
     shapes = shapes_of(trained.config, trained.model, trained.lanes)
-    feeds = {split: make_feed(getattr(corpora, split), mesh) for split in ("train", "test")}
+    feeds = {
+        split: make_feed(corpus.named_part(corpora, split, trained.config.data).examples, mesh)
+        for split in ("train", "test")
+    }
     rows = []
     for epoch in range(1, config.epochs + 1):
         kept = checkpoints.restore_epoch(epoch_name(trained.config, epoch), shapes) if config.keep_epochs else None

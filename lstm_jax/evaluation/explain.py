@@ -30,7 +30,8 @@ def explain(trained: Trained, text: str) -> list[Path]:
       UserError: The layers have no gates, or the text is no valid Unicode.
     """
     numbers = range(1, trained.config.model.layers + 1)
-    paths = [trained.workdir / "plots" / ("explain.png" if n == 1 else f"explain-{n}.png") for n in numbers]
+    name = trained.named("explain")
+    paths = [trained.workdir / "plots" / (f"{name}.png" if n == 1 else f"{name}-{n}.png") for n in numbers]
     for path, figure in zip(paths, _figures(trained, text, numbers), strict=True):
         plots.save(figure, path)
     return paths

@@ -25,8 +25,12 @@ def evaluate_examples(trained: Trained, examples: FlatCorpus, name: str) -> Eval
 
 
 def write_figures(trained: Trained, by_lane: HostArray, labels: HostArray, name: str) -> EvaluationFigures:
-    """Writes ``eval-NAME.json`` and plots from the class probabilities of each lane, ``[L, N, C]``."""
+    """Writes ``eval-NAME.json`` and plots from the class probabilities of each lane, ``[L, N, C]``.
+
+    The names of files about the weights of an epoch end in ``-epoch_N``.
+    """
     figures = evaluation_figures(by_lane, labels, trained.step)
+    name = trained.named(name)
     write_json(trained.workdir / f"eval-{name}.json", figures._asdict())
     folder, bins = trained.workdir / "plots", calibration.bins(by_lane.mean(axis=0), labels)
     plots.confusion(np.array(figures.confusion), trained.classes.names, folder / f"confusion-{name}.png")

@@ -62,7 +62,7 @@ class Evaluation(NamedTuple):
 
 
 class Model:
-    """The best weights of a run.
+    """The best weights of a run, or those of an epoch.
 
     Attributes:
       config: The run's config.
@@ -70,19 +70,22 @@ class Model:
       params: The variables of the network, with a leading axis L.
     """
 
-    def __init__(self, workdir: Path, plugins: str | tuple[str, ...] = (), trust_code: bool = False) -> None:
+    def __init__(
+        self, workdir: Path, plugins: str | tuple[str, ...] = (), trust_code: bool = False, weights: str = ""
+    ) -> None:
         """Reads the run in a folder.
 
         Args:
           workdir: Folder of the run.
           plugins: Modules or files with the user's code, in place of those that the run has recorded.
           trust_code: Whether recorded code may be executed though this user did not train the run there.
+          weights: The epoch whose kept weights are read, by number or name; empty: the best weights.
 
         Raises:
           UserError: The folder holds no trained run, or none of its checkpoints can be read.
         """
         config = evaluation_config(workdir, plugins=plugins, trust_code=trust_code)
-        self._trained = load_run(workdir, config)
+        self._trained = load_run(workdir, config, weights=weights)
         self.config: Config = self._trained.config
         self.classes: tuple[str, ...] = self._trained.classes.names
         self.params: Params = self._trained.variables
@@ -94,13 +97,17 @@ class Model:
         names = ", ".join(map(repr, self.classes[:_NAMED])) + (", …" if len(self.classes) > _NAMED else "")
         return (
             f"Model({str(trained.workdir)!r}: {model.layers} × {directions}{model.layer} of {model.hidden_size} units"
-            f"{lanes}; {len(self.classes)} classes: {names}; {self._best()}step {trained.step:,})"
+            f"{lanes}; {len(self.classes)} classes: {names}; {self._chosen()}step {trained.step:,})"
         )
 
-    def _best(self) -> str:
-        """The best validation accuracy, if the run has got as far as to its summary."""
-        best = (read_summary(self._trained.workdir) or {}).get("best_validation_accuracy")
-        return "" if best is None else f"best validation accuracy {best:.2%} at "
+    def _chosen(self) -> str:
+        """The epoch, or the best validation accuracy if the run has got as far as to its summary."""
+        if self._trained.epoch:
+            return f"epoch {self._trained.epoch:,}, "
+        summary = read_summary(self._trained.workdir) or {}
+        best = summary.get("best_validation_accuracy")
+        others = self._trained.lanes == 1 and summary.get("best_step") != self._trained.step  # An exported epoch.
+        return "" if best is None or others else f"best validation accuracy {best:.2%} at "
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """The predictions for texts, in their order.

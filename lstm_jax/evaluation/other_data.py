@@ -2,10 +2,13 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from lstm_jax.config import DataConfig, is_hub_name
 from lstm_jax.data.corpus import WHOLE
 from lstm_jax.errors import ConfigError
+
+NO_DOWNLOAD: dict[str, Any] = {"url": "", "sha256": ""}  # Fields of the run's own data.
 
 
 def other_data(config: DataConfig, asked: str) -> tuple[DataConfig, str, str]:
@@ -22,7 +25,7 @@ def other_data(config: DataConfig, asked: str) -> tuple[DataConfig, str, str]:
     if Path(asked).exists():
         # Files are read as those of the config, unless its examples are generated or come from the Hub by name.
         source = "files" if config.source in ("reviews", "hub") else config.source
-        return dataclasses.replace(config, source=source, name="", path=asked), WHOLE, name
+        return dataclasses.replace(config, source=source, name="", path=asked, **NO_DOWNLOAD), WHOLE, name
     if not is_hub_name(asked):
         raise ConfigError(f"--data={asked} does not exist; give a file, a folder, or a data set of the Hub, OWNER/NAME")
-    return dataclasses.replace(config, source="hub", name=asked, path=""), WHOLE, name
+    return dataclasses.replace(config, source="hub", name=asked, path="", **NO_DOWNLOAD), WHOLE, name

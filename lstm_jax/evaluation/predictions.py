@@ -3,9 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -91,12 +91,12 @@ def decoded_text(trained: Trained, examples: FlatCorpus) -> str:
     return " ".join(tokens_of(trained.tokenizer, examples.tokens))
 
 
-def check_predictions_path(path: Path, workdir: Path, data: str) -> None:
+def check_predictions_path(path: Path, workdir: Path | None, data: str) -> None:
     """Checks that predictions can be written to a file, and creates its folder if needed.
 
     Args:
       path: The file.
-      workdir: Folder of the run, whose own files must not be replaced.
+      workdir: Folder of the run, if there is one, whose own files must not be replaced.
       data: File or folder of the examples, which must not be replaced either.
 
     Raises:
@@ -112,12 +112,14 @@ def check_predictions_path(path: Path, workdir: Path, data: str) -> None:
         raise ConfigError(f"--predictions={path} is a folder; give a file")
     whole, source = path.resolve(), Path(data).resolve()
     is_data = bool(data) and (whole == source or whole.parent == source)
-    is_of_run = whole.parent == workdir.resolve() and whole.suffix in (".json", ".jsonl")
+    is_of_run = workdir is not None and whole.parent == workdir.resolve() and whole.suffix in (".json", ".jsonl")
     if path.exists() and (is_data or is_of_run):
         raise ConfigError(f"--predictions={path} is a file of the {'data' if is_data else 'run'}; give another path")
 
 
-def write_predictions(trained: Trained, examples: FlatCorpus, rows: pa.Table, path: Path) -> None:
+def write_predictions(
+    trained: Trained, examples: FlatCorpus, rows: pa.Table, path: Path, naive: HostArray | None = None
+) -> None:
     """Writes a row for each example: file and row number, text, label, predicted class and class probabilities.
 
     Args:
@@ -125,23 +127,49 @@ def write_predictions(trained: Trained, examples: FlatCorpus, rows: pa.Table, pa
       examples: The examples, ``[N]``.
       rows: Their rows in the source, with the columns ``file``, ``row`` and ``text``.
       path: The file to write. Its suffix says in which format: ``.jsonl`` (or ``.json``), ``.csv`` or ``.parquet``.
+      naive: Class scores of the naive method, ``[N, C]``, which are written too.
     """
-    predicted, names = probabilities(trained, examples), np.array(trained.classes.names, object)
-    table = pa.table(
-        {
-            **{name: rows[name] for name in ("file", "row", "text")},
-            "label": names[examples.labels],
-            "predicted": names[predicted.argmax(axis=1)],
-            **{f"probability of {name}": predicted[:, n].round(6) for n, name in enumerate(names)},
-        }
-    )
-    write_bytes(path, WRITERS[path.suffix.lower()](table, list(names)))
+    by_form = {PROBABILITY: probabilities(trained, examples)} | ({} if naive is None else {NAIVE: naive})
+    write_scores(by_form, examples.labels, trained.classes.names, rows, path)
+
+
+def write_scores(
+    by_form: Mapping["Form", HostArray], labels: HostArray, classes: Sequence[str], rows: pa.Table, path: Path
+) -> None:
+    """Writes a row for each of N examples: file and row number, text, label, predicted classes and their scores.
+
+    Args:
+      by_form: The scores of each predictor, ``[N, C]``.
+      labels: The true classes, ``[N]``.
+      classes: The names of the classes.
+      rows: Rows of the examples in the source, as for ``write_predictions``.
+      path: The file to write, as for ``write_predictions``.
+    """
+    names = np.array(classes, object)
+    columns: dict[str, Any] = {**{name: rows[name] for name in ("file", "row", "text")}, "label": names[labels]}
+    for form, scores in by_form.items():
+        columns[form.predicted] = names[scores.argmax(axis=1)]
+        columns |= {f"{form.column} of {name}": scores[:, n].round(6) for n, name in enumerate(names)}
+    write_bytes(path, WRITERS[path.suffix.lower()](pa.table(columns), list(names)))
+
+
+class Form(NamedTuple):
+    """How the scores of a predictor are called in a file."""
+
+    predicted: str  # The column of the predicted class.
+    column: str  # What stands before ``of CLASS`` in the columns of the scores.
+    mapping: str  # In JSON lines, the name of the object with the scores of all classes.
+
+
+PROBABILITY = Form("predicted", "probability", "probabilities")  # Of the network.
+NAIVE = Form("naive predicted", "naive score", "naive_scores")  # Of the naive method of Glos (2021).
 
 
 def _json_lines(table: pa.Table, names: list[str]) -> bytes:
-    lines = []
+    lines, forms = [], [form for form in (PROBABILITY, NAIVE) if form.predicted in table.column_names]
     for row in table.to_pylist():
-        row["probabilities"] = {name: row.pop(f"probability of {name}") for name in names}
+        for form in forms:
+            row[form.mapping] = {name: row.pop(f"{form.column} of {name}") for name in names}
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     return "".join(lines).encode()
 

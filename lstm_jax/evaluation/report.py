@@ -32,7 +32,7 @@ from lstm_jax.training.workdir import (
 )
 from lstm_jax.types import HostArray
 
-REPORT = "report.html"
+REPORT = Path("report.html")
 PLACE_COLUMNS = ("file", "row")  # Where an example stands in the data.
 SHOWN_EXAMPLES = 10  # The number of mistakes, and of uncertain examples, that are shown.
 
@@ -88,15 +88,17 @@ def write_report(trained: Trained, evaluated: Evaluated) -> Path:
         *_groups(evaluated),
         *_about(trained, summary),
     ]
-    page = trained.workdir / REPORT
+    page = trained.workdir / f"{trained.named(REPORT.stem)}{REPORT.suffix}"
     write_text(page, html_page(title, "\n".join(sections), shaded.SHADING_STYLE + evaluation_tables.TABLE_STYLE))
     return page
 
 
 def _notes(trained: Trained, summary: dict[str, Any] | None) -> list[str]:
-    notes = []
+    notes, chosen = [], "weights of that epoch" if trained.epoch else "best weights so far"
+    if trained.epoch:
+        notes.append(f"These are the weights that were kept after epoch {trained.epoch:,}, not the best ones.")
     if (status := run_tables.status_of(summary)) != "done":
-        notes.append(f"Status of the run: {status}. These are its best weights so far, of step {trained.step:,}.")
+        notes.append(f"Status of the run: {status}. These are its {chosen}, of step {trained.step:,}.")
     if changed := differences(read_config(trained.workdir), trained.config):
         listed = ", ".join(f"config.{path} is {ours!r} instead of {theirs!r}" for path, theirs, ours in changed)
         notes.append(f"For this evaluation, {listed}.")

@@ -13,6 +13,7 @@ from lstm_jax.export.onnx import onnx_files
 from lstm_jax.export.safetensors import safetensors_files
 from lstm_jax.export.stablehlo import stablehlo_files
 from lstm_jax.export.torch import torch_files
+from lstm_jax.export.vectors import vectors_files
 from lstm_jax.training.restore import Trained
 
 __all__ = ["FORMATS", "export", "export_safetensors"]
@@ -22,6 +23,7 @@ FORMATS: dict[str, Callable[[Trained], Files]] = {
     "torch": torch_files,
     "stablehlo": stablehlo_files,
     "onnx": onnx_files,
+    "vectors": vectors_files,
 }
 
 

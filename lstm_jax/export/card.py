@@ -120,9 +120,12 @@ def _accuracies(trained: Trained, summary: Any, facts: Any) -> list[tuple[str, f
     """Name of the examples, accuracy and number of examples, of each evaluation of these weights and the validation."""
     found = []
     for file in sorted(trained.workdir.glob("eval-*.json")):
+        name, _, epoch = file.stem.removeprefix("eval-").partition("-epoch_")
+        if epoch != (str(trained.epoch) if trained.epoch else ""):
+            continue
         own = read_json(file, dict)
         if own.get("checkpoint_step") == trained.step:  # Others are of weights that a longer training has replaced.
-            found.append((file.stem.removeprefix("eval-"), float(own["accuracy"]), int(own["n"])))
+            found.append((name, float(own["accuracy"]), int(own["n"])))
     examples = facts.get("splits", facts).get("validation", {}).get("examples", 0)
     best = summary.get("best_validation_accuracy")
     measured = trained.lanes == 1 and summary.get("best_step") == trained.step and best is not None

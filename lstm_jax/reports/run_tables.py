@@ -53,6 +53,7 @@ def data_table(config: Config) -> Table:
             "source": data.source,
             **({"data set": data.name} if data.name else {}),
             **({"path": data.path} if data.path else {}),
+            **({"url": data.url} if data.url else {}),
             "tokens": f"{tokens.kind}, {'lower case' if tokens.lower_case else 'case kept'}",
             "vocabulary": f"at most {tokens.vocabulary_size:,} tokens, each at least {tokens.min_count} times",
             "length": f"at most {tokens.max_length:,} tokens ({tokens.truncation})"

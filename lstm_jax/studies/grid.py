@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 TASK = "grid"  # The label of a grid's only task.
 # Incidental fields that say where data lie. The content of the files tells runs apart.
-PATHS = ("data.path", "data.vectors.path", "data.vectors.more_path")
+PATHS = ("data.path", "data.url", "data.vectors.path", "data.vectors.more_path")
 # Static fields that a grid sets by itself, and what to do instead.
 REFUSED = {
     "seed": "Grid(seeds=…) says how many seeds each setting has, counted from the base's",

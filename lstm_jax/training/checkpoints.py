@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from lstm_jax.errors import UserError
 from lstm_jax.training.experiment import TrainState, evaluated_variables
-from lstm_jax.types import Params
+from lstm_jax.types import HostArray, Params
+
+_log = logging.getLogger(__name__)
 
 MAX_TO_KEEP = 2
 
@@ -93,6 +96,10 @@ class Checkpoints:
         """Starts to write the evaluated weights to ``epochs/NAME``, which is never deleted."""
         self._keeper.save(self._epochs / name, evaluated_variables(state), force=True)
 
+    def has_epoch(self, name: str) -> bool:
+        """Whether ``epochs/NAME`` holds weights."""
+        return (self._epochs / name).is_dir()
+
     def restore_epoch(self, name: str, like: Params) -> Params | None:
         """The weights of ``epochs/NAME`` in the shapes of ``like``; ``None`` if there are none of that name.
 
@@ -136,6 +143,27 @@ class Checkpoints:
             return items.best, items.loop_state
         raise UserError(f"{self.folder} holds no checkpoint; train first, with the same --workdir")
 
+    def newest_state(self) -> tuple[int, dict[str, HostArray]]:
+        """The step and the training state of the newest checkpoint that can be read, as arrays by dotted path.
+
+        Raises:
+          UserError: There is no such checkpoint.
+        """
+        steps = sorted((int(path.name) for path in self.folder.glob("[0-9]*") if path.name.isdigit()), reverse=True)
+        with self._orbax.PyTreeCheckpointer() as reader:
+            for step in steps:
+                folder = self.folder / str(step) / "state"
+                try:
+                    tree = reader.metadata(folder).item_metadata.tree
+                    as_numpy = jax.tree.map(lambda _: self._orbax.RestoreArgs(restore_type=np.ndarray), tree)
+                    found = reader.restore(folder, restore_args=as_numpy)
+                except Exception as error:  # Damaged files raise many types of exceptions.
+                    reason = textwrap.shorten(str(error) or type(error).__name__, 200)
+                    _log.warning("checkpoint %s is damaged (%s); trying the one before it", folder.parent, reason)
+                    continue
+                return step, leaves_by_path(found)
+        raise UserError(f"{self.folder} holds no checkpoint that can be read")
+
     def _readable(self, like: dict[str, Any]) -> Iterator[tuple[int, Any]]:
         """The checkpoints that can be read, the newest first, each with its items in the shapes of ``like``."""
         args = self._orbax.args
@@ -147,9 +175,7 @@ class Checkpoints:
             except Exception as error:  # Damaged files raise many types of exceptions.
                 self._check_shapes(self.folder / str(step), like)
                 reason = textwrap.shorten(str(error) or type(error).__name__, 200)
-                logging.getLogger(__name__).warning(
-                    "checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason
-                )
+                _log.warning("checkpoint %s is damaged (%s); trying the one before it", self.folder / str(step), reason)
                 continue
             yield step, items
         if steps:
@@ -186,5 +212,10 @@ class Checkpoints:
 
 def _shapes(tree: Any) -> dict[str, Any]:
     """The shapes of all arrays by their dotted paths."""
+    return {path: tuple(leaf.shape) for path, leaf in leaves_by_path(tree).items()}
+
+
+def leaves_by_path(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by their dotted paths, the same for a NamedTuple and for a dict of its fields."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}

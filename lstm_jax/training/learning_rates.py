@@ -15,6 +15,7 @@ import numpy as np
 from lstm_jax import config as configs
 from lstm_jax.config import Config, validate
 from lstm_jax.data import corpus
+from lstm_jax.data.cache import renewing
 from lstm_jax.data.flat_corpus import lengths
 from lstm_jax.errors import UserError
 from lstm_jax.files import lock_folder
@@ -74,7 +75,7 @@ def find_learning_rate(config: Config, workdir: Path) -> Losses:
     own.optimizer.schedule, own.optimizer.warmup, own.ensemble = "constant", 0.0, 1
     lanes = [Lane(own.seed, {"optimizer.learning_rate": rate}) for rate in LEARNING_RATES]
     validate(own)
-    with lock_folder(workdir):
+    with lock_folder(workdir), renewing(own.data.rebuild):
         corpora = corpus.prepare(own.data)
         loop = assemble(own, corpora, lanes)
         state = first_checkpoint(loop.program, own, lanes, corpora).state

@@ -83,6 +83,7 @@ def run_loop(
     follow: ProgressCallback | None = None,
     startup: Startup | None = None,
     tracked: Sequence[TrackedLane] = (),
+    draw: Callable[[], object] = lambda: None,
 ) -> tuple[TrainState, Params, LoopState]:
     """Trains every lane from ``loop_state.step`` until the last step, its early stop or its divergence.
 
@@ -96,6 +97,7 @@ def run_loop(
       follow: Callback that shows the progress instead of the terminal.
       startup: Records the time of the first step, which is then made in its own call.
       tracked: The lanes, for the tracker; without any there is none.
+      draw: Called after every checkpoint, to renew pictures. Its time does not count as training.
 
     Returns:
       The final ``state``, ``best`` and ``loop_state``.
@@ -144,6 +146,7 @@ def run_loop(
             save(state, best, chunk.last_step)
             with clock.paused():
                 run_log.send()
+                draw()
             saved_at = time.monotonic()
         run_log.send()
         clock.save()

@@ -1,13 +1,14 @@
-"""Restores a trained run from its folder or an export: its best weights, to evaluate or to start another run from."""
+"""Restores a trained run from its folder or an export: its best weights, or those of an epoch that it has kept."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from tokenizers import Tokenizer
 
-from lstm_jax.config import Config, differences
+from lstm_jax.config import Config, differences, epoch_name
+from lstm_jax.data.batching import steps_per_epoch
 from lstm_jax.data.labels import Classes
 from lstm_jax.data.tokenizer import read_tokenizer, unknown_id
 from lstm_jax.errors import ConfigError, UserError
@@ -24,7 +25,7 @@ EVALUATION_GROUPS = ("data", "train")
 
 
 class Trained(NamedTuple):
-    """The best weights of a run.
+    """The weights of a run: the best ones, or those that were kept after an epoch.
 
     Attributes:
       config: The config of the evaluation.
@@ -33,8 +34,9 @@ class Trained(NamedTuple):
       tokenizer: The tokenizer of the run.
       classes: The classes, with their names and labels.
       lanes: Number of lanes, L.
-      step: Step of the best weights; with several lanes, the latest such step.
+      step: Step of the weights; with several lanes, the latest such step.
       workdir: Folder of the run.
+      epoch: The epoch whose kept weights these are; 0: they are the best weights.
     """
 
     config: Config
@@ -45,15 +47,22 @@ class Trained(NamedTuple):
     lanes: int
     step: int
     workdir: Path
+    epoch: int = 0
+
+    def named(self, name: str) -> str:
+        """A name for files about these weights, such as ``test`` or ``test-epoch_3``."""
+        return f"{name}-epoch_{self.epoch}" if self.epoch else name
 
 
-def load_run(workdir: Path, config: Config, unvalidated: bool = False) -> Trained:
-    """The best weights of the run in a folder.
+def load_run(workdir: Path, config: Config, unvalidated: bool = False, weights: str = "") -> Trained:
+    """The best weights of the run in a folder, or those of an epoch.
 
     Args:
       workdir: Folder of the run.
       config: The run's config; its fields of ``data`` and ``train``, and incidental ones, may differ.
       unvalidated: Whether a run that was never validated has its initial weights, instead of an error.
+      weights: The epoch whose weights are loaded, which ``train.keep_epochs`` has kept: its number, or their name.
+        Empty: the best weights.
 
     Raises:
       UserError: The folder holds no trained run, or none of its checkpoints can be read.
@@ -75,9 +84,46 @@ def load_run(workdir: Path, config: Config, unvalidated: bool = False) -> Traine
     tokenizer = read_tokenizer(workdir / "tokenizer.json")
     model = TextClassifier(config.model, tokenizer.get_vocab_size(), len(classes.names), unknown_id(tokenizer))
     lanes = len(read_lanes(workdir, config))
+    shapes, epoch = shapes_of(config, model, lanes), _asked_epoch(workdir, weights) if weights else 0
     with stage("loading the weights"):
-        best, step = _best(workdir, shapes_of(config, model, lanes), lanes, unvalidated)
-    return Trained(config, model, best, tokenizer, classes, lanes, step, workdir)
+        if epoch:
+            variables, step = _of_epoch(workdir, epoch, shapes, facts)
+        else:
+            variables, step = _best(workdir, shapes, lanes, unvalidated)
+    return Trained(config, model, variables, tokenizer, classes, lanes, step, workdir, epoch)
+
+
+def kept_epochs(workdir: Path) -> dict[int, str]:
+    """The epochs whose weights a run has kept, and the names of these weights."""
+    config, checkpoints = read_config(workdir), Checkpoints(workdir, read_only=True)
+    if not config.train.keep_epochs:
+        return {}
+    names = {epoch: epoch_name(config, epoch) for epoch in range(1, config.train.epochs + 1)}
+    return {epoch: name for epoch, name in names.items() if checkpoints.has_epoch(name)}
+
+
+def _asked_epoch(workdir: Path, asked: str) -> int:
+    kept = kept_epochs(workdir)
+    found = [epoch for epoch, name in kept.items() if asked in (str(epoch), name)]
+    if found:
+        return found[0]
+    if not kept:
+        raise ConfigError(
+            f"there are no weights {asked!r}, since the run in {workdir} kept no weights of its epochs; train with "
+            "--config.train.keep_epochs=epoch_{epoch}"
+        )
+    listed = ", ".join(f"{epoch} ({name})" for epoch, name in kept.items())
+    raise ConfigError(f"the run in {workdir} kept no weights {asked!r}; it kept those of the epochs {listed}")
+
+
+def _of_epoch(workdir: Path, epoch: int, shapes: Params, facts: dict[str, Any]) -> tuple[Params, int]:
+    """The weights of a kept epoch, and their step."""
+    checkpoints = Checkpoints(workdir, read_only=True)
+    variables = checkpoints.restore_epoch(kept_epochs(workdir)[epoch], shapes)
+    checkpoints.finish()
+    assert variables is not None  # The folder is there.
+    examples = facts.get("splits", {}).get("train", {}).get("examples", 0)
+    return variables, epoch * steps_per_epoch(examples, read_config(workdir).train.batch_size)
 
 
 def _best(workdir: Path, shapes: Params, lanes: int, unvalidated: bool) -> tuple[Params, int]:

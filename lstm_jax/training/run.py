@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ from lstm_jax import config as configs
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.data.batching import steps_per_epoch
+from lstm_jax.data.cache import renewing
 from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.sources.download import downloaded
 from lstm_jax.data.summary import SplitSummary, summarize, warnings
 from lstm_jax.data.tokenizer import write_tokenizer
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.reports import plots, tables
 from lstm_jax.stages import stage
 from lstm_jax.training.checkpoints import Checkpoint, Checkpoints
+from lstm_jax.training.continued import continued_state, takes_optimizer
 from lstm_jax.training.experiment import evaluated_variables, experiment
 from lstm_jax.training.feed import make_feed
 from lstm_jax.training.lanes import Program, make_mesh
@@ -45,6 +49,9 @@ from lstm_jax.training.workdir import (
 )
 
 _log = logging.getLogger(__name__)
+
+DRAW_SECONDS = 5  # Least time between two drawings of the curves.
+DRAW_SHARE = 0.05  # Largest share of the time that is spent on drawing them.
 
 
 def train_lanes(
@@ -72,7 +79,7 @@ def train_lanes(
     """
     startup = Startup(started)
     lanes = lanes or lanes_of(config)
-    with Workdir(workdir, config, lanes) as place:
+    with Workdir(workdir, config, lanes) as place, renewing(config.data.rebuild):
         summary = place.summary()
         if summary is not None and summary["status"] != "interrupted":
             if not follow:
@@ -115,7 +122,7 @@ def _train(
                 "later commands cannot load the %s; move it into a file that --config.plugins names",
                 entry,
             )
-    _write_data(corpora, splits, path)
+    _write_data(config, corpora, splits, path)
     place.claim(config, lanes)
     loop_state, status = LoopState.from_json(checkpoint.loop_state), "interrupted"
     for change in place.enter_environment(loop_state.step):
@@ -125,14 +132,14 @@ def _train(
     timed = None if follow else startup
     tracked = [] if follow else _tracked(config, len(lanes), path, loop_state.step + 1)
     try:
-        run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked)
+        pictures = Pictures(path, loop_state)
+        draw = (lambda: None) if follow else pictures.renew
+        run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked, draw)
         with stage("writing the last checkpoint"):
             checkpoints.finish()
         if not follow:
             with stage("drawing the curves"):
-                rows = read_metrics(path / "metrics.jsonl")
-                plots.draw_curves(rows, loop_state.best_lane.best_step, path / "plots")
-                plots.draw_epochs(rows, path / "plots" / "loss-epochs.png")
+                pictures.draw()
         status = "done" if all(lane.diverged_at is None for lane in loop_state.lanes) else "diverged"
     except BaseException:
         with contextlib.suppress(Exception):  # Lets a pending write finish. The first error is the one to report.
@@ -143,6 +150,28 @@ def _train(
         summary |= {"startup": startup.seconds} if timed else {}
         write_json(path / "summary.json", summary)
     return summary
+
+
+class Pictures:
+    """The pictures of a run's curves, drawn again while it trains."""
+
+    def __init__(self, workdir: Path, loop_state: LoopState) -> None:
+        self._workdir, self._loop_state = workdir, loop_state
+        self._next = time.monotonic() + DRAW_SECONDS
+
+    def renew(self) -> None:
+        """Draws the curves so far, unless that was done just before, so that drawing takes little of the time."""
+        began = time.monotonic()
+        if began >= self._next:
+            self.draw()
+            took = time.monotonic() - began
+            self._next = began + took + max(DRAW_SECONDS, took / DRAW_SHARE)
+
+    def draw(self) -> None:
+        """Draws the curves so far."""
+        rows, folder = read_metrics(self._workdir / "metrics.jsonl"), self._workdir / "plots"
+        plots.draw_curves(rows, self._loop_state.best_lane.best_step, folder)
+        plots.draw_epochs(rows, folder / "loss-epochs.png")
 
 
 def _tracked(config: Config, lanes: int, path: Path, first_step: int) -> list[TrackedLane]:
@@ -187,10 +216,12 @@ def first_checkpoint(program: Program, config: Config, lanes: list[Lane], corpor
     """
     seeds, hparams = np.array([lane.seed for lane in lanes]), [lane.hparams(config) for lane in lanes]
     variables = program.weights(seeds)
-    if config.model.init_from and corpora is not None:
-        variables = transfer(variables, corpora.tokenizer, config.model)
+    if config.model.init_from and corpora is not None and not takes_optimizer(config):
+        variables = transfer(variables, corpora.tokenizer, corpora.classes, config.model)
     stacked = {path: jnp.array([lane[path] for lane in hparams], jnp.float32) for path in hparams[0]}
     state = program.begin(seeds, stacked, variables)
+    if corpora is not None and takes_optimizer(config):
+        state = continued_state(state, corpora, config, total_steps_of(config, corpora))
     best = jax.tree.map(jnp.copy, evaluated_variables(state)["params"])
     return Checkpoint(state, best, LoopState([LaneState(lane.seed) for lane in lanes]).to_json())
 
@@ -220,13 +251,14 @@ def _check_examples(corpora: Corpora, path: Path) -> None:
         )
 
 
-def _write_data(corpora: Corpora, splits: dict[str, SplitSummary], path: Path) -> None:
+def _write_data(config: Config, corpora: Corpora, splits: dict[str, SplitSummary], path: Path) -> None:
     facts = {
         "classes": corpora.classes.names,
         "labels": corpora.classes.labels,
         "splits": {split: own._asdict() for split, own in splits.items()},
         "left_out": corpora.left_out,
         "fingerprint": corpus.corpora_fingerprint(corpora),
+        **({"download": downloaded(config.data)[1]} if config.data.url else {}),
     }
     write_tokenizer(corpora.tokenizer, path / "tokenizer.json")
     write_digests(path, corpora.digests)

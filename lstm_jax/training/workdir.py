@@ -80,7 +80,8 @@ class Workdir:
         if own := configs.merged(_read_user_files(self.path), configs.user_files(config)):
             write_json(self.path / PLUGINS, [file._asdict() for file in own])
         self._vouch(config)
-        write_text(self.path / "config.json", configs.to_json(config))
+        later = configs.with_fields(config, {"data.rebuild": False})  # Evaluations need not rebuild the cache again.
+        write_text(self.path / "config.json", configs.to_json(later))
 
     def _check(self, config: Config, lanes: list[Lane]) -> None:
         if not self.claimed:
@@ -164,6 +165,9 @@ def evaluation_config(
       UserError: The folder is not a run's, a file of that code is missing or not trusted, or a field is wrong.
     """
     config, recorded = config or read_config(workdir), _read_user_files(workdir)
+    known = (read_json(workdir / "data.json", dict) or {}).get("download", {})
+    if config.data.url and config.data.url == known.get("url") and not config.data.sha256:
+        config.data.sha256 = known["sha256"]  # The file may have changed since, and the cache may be empty.
     own = {*config.plugins, *(file.plugin for file in recorded)}
     config.plugins = configs.load_recorded(config, recorded, plugins, own if trust_code else trusted_plugins(workdir))
     configs.validate(config, trains=False)

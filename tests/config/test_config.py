@@ -136,3 +136,12 @@ def test_variants_of_a_config_file():
 def test_a_config_file_of_a_wrong_form_is_refused(text):
     with pytest.raises(ConfigError, match="it must be a"):
         configs.from_json(text)
+
+
+def test_files_from_before_data_url_have_0_for_a_ratio_that_is_not_used():
+    values = json.loads(configs.to_json(Config()))
+    assert values["data"]["data_ratio"] == -1
+    values["data"]["data_ratio"] = 0.0
+    assert configs.from_json(json.dumps(values)).data.data_ratio == 0
+    del values["data"]["url"]
+    assert configs.from_json(json.dumps(values)).data.data_ratio == -1

@@ -67,7 +67,7 @@ def small(module, variant, folder):
         config.data.vectors.more_path = str(folder / paths[config.data.vectors.more_text])
     if config.data.vectors.source == "cooccurrence":  # so few words give no longer vectors
         config.model.embedding_size = min(config.model.embedding_size, 100)
-    config.data.data_ratio = 0.0
+    config.data.data_ratio = -1.0
     config.data.train_entries = 3 * config.train.batch_size
     config.data.eval_entries = 40
     config.data.split_block = 1

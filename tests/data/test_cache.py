@@ -122,3 +122,12 @@ def test_an_unusable_cache_folder_is_replaced_by_a_temporary_one(tmp_path, monke
     assert message.endswith("set LSTM_JAX_CACHE to another folder")
     assert (tmp_path / "file").read_text() == "mine"
     assert stat.S_IMODE(runtime.cache_dir().stat().st_mode) == 0o700
+
+
+def test_a_rebuilt_table_is_made_once_in_each_command(table):
+    table()
+    for made in (2, 3):
+        with cache.renewing(True):
+            assert [table(), table()] == [made, made]
+    with cache.renewing(False):
+        assert table() == 3

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_jax.config import DataConfig
+from lstm_jax.data import corpus
 from lstm_jax.data.examples import load_examples
 from lstm_jax.data.sources import SPLITS
 from lstm_jax.data.splits import Selection, balanced, select, split_rows
+from lstm_jax.data.summary import summarize, warnings
 from lstm_jax.errors import UserError
 from tests.data.helpers import texts_and_labels
 from tests.reviews import files, write
@@ -41,7 +43,7 @@ some_classes = st.sampled_from([np.arange(201) % 2, np.arange(201) // 40, np.zer
         split_block=st.integers(1, 3),
         train_entries=st.sampled_from([0, 1, 10, 1000]),
         eval_entries=st.sampled_from([0, 5, 20]),
-        data_ratio=st.sampled_from([0.0, 0.5, 0.8]),
+        data_ratio=st.sampled_from([-1.0, 0.5, 0.8]),
         validation_fraction=st.floats(0.3, 0.7),
         validation_from=st.sampled_from(["train", "test"]),
     ),
@@ -55,7 +57,7 @@ def test_rows_of_any_selection(kept, config, classes):
     assert splits["test"][0] == ("test" if "test" in kept else "train")
     drawn_from = splits["test"][0] if config.validation_from == "test" else "train"
     assert splits["validation"][0] == ("validation" if "validation" in kept else drawn_from)
-    by_entries = not config.data_ratio
+    by_entries = config.data_ratio < 0
     entries = by_entries and (config.train_entries or config.eval_entries)
     for source, rows in kept.items():
         used = np.concatenate([own for drawn_from, own in splits.values() if drawn_from == source])
@@ -123,3 +125,30 @@ def test_classes_are_balanced_after_short_reviews_are_left_out(tmp_path):
         assert len(chosen.rest) == len(rows) - 3 * expected
     with pytest.raises(UserError, match=r"one_class_size is 21, but only 20 reviews are of class 1; lower it"):
         selected(path, min_characters=10, one_class_size=21)
+
+
+def test_a_ratio_of_all_leaves_no_test_split(tmp_path):
+    path = write(tmp_path / "a.csv", [{"text": f"text {n}", "label": n % 2} for n in range(40)])
+    chosen, _ = selected(path, data_ratio=1.0, validation_fraction=0.25)
+    assert {split: len(rows) for split, (_, rows) in chosen.splits.items()} == {
+        "test": 0,
+        "validation": 10,
+        "train": 30,
+    }
+    corpora = corpus.prepare(files(path, data_ratio=1.0))
+    assert summarize(corpora)["test"].examples == 0
+    assert "the test split has no examples, since config.data.data_ratio leaves it none" in warnings(summarize(corpora))
+    with pytest.raises(UserError, match=r"data_ratio is 1, so the test split has no examples; evaluate --split=valid"):
+        corpus.prepare_part(files(path, data_ratio=1.0), "test", corpora.tokenizer, corpora.classes)
+    with pytest.raises(UserError, match=r"data_ratio is 1, so there is no test split, but .*validation_from is 'test'"):
+        selected(path, data_ratio=1.0, validation_from="test")
+
+
+def test_a_ratio_of_none_is_all_for_testing(tmp_path):
+    rows = [{"text": f"{n:02} of a long text", "label": n % 3 == 0} for n in range(60)]
+    path = write(tmp_path / "train.csv", rows)
+    chosen, _ = selected(path, data_ratio=0.0, one_class_size=-1)
+    assert {split: len(rows) for split, (_, rows) in chosen.splits.items()} == {"test": 40, "validation": 0, "train": 0}
+    write(tmp_path / "test.csv", rows[:9])
+    with pytest.raises(UserError, match=r"data_ratio is 0, but the source has a test split of its own, .*--split=all"):
+        selected(tmp_path, data_ratio=0.0)

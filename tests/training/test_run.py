@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities
 from lstm_jax.training import run
+from lstm_jax.training.logging import read_metrics
+from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import assert_same_run, timeless, tiny_config
@@ -221,3 +224,40 @@ def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     figures = evaluate_examples(trained, corpus.prepare(config.data, trained.tokenizer).validation, "validation")
     assert figures.accuracy == summary["best_validation_accuracy"]
     assert figures.checkpoint_step == summary["best_step"]
+
+
+def test_pictures_are_drawn_again_while_a_run_trains_but_not_too_often(tmp_path, monkeypatch):
+    now, drawn = [100.0], []
+
+    def draw(rows, best_step, folder):
+        drawn.append((len(rows), best_step))
+        now[0] += 2.0  # A drawing takes two seconds, so it may happen every forty.
+
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run.plots, "draw_curves", draw)
+    monkeypatch.setattr(run.plots, "draw_epochs", lambda *_: None)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+    state = LoopState([LaneState(0, best_step=7)])
+    pictures = run.Pictures(tmp_path, state)
+    for passed, count in ((4.9, 0), (0.1, 1), (39.9, 1), (0.2, 2)):
+        now[0] += passed
+        pictures.renew()
+        assert len(drawn) == count
+    pictures.draw()
+    assert drawn == [(1, 7)] * 3
+
+
+def test_the_loop_draws_after_each_validation_and_does_not_count_the_time(tmp_path, monkeypatch):
+    seen, real = [], time.perf_counter
+
+    def renew(self):  # A drawing seems to take a thousand seconds.
+        seen.append(max(row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")))
+
+    monkeypatch.setattr(time, "perf_counter", lambda: real() + 1000 * len(seen))
+    monkeypatch.setattr(run.Pictures, "renew", renew)
+    monkeypatch.setattr(run.Pictures, "draw", lambda self: None)
+    config = tiny_config(model__layer="rnn_tanh", model__hidden_size=4, train__buckets=1, train__epochs=2)
+    run.train_lanes(config, tmp_path)
+    assert seen == [9, 18]
+    first, second = (row["seconds"] for row in read_metrics(tmp_path / "metrics.jsonl") if row["split"] == "validation")
+    assert second - first < 500

@@ -199,3 +199,34 @@ def test_an_exported_run_gives_back_what_it_learned(changes, tmp_path):
         if place.suffix in (".safetensors", ".pt"):
             with pytest.raises(ConfigError, match=r"set config\.model\.hidden_size=8$"):
                 state_of(tiny_config(model__init_from=str(place), model__hidden_size=9, **changes), [Lane(7, {})])
+
+
+def test_the_head_is_taken_too_if_the_classes_are_the_same(before, tmp_path):
+    other = load_run(before, tiny_config(ensemble=2, train__epochs=1))
+    parts = {"model__init_from": str(before), "model__init_parts": ("embedding", "layers", "head")}
+    state = state_of(tiny_config(data__seed=5, **parts), [Lane(0, {})])[0].state
+    assert_equal(state.params["output"], jax.tree.map(lambda leaf: leaf[:1], other.variables["params"]["output"]))
+    alone = {**parts, "model__init_parts": ("head",), "model__embedding_size": 9}
+    state = state_of(tiny_config(**alone), [Lane(0, {})])[0].state
+    assert_equal(state.params["output"], jax.tree.map(lambda leaf: leaf[:1], other.variables["params"]["output"]))
+    for changes, message in (
+        ({"data__classes": "stars"}, "whose classes are negative, positive, and those of this run are 1 star, 2 stars"),
+        ({"model__head": (3,)}, "whose head has other parts or sizes; set config.model as it is there"),
+        ({"model__wide": 8}, "whose vocabulary differs or is not known, so the rows of its linear part"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            state_of(tiny_config(data__seed=5, **{**parts, **changes}), [Lane(0, {})])
+
+
+def test_the_head_of_an_exported_file(before, tmp_path):
+    export(load_run(before, evaluation_config(before)), ["safetensors"], tmp_path)
+    parts = {"model__init_from": str(tmp_path / "model-lane1.safetensors"), "model__init_parts": ("head",)}
+    other = load_run(before, tiny_config(ensemble=2, train__epochs=1))
+    state = state_of(tiny_config(**parts), [Lane(0, {})])[0].state
+    assert_equal(state.params["output"], jax.tree.map(lambda leaf: leaf[1:], other.variables["params"]["output"]))
+    with pytest.raises(ConfigError, match="whose classes are negative, positive, and those of this run are 1 star"):
+        state_of(tiny_config(data__classes="stars", **parts), [Lane(0, {})])
+    module_file(tmp_path / "w.safetensors", 7)
+    config = tiny_config(**{**parts, "model__init_from": str(tmp_path / "w.safetensors")})
+    with pytest.raises(ConfigError, match=r"head has output\.bias of the shape \[2\], but the file has no such tensor"):
+        state_of(config, [Lane(0, {})])
