@@ -105,6 +105,10 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     Raises:
       UserError: A split would be empty.
     """
+    if config.order == "first":
+        splits = _in_order(kept, config)
+        _check_not_empty(splits, kept, config)
+        return splits
     block, seed = config.split_block, config.seed
     strata = {split: classes[split] if sorted_by_class(kept[split], classes[split], block) else None for split in kept}
     left = shuffled(kept["train"], block, seed, strata["train"])
@@ -133,6 +137,39 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     splits["train"] = ("train", rows[: train_entries or None])
     _check_not_empty(splits, kept, config)
     return splits
+
+
+def _in_order(kept: dict[str, HostArray], config: DataConfig) -> Splits:
+    """The rows in their order: the first are for training, the next for validation, the last for testing.
+
+    Of more rows than ``train_entries`` or ``eval_entries`` the first are taken.
+    """
+    train_entries, eval_entries = config.train_entries, config.eval_entries
+    if config.data_ratio:
+        train_entries = eval_entries = 0
+    splits = {split: (split, rows) for split, rows in kept.items()}
+    rows = kept["train"]
+    if "test" in kept:
+        splits["test"] = ("test", kept["test"][: eval_entries or None])
+    else:
+        fraction = 1 - config.data_ratio if config.data_ratio else config.test_fraction
+        rows, test = _ended(rows, eval_entries or round(fraction * len(rows)))
+        splits["test"] = ("train", test)
+    if "validation" not in kept and config.validation_from == "test":
+        drawn_from, test = splits["test"]
+        count = round(config.validation_fraction * len(test))
+        splits["validation"], splits["test"] = (drawn_from, test[:count]), (drawn_from, test[count:])
+    elif "validation" not in kept:
+        rows, validation = _ended(rows, round(config.validation_fraction * len(rows)))
+        splits["validation"] = ("train", validation)
+    splits["train"] = ("train", rows[: train_entries or None])
+    return splits
+
+
+def _ended(rows: HostArray, count: int) -> tuple[HostArray, HostArray]:
+    """The rows without the last ``count``, and those."""
+    first = max(len(rows) - count, 0)
+    return rows[:first], rows[first:]
 
 
 def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig) -> HostArray:

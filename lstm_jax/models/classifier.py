@@ -51,7 +51,7 @@ def recurrent_layers(config: ModelConfig, dropout: Scalar | float = 0.0) -> Laye
     def one(reverse: bool) -> Layer:
         return make_layer(
             config.layer,
-            config.hidden_size,
+            config.hidden_size_backward if reverse and config.hidden_size_backward else config.hidden_size,
             reverse=reverse,
             implementation=config.implementation,
             matmul_dtype=matmul_dtype(config),
@@ -90,7 +90,7 @@ class TextClassifier(nn.Module):
       vocabulary_size: Size of the vocabulary, V.
       classes: Number of classes, C.
       unknown: Id of the unknown token, which replaces dropped tokens.
-      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with standard deviation 0.1. An embedding that
+      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with the config's standard deviation. An embedding that
         is not trained is in the collection ``frozen`` instead of ``params``.
       every_step: Whether to return logits ``[T, B, C]``, each from the outputs of one step alone, whatever the pooling.
         A linear part then adds the logits of the tokens so far.
@@ -115,7 +115,12 @@ class TextClassifier(nn.Module):
             self.wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step)
 
     def __call__(
-        self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
+        self,
+        tokens: Tokens,
+        lengths: Lengths,
+        key: ExampleKeys | None = None,
+        rates: DropoutRates | None = None,
+        state: State | None = None,
     ) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid z gives (0, z).
 
@@ -124,8 +129,9 @@ class TextClassifier(nn.Module):
           lengths: Lengths of the examples, ``[B]``.
           key: One key for each example, for dropout; without it the model is deterministic.
           rates: Dropout rates, which dropout needs besides ``key``.
+          state: The state that the layers start from; by default zeros.
         """
-        y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates)
+        y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates, state)
         return self.classify(y, tokens, lengths, key, rates)
 
     def embed(self, tokens: Tokens, key: ExampleKeys | None = None, rates: DropoutRates | None = None) -> Inputs:
@@ -188,7 +194,8 @@ class TextClassifier(nn.Module):
 
     def _pooled(self, y: Outputs, lengths: Lengths) -> Float[Array, "*steps B P"]:
         """One vector for each example, or for every step by itself."""
-        backward = y.shape[-1] // 2 if self.config.bidirectional else 0
+        sizes = self.config.hidden_size, self.config.hidden_size_backward or self.config.hidden_size
+        backward = y.shape[-1] * sizes[1] // sum(sizes) if self.config.bidirectional else 0
         pool = POOLINGS[self.config.pooling]
         if not self.every_step:
             pooled = pool(y, lengths, backward)
@@ -205,7 +212,8 @@ class TextClassifier(nn.Module):
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
         def first(key: Key) -> Float[Array, "V D"]:
-            return 0.1 * jax.random.normal(key, shape) if self.vectors is None else jnp.asarray(self.vectors)
+            random = self.config.embedding_std * jax.random.normal(key, shape)
+            return random if self.vectors is None else jnp.asarray(self.vectors)
 
         if self.config.train_embedding:
             return self.param("embedding", first)
@@ -216,15 +224,16 @@ class Network(NamedTuple):
     """A TextClassifier as pure functions of its variables and of batches, for objectives.
 
     ``params`` is a tree with the collections ``params`` and ``frozen``. ``keys`` holds one key for each example;
-    without keys there is no dropout.
+    without keys there is no dropout. The layers start from ``start``; by default from zeros.
     """
 
     module: TextClassifier
     rates: DropoutRates | None = None
+    start: State | None = None
 
     def logits(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits of a batch."""
-        return self._apply(None, params, batch.tokens, batch.lengths, keys, self.rates)
+        return self._apply(None, params, batch.tokens, batch.lengths, keys, self.rates, self.start)
 
     def embed(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Inputs:
         """The embedded tokens ``[T, B, D]`` of a batch."""
@@ -233,8 +242,8 @@ class Network(NamedTuple):
     def encode(
         self, params: Params, x: Inputs, batch: Batch, keys: ExampleKeys | None = None, state: State | None = None
     ) -> tuple[Outputs, State]:
-        """The layers' outputs and final state for embedded tokens, from a state or from zeros."""
-        return self._apply("encode", params, x, batch.lengths, keys, self.rates, state)
+        """The layers' outputs and final state for embedded tokens, from a state; by default from ``start``."""
+        return self._apply("encode", params, x, batch.lengths, keys, self.rates, self.start if state is None else state)
 
     def classify(self, params: Params, y: Outputs, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits from the layers' outputs."""
