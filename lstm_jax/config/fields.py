@@ -26,8 +26,8 @@ class TokensConfig(Group):
     )
     url_rule: str = field(
         "addresses",
-        "What `mark_urls` replaces: whole `addresses`, or with `loye`, for `treebank`, what the code of Loye 2019 does: in "
-        "a text with `www.`, `http:` or `https:`, every word up to its last dot with three letters, by three tokens.",
+        "What `mark_urls` replaces: whole `addresses`, or with `treebank` what the code of Loye 2019 does (`loye`): in a "
+        "text with `www.`, `http:` or `https:`, every word up to its last dot with three letters, by three tokens.",
         choices=("addresses", "loye"),
     )
     keep_breaks: bool = field(
@@ -36,8 +36,8 @@ class TokensConfig(Group):
     )
     stop_words: tuple[str, ...] = field(
         (),
-        "Words to remove from all texts, such as `data.tokens.stop_words=a,the`. Each must be one token. A file with one "
-        'word a line is given by `data.tokens.stop_words="$(paste -sd, FILE)"`.',
+        "Words to remove from all texts, such as `data.tokens.stop_words=a,the`. Each must be one token. A file with a "
+        'word on every line is given by `data.tokens.stop_words="$(paste -sd, FILE)"`.',
     )
     vocabulary_size: int = field(
         30_000, "Maximum number of tokens in the vocabulary, padding and unknown included.", low=5, high=2**31 - 1
@@ -47,15 +47,15 @@ class TokensConfig(Group):
     )
     fit_on: str = field(
         "train",
-        "Which texts the vocabulary is counted on: those for training (`train`), or those of every split (`all`), which "
-        "lets test texts decide what is known.",
+        "Which texts the vocabulary is counted on: those for training (`train`), or those of every split (`all`), so "
+        "that words of test texts are known.",
         choices=("train", "all"),
     )
     index_path: str = field(
         "",
-        "JSON file with the vocabulary of `keras`, in the form of Keras's `imdb_word_index.json`: words and their ranks "
-        "from 1. A word's id is its rank + 3; words with ids from `vocabulary_size` on are unknown, and `min_count` plays "
-        "no part. Empty: words are counted.",
+        "JSON file with the vocabulary of `keras`, in the form of Keras's `imdb_word_index.json`: words and their "
+        "ranks from 1. A word's id is its rank + 3; words with ids from `vocabulary_size` on are unknown, and "
+        "`min_count` plays no part. Empty: words are counted.",
         kind="incidental",
     )
     remove_unknown: bool = field(False, "Whether to remove unknown tokens; otherwise they become `[UNK]`.")
@@ -210,8 +210,9 @@ class DataConfig(Group):
     )
     order: str = field(
         "random",
-        "How examples are chosen for splits: at `random`, or by the order of the rows (`first`): the first for training, "
-        "the next for validation, the last for testing, and of more than `train_entries` or `eval_entries` the first.",
+        "How examples are chosen for splits: at `random`, or by the order of the rows (`first`): the first for "
+        "training, the next for validation, the last for testing, and of more than `train_entries` or `eval_entries` "
+        "the first.",
         choices=("random", "first"),
     )
     seed: int = field(0, "Seed for generating, splitting and subsampling examples.", high=LARGEST_SEED)
@@ -336,8 +337,8 @@ class TrainConfig(Group):
     carry_state: bool = field(
         False,
         "Whether the layers start a training batch from their final state of the batch before, example by example in "
-        "their places, and an epoch from zeros. Gradients stop at the border of a batch, and evaluation starts from zeros. "
-        "A step computes the forward pass twice.",
+        "their places, and an epoch from zeros. Gradients stop at the border of a batch, and evaluation starts from "
+        "zeros. A step computes the forward pass twice.",
     )
     buckets: int = field(
         5, "Maximum number of lengths that batches are padded to; each is compiled once.", low=1, high=64
@@ -351,8 +352,8 @@ class TrainConfig(Group):
     )
     best_by: str = field(
         "accuracy",
-        "Which weights are kept: those with the highest validation `accuracy`, with the lowest validation `loss`, or the "
-        "`last`.",
+        "Which weights are kept: those with the highest validation `accuracy`, with the lowest validation `loss`, or "
+        "the `last`.",
         choices=("accuracy", "loss", "last"),
     )
     patience: int = field(

@@ -33,8 +33,8 @@ _BY_NAME = r"\b[\w.-]+\.(?i:com|org|net)\b(?:/\S*)?"
 _RUN_BEGINS = r"(?<![\w.-])[.-]*"
 URL = rf"({_RUN_BEGINS})(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # The group is what stands before the address.
 URL_IN_LIBRARY = rf"{_RUN_BEGINS}\K(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # \K: the match begins here.
-# The rule of Loye 2019, on texts with one of the signs: every piece up to its last dot with three letters. The article's
-# ``([^ ]+(?<=\.[a-z]{3}))`` takes time that grows with the square of a piece's length; this finds the same.
+# The rule of Loye 2019, for texts with one of the signs: every piece up to its last dot with three letters. The
+# article's ``([^ ]+(?<=\.[a-z]{3}))`` takes time that grows with the square of a piece's length; this finds the same.
 LOYE_URL, LOYE_URL_SIGNS = r"(?<![^ ])[^ ]*\.[a-z]{3}", ("www.", "http:", "https:")
 URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # Every address contains one of these.
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
@@ -121,8 +121,8 @@ def _how(config: TokensConfig) -> tuple[Any, ...]:
 def index_vocabulary(path: Path, config: TokensConfig) -> Tokenizer:
     """A tokenizer with the vocabulary of Keras's ``imdb_word_index.json``.
 
-    As by ``keras.datasets.imdb.load_data(num_words=vocabulary_size)``, a word has its rank + 3 as its id, and words with
-    ids from ``vocabulary_size`` on are unknown.
+    As by ``keras.datasets.imdb.load_data(num_words=vocabulary_size)``, a word has its rank + 3 as its id, and words
+    with ids from ``vocabulary_size`` on are unknown.
 
     Args:
       path: A JSON object of words and their ranks from 1.
@@ -205,8 +205,9 @@ def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
 def _separated(texts: list[str], config: TokensConfig) -> list[str]:
     """Each text as its tokens with single spaces between them."""
     if config.kind == "treebank":
-        cleaned = [_cleaned(text, config) for text in texts]
-        return treebank.separate_tokens(cleaned, url_is_token=config.url_rule == "addresses")
+        separated = treebank.separate_tokens([_cleaned(text, config) for text in texts])
+        # The article's tokenizer makes three tokens of its own ``<url>``.
+        return [text.replace("<url>", "< url >") for text in separated] if config.url_rule == "loye" else separated
     tokenizer = blank_tokenizer(config)
     normalized = [tokenizer.normalizer.normalize_str(characters.divide_pieces(text)) for text in texts]
     return [" ".join(token for token, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)) for text in normalized]

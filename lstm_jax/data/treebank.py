@@ -27,15 +27,14 @@ _URL = "< url >"  # What the tokenizer makes of ``<url>``, the token of web addr
 _known: dict[str, str] = {}
 
 
-def separate_tokens(texts: list[str], url_is_token: bool = True) -> list[str]:
-    """Each text as its tokens with single spaces between them; ``<url>`` counts as one token, or as three."""
+def separate_tokens(texts: list[str]) -> list[str]:
+    """Each text as its tokens with single spaces between them; ``<url>`` counts as one token."""
     if len(_known) > CACHE_SIZE:
         _known.clear()
     pieces = [divide_pieces(text.replace(BORDER, " ")).split() for text in texts]
     for batch in _batches(dict.fromkeys(piece for own in pieces for piece in own if piece not in _known)):
         _tokenize(batch)
-    separated = [" ".join([_known[piece] for piece in own]) for own in pieces]
-    return [text.replace(_URL, "<url>") for text in separated] if url_is_token else separated
+    return [" ".join([_known[piece] for piece in own]).replace(_URL, "<url>") for own in pieces]
 
 
 def _batches(pieces: Iterable[str]) -> Iterator[list[str]]:

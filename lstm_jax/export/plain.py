@@ -58,8 +58,8 @@ def check_plain(config: ModelConfig, target: str) -> None:
     if config.bidirectional and config.hidden_size_backward not in (0, config.hidden_size):
         raise ConfigError(
             f"--to={target} has one number of units for both directions; this run has config.model.hidden_size "
-            f"{config.hidden_size} and hidden_size_backward {config.hidden_size_backward}. --to=stablehlo exports every "
-            "network"
+            f"{config.hidden_size} and hidden_size_backward {config.hidden_size_backward}. --to=stablehlo exports "
+            "every network"
         )
     if config.matmul_dtype != "float32":
         _log.warning(

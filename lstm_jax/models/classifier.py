@@ -90,8 +90,8 @@ class TextClassifier(nn.Module):
       vocabulary_size: Size of the vocabulary, V.
       classes: Number of classes, C.
       unknown: Id of the unknown token, which replaces dropped tokens.
-      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with the config's standard deviation. An embedding that
-        is not trained is in the collection ``frozen`` instead of ``params``.
+      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with the config's standard deviation. An
+        embedding that is not trained is in the collection ``frozen`` instead of ``params``.
       every_step: Whether to return logits ``[T, B, C]``, each from the outputs of one step alone, whatever the pooling.
         A linear part then adds the logits of the tokens so far.
     """
@@ -212,8 +212,9 @@ class TextClassifier(nn.Module):
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
         def first(key: Key) -> Float[Array, "V D"]:
-            random = self.config.embedding_std * jax.random.normal(key, shape)
-            return random if self.vectors is None else jnp.asarray(self.vectors)
+            if self.vectors is not None:
+                return jnp.asarray(self.vectors)
+            return self.config.embedding_std * jax.random.normal(key, shape)
 
         if self.config.train_embedding:
             return self.param("embedding", first)

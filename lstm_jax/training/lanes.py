@@ -36,7 +36,7 @@ def make_mesh(lanes: int, batch_size: int, devices: int = 0) -> Mesh:
 
 LANES, EVERYWHERE = P("lane"), P()
 # A carried state has an axis of examples after that of lanes.
-STATE = TrainState(*[LANES] * 8, carried=P("lane", "data"))  # type: ignore[arg-type]
+STATE = TrainState(*[LANES] * 8)._replace(carried=P("lane", "data"))  # type: ignore[arg-type]
 
 
 class Program:
