@@ -10,9 +10,9 @@ Variants:
 * ``faithful``: words split at spaces, frozen vectors of 100, two bidirectional layers of 100, the outputs at the first
   and the last word joined, Adam at 0.01. The vectors are learned here from training and unlabelled reviews, so that no
   download is needed.
-* ``published``: the same with what else the article's code does. The vocabulary is counted on all reviews, ``<br />`` is
-  kept, unknown words have the id of padding, reviews are padded on the right to 500 words, which the network reads, and
-  batches are drawn without regard to length. With ``stars``, the halves are those of the file.
+* ``published``: the same with what else the article's code does. The vocabulary is counted on all reviews, ``<br />``
+  is kept, unknown words have the id of padding, reviews are padded on the right to 500 words, which the network reads,
+  and batches are drawn without regard to length. With ``stars``, the halves are those of the file.
 * ``improved``: runs of letters as words, segments of 50 words, vectors that are trained further at a lower learning
   rate, the outputs at all words pooled, a linear part over words and pairs of words, regularisation.
 

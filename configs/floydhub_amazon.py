@@ -34,9 +34,9 @@ Where we differ, except in ``published``:
 * Reviews of similar length share a batch. In the article any do.
 * A batch starts from a zero state. In the article it starts from the final state of the batch before in its epoch.
 * Unknown words have their own vector. In the article they have that of padding.
-* Addresses are replaced as a whole, by one token. In the article every word up to its last dot with three letters is, if
-  the review holds ``www.``, ``http:`` or ``https:`` (a further condition may be cut off in the document), and NLTK then
-  makes three tokens of ``<url>``.
+* Addresses are replaced as a whole, by one token. In the article every word up to its last dot with three letters is,
+  if the review holds ``www.``, ``http:`` or ``https:`` (a further condition may be cut off in the document), and NLTK
+  then makes three tokens of ``<url>``.
 * The embedding begins with a standard deviation of 0.1, and the forget gates with a bias of 1. In PyTorch these are 1,
   and near 0.
 

@@ -32,8 +32,9 @@ Where the paper is silent:
 * The paper's table is headed by ten epochs and has eight; we train eight.
 * A tenth of the training reviews is for validation, which chooses the epoch.
 
-Where we differ, also in ``published``: the paper divides 25,000 reviews into two parts, of sizes that it does not name,
-and reports each epoch on the second. Here the epoch is chosen on validation reviews and tested on the other half of IMDB.
+Where we differ, also in ``published``: the paper divides 25,000 reviews into two parts, of sizes that it does not
+name, and reports each epoch on the second. Here validation reviews choose the epoch, and it is tested on IMDB's other
+half.
 """
 
 from lstm_jax.config import Config, variants

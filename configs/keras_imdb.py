@@ -9,10 +9,11 @@ Source: "Understanding architecture of LSTM cell from scratch with code", with T
 Variants:
 
 * ``faithful``: Keras's word ids, the last 1,000 words, an embedding of 88,588 rows, 100 cells, one sigmoid unit, in all
-  2,888,117 weights. The 10,000 most frequent words have ids from 4; 0 to 3 are <PAD>, <START>, <UNK>, <UNUSED>.
-* ``published``: the same with what else the article does. As ``padded``; batches are drawn without regard to length, the
-  embedding begins with Keras's standard deviation, and the network after the last epoch is kept. Keras's own vocabulary
-  is read with ``--config.data.tokens.index_path=imdb_word_index.json``, the file that its ``get_word_index`` downloads.
+  2,888,117 weights. The 9,996 most frequent words have ids from 4; 0 to 3 are <PAD>, <START>, <UNK>, <UNUSED>.
+* ``published``: the same with what else the article does. As ``padded``; batches are drawn without regard to length,
+  the embedding begins with Keras's standard deviation, and the network after the last epoch is kept. Keras's own
+  vocabulary is read with ``--config.data.tokens.index_path=imdb_word_index.json``, the file that its
+  ``get_word_index`` downloads.
 * ``padded``: every review is padded on the left to 1,000 words, and the network reads the padding, as in the article,
   which uses no mask. An epoch takes 51.5 s on 2 CPU cores, against 16.1 s in buckets.
 * ``improved``: the recipe of ``configs/imdb.py``. Both directions over segments of 50 words, vectors learned from text,
@@ -31,10 +32,10 @@ Where we differ:
 * Padding is masked by length, except in ``padded`` and ``published``.
 * Reviews of similar length share a batch, except in ``published``.
 * The vocabulary is counted on our training reviews, unless ``data.tokens.index_path`` names Keras's file.
-* Validation reviews are drawn at random. In the article they are the last 5,000 of the order in which Keras has shuffled
-  the reviews.
-* Initial weights are those of this codebase. Keras draws the same kinds of matrices for the LSTM, also with a forget bias
-  of 1, and uniform values for the embedding; ``published`` has normal values of their standard deviation.
+* Validation reviews are drawn at random. In the article they are the last 5,000 of the order in which Keras has
+  shuffled the reviews.
+* Initial weights are those of this codebase. Keras draws the same kinds of matrices for the LSTM, also with a forget
+  bias of 1, and uniform values for the embedding; ``published`` has normal values of their standard deviation.
 """
 
 from lstm_jax.config import Config, variants

@@ -5,6 +5,7 @@ A study file has a function get_config() that returns one of these; the fields o
   Comparison(tasks, optimizers, spaces, search, seeds, held_out_seeds, lanes): optimizers with equal search budgets
   Grid(base, fields, seeds, lanes): all combinations of the values of any fields, as {"model.hidden_size": (32, 64)}
   Systems(systems): configs as they were published, and improved
+  Switches(systems, seeds): what each setting of a published config changes by itself
 """
 
 from pathlib import Path

@@ -26,8 +26,8 @@ class TokensConfig(Group):
     )
     url_rule: str = field(
         "addresses",
-        "What `mark_urls` replaces: whole `addresses`, or with `treebank` what the code of Loye 2019 does (`loye`): in a "
-        "text with `www.`, `http:` or `https:`, every word up to its last dot with three letters, by three tokens.",
+        "What `mark_urls` replaces: whole `addresses`, or, with `treebank`, what the code of Loye 2019 does (`loye`): "
+        "in a text with `www.`, `http:` or `https:`, each word up to its last dot with three letters, by three tokens.",
         choices=("addresses", "loye"),
     )
     keep_breaks: bool = field(
