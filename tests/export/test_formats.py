@@ -7,9 +7,11 @@ import pytest
 
 from lstm_jax import cells
 from lstm_jax.data import flat_corpus
+from lstm_jax.errors import ConfigError
 from lstm_jax.evaluation.predictions import probabilities
 from lstm_jax.export import export
 from lstm_jax.export.onnx import onnx_files
+from lstm_jax.export.plain import check_plain
 from lstm_jax.layers import pooling
 from lstm_jax.registry import CELLS, POOLINGS
 from tests.export.helpers import isolated, padded, ragged, run_with_random_weights
@@ -150,3 +152,14 @@ def test_a_graph_has_no_parts_without_use(kind, tmp_path):
     read = {name for node in graph.node for name in node.input} | {"probabilities"}
     assert [node.name or node.op_type for node in graph.node if not read & {*node.output}] == []
     assert {constant.name for constant in graph.initializer} <= read
+
+
+@pytest.mark.parametrize("target", ["torch", "onnx"])
+def test_directions_of_different_sizes_are_refused(target, tmp_path):
+    if target == "torch":
+        pytest.importorskip("torch")
+    run = run_with_random_weights(tmp_path / "run", model__bidirectional=True, model__hidden_size_backward=5)
+    with pytest.raises(ConfigError, match=f"--to={target} has one number of units for both directions; this run has"):
+        export(run, [target], tmp_path / "export")
+    same = run_with_random_weights(tmp_path / "same", model__bidirectional=True, model__hidden_size_backward=8)
+    check_plain(same.config.model, target)
