@@ -379,7 +379,7 @@ def test_directions_of_different_sizes(pooling):
     )
     model = TextClassifier(config, vocabulary_size=9, classes=2)
     tokens, lengths = jnp.array([[3, 4], [5, 6], [7, 0]]), jnp.array([3, 2])
-    variables = randomised(model.init(jax.random.key(0), tokens, lengths), 0)
+    variables = jax.tree.map(jnp.asarray, randomised(model.init(jax.random.key(0), tokens, lengths), 0))
     x = model.apply(variables, tokens, method="embed")
     for params in variables["params"]["layers"]["cells"]:
         forward, _ = make_layer("lstm", 3).apply(params.forward, x, lengths)
@@ -391,7 +391,9 @@ def test_directions_of_different_sizes(pooling):
         end = x[lengths - 1, jnp.arange(2)]
         pooled = jnp.concatenate([end[:, :3], x[0, :, 3:]], axis=-1)
         output = variables["params"]["output"]
-        assert_close(model.apply(variables, tokens, lengths), pooled @ output["kernel"] + output["bias"], atol=1e-5)
+        assert_close(
+            model.apply(variables, tokens, lengths), pooled @ output["kernel"] + output["bias"][None], atol=1e-5
+        )
     assert model.apply(variables, tokens, lengths).shape == (2, 2)
 
 

@@ -43,8 +43,9 @@ PLAIN = {
     "optimizer__learning_rate": 0.5,
     "train__batch_size": BATCH,
 }
-BATCHES = [gather(toy_corpus(), np.arange(n, n + BATCH), 16) for n in (0, 10, 20)]
-LAST = gather(toy_corpus(), np.array([30, 31, -1, -1, -1, 35, -1, 37]), 16)  # An incomplete batch.
+CORPUS = jax.tree.map(jnp.asarray, toy_corpus())
+BATCHES = [gather(CORPUS, jnp.arange(n, n + BATCH), 16) for n in (0, 10, 20)]
+LAST = gather(CORPUS, jnp.array([30, 31, -1, -1, -1, 35, -1, 37]), 16)  # An incomplete batch.
 
 
 def made(per_epoch=0, carry=True, **changes):
@@ -119,6 +120,7 @@ def test_other_objectives_start_from_it_too():
     assert_close(sums["loss/adversarial"], sums["loss/classification"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_lanes_and_devices_share_the_state_out():
     config = tiny_config(**PLAIN, train__carry_state=True)
     rows = np.random.default_rng(0).integers(0, 40, (4, BATCH)).astype(np.int32)
@@ -142,7 +144,7 @@ def test_lanes_and_devices_share_the_state_out():
 
 @pytest.mark.slow
 def test_a_run_with_a_carried_state_goes_on_bit_equal(tmp_path, monkeypatch):
-    # 8 of 13 steps lie between a checkpoint in an epoch and the last, incomplete batch of that epoch.
+    # Checkpoints lie within an epoch, and the last batch of an epoch is incomplete.
     config = tiny_config(train__carry_state=True, train__checkpoint_seconds=1e-9, train__best_by="loss")
     whole = run.train_lanes(config, tmp_path / "whole")
     save, left = Checkpoints.save, itertools.count(2, -1)
