@@ -19,7 +19,7 @@ from lstm_jax.studies.store import Finished
 from lstm_jax.studies.trials import SWITCH, Changes, Trial
 
 SWITCH_COLUMNS = ("system", "with this of `published`", "seeds", "without", "with", "difference")
-LONGEST_VALUE = 30  # Characters of a value that the table shows.
+LONGEST_TEXT = 30  # Characters of a value that the table shows.
 
 
 @dataclasses.dataclass
@@ -89,7 +89,7 @@ class Switches:
 def _named(path: str, value: object) -> str:
     """A switch as its flag, such as ``data.order=first``; a long value is shortened."""
     text = written(value)
-    return f"{path}={text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}"
+    return f"{path}={text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + '…'}"
 
 
 def _figures(without: list[Finished], own: list[Finished]) -> list[str]:
