@@ -15,6 +15,7 @@ def get_config(path: str = "") -> Grid:
     """Seven learning rates for 64 cells. As published, word vectors are fitted on all reviews."""
     base = glos_amazon_stars.get_config("published")
     base.data.path = path
+    base.train.order = "bucketed"  # Reviews of similar length, one for each lane, are read side by side.
     base.train.epochs = 3
     base.train.keep_epochs = "lstm_{hidden_size}_epoch_{epoch}"  # The lanes of all learning rates share one name.
     published = (1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 5e-6, 1e-6)

@@ -18,6 +18,15 @@ from lstm_jax.studies.systems import System, Systems
 FILES = {"imdb": "imdb", "amazon_reviews": "Video_Games.json.gz", "amazon_polarity": "train.ft.txt.bz2"}
 
 
+def at_hand(config: Config, folder: str) -> Config:
+    """Lets a config read its files in a folder, if one is given."""
+    if folder:
+        config.data.path = str(Path(folder) / FILES[config.data.source])
+        if config.data.vectors.more_text:
+            config.data.vectors.more_path = str(Path(folder) / FILES[config.data.vectors.more_text])
+    return config
+
+
 def get_config(folder: str = "") -> Systems:
     """All systems, reading from a folder if one is given."""
     if folder and not Path(folder).is_dir():
@@ -25,15 +34,8 @@ def get_config(folder: str = "") -> Systems:
             f"{folder} is not a folder; name one after the colon of --config, or leave it out for the Hub"
         )
 
-    def at_hand(config: Config) -> Config:
-        if folder:
-            config.data.path = str(Path(folder) / FILES[config.data.source])
-            if config.data.vectors.more_text:
-                config.data.vectors.more_path = str(Path(folder) / FILES[config.data.vectors.more_text])
-        return config
-
     def system(letter: str, config, data: str, *variants: str, suffix: str = "", **asked: bool) -> System:
-        found = {variant + suffix: at_hand(config.get_config(variant + suffix)) for variant in variants}
+        found = {variant + suffix: at_hand(config.get_config(variant + suffix), folder) for variant in variants}
         return System(letter, config.__name__.rpartition(".")[2], data, found, **asked)
 
     small = ",small" if folder else ""

@@ -6,6 +6,7 @@ A study file has a function get_config() that returns one of these; the fields o
   Grid(base, fields, seeds, lanes): all combinations of the values of any fields, as {"model.hidden_size": (32, 64)}
   Systems(systems): configs as they were published, and improved
   Memory(base, tasks, layers, weights, learning_rates, seeds): layers of equal size on generated tasks that need memory
+  Switches(systems, seeds): what each setting of a published config changes by itself
 """
 
 from pathlib import Path

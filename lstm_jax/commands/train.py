@@ -11,6 +11,13 @@ from lstm_jax.characters import printable
 from lstm_jax.config import Config, validate
 from lstm_jax.stages import stage
 
+# What the kept weights are, by the field ``train.best_by``.
+_KEPT = {
+    "accuracy": "best validation accuracy",
+    "loss": "lowest validation loss, with validation accuracy",
+    "last": "last validation accuracy",
+}
+
 
 def _define() -> None:
     """Defines the flags."""
@@ -53,9 +60,9 @@ def _train() -> None:
         return
     summary = run.train_lanes(config, flags.FLAGS.workdir)
     run.raise_if_diverged(summary, flags.FLAGS.workdir)
-    best = f"{summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
+    best = f"{_KEPT[config.train.best_by]} {summary['best_validation_accuracy']:.2%} at step {summary['best_step']}"
     took = f"{summary['train_seconds']:.1f} s, compiling {summary['compile_seconds']:.1f} s more"
-    print(f"done: {summary['steps']} steps took {took}; best validation accuracy {best}; see {flags.FLAGS.workdir}")
+    print(f"done: {summary['steps']} steps took {took}; {best}; see {flags.FLAGS.workdir}")
     with stage("writing the report"):
         page = write_run_report(Path(flags.FLAGS.workdir))
     print(f"report: {printable(str(page))}")

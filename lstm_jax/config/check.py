@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_jax.config.definition import default_hparams, epoch_name
-from lstm_jax.config.fields import Config, DataConfig, ModelConfig, VectorsConfig
+from lstm_jax.config.fields import Config, DataConfig, ModelConfig, TokensConfig, VectorsConfig
 from lstm_jax.config.plugins import TRAINING_ONLY, load_plugins
 from lstm_jax.config.tree import Numbers, check_form, freeze, leaves, options
 from lstm_jax.errors import ConfigError
@@ -107,6 +107,8 @@ def _check_data(config: Config) -> None:
     if config.data.source == "files" and not getattr(config.data, given):
         raise ConfigError("config.data.source is 'files' but config.data.path is empty; give a file or a folder")
     _check_columns(config.data)
+    _check_order(config.data)
+    _check_tokens(config.data.tokens)
     _check_hub(config.data)
     _check_classes(config.data)
     _check_vectors_file(config.data.vectors)
@@ -138,6 +140,32 @@ def _check_columns(data: DataConfig) -> None:
             "config.data.columns names the columns of files, but config.data.path is empty; give the path, or leave "
             "the columns out"
         )
+
+
+def _check_order(data: DataConfig) -> None:
+    if data.order == "first" and data.split_block > 1:
+        raise ConfigError(
+            f"config.data.split_block is {data.split_block}, but config.data.order 'first' takes rows in their order, "
+            "without blocks; set split_block=1, or order=random"
+        )
+
+
+def _check_tokens(tokens: TokensConfig) -> None:
+    if tokens.url_rule != "addresses" and not (tokens.mark_urls and tokens.kind == "treebank"):
+        raise ConfigError(
+            f"config.data.tokens.url_rule is {tokens.url_rule!r}, which needs mark_urls=True and kind=treebank; found "
+            f"mark_urls={tokens.mark_urls} and kind={tokens.kind}"
+        )
+    if tokens.index_path and (tokens.kind != "keras" or tokens.fit_on != "train"):
+        raise ConfigError(
+            "config.data.tokens.index_path is set, which needs kind=keras and fit_on=train, since no word is counted; "
+            f"found kind={tokens.kind} and fit_on={tokens.fit_on}"
+        )
+    for first, second in (("pad_left", "pad_right"), ("remove_unknown", "unknown_as_padding")):
+        if getattr(tokens, first) and getattr(tokens, second):
+            raise ConfigError(f"config.data.tokens.{first} and {second} exclude each other; set one of them to False")
+    if any(len(word.split()) != 1 for word in tokens.stop_words):
+        raise ConfigError(f"config.data.tokens.stop_words is {tokens.stop_words!r}; each must be one word")
 
 
 def is_hub_name(name: str) -> bool:
@@ -232,6 +260,11 @@ def _check_model(config: Config) -> None:
     _check_init_parts(config.model)
     if config.model.layer_options:
         _check_layer_options(config.model)
+    if config.model.hidden_size_backward and not config.model.bidirectional:
+        raise ConfigError(
+            f"config.model.hidden_size_backward is {config.model.hidden_size_backward}, but no layer reads "
+            "backwards; set config.model.bidirectional=True, or leave it out"
+        )
     if config.model.segment and config.model.pooling in ("last", "first_last", "every"):
         raise ConfigError(
             f"config.model.pooling is {config.model.pooling!r}; with config.model.segment its prediction would rest on "
@@ -241,6 +274,11 @@ def _check_model(config: Config) -> None:
         raise ConfigError(
             "config.model.dropout_per_step draws a mask for every token, but with config.model.segment all segments "
             "share their masks; leave one of them out"
+        )
+    if config.model.embedding_std != ModelConfig().embedding_std and config.data.vectors.source != "random":
+        raise ConfigError(
+            f"config.model.embedding_std is {config.model.embedding_std}, but the embedding begins with given vectors "
+            f"(config.data.vectors.source {config.data.vectors.source!r}); leave one of them out"
         )
     if config.model.embedding_rows and config.data.vectors.source != "random":
         raise ConfigError(
@@ -266,7 +304,9 @@ def _check_init_parts(config: ModelConfig) -> None:
 
 def _check_layer_options(config: ModelConfig) -> None:
     try:
-        layer_function(config.layer)(config.hidden_size, **typed_layer_options(config.layer, config.layer_options))
+        options = typed_layer_options(config.layer, config.layer_options)
+        for size in (config.hidden_size, config.hidden_size_backward or config.hidden_size):
+            layer_function(config.layer)(size, **options)
     except ConfigError as error:
         raise ConfigError(f"config.model.layer_options: {error}") from None
 
@@ -321,6 +361,16 @@ def _check_training(config: Config) -> None:
         )
     if config.train.keep_epochs:
         _check_template(config)
+    if config.train.patience and config.train.best_by == "last":
+        raise ConfigError(
+            f"config.train.patience is {config.train.patience}, but with best_by=last no validation is better than "
+            "another; set best_by to accuracy or loss, or patience=0"
+        )
+    if config.train.carry_state and config.model.segment:
+        raise ConfigError(
+            "config.train.carry_state carries the layers' state on, but with config.model.segment every segment starts "
+            "from zeros; leave one of them out"
+        )
     asked = re.fullmatch(r"(\d{1,9}):(\d{1,9})", config.train.profile_steps)
     if config.train.profile_steps and not (asked and int(asked[1]) < int(asked[2])):
         raise ConfigError(

@@ -24,13 +24,42 @@ class TokensConfig(Group):
         False,
         "Whether to replace every web address with the token `<url>` (`spaces` and `treebank`) or `url` (the others).",
     )
+    url_rule: str = field(
+        "addresses",
+        "What `mark_urls` replaces: whole `addresses`, or, with `treebank`, what the code of Loye 2019 does (`loye`): "
+        "in a text with `www.`, `http:` or `https:`, each word up to its last dot with three letters, by three tokens.",
+        choices=("addresses", "loye"),
+    )
+    keep_breaks: bool = field(
+        False,
+        "Whether to keep HTML line breaks, `<br />`, as text. Otherwise they are spaces; `keras` always keeps them.",
+    )
+    stop_words: tuple[str, ...] = field(
+        (),
+        "Words to remove from all texts, such as `data.tokens.stop_words=a,the`. Each must be one token. A file with a "
+        'word on every line is given by `data.tokens.stop_words="$(paste -sd, FILE)"`.',
+    )
     vocabulary_size: int = field(
         30_000, "Maximum number of tokens in the vocabulary, padding and unknown included.", low=5, high=2**31 - 1
     )
     min_count: int = field(
         2, "Minimum number of occurrences in the training texts for a token of the vocabulary.", low=1
     )
+    fit_on: str = field(
+        "train",
+        "Which texts the vocabulary is counted on: those for training (`train`), or those of every split (`all`), so "
+        "that words of test texts are known.",
+        choices=("train", "all"),
+    )
+    index_path: str = field(
+        "",
+        "JSON file with the vocabulary of `keras`, in the form of Keras's `imdb_word_index.json`: words and their "
+        "ranks from 1. A word's id is its rank + 3; words with ids from `vocabulary_size` on are unknown, and "
+        "`min_count` plays no part. Empty: words are counted.",
+        kind="incidental",
+    )
     remove_unknown: bool = field(False, "Whether to remove unknown tokens; otherwise they become `[UNK]`.")
+    unknown_as_padding: bool = field(False, "Whether unknown tokens get the id of padding, 0, and so its vector.")
     max_length: int = field(400, "Maximum number of tokens of an example; longer texts are truncated.", low=1)
     truncation: str = field(
         "head",
@@ -41,6 +70,9 @@ class TokensConfig(Group):
         False,
         "Whether to pad shorter texts on the left to `max_length`. The network then reads the padding, as in Keras "
         "without a mask.",
+    )
+    pad_right: bool = field(
+        False, "Whether to pad shorter texts on the right to `max_length`. The network then reads the padding."
     )
 
 
@@ -192,6 +224,13 @@ class DataConfig(Group):
         "sorted by class, every class gives its share of blocks to every split.",
         low=1,
     )
+    order: str = field(
+        "random",
+        "How examples are chosen for splits: at `random`, or by the order of the rows (`first`): the first for "
+        "training, the next for validation, the last for testing, and of more than `train_entries` or `eval_entries` "
+        "the first.",
+        choices=("random", "first"),
+    )
     seed: int = field(0, "Seed for generating, splitting and subsampling examples.", high=LARGEST_SEED)
     tokens: TokensConfig = group(TokensConfig)
     vectors: VectorsConfig = group(VectorsConfig)
@@ -227,6 +266,7 @@ class ModelConfig(Group):
         "`optimizer` (its state, with all weights of the run's last step), or `all`.",
     )
     embedding_size: int = field(64, "Number of features of the embedding.", low=1)
+    embedding_std: float = field(0.1, "Standard deviation of random initial values of the embedding.", low=1e-8)
     embedding_rows: int = field(0, "Number of rows of the embedding table; 0: the size of the vocabulary.")
     train_embedding: bool = field(True, "Whether the embedding is trained.")
     layer: str = field("lstm", "Kind of recurrent layer: a registered layer or cell.", choices=(LAYERS, CELLS))
@@ -248,6 +288,9 @@ class ModelConfig(Group):
         choices=("float32", "bfloat16"),
     )
     hidden_size: int = field(64, "Number of hidden units of a layer, per direction.", low=1)
+    hidden_size_backward: int = field(
+        0, "Number of hidden units of the direction that reads backwards, with `bidirectional`; 0: `hidden_size`."
+    )
     layers: int = field(1, "Number of recurrent layers.", low=1)
     bidirectional: bool = field(False, "Whether every layer reads in both directions.")
     residual: bool = field(False, "Whether to add a layer's input to its output, from the second layer on.")
@@ -307,6 +350,18 @@ class TrainConfig(Group):
     epochs: int = field(5, "Number of epochs.", low=1)
     steps: int = field(0, "Number of training steps; 0: as many as `epochs` has.")
     batch_size: int = field(64, "Number of examples per batch.", low=1)
+    order: str = field(
+        "bucketed",
+        "Which examples share a batch: examples of similar length (`bucketed`), or any (`random`). A random batch is "
+        "padded to the length of its longest example, so that an epoch takes longer.",
+        choices=("bucketed", "random"),
+    )
+    carry_state: bool = field(
+        False,
+        "Whether the layers start a training batch from their final state of the batch before, example by example in "
+        "their places, and an epoch from zeros. Gradients stop at the border of a batch, and evaluation starts from "
+        "zeros. A step computes the forward pass twice.",
+    )
     buckets: int = field(
         5, "Maximum number of lengths that batches are padded to; each is compiled once.", low=1, high=64
     )
@@ -318,8 +373,14 @@ class TrainConfig(Group):
         "`weights/lstm_{epoch}`; it may use {epoch}, {seed}, {layer}, {hidden_size} and {learning_rate}. Empty: none "
         "are kept.",
     )
+    best_by: str = field(
+        "accuracy",
+        "Which weights are kept: those with the highest validation `accuracy`, with the lowest validation `loss`, or "
+        "the `last`.",
+        choices=("accuracy", "loss", "last"),
+    )
     patience: int = field(
-        0, "Number of validations without a better accuracy after which the run stops early; 0: never."
+        0, "Number of validations without a better one, by `best_by`, after which the run stops early; 0: never."
     )
     checkpoint_seconds: float = field(
         60.0,

@@ -145,6 +145,23 @@ def epoch_plan(
     return [chunks[n] for n in schedule]
 
 
+def random_plan(
+    lengths: HostArray, buckets: tuple[int, ...], batch_size: int, seed: int, epoch: int
+) -> tuple[HostArray, HostArray]:
+    """The steps of an epoch whose batches are drawn without regard to length.
+
+    The arguments are those of ``epoch_plan``.
+
+    Returns:
+      The bucket of the longest example of each of the S steps, ``[S]``, and example numbers ``[S, B]``.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(len(lengths)).astype(np.int32)
+    empty = np.full(-len(order) % batch_size, EMPTY, np.int32)
+    examples = np.concatenate([order, empty]).reshape(-1, batch_size)
+    longest = np.where(examples == EMPTY, 0, lengths[examples]).max(axis=1)
+    return np.searchsorted(buckets, np.maximum(longest, 1)), examples
+
+
 def evaluation_plan(lengths: HostArray, buckets: tuple[int, ...], batch_size: int, steps_per_call: int) -> list[Chunk]:
     """The chunks that see every example once, in the order of their lengths."""
     order = np.argsort(lengths, kind="stable").astype(np.int32)

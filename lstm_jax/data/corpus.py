@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import datasets
@@ -12,12 +13,14 @@ from tokenizers import Tokenizer
 from lstm_jax.config import DataConfig, TokensConfig
 from lstm_jax.data.batching import FlatCorpus
 from lstm_jax.data.examples import EXAMPLE_COLUMNS, Examples, load_examples, log_left_out
-from lstm_jax.data.flat_corpus import flatten, join, lengths, pad_left, remove_token, take, truncate
+from lstm_jax.data.flat_corpus import flatten, join, lengths, pad_left, pad_right, remove_token, take, truncate
 from lstm_jax.data.labels import Classes
 from lstm_jax.data.sources import SPLITS, UNLABELLED, Rows
 from lstm_jax.data.splits import Splits, select
 from lstm_jax.data.tokenizer import (
+    PADDING,
     encode_dataset,
+    index_vocabulary,
     learn_vocabulary,
     pretokenize_dataset,
     unknown_id,
@@ -94,8 +97,8 @@ def prepare(
 
     Args:
       config: The source, and how its texts are read.
-      tokenizer: Tokenizer of a trained run. Without it a vocabulary is learned from the training examples alone, or
-        from all examples if the config fits class frequencies on all.
+      tokenizer: Tokenizer of a trained run. Without it a vocabulary is learned from the training examples alone,
+        or from all examples if the config says so, or read from the file that the config names.
       classes: Classes of a trained run; by default those of the source.
       quiet: Whether to log nothing about rows that are left out, since that has been said.
 
@@ -246,24 +249,30 @@ def rows_of(
 
 
 def _vocabulary(texts: dict[str, datasets.Dataset], splits: Splits, config: DataConfig) -> Tokenizer:
+    if config.tokens.index_path:
+        return index_vocabulary(Path(config.tokens.index_path), config.tokens)
     leaking = config.vectors.source == "class_frequency" and config.vectors.fit_on == "all"
-    counted = splits.values() if leaking else [splits["train"]]
+    counted = splits.values() if leaking or config.tokens.fit_on == "all" else [splits["train"]]
     chosen = [texts[drawn_from].select(np.sort(rows)) for drawn_from, rows in counted]
     blocks = (batch["text"] for dataset in chosen for batch in dataset.iter(batch_size=1000))
     return learn_vocabulary(blocks, " ".join(dataset._fingerprint for dataset in chosen), config.tokens)
 
 
 def prepare_examples(corpus: FlatCorpus, config: TokensConfig, unknown: int) -> FlatCorpus:
-    """Examples as the network reads them: truncated and, if asked, without unknown tokens or padded on the left.
+    """Examples as the network reads them: truncated and, if asked, padded, and with or without unknown tokens.
 
     Args:
       corpus: The examples.
-      config: Truncation, padding and removal of unknown tokens.
+      config: Truncation, padding, and what unknown tokens become.
       unknown: The id of tokens outside the vocabulary.
     """
     if config.remove_unknown:
         corpus = remove_token(corpus, unknown)
+    if config.unknown_as_padding:
+        corpus = corpus._replace(tokens=np.where(corpus.tokens == unknown, np.int32(PADDING), corpus.tokens))
     corpus = truncate(corpus, config.max_length, config.truncation)
+    if config.pad_right:
+        return pad_right(corpus, config.max_length)
     return pad_left(corpus, config.max_length) if config.pad_left else corpus
 
 

@@ -99,6 +99,15 @@ def pad_left(corpus: FlatCorpus, length: int) -> FlatCorpus:
     return FlatCorpus(padded(corpus.tokens, PADDING), np.concatenate([[0], last]), corpus.labels, of_tokens)
 
 
+def pad_right(corpus: FlatCorpus, length: int) -> FlatCorpus:
+    """Pads examples on the right to exactly ``length`` tokens; none may be longer."""
+    full = lengths(corpus)
+    inside = np.arange(length) < full[:, None]
+    table = np.full(inside.shape, PADDING, np.int32)
+    table[inside] = corpus.tokens
+    return FlatCorpus(table.reshape(-1), length * np.arange(len(full) + 1), corpus.labels)
+
+
 def _slices(
     corpus: FlatCorpus, starts: Any, counts: Any, labels: Any, skip_after: int = 0, skip: Any = 0
 ) -> FlatCorpus:

@@ -105,43 +105,53 @@ def split_rows(kept: dict[str, HostArray], classes: dict[str, HostArray], config
     Raises:
       UserError: A split would be empty.
     """
+    if config.data_ratio == 0:
+        return _all_for_testing(kept)
+    if config.data_ratio == 1 and "test" not in kept and "validation" not in kept and config.validation_from == "test":
+        raise UserError(
+            "config.data.data_ratio is 1, so there is no test split, but config.data.validation_from is 'test'; "
+            "set that to train, or lower the ratio"
+        )
+    splits = _in_order(kept, config) if config.order == "first" else _at_random(kept, classes, config)
+    _check_not_empty(splits, kept, config)
+    return splits
+
+
+def _at_random(kept: dict[str, HostArray], classes: dict[str, HostArray], config: DataConfig) -> Splits:
+    """Rows drawn at random, in blocks."""
     block, seed = config.split_block, config.seed
     strata = {split: classes[split] if sorted_by_class(kept[split], classes[split], block) else None for split in kept}
     left = shuffled(kept["train"], block, seed, strata["train"])
     splits = {split: (split, rows) for split, rows in kept.items()}
-    train_entries, eval_entries = config.train_entries, config.eval_entries
-    if config.data_ratio >= 0:
-        train_entries = eval_entries = 0
-    if config.data_ratio == 0:
-        return _all_for_testing(kept)
-    from_test = "validation" not in kept and config.validation_from == "test"
-    from_train = "validation" not in kept and not from_test
+    train_entries, eval_entries, fraction = _asked(config)
     if "test" not in kept and config.data_ratio == 1:
-        if from_test:
-            raise UserError(
-                "config.data.data_ratio is 1, so there is no test split, but config.data.validation_from is 'test'; "
-                "set that to train, or lower the ratio"
-            )
         splits["test"] = ("train", np.zeros(0, int))
     elif "test" not in kept:
-        fraction = 1 - config.data_ratio if config.data_ratio > 0 else config.test_fraction
-        drawn, left = draw(left, fraction, eval_entries, splits=1 + from_test, later=1 + from_train)
+        from_test = "validation" not in kept and config.validation_from == "test"
+        later = 1 + ("validation" not in kept and not from_test)
+        drawn, left = draw(left, fraction, eval_entries, splits=1 + from_test, later=later)
         splits["test"] = ("train", drawn)
     elif eval_entries:
         splits["test"] = ("test", _test_entries(kept["test"], strata["test"], config))
-    if from_test:
+    if "validation" not in kept and config.validation_from == "test":
         drawn_from, rows = splits["test"]
         drawn, rest = draw(shuffled(rows, block, [seed, 3], strata[drawn_from]), config.validation_fraction)
         splits["validation"], splits["test"] = (drawn_from, drawn), (drawn_from, rest.rows)
-    elif from_train:
+    elif "validation" not in kept:
         drawn, left = draw(left, config.validation_fraction)
         splits["validation"] = ("train", drawn)
     rows = left.rows
     if train_entries and strata["train"] is not None:
         rows = in_proportion(rows, strata["train"], [seed, 4])
     splits["train"] = ("train", rows[: train_entries or None])
-    _check_not_empty(splits, kept, config)
     return splits
+
+
+def _asked(config: DataConfig) -> tuple[int, int, float]:
+    """Numbers of training and test entries, 0 for all, and the fraction of test rows if the source has none."""
+    if config.data_ratio >= 0:
+        return 0, 0, 1 - config.data_ratio
+    return config.train_entries, config.eval_entries, config.test_fraction
 
 
 def _all_for_testing(kept: dict[str, HostArray]) -> Splits:
@@ -155,6 +165,36 @@ def _all_for_testing(kept: dict[str, HostArray]) -> Splits:
         raise UserError("config.data.data_ratio is 0, and no example is left for testing; lower min_characters")
     none = np.zeros(0, int)
     return {"test": ("train", np.sort(kept["train"])), "validation": ("train", none), "train": ("train", none)}
+
+
+def _in_order(kept: dict[str, HostArray], config: DataConfig) -> Splits:
+    """The rows in their order: the first are for training, the next for validation, the last for testing.
+
+    Of more rows than ``train_entries`` or ``eval_entries`` the first are taken.
+    """
+    train_entries, eval_entries, fraction = _asked(config)
+    splits = {split: (split, rows) for split, rows in kept.items()}
+    rows = kept["train"]
+    if "test" in kept:
+        splits["test"] = ("test", kept["test"][: eval_entries or None])
+    else:
+        rows, test = _ended(rows, eval_entries or round(fraction * len(rows)))
+        splits["test"] = ("train", test)
+    if "validation" not in kept and config.validation_from == "test":
+        drawn_from, test = splits["test"]
+        count = round(config.validation_fraction * len(test))
+        splits["validation"], splits["test"] = (drawn_from, test[:count]), (drawn_from, test[count:])
+    elif "validation" not in kept:
+        rows, validation = _ended(rows, round(config.validation_fraction * len(rows)))
+        splits["validation"] = ("train", validation)
+    splits["train"] = ("train", rows[: train_entries or None])
+    return splits
+
+
+def _ended(rows: HostArray, count: int) -> tuple[HostArray, HostArray]:
+    """The rows without the last ``count``, and those."""
+    first = max(len(rows) - count, 0)
+    return rows[:first], rows[first:]
 
 
 def _test_entries(rows: HostArray, strata: HostArray | None, config: DataConfig) -> HostArray:

@@ -1,6 +1,7 @@
 """Texts to token ids and back, by the ``tokenizers`` library; encoded datasets are cached by ``datasets``."""
 
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,9 @@ _BY_NAME = r"\b[\w.-]+\.(?i:com|org|net)\b(?:/\S*)?"
 _RUN_BEGINS = r"(?<![\w.-])[.-]*"
 URL = rf"({_RUN_BEGINS})(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # The group is what stands before the address.
 URL_IN_LIBRARY = rf"{_RUN_BEGINS}\K(?:{_WITH_SCHEME}|{_BY_NAME})|{_WITH_SCHEME}"  # \K: the match begins here.
+# The rule of Loye 2019, for texts with one of the signs: every piece up to its last dot with three letters. The
+# article's ``([^ ]+(?<=\.[a-z]{3}))`` takes time that grows with the square of a piece's length; this finds the same.
+LOYE_URL, LOYE_URL_SIGNS = r"(?<![^ ])[^ ]*\.[a-z]{3}", ("www.", "http:", "https:")
 URL_SIGNS = ("http", "www.", ".com", ".org", ".net")  # Every address contains one of these.
 ZERO_DIGITS = str.maketrans("123456789", "000000000")
 
@@ -63,7 +67,8 @@ def blank_tokenizer(config: TokensConfig) -> Tokenizer:
 
 
 def _normalising(config: TokensConfig) -> list[Any]:
-    steps: list[Any] = [normalizers.Replace("<br />", " ")] if config.kind != "keras" else []
+    keeps_breaks = config.kind == "keras" or config.keep_breaks
+    steps: list[Any] = [] if keeps_breaks else [normalizers.Replace("<br />", " ")]
     if config.lower_case:
         steps.append(normalizers.Lowercase())
     if config.mark_urls:
@@ -109,7 +114,41 @@ def learn_vocabulary(texts: Iterable[list[str]], fingerprint: str, config: Token
 
 def _how(config: TokensConfig) -> tuple[Any, ...]:
     """The fields that decide how a text is split into tokens."""
-    return config.kind, config.lower_case, config.zero_digits, config.mark_urls
+    how = config.kind, config.lower_case, config.zero_digits, config.mark_urls
+    return (*how, config.url_rule, config.keep_breaks, config.stop_words)
+
+
+def index_vocabulary(path: Path, config: TokensConfig) -> Tokenizer:
+    """A tokenizer with the vocabulary of Keras's ``imdb_word_index.json``.
+
+    As by ``keras.datasets.imdb.load_data(num_words=vocabulary_size)``, a word has its rank + 3 as its id, and words
+    with ids from ``vocabulary_size`` on are unknown.
+
+    Args:
+      path: A JSON object of words and their ranks from 1.
+      config: How texts are split into tokens, and the size of the vocabulary.
+
+    Raises:
+      UserError: The file is missing, or has another form.
+    """
+    where, hint = f"{path} (config.data.tokens.index_path)", "give Keras's imdb_word_index.json"
+    try:
+        ranks = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where} cannot be read as JSON ({error}); {hint}") from error
+    if not isinstance(ranks, dict) or not ranks or any(type(rank) is not int for rank in ranks.values()):
+        raise UserError(f'{where} holds no object of words and their ranks, such as {{"the": 1}}; {hint}')
+    if sorted(ranks.values()) != list(range(1, len(ranks) + 1)):
+        raise UserError(f"{where}: the {len(ranks):,} ranks are not 1 to {len(ranks):,}, each once; {hint}")
+    if special := [word for word in KERAS_SPECIAL if word in ranks]:
+        raise UserError(f"{where} holds the word {special[0]!r}, which stands for an id below 4; remove it")
+    first = len(KERAS_SPECIAL) - 1
+    ids = {word: number for number, word in enumerate(KERAS_SPECIAL)}
+    ids |= {word: first + rank for word, rank in ranks.items() if first + rank < config.vocabulary_size}
+    tokenizer = blank_tokenizer(config)
+    tokenizer.model = models.WordLevel(ids, unk_token=KERAS_SPECIAL[2])
+    tokenizer.add_special_tokens(list(KERAS_SPECIAL))
+    return tokenizer
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -145,8 +184,33 @@ def tokens_of(tokenizer: Tokenizer, ids: Iterable[Any]) -> list[str]:
 
 
 def pretokenize(texts: list[str], config: TokensConfig) -> list[str]:
-    """Texts with a space between any two tokens, if ``tokenizers`` cannot split them; else the texts unchanged."""
-    return treebank.separate_tokens([_cleaned(text, config) for text in texts]) if config.kind == "treebank" else texts
+    """Texts with a space between any two tokens, if ``tokenizers`` alone cannot read them; else the texts unchanged.
+
+    Raises:
+      UserError: A stop word is not one token.
+    """
+    if not config.stop_words:
+        return _separated(texts, config) if config.kind == "treebank" else texts
+    separated = _separated([*config.stop_words, *texts], config)
+    words = [text.split() for text in separated[: len(config.stop_words)]]
+    for word, tokens in zip(config.stop_words, words, strict=True):
+        if len(tokens) != 1:
+            found = f"{len(tokens)} tokens {' '.join(tokens)}" if tokens else "no token"
+            raise UserError(f"config.data.tokens.stop_words holds {word!r}, which is {found}; leave it out")
+    stop = {token for (token,) in words}
+    texts = separated[len(config.stop_words) :]
+    return [" ".join([token for token in text.split() if token not in stop]) for text in texts]
+
+
+def _separated(texts: list[str], config: TokensConfig) -> list[str]:
+    """Each text as its tokens with single spaces between them."""
+    if config.kind == "treebank":
+        separated = treebank.separate_tokens([_cleaned(text, config) for text in texts])
+        # The article's tokenizer makes three tokens of its own ``<url>``.
+        return [text.replace("<url>", "< url >") for text in separated] if config.url_rule == "loye" else separated
+    tokenizer = blank_tokenizer(config)
+    normalized = [tokenizer.normalizer.normalize_str(characters.divide_pieces(text)) for text in texts]
+    return [" ".join(token for token, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)) for text in normalized]
 
 
 def split_text(tokenizer: Tokenizer, text: str, config: TokensConfig) -> list[str]:
@@ -157,10 +221,12 @@ def split_text(tokenizer: Tokenizer, text: str, config: TokensConfig) -> list[st
 
 
 def _cleaned(text: str, config: TokensConfig) -> str:
-    text = text.replace("<br />", " ")
+    text = text if config.keep_breaks else text.replace("<br />", " ")
     lower = text.lower()
     text = lower if config.lower_case else text
-    if config.mark_urls and any(sign in lower for sign in URL_SIGNS):
+    if config.mark_urls and config.url_rule == "loye":
+        text = re.sub(LOYE_URL, "<url>", text) if any(sign in text for sign in LOYE_URL_SIGNS) else text
+    elif config.mark_urls and any(sign in lower for sign in URL_SIGNS):
         text = re.sub(URL, r"\1<url>", text)
     return text.translate(ZERO_DIGITS) if config.zero_digits else text
 
@@ -186,7 +252,7 @@ def _encoder(tokenizer: Tokenizer) -> Callable[[list[str]], list[list[int]]]:
 
 def pretokenize_dataset(dataset: datasets.Dataset, config: TokensConfig) -> datasets.Dataset:
     """The dataset with its column ``text`` pretokenized, computed once and cached."""
-    if config.kind != "treebank":
+    if config.kind != "treebank" and not config.stop_words:
         return dataset
     schema = pa.schema([("text", pa.large_string())])
 

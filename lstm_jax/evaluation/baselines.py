@@ -83,7 +83,10 @@ def _counted_on_all(config: DataConfig) -> tuple[corpus.Corpora, FlatCorpus, Tok
         min_count=1,
         max_length=2**31 - 1,
         remove_unknown=False,
+        unknown_as_padding=False,
+        index_path="",
         pad_left=False,
+        pad_right=False,
     )
     counted = VectorsConfig("class_frequency", fit_on="all")
     corpora = corpus.prepare(dataclasses.replace(config, tokens=every_word, vectors=counted), quiet=True)

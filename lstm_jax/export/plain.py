@@ -59,6 +59,12 @@ def check_plain(config: ModelConfig, target: str) -> None:
                 f"--to={target} has no {value!r}, the config.model.{field} of this run; it has {', '.join(known)}. "
                 "--to=stablehlo exports every network"
             )
+    if config.bidirectional and config.hidden_size_backward not in (0, config.hidden_size):
+        raise ConfigError(
+            f"--to={target} has one number of units for both directions; this run has config.model.hidden_size "
+            f"{config.hidden_size} and hidden_size_backward {config.hidden_size_backward}. --to=stablehlo exports "
+            "every network"
+        )
     if config.matmul_dtype != "float32":
         _log.warning(
             "--to=%s computes in float32; the run rounded products to %s, so probabilities differ in the third digit",

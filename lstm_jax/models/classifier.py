@@ -51,7 +51,7 @@ def directions(config: ModelConfig) -> dict[str, Layer]:
     return {
         direction: make_layer(
             config.layer,
-            config.hidden_size,
+            (direction == "backward" and config.hidden_size_backward) or config.hidden_size,
             reverse=direction == "backward",
             implementation=config.implementation,
             matmul_dtype=matmul_dtype(config),
@@ -104,7 +104,9 @@ class Pooled(nn.Module):
             params = self.param("weights", lambda key: pooling.init(key, features))
         if shares and pooling.shares is not None:
             return pooling.shares(params, y, lengths)
-        pooled = pooling.apply(params, y, lengths, features // 2 if self.config.bidirectional else 0)
+        sizes = self.config.hidden_size, self.config.hidden_size_backward or self.config.hidden_size
+        backward = features * sizes[1] // sum(sizes) if self.config.bidirectional else 0
+        pooled = pooling.apply(params, y, lengths, backward)
         if pooled.ndim != 2 or pooled.shape[0] != y.shape[1]:
             found = f"[B, P] with B = {y.shape[1]}; found {list(pooled.shape)}"
             raise TypeError(f"the pooling {self.config.pooling!r} must return {found}")
@@ -119,8 +121,8 @@ class TextClassifier(nn.Module):
       vocabulary_size: Size of the vocabulary, V.
       classes: Number of classes, C.
       unknown: Id of the unknown token, which replaces dropped tokens.
-      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with standard deviation 0.1. An embedding that
-        is not trained is in the collection ``frozen`` instead of ``params``.
+      vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with the config's standard deviation. An
+        embedding that is not trained is in the collection ``frozen`` instead of ``params``.
       every_step: Whether to return logits ``[T, B, C]``, each from the outputs of one step alone, whatever the pooling.
         A linear part then adds the logits of the tokens so far.
     """
@@ -146,7 +148,12 @@ class TextClassifier(nn.Module):
             self.wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step)
 
     def __call__(
-        self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None = None, rates: DropoutRates | None = None
+        self,
+        tokens: Tokens,
+        lengths: Lengths,
+        key: ExampleKeys | None = None,
+        rates: DropoutRates | None = None,
+        state: State | None = None,
     ) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with pooling ``every`` or ``every_step``; one sigmoid z gives (0, z).
 
@@ -155,8 +162,9 @@ class TextClassifier(nn.Module):
           lengths: Lengths of the examples, ``[B]``.
           key: One key for each example, for dropout; without it the model is deterministic.
           rates: Dropout rates, which dropout needs besides ``key``.
+          state: The state that the layers start from; by default zeros.
         """
-        y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates)
+        y, _ = self.encode(self.embed(tokens, key, rates), lengths, key, rates, state)
         return self.classify(y, tokens, lengths, key, rates)
 
     def embed(self, tokens: Tokens, key: ExampleKeys | None = None, rates: DropoutRates | None = None) -> Inputs:
@@ -240,7 +248,9 @@ class TextClassifier(nn.Module):
         shape = (self.config.embedding_rows or self.vocabulary_size, self.config.embedding_size)
 
         def first(key: Key) -> Float[Array, "V D"]:
-            return 0.1 * jax.random.normal(key, shape) if self.vectors is None else jnp.asarray(self.vectors)
+            if self.vectors is not None:
+                return jnp.asarray(self.vectors)
+            return self.config.embedding_std * jax.random.normal(key, shape)
 
         if self.config.train_embedding:
             return self.param("embedding", first)
@@ -251,15 +261,16 @@ class Network(NamedTuple):
     """A TextClassifier as pure functions of its variables and of batches, for objectives.
 
     ``params`` is a tree with the collections ``params`` and ``frozen``. ``keys`` holds one key for each example;
-    without keys there is no dropout.
+    without keys there is no dropout. The layers start from ``start``; by default from zeros.
     """
 
     module: TextClassifier
     rates: DropoutRates | None = None
+    start: State | None = None
 
     def logits(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits of a batch."""
-        return self._apply(None, params, batch.tokens, batch.lengths, keys, self.rates)
+        return self._apply(None, params, batch.tokens, batch.lengths, keys, self.rates, self.start)
 
     def embed(self, params: Params, batch: Batch, keys: ExampleKeys | None = None) -> Inputs:
         """The embedded tokens ``[T, B, D]`` of a batch."""
@@ -268,8 +279,8 @@ class Network(NamedTuple):
     def encode(
         self, params: Params, x: Inputs, batch: Batch, keys: ExampleKeys | None = None, state: State | None = None
     ) -> tuple[Outputs, State]:
-        """The layers' outputs and final state for embedded tokens, from a state or from zeros."""
-        return self._apply("encode", params, x, batch.lengths, keys, self.rates, state)
+        """The layers' outputs and final state for embedded tokens, from a state; by default from ``start``."""
+        return self._apply("encode", params, x, batch.lengths, keys, self.rates, self.start if state is None else state)
 
     def classify(self, params: Params, y: Outputs, batch: Batch, keys: ExampleKeys | None = None) -> Logits:
         """The logits from the layers' outputs."""

@@ -57,7 +57,8 @@ def data_table(config: Config) -> Table:
             "tokens": f"{tokens.kind}, {'lower case' if tokens.lower_case else 'case kept'}",
             "vocabulary": f"at most {tokens.vocabulary_size:,} tokens, each at least {tokens.min_count} times",
             "length": f"at most {tokens.max_length:,} tokens ({tokens.truncation})"
-            + (", padded on the left" if tokens.pad_left else ""),
+            + (", padded on the left" if tokens.pad_left else "")
+            + (", padded on the right" if tokens.pad_right else ""),
         },
     )
 

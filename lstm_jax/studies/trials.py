@@ -34,6 +34,7 @@ SEARCH = StudyStage("search")
 HELD_OUT = StudyStage("held_out", tests=True)
 GRID = StudyStage("grid", tests=True)
 GRID_BY_EPOCH = GRID._replace(by_epoch=True, keeps_weights=True)
+SWITCH = StudyStage("switch")
 SYSTEM = StudyStage("system", tests=True, keeps_weights=True)
 MEMORY = StudyStage("memory", by_length=True)
 

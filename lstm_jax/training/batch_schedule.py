@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_jax.config import TrainConfig
-from lstm_jax.data.batching import Chunk, epoch_plan
+from lstm_jax.data.batching import Chunk, epoch_plan, random_plan
 from lstm_jax.types import HostArray
 
 
@@ -73,6 +73,8 @@ def lane_plan(
     of: HostArray, buckets: tuple[int, ...], config: TrainConfig, seeds: list[int], epoch: int
 ) -> list[Chunk]:
     """The chunks of an epoch for lanes of the given seeds: examples ``[L, k, B]``, one length for all lanes."""
+    if config.order == "random":
+        return _random_lane_plan(of, buckets, config, seeds, epoch)
     plans = {
         seed: epoch_plan(of, buckets, config.batch_size, config.steps_per_call, seed, epoch) for seed in set(seeds)
     }
@@ -80,3 +82,20 @@ def lane_plan(
         Chunk(chunks[0].length, np.stack([chunk.examples for chunk in chunks]))
         for chunks in zip(*(plans[seed] for seed in seeds), strict=True)
     ]
+
+
+def _random_lane_plan(
+    of: HostArray, buckets: tuple[int, ...], config: TrainConfig, seeds: list[int], epoch: int
+) -> list[Chunk]:
+    """The same for random batches. A step has the length of the longest example that any lane has in it."""
+    plans = {seed: random_plan(of, buckets, config.batch_size, seed, epoch) for seed in set(seeds)}
+    bucket = np.max([plans[seed][0] for seed in seeds], axis=0)
+    examples = np.stack([plans[seed][1] for seed in seeds])
+    chunks, first = [], 0
+    while first < len(bucket):
+        end = first + 1
+        while end < min(first + config.steps_per_call, len(bucket)) and bucket[end] == bucket[first]:
+            end += 1
+        chunks.append(Chunk(buckets[bucket[first]], examples[:, first:end]))
+        first = end
+    return chunks

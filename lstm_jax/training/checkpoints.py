@@ -86,7 +86,7 @@ class Checkpoints:
         self._keeper.wait_until_finished()
         args = self._orbax.args
         items = args.Composite(
-            state=args.StandardSave(checkpoint.state._asdict()),
+            state=args.StandardSave(_state_items(checkpoint.state)),
             best=args.StandardSave(checkpoint.best_variables),
             loop_state=args.JsonSave(checkpoint.loop_state),
         )
@@ -123,7 +123,7 @@ class Checkpoints:
         """
         if not self.folder.exists():
             return None
-        for step, items in self._readable({"best": like.best_variables, "state": like.state._asdict()}):
+        for step, items in self._readable({"best": like.best_variables, "state": _state_items(like.state)}):
             for later in self._manager.all_steps():
                 if later > step:
                     self._manager.delete(later)
@@ -208,6 +208,12 @@ class Checkpoints:
                 if name in vars(self):  # It has been used.
                     closed.callback(vars(self)[name].close)
                     closed.callback(vars(self)[name].wait_until_finished)
+
+
+def _state_items(state: TrainState) -> dict[str, Any]:
+    """The fields of a state by name, without a carried state if there is none."""
+    items = state._asdict()
+    return items if state.carried != () else {name: own for name, own in items.items() if name != "carried"}
 
 
 def _shapes(tree: Any) -> dict[str, Any]:

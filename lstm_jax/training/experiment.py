@@ -12,12 +12,13 @@ from jaxtyping import Array, Float
 from lstm_jax import optimizers
 from lstm_jax.config import Config
 from lstm_jax.data.batching import Batch
+from lstm_jax.errors import ConfigError
 from lstm_jax.models.classifier import DropoutRates, Network, TextClassifier
 from lstm_jax.objectives.base import COUNTED, LABELLED, Objective, Sums, checked_result
 from lstm_jax.objectives.classification import classification_sums, cross_entropy
 from lstm_jax.registry import OBJECTIVES
 from lstm_jax.training.gradient_chain import HParams, optimizer, schedule
-from lstm_jax.types import ExampleKeys, Logits, Params, Scalar
+from lstm_jax.types import ExampleKeys, Logits, Params, Scalar, State
 
 PER_STEP = ("gradient_norm", "learning_rate")  # What a training step returns beside the sums over its examples.
 
@@ -34,6 +35,7 @@ class TrainState(NamedTuple):
       average: Moving average of the trained weights, or ``()`` if none is kept.
       opt_state: State of the gradient chain.
       finite: Whether every step so far had a finite loss, gradient and update.
+      carried: The layers' final state of the last labelled batch, leaves ``[B, …]``, or ``()`` if it is not carried on.
     """
 
     step: Scalar
@@ -44,6 +46,7 @@ class TrainState(NamedTuple):
     average: Params
     opt_state: Any
     finite: Scalar
+    carried: State = ()
 
 
 class Experiment(NamedTuple):
@@ -87,7 +90,9 @@ def used_objectives(config: Config) -> dict[str, Objective]:
     return {name: OBJECTIVES[name] for name in known}
 
 
-def experiment(config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None) -> Experiment:
+def experiment(
+    config: Config, model: TextClassifier, total_steps: int, data_axis: str | None = None, per_epoch: int = 0
+) -> Experiment:
     """The pure functions of a run.
 
     Args:
@@ -95,6 +100,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
       model: The module to train.
       total_steps: Number of steps of the run, for the schedule.
       data_axis: Name of the mesh axis that the batch is sharded over, if any.
+      per_epoch: Number of steps after which a carried state restarts from zeros; 0: never.
     """
     objectives = used_objectives(config)
 
@@ -112,6 +118,7 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             average=params if config.optimizer.ema else (),
             opt_state=optimizer(config.optimizer, hparams, total_steps).init(params),
             finite=jnp.ones((), bool),
+            carried=zero_state(config, model, variables, data_axis) if config.train.carry_state else (),
         )
 
     def step(state: TrainState, batches: Mapping[str, Batch]) -> tuple[TrainState, Sums]:
@@ -119,6 +126,9 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
             stream: batch._replace(total=jnp.maximum(over_devices(jnp.sum(batch.weights)), 1.0))
             for stream, batch in batches.items()
         }
+        if per_epoch and config.train.carry_state:
+            begins = state.step % per_epoch == 0
+            state = state._replace(carried=jax.tree.map(lambda leaf: jnp.where(begins, 0, leaf), state.carried))
         loss = functools.partial(weighted_loss, model, objectives, state, batches)
         gradient, sums = over_devices(jax.grad(loss, has_aux=True)(state.params))
         norm = optax.tree.norm(gradient)
@@ -141,8 +151,9 @@ def experiment(config: Config, model: TextClassifier, total_steps: int, data_axi
         sums |= {"steps": jnp.ones(()), "gradient_norm": norm, "learning_rate": learning_rate}
         params = jax.tree.map(lambda p, u: jnp.where(finite, p + u, p), state.params, updates)
         average = moving_average(state, params) if config.optimizer.ema else ()
+        carried = final_state(model, state, batches[LABELLED]) if config.train.carry_state else ()
         return state._replace(
-            step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite
+            step=state.step + 1, params=params, average=average, opt_state=opt_state, finite=finite, carried=carried
         ), sums
 
     def evaluate(variables: Params, batch: Batch) -> Sums:
@@ -163,15 +174,50 @@ def weighted_loss(
     params: Params,
 ) -> tuple[Scalar, Sums]:
     """This device's part of the weighted loss of all objectives, and the sums over its examples."""
-    rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
     keys = {stream: example_keys(state, batch) for stream, batch in batches.items()}
-    own, network = params.get("objectives", {}), Network(model, rates)
+    own, network = params.get("objectives", {}), training_network(model, state)
     found = {}
     for name, objective in objectives.items():
         variables = {"params": network_params(params), "frozen": state.frozen, "own": own.get(name, {})}
         hparams = {each: state.hparams[f"objectives.{name}.{each}"] for each in objective.hparams}
         found[name] = checked_result(name, objective.loss(network, variables, batches, keys, hparams))
     return weighted_sum({name: state.hparams[f"objectives.{name}.weight"] for name in found}, found)
+
+
+def training_network(model: TextClassifier, state: TrainState) -> Network:
+    """The network of a training step, with dropout, from the carried state if there is one."""
+    rates = DropoutRates(*(state.hparams[f"model.dropout.{place}"] for place in DropoutRates._fields))
+    return Network(model, rates, state.carried or None)
+
+
+def final_state(model: TextClassifier, state: TrainState, batch: Batch) -> State:
+    """The layers' final state of a batch, with the weights and the dropout masks of its training step."""
+    # Objectives return no state, and may read a batch several times, so that the batch is read once more.
+    network, keys = training_network(model, state), example_keys(state, batch)
+    variables = {"params": network_params(state.params), "frozen": state.frozen}
+    return network.encode(variables, network.embed(variables, batch, keys), batch, keys)[1]
+
+
+def zero_state(config: Config, model: TextClassifier, variables: Params, data_axis: str | None) -> State:
+    """The state of zeros that the layers start from, for this device's part of a batch.
+
+    Raises:
+      ConfigError: A leaf of the layers' state has no leading axis of examples.
+    """
+    size = config.train.batch_size // (jax.lax.axis_size(data_axis) if data_axis else 1)
+    tokens, lengths = jnp.zeros((1, size), jnp.int32), jnp.ones(size, jnp.int32)
+    own = {"params": network_params(variables.get("params", {})), "frozen": variables.get("frozen", {})}
+
+    def end(own: Params) -> State:
+        return model.apply(own, model.apply(own, tokens, method="embed"), lengths, method="encode")[1]
+
+    shapes = jax.eval_shape(end, own)
+    if not jax.tree.leaves(shapes) or any(leaf.shape[:1] != (size,) for leaf in jax.tree.leaves(shapes)):
+        raise ConfigError(
+            f"config.train.carry_state needs layers whose state has the examples first, and {config.model.layer!r} has "
+            "none; leave it out"
+        )
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def losses_and_logits(model: TextClassifier, variables: Params, batch: Batch) -> tuple[Float[Array, " B"], Logits]:

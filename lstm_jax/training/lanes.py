@@ -35,6 +35,8 @@ def make_mesh(lanes: int, batch_size: int, devices: int = 0) -> Mesh:
 
 
 LANES, EVERYWHERE = P("lane"), P()
+# A carried state has an axis of examples after that of lanes.
+STATE = TrainState(*[LANES] * 8)._replace(carried=P("lane", "data"))  # type: ignore[arg-type]
 
 
 class Program:
@@ -68,7 +70,7 @@ class Program:
         """The state at step 0 of lanes with the given ``seeds[L]``, hyper-parameters ``[L]`` and variables."""
         own, hparams = self._place(LANES, (jnp.asarray(seeds, jnp.uint32), hparams))
         begin = self._over_lanes(self._experiment.begin)
-        return self._call("begin", begin, (LANES, LANES, LANES), LANES, (own, hparams, variables))
+        return self._call("begin", begin, (LANES, LANES, LANES), STATE, (own, hparams, variables))
 
     def train(
         self, state: TrainState, corpus: FlatCorpus | None, examples: Any, count: int, length: int
@@ -84,8 +86,8 @@ class Program:
 
         specs = _feed_specs(examples, "lane", None)
         arguments = (state, corpus, self._place(specs, examples), jnp.int32(count))
-        in_specs = (LANES, EVERYWHERE, specs, EVERYWHERE)
-        return self._call(("train", length), run, in_specs, (LANES, LANES), arguments, donate_argnums=0)
+        in_specs = (STATE, EVERYWHERE, specs, EVERYWHERE)
+        return self._call(("train", length), run, in_specs, (STATE, LANES), arguments, donate_argnums=0)
 
     def evaluate(self, variables: Params, corpus: FlatCorpus | None, examples: Any, count: int, length: int) -> Sums:
         """Sums ``[L]`` over the first ``count`` of the K batches ``examples[K, B]``."""

@@ -174,7 +174,7 @@ def _validate(loop: Loop, state: TrainState, best: Params, recorder: Recorder, s
     variables = evaluated_variables(state)
     with stage("validating"):
         sums = evaluate_corpus(loop.program, loop.validation, loop.buckets, loop.config, variables)
-    improved = recorder.validation(sums, step, loop.config.patience)
+    improved = recorder.validation(sums, step, loop.config.patience, loop.config.best_by)
     return keep_best(jnp.asarray(improved), variables["params"], best)
 
 

@@ -14,7 +14,8 @@ class LaneState:
     """What the loop remembers about a lane."""
 
     seed: int
-    best_accuracy: float = -1.0  # Highest validation accuracy so far.
+    best_accuracy: float = -1.0  # Validation accuracy of the weights that are kept.
+    best_loss: float | None = None  # Validation loss of the weights that are kept, in nats.
     best_step: int = 0
     validations_since_best: int = 0  # Validations since the best one.
     diverged_at: int | None = None  # First step whose loss was NaN or infinite.
@@ -24,6 +25,12 @@ class LaneState:
     def running(self) -> bool:
         """Whether the lane still trains."""
         return self.diverged_at is None and not self.stopped
+
+    def is_better(self, accuracy: float, loss: float, best_by: str) -> bool:
+        """Whether a validation is better than the best so far, by the field ``train.best_by``."""
+        if best_by == "accuracy":
+            return accuracy > self.best_accuracy
+        return best_by == "last" or self.best_loss is None or loss < self.best_loss
 
 
 @dataclasses.dataclass
@@ -41,7 +48,7 @@ class LoopState:
 
     @property
     def best_lane(self) -> LaneState:
-        """The lane with the highest validation accuracy."""
+        """The lane whose kept weights have the highest validation accuracy."""
         return max(self.lanes, key=lambda lane: lane.best_accuracy)
 
     def to_json(self) -> dict[str, Any]:

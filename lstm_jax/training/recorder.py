@@ -60,22 +60,22 @@ class Recorder:
         if chunk.validate:
             self._flush(chunk.last_step)
 
-    def validation(self, sums: HostSums, step: int, patience: int) -> list[bool]:
-        """Records validation sums ``[L]``; returns which lanes have improved."""
+    def validation(self, sums: HostSums, step: int, patience: int, best_by: str = "accuracy") -> list[bool]:
+        """Records validation sums ``[L]``; returns which lanes have improved, by the field ``train.best_by``."""
         now = self._clock.training()
         seconds = max(now - self._row_at, 1e-9)
         self._table_row(step, sums, now - self._validation_at)
         improved = []
         for n, lane in enumerate(self._state.lanes):
-            accuracy = sums["correct"][n] / sums["examples"][n]
-            better = lane.running and accuracy > lane.best_accuracy
+            accuracy, loss = (float(sums[name][n] / sums["examples"][n]) for name in ("correct", "loss"))
+            better = lane.running and lane.is_better(accuracy, loss, best_by)
             improved.append(better)
             if lane.running:
                 self._write(n, "validation", step, sums, seconds)
                 lane.validations_since_best = 0 if better else lane.validations_since_best + 1
                 lane.stopped = 0 < patience <= lane.validations_since_best
             if better:
-                lane.best_accuracy, lane.best_step = float(accuracy), step
+                lane.best_accuracy, lane.best_loss, lane.best_step = accuracy, loss, step
         self._since_validation = self._empty()
         self._row_at = self._validation_at = now
         return improved

@@ -191,7 +191,8 @@ def assemble(config: Config, corpora: Corpora, lanes: list[Lane]) -> Loop:
     _check_parts(config, [lane.hparams(config) for lane in lanes])
     total_steps = total_steps_of(config, corpora)
     mesh = make_mesh(len(lanes), config.train.batch_size, config.train.devices)
-    functions = experiment(config, classifier(config, corpora), total_steps, data_axis="data")
+    per_epoch = steps_per_epoch(len(corpora.train.labels), config.train.batch_size)
+    functions = experiment(config, classifier(config, corpora), total_steps, "data", per_epoch)
     program = Program(functions, mesh, config.train.lane_map)
     train_feed, validation_feed = make_feed(corpora.train, mesh), make_feed(corpora.validation, mesh)
     name = partial(configs.epoch_name, config) if config.train.keep_epochs else None
@@ -272,6 +273,7 @@ def _summary(status: str, loop_state: LoopState, loop: Loop, parameters: int) ->
     return {
         "status": status,
         "best_validation_accuracy": lane.best_accuracy if lane.best_step else None,
+        "best_validation_loss": lane.best_loss,
         "best_step": lane.best_step,
         "steps": steps,
         "epochs": steps / loop.per_epoch,

@@ -217,7 +217,10 @@ def _differences(sizes: Sizes, config: ModelConfig) -> list[str]:
     if sizes.layer in alike:  # The weights do not tell such layers apart.
         sizes = sizes._replace(layer=asked.layer)
     pairs = zip(Sizes._fields, sizes, asked, strict=True)
-    return [f"config.model.{name}={theirs}" for name, theirs, ours in pairs if theirs != ours]
+    found = [f"config.model.{name}={theirs}" for name, theirs, ours in pairs if theirs != ours]
+    if sizes.bidirectional and config.hidden_size_backward not in (0, sizes.hidden_size):
+        found.append("config.model.hidden_size_backward=0")
+    return found
 
 
 def _advice(name: str, sizes: Sizes | None, config: ModelConfig) -> str:

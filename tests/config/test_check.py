@@ -324,3 +324,46 @@ def test_no_more_text_from_the_hub():
     vectors = VectorsConfig(source="cooccurrence", more_text="hub")
     with pytest.raises(ConfigError, match="more_text is 'hub', which needs a name of its own"):
         validate(Config(data=configs.DataConfig(vectors=vectors)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"data.order": "first", "data.split_block": 9},
+            "split_block is 9, but config.data.order 'first' takes",
+        ),
+        (
+            {"data.tokens.url_rule": "loye"},
+            "needs mark_urls=True and kind=treebank; found mark_urls=False and",
+        ),
+        ({"data.tokens.url_rule": "loye", "data.tokens.mark_urls": True}, "found mark_urls=True and kind=runs"),
+        (
+            {"data.tokens.index_path": "i.json"},
+            "needs kind=keras and fit_on=train, since no word is counted;",
+        ),
+        (
+            {"data.tokens.index_path": "i.json", "data.tokens.kind": "keras", "data.tokens.fit_on": "all"},
+            "found kind=keras and fit_on=all",
+        ),
+        ({"data.tokens.pad_left": True, "data.tokens.pad_right": True}, "pad_left and pad_right exclude each other"),
+        (
+            {"data.tokens.remove_unknown": True, "data.tokens.unknown_as_padding": True},
+            "remove_unknown and unknown_as_padding exclude each other",
+        ),
+        ({"data.tokens.stop_words": ("a", "of the")}, r"stop_words is \('a', 'of the'\); each must be one word"),
+        ({"model.hidden_size_backward": 3}, "hidden_size_backward is 3, but no layer reads backwards"),
+        (
+            {"model.embedding_std": 1.0, "data.vectors.source": "cooccurrence"},
+            "embedding_std is 1.0, but the embedding begins with given vectors",
+        ),
+        (
+            {"train.patience": 2, "train.best_by": "last"},
+            "patience is 2, but with best_by=last no validation is",
+        ),
+        ({"train.carry_state": True, "model.segment": 5}, "with config.model.segment every segment starts from zeros"),
+    ],
+)
+def test_switches_that_contradict_other_fields(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(configs.with_fields(Config(), changes))

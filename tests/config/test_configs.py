@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from lstm_jax.config import hparams, validate
+from lstm_jax.config import differences, hparams, validate
 from lstm_jax.config.tree import leaves
 from lstm_jax.configs import bilstm_glove, default, floydhub_amazon, ghazi_imdb, glos_amazon_stars, imdb, keras_imdb
 from lstm_jax.data import corpus
@@ -22,10 +22,13 @@ from tests import reviews
 VARIANTS = [
     *[(config, None) for config in (default, imdb)],
     *[(glos_amazon_stars, variant) for variant in ("faithful", "published", "improved", "improved,deep")],
-    *[(ghazi_imdb, variant) for variant in ("faithful", "last", "improved")],
-    *[(bilstm_glove, variant) for variant in ("faithful", "glove", "stars", "improved", "glove,improved")],
-    *[(keras_imdb, variant) for variant in ("faithful", "padded", "improved")],
-    *[(floydhub_amazon, variant) for variant in ("faithful", "improved", "small", "small,improved")],
+    *[(ghazi_imdb, variant) for variant in ("faithful", "published", "last", "improved")],
+    *[
+        (bilstm_glove, variant)
+        for variant in ("faithful", "published", "published,stars", "glove", "stars", "improved", "glove,improved")
+    ],
+    *[(keras_imdb, variant) for variant in ("faithful", "published", "padded", "improved")],
+    *[(floydhub_amazon, variant) for variant in ("faithful", "published", "improved", "small", "small,improved")],
 ]
 TRAINED = [
     *[(config, None) for config in (default, imdb)],
@@ -208,7 +211,7 @@ def test_the_faithful_variant_is_what_its_document_says(module):
 def test_variants_differ_where_they_say_so():
     leaking = glos_amazon_stars.get_config("published")
     assert leaking.data.vectors.fit_on == "all"
-    leaking.data.vectors.fit_on, leaking.reference_accuracy = "train", 0.0
+    leaking.data.vectors.fit_on, leaking.reference_accuracy, leaking.train.order = "train", 0.0, "bucketed"
     assert leaking == glos_amazon_stars.get_config("faithful")
     last = ghazi_imdb.get_config("last")
     assert last.model.pooling == "last"
@@ -219,6 +222,47 @@ def test_variants_differ_where_they_say_so():
     padded = keras_imdb.get_config("padded")
     padded.data.tokens.pad_left = False
     assert padded == keras_imdb.get_config()
+
+
+# What the documents do and the faithful variants do not.
+SWITCHES = {
+    glos_amazon_stars: {"data.vectors.fit_on": "all", "train.order": "random"},
+    ghazi_imdb: {
+        "data.split_block": 1,
+        "data.tokens.stop_words": ghazi_imdb.FUNCTION_WORDS,
+        "train.order": "random",
+    },
+    bilstm_glove: {
+        "data.tokens.fit_on": "all",
+        "data.tokens.keep_breaks": True,
+        "data.tokens.unknown_as_padding": True,
+        "data.tokens.pad_right": True,
+        "train.order": "random",
+    },
+    keras_imdb: {
+        "data.tokens.pad_left": True,
+        "model.embedding_std": 0.029,
+        "train.order": "random",
+        "train.best_by": "last",
+    },
+    floydhub_amazon: {
+        "data.order": "first",
+        "data.tokens.url_rule": "loye",
+        "data.tokens.unknown_as_padding": True,
+        "data.tokens.pad_left": True,
+        "model.embedding_std": 1.0,
+        "model.layer_options.forget_bias": 0.0,
+        "train.order": "random",
+        "train.carry_state": True,
+        "train.best_by": "loss",
+    },
+}
+
+
+@pytest.mark.parametrize("module", SWITCHES, ids=lambda module: module.__name__.removeprefix("lstm_jax.configs."))
+def test_the_published_variant_does_what_else_its_document_does(module):
+    found = differences(module.get_config(), module.get_config("published"))
+    assert {path: value for path, _, value in found} == SWITCHES[module]
 
 
 def test_every_config_is_tried():
@@ -238,7 +282,7 @@ def test_an_unknown_variant_is_named(module):
         (glos_amazon_stars, "improved,published", "improved and published exclude each other"),
         (keras_imdb, "padded,improved", "improved and padded exclude each other"),
         (ghazi_imdb, "faithful,last", "faithful and last exclude each other"),
-        (floydhub_amazon, "small,tiny", "no variant 'tiny'; it has faithful, improved, small"),
+        (floydhub_amazon, "small,tiny", "no variant 'tiny'; it has faithful, published, improved, small"),
     ],
 )
 def test_variants_that_cannot_be_joined(module, asked, message):

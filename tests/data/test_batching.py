@@ -171,3 +171,14 @@ def test_gather_within_a_compiled_program():
     flat = jax.tree.map(jnp.asarray, flat_corpus.from_ids([[2, 3], [4]]))
     compiled = jax.jit(batches.gather, static_argnums=2)
     assert compiled(flat, jnp.array([1, 0]), 2).tokens.tolist() == [[4, 2], [0, 3]]
+
+
+@given(lengths=LENGTHS, buckets=SIZES["buckets"], batch_size=SIZES["batch_size"], **SEEDS)
+def test_random_batches_see_every_review_once_in_the_bucket_of_their_longest(lengths, buckets, batch_size, seed, epoch):
+    edges = batches.bucket_lengths(lengths, buckets)
+    bucket, examples = batches.random_plan(lengths, edges, batch_size, seed, epoch)
+    plan = [batches.Chunk(edges[b], own[None]) for b, own in zip(bucket, examples, strict=True)]
+    check_plan(plan, lengths, batch_size, steps_per_call=1)
+    for b, own in zip(bucket, examples, strict=True):
+        assert b == 0 or lengths[own[own != EMPTY]].max() > edges[b - 1]
+    assert_equal(batches.random_plan(lengths, edges, batch_size, seed, epoch), (bucket, examples))

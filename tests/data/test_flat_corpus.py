@@ -68,3 +68,18 @@ def test_unknown_tokens_vanish_where_asked():
     shaped = corpus.prepare_examples(flat, TokensConfig(remove_unknown=True, max_length=1), UNKNOWN)
     assert unpack(shaped) == [[5], [1], [7], [1]]
     assert unpack(corpus.prepare_examples(flat, TokensConfig(), UNKNOWN)) == [[5, 1, 6], [1, 1], [7], [1]]
+
+
+@pytest.mark.parametrize("pad", [flat_corpus.pad_left, flat_corpus.pad_right])
+def test_padding_on_either_side(pad):
+    flat = flat_corpus.from_ids([[5, 6], [], [7, 8, 9, 4], [3]])
+    own = unpack(pad(flat, 4))
+    expected = [[5, 6, 0, 0], [0, 0, 0, 0], [7, 8, 9, 4], [3, 0, 0, 0]]
+    assert own == (expected if pad is flat_corpus.pad_right else [[0, 0, 5, 6], expected[1], expected[2], [0, 0, 0, 3]])
+
+
+def test_unknown_tokens_as_padding():
+    flat = flat_corpus.from_ids([[5, UNKNOWN, 6], [UNKNOWN]])
+    config = TokensConfig(unknown_as_padding=True, pad_right=True, max_length=3)
+    assert unpack(corpus.prepare_examples(flat, config, UNKNOWN)) == [[5, 0, 6], [0, 0, 0]]
+    assert unpack(flat)[0] == [5, UNKNOWN, 6], "the texts themselves stay as they are"

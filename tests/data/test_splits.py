@@ -152,3 +152,32 @@ def test_a_ratio_of_none_is_all_for_testing(tmp_path):
     write(tmp_path / "test.csv", rows[:9])
     with pytest.raises(UserError, match=r"data_ratio is 0, but the source has a test split of its own, .*--split=all"):
         selected(tmp_path, data_ratio=0.0)
+
+
+@pytest.mark.parametrize(
+    ("splits", "changes", "expected"),
+    [
+        ({"train": 20}, {}, ("0-13", "14-15", "16-19")),
+        ({"train": 20}, {"train_entries": 5, "eval_entries": 6}, ("0-4", "13-13", "14-19")),
+        ({"train": 20}, {"data_ratio": 0.5, "train_entries": 3}, ("0-8", "9-9", "10-19")),
+        ({"train": 20, "test": 10}, {"eval_entries": 4}, ("0-17", "18-19", "0-3")),
+        (
+            {"train": 20, "test": 10},
+            {"validation_from": "test", "validation_fraction": 0.5, "eval_entries": 8, "train_entries": 7},
+            ("0-6", "0-3", "4-7"),
+        ),
+        ({"train": 20}, {"validation_from": "test", "validation_fraction": 0.5}, ("0-15", "16-17", "18-19")),
+        ({"train": 20, "validation": 5}, {}, ("0-15", "0-4", "16-19")),
+    ],
+)
+def test_rows_in_their_order(splits, changes, expected):
+    kept = {split: np.arange(count) for split, count in splits.items()}
+    config = DataConfig(order="first", **changes)
+    found = split_rows(kept, {split: rows % 2 for split, rows in kept.items()}, config)
+    assert tuple(f"{rows[0]}-{rows[-1]}" for _, rows in (found[split] for split in SPLITS)) == expected
+    assert all(np.all(np.diff(rows) == 1) for _, rows in found.values())
+
+
+def test_an_order_that_leaves_a_split_empty():
+    with pytest.raises(UserError, match="none is left for train"):
+        split_rows({"train": np.arange(9)}, {"train": np.arange(9) % 2}, DataConfig(order="first", eval_entries=9))

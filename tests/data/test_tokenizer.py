@@ -1,8 +1,10 @@
+import json
 import re
 import time
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +17,12 @@ from lstm_jax.data.tokenizer import (
     KERAS_SPECIAL,
     SPECIAL,
     URL,
+    _cleaned,
     blank_tokenizer,
     encode,
     encode_dataset,
     first_token_id,
+    index_vocabulary,
     learn_vocabulary,
     pretokenize,
     pretokenize_dataset,
@@ -348,3 +352,106 @@ def test_a_dictionary_gives_the_ids_that_the_tokeniser_gives():
     by_library = [encoding.ids or [UNKNOWN] for encoding in tokenizer.encode_batch_fast(texts)]
     assert encode(tokenizer, texts) == by_library
     assert {UNKNOWN, tokenizer.token_to_id("good")} < set(np.concatenate(by_library))
+
+
+def loye(text: str) -> str:
+    """The article's lines, as they are printed."""
+    if "www." in text or "http:" in text or "https:" in text:
+        text = re.sub(r"([^ ]+(?<=\.[a-z]{3}))", "<url>", text)
+    return text
+
+
+LOYE = {"kind": "treebank", "mark_urls": True, "url_rule": "loye"}
+
+
+@given(st.text(alphabet="ab.c w1/\n:", max_size=40), st.sampled_from(["www.", "http:", "https:", ""]))
+def test_the_addresses_of_loye_are_those_of_the_printed_expression(text, sign):
+    text = f"{text[:5]}{sign}{text[5:]}"
+    assert _cleaned(text, TokensConfig(**LOYE)) == loye(text)
+
+
+def test_an_address_of_loye_is_three_tokens():
+    text = "See www.shop.com/a then.and <url>."
+    assert pretokenize([text], TokensConfig(**LOYE)) == ["see < url > /a < url > < url > ."]
+    assert pretokenize([text], TokensConfig(**{**LOYE, "url_rule": "addresses"})) == ["see <url> then.and <url> ."]
+    assert pretokenize(["nothing.but words"], TokensConfig(**LOYE)) == ["nothing.but words"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stop_words_are_removed(kind):
+    texts = ["The good, the bad", "THE", "thee"]
+    config = TokensConfig(kind=kind, min_count=1, stop_words=("the", "Bad"))
+    found = pretokenize(texts, config)
+    assert found == [{"runs": "good ,", "treebank": "good ,", "spaces": "good,"}.get(kind, "good"), "", "thee"]
+    learned_words = learned(texts, kind=kind, stop_words=("the", "Bad")).get_vocab()
+    assert "thee" in learned_words
+    assert not {"the", "bad"} & set(learned_words)
+
+
+def test_stop_words_that_are_not_one_token():
+    with pytest.raises(UserError, match="holds \"don't\", which is 2 tokens do n't; leave it out"):
+        pretokenize(["a"], TokensConfig(kind="treebank", stop_words=("not", "don't")))
+    with pytest.raises(UserError, match="holds '!', which is no token"):
+        pretokenize(["a"], TokensConfig(kind="alphanumeric", stop_words=("!",)))
+    assert pretokenize(["don't go"], TokensConfig(kind="runs", stop_words=("don't",))) == ["go"]
+
+
+@pytest.mark.parametrize("kind", ["runs", "spaces", "treebank"])
+def test_line_breaks_are_kept_if_asked(kind):
+    kept = words_of("good<br />film", kind=kind, keep_breaks=True)
+    assert "br" in "".join(kept)
+    assert words_of("good<br />film", kind=kind) == ["good", "film"]
+
+
+def test_the_index_of_keras(tmp_path):
+    file = tmp_path / "imdb_word_index.json"
+    file.write_text(json.dumps({"film": 2, "the": 1, "rare": 4, "good": 3}))
+    config = TokensConfig(kind="keras", vocabulary_size=7, index_path=str(file))
+    tokenizer = index_vocabulary(file, config)
+    assert encode(tokenizer, ["The film: rare, good!"]) == [[START, 4, 5, KERAS_UNKNOWN, 6]]
+    assert words(tokenizer, "the rare") == ["<START>", "the", "<UNK>"]
+    assert (tokenizer.get_vocab_size(), first_token_id(tokenizer), unknown_id(tokenizer)) == (7, 4, KERAS_UNKNOWN)
+    write_tokenizer(tokenizer, tmp_path / "tokenizer.json")
+    again = read_tokenizer(tmp_path / "tokenizer.json")
+    assert encode(again, ["<PAD> the <UNK>"]) == encode(tokenizer, ["<PAD> the <UNK>"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("not json", "cannot be read as JSON"),
+        ("[1]", "holds no object of words and their ranks"),
+        ("{}", "holds no object of words and their ranks"),
+        ('{"a": "1"}', "holds no object of words and their ranks"),
+        ('{"a": true}', "holds no object of words and their ranks"),
+        ('{"a": 0, "b": 1}', "the 2 ranks are not 1 to 2, each once"),
+        ('{"a": 1, "b": 1}', "the 2 ranks are not 1 to 2, each once"),
+        ('{"a": 1, "<UNK>": 2}', "holds the word '<UNK>', which stands for an id below 4"),
+    ],
+)
+def test_a_malformed_index(content, message, tmp_path):
+    file = tmp_path / "index.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        index_vocabulary(file, TokensConfig(kind="keras", index_path=str(file)))
+    with pytest.raises(UserError, match="cannot be read as JSON"):
+        index_vocabulary(tmp_path / "nothing.json", TokensConfig(kind="keras"))
+
+
+# The review that the article of configs/keras_imdb.py shows, as Keras's ids.
+KERAS_IDS = [
+    *(1, 778, 128, 74, 12, 630, 163, 15, 4, 1766, 7982, 1051, 2, 32, 85, 156, 45, 40, 148, 139, 121, 664, 665, 10, 10),
+    *(1361, 173, 4, 749, 2, 16, 3804, 8, 4, 226, 65, 12, 43, 127, 24, 2, 10, 10),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="LSTM_JAX_TEST_DATA names no folder of reviews")
+def test_ids_counted_on_imdb_are_nearly_those_of_keras():
+    texts = pq.read_table(REAL_DATA / "imdb" / "train.parquet").column("text").to_pylist()
+    (shown,) = (text for text in texts if text.startswith("Begins better than it ends."))
+    counted = learned(texts, kind="keras", vocabulary_size=10_000)
+    (ids,) = encode(counted, [shown])
+    different = [(own, theirs) for own, theirs in zip(ids, KERAS_IDS, strict=True) if own != theirs]
+    assert len(different) == 7
+    assert max(abs(own - theirs) for own, theirs in different) == 61

@@ -165,3 +165,14 @@ def test_a_graph_has_no_parts_without_use(kind, tmp_path):
     read = {name for node in graph.node for name in node.input} | {"probabilities"}
     assert [node.name or node.op_type for node in graph.node if not read & {*node.output}] == []
     assert {constant.name for constant in graph.initializer} <= read
+
+
+@pytest.mark.parametrize("target", ["torch", "onnx"])
+def test_directions_of_different_sizes_are_refused(target, tmp_path):
+    if target == "torch":
+        pytest.importorskip("torch")
+    run = run_with_random_weights(tmp_path / "run", model__bidirectional=True, model__hidden_size_backward=5)
+    with pytest.raises(ConfigError, match=f"--to={target} has one number of units for both directions; this run has"):
+        export(run, [target], tmp_path / "export")
+    same = run_with_random_weights(tmp_path / "same", model__bidirectional=True, model__hidden_size_backward=8)
+    check_plain(same.config.model, target)

@@ -25,6 +25,12 @@ KINDS = {
     "keras, padded": {"kind": "keras", "pad_left": True, "max_length": 12},
     "treebank": {"kind": "treebank", "mark_urls": True, "zero_digits": True},
     "treebank, as written": {"kind": "treebank", "lower_case": False, "max_length": 5},
+    "keras, stop words": {"kind": "keras", "stop_words": ("the", "a", "it"), "pad_right": True, "max_length": 9},
+    "treebank of Loye": {
+        **{"kind": "treebank", "mark_urls": True, "url_rule": "loye", "keep_breaks": True},
+        **{"stop_words": (".", "it", "good"), "unknown_as_padding": True},
+    },
+    "spaces, breaks kept": {"kind": "spaces", "mark_urls": True, "keep_breaks": True, "stop_words": ("so",)},
     "without unknown": {"remove_unknown": True, "mark_urls": True},
 }
 OTHERS = [*TEXTS, "zzz qqq", "  ", "a.b.com/ c..", "x" * 100_001, "y" * 200_000 + " so-so...) it's", "a\x00b\x1b[31m c"]

@@ -13,7 +13,7 @@ from lstm_jax.cells.lstm import LSTMState
 from lstm_jax.cells.reference import lstm_step
 from lstm_jax.config import DropoutConfig, ModelConfig
 from lstm_jax.data.tokenizer import PADDING
-from lstm_jax.layers import lstm_vjp, scan, stack
+from lstm_jax.layers import lstm_vjp, make_layer, scan, stack
 from lstm_jax.layers.pooling import attention
 from lstm_jax.models import classifier as models
 from lstm_jax.models.classifier import DropoutRates, TextClassifier, recurrent_layers
@@ -403,3 +403,38 @@ def test_a_sequence_encoded_in_two_parts_gives_what_the_whole_gives():
     second, last = encode(x[3:], np.maximum(LENGTHS - 3, 0), state)
     assert_close(jnp.concatenate([first, second]), whole)
     assert_close(last, end)
+
+
+@pytest.mark.parametrize("pooling", ["last", "first_last", "mean_max"])
+def test_directions_of_different_sizes(pooling):
+    """Against the two directions by themselves; the pooling ``last`` takes each from the token that it reads last."""
+    config = ModelConfig(
+        layers=2, hidden_size=3, hidden_size_backward=5, bidirectional=True, pooling=pooling, embedding_size=4
+    )
+    model = TextClassifier(config, vocabulary_size=9, classes=2)
+    tokens, lengths = jnp.array([[3, 4], [5, 6], [7, 0]]), jnp.array([3, 2])
+    variables = jax.tree.map(jnp.asarray, randomised(model.init(jax.random.key(0), tokens, lengths), 0))
+    x = model.apply(variables, tokens, method="embed")
+    for params in variables["params"]["layers"]["cells"]:
+        forward, _ = make_layer("lstm", 3).apply(params.forward, x, lengths)
+        backward, _ = make_layer("lstm", 5, reverse=True).apply(params.backward, x, lengths)
+        x = jnp.concatenate([forward, backward], axis=-1)
+    y, _ = model.apply(variables, model.apply(variables, tokens, method="embed"), lengths, method="encode")
+    assert_close(y, x, atol=1e-6)
+    if pooling == "last":
+        end = x[lengths - 1, jnp.arange(2)]
+        pooled = jnp.concatenate([end[:, :3], x[0, :, 3:]], axis=-1)
+        output = variables["params"]["output"]
+        assert_close(
+            model.apply(variables, tokens, lengths), pooled @ output["kernel"] + output["bias"][None], atol=1e-5
+        )
+    assert model.apply(variables, tokens, lengths).shape == (2, 2)
+
+
+def test_the_standard_deviation_of_the_embedding():
+    def table(std):
+        model = TextClassifier(ModelConfig(embedding_size=8, embedding_std=std), vocabulary_size=50, classes=2)
+        return model.init(jax.random.key(0), jnp.ones((1, 1), jnp.int32), jnp.ones(1, jnp.int32))["params"]["embedding"]
+
+    assert_close(10 * table(0.1), table(1.0), rtol=1e-5)
+    assert 0.9 < float(table(1.0).std()) < 1.1

@@ -82,3 +82,19 @@ def test_lanes_of_one_seed_see_the_same_reviews_and_all_lanes_the_same_lengths(e
     assert (together[0] != together[1]).any()
     for lane in together:
         assert sorted(lane[lane >= 0]) == list(range(100))
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_random_batches_of_lanes_have_the_length_of_their_longest_review(epoch):
+    lengths = np.random.default_rng(0).integers(1, 30, 100)
+    config = tiny_config(train__order="random", train__batch_size=4).train
+    chunks = lane_plan(lengths, (8, 16, 32), config, [5, 6, 5], epoch)
+    together = np.concatenate([chunk.examples for chunk in chunks], axis=1)
+    alone = np.concatenate([chunk.examples for chunk in lane_plan(lengths, (8, 16, 32), config, [6], epoch)], axis=1)
+    np.testing.assert_array_equal(together[1], alone[0], "a lane's batches do not depend on the others")
+    for lane in together:
+        assert sorted(lane.ravel()) == list(range(100))
+    assert max(chunk.examples.shape[1] for chunk in chunks) == config.steps_per_call
+    for chunk in chunks:
+        longest = lengths[chunk.examples].max(axis=(0, 2))
+        assert all(chunk.length == min(edge for edge in (8, 16, 32) if edge >= each) for each in longest)
