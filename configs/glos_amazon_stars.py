@@ -63,7 +63,7 @@ def get_config(variant: str = "faithful") -> Config:
     if "improved" in asked:
         improved(config)
         if "deep" in asked:
-            config.model.wide, config.model.dropout.wide = 0, 0.0
+            config.model.wide = 0
         return config
     config.data.tokens.kind = "alphanumeric"
     config.data.tokens.vocabulary_size = 1_000_000

@@ -50,7 +50,11 @@ def _define() -> None:
     flags.DEFINE_bool("explain", False, "With --text: draw the gates and the cell state over the tokens of the text.")
     flags.DEFINE_bool("trust_code", False, cli.TRUST_CODE)
     flags.DEFINE_bool("naive", False, "Also evaluate the bag-of-words baselines.")
-    flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
+    flags.DEFINE_bool(
+        "linear",
+        False,
+        "Also fit and evaluate logistic regression on TF-IDF and on weighted n-grams; needs scikit-learn.",
+    )
     flags.DEFINE_bool(
         "every_epoch", False, "Evaluate the kept weights of every epoch on the training and the test split."
     )
@@ -279,7 +283,7 @@ def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[],
       rows: Returns their rows.
       leaking: Whether to print the baseline that is fitted on all examples of the config's data too.
     """
-    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baselines
 
     accuracies = {}
     if flags.FLAGS.naive:
@@ -287,7 +291,7 @@ def print_baselines(config: Any, corpora: Any, examples: Any, rows: Callable[[],
         if leaking:
             accuracies |= leaking_baseline(config, flags.FLAGS.split)
     if flags.FLAGS.linear:
-        accuracies |= linear_baseline(config, rows())
+        accuracies |= linear_baselines(config, rows())
     for name, accuracy in accuracies.items():
         print(f"{'accuracy of ' + name:<74} {accuracy:.2%}")
 

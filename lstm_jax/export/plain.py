@@ -33,7 +33,7 @@ class LaneWeights(NamedTuple):
       layers: For each layer the weights of its directions, by the names that its cell gives them.
       head: The dense layers before the output.
       output: The output layer.
-      wide: The tables ``words`` and ``pairs`` of the linear part, or nothing.
+      wide: The fields of ``NgramTables`` by name, the weights of the linear part, or nothing.
     """
 
     embedding: HostArray

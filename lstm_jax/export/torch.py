@@ -62,4 +62,5 @@ def state_dict(weights: LaneWeights, residual: bool) -> dict[str, HostArray]:
                 found[f"layers.{module}.{name}_l{depth}{direction}"] = value
     for name, dense in [*((f"head.{n}", own) for n, own in enumerate(weights.head)), ("output", weights.output)]:
         found |= {f"{name}.weight": dense.kernel.T, f"{name}.bias": dense.bias}
-    return found | {f"wide.{name}.weight": table for name, table in weights.wide.items()}
+    tables = {f"wide.{name}.weight": table for name, table in weights.wide.items() if name != "bias"}
+    return found | tables | ({"wide.bias": weights.wide["bias"]} if tables else {})
