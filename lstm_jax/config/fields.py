@@ -238,9 +238,9 @@ class ModelConfig(Group):
     head: tuple[int, ...] = field((), "Widths of the dense layers before the output layer.", low=1)
     wide: int = field(
         0,
-        "Number of table rows for pairs of tokens, and for triples, in a linear part beside the network, which is fitted "
-        "on naive-Bayes-weighted n-grams before the network trains. Predictions average the logits of both. 0: no "
-        "linear part.",
+        "Number of table rows for pairs of tokens, and for triples, in a linear part beside the network. It is fitted "
+        "on naive-Bayes-weighted words, pairs and triples before the network trains; predictions average the logits of "
+        "both. 0: no linear part.",
     )
     output: str = field(
         "softmax", "Output layer: `softmax`, or one `sigmoid` unit for two classes.", choices=("softmax", "sigmoid")

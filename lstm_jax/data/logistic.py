@@ -32,7 +32,7 @@ def fit_logistic(
     """The weights ``[F, C]`` and the biases ``[C]`` that minimise a regularised mean cross-entropy, by L-BFGS.
 
     The weight of a feature is its ratio times a factor u, and the factors are regularised: the loss is the mean
-    cross-entropy in nats plus ``decay / 2 · |u|²``. A feature that tells the classes apart thus gets its weight cheaply.
+    cross-entropy in nats plus ``decay / 2 · |u|²``. A feature that tells the classes apart gets its weight cheaply.
 
     Args:
       features: The features of the examples, a sparse float32 array ``[N, F]``.

@@ -13,7 +13,7 @@ from lstm_jax.data.cache import Facts, cached_file
 from lstm_jax.data.ngrams import NgramTables
 from lstm_jax.files import code_digest, digest
 
-# The strength of the regularisation that validated best on three sets of reviews of different sizes; see BUILD_NOTES.md.
+# The strength of the regularisation, about the best on validation for sets of different sizes; see BUILD_NOTES.md.
 DECAY = 1e-3
 LEAST_EXAMPLES = 2  # N-grams of fewer training examples have no weight.
 
@@ -54,4 +54,5 @@ def fitted(corpus: FlatCorpus, vocabulary_size: int, classes: int, unknown: int,
     ratios = logistic.log_count_ratios(features, corpus.labels, classes)
     weights = np.zeros((vocabulary_size + (ngrams.ORDER - 1) * rows, classes), np.float32)
     weights[used], bias = logistic.fit_logistic(features, corpus.labels, ratios, DECAY)
-    return NgramTables(*np.split(weights, [vocabulary_size, vocabulary_size + rows]), bias)
+    words, pairs, triples = np.split(weights, [vocabulary_size, vocabulary_size + rows])
+    return NgramTables(words, pairs, triples, bias)

@@ -1,7 +1,7 @@
 """N-grams of adjacent tokens as rows of tables: the tokens themselves, and hashed pairs and triples.
 
-Hashing needs no vocabulary of n-grams (fastText, Joulin et al. 2017). The functions ``hashed`` and ``bag_of_ngrams`` are
-for numpy; a network on any device computes the same rows, since ``hashed`` also takes arrays of JAX.
+Hashing needs no vocabulary of n-grams (fastText, Joulin et al. 2017). ``hashed`` takes arrays of numpy or of JAX, so
+that the host, which counts n-grams, and a network on any device find the same rows.
 """
 
 from typing import Any, NamedTuple

@@ -37,7 +37,7 @@ def torch_files(trained: Trained) -> Files:
     fields = {own.name: getattr(config, own.name) for own in dataclasses.fields(config) if own.name != "dropout"}
     sizes = {"vocabulary_size": trained.model.vocabulary_size, "unknown": unknown_id(trained.tokenizer)}
     how = {**fields, **sizes, "classes": trained.model.classes, "lanes": trained.lanes}
-    files["torch.json"] = f"{json.dumps(how, indent=2)}\n".encode()
+    files["torch.json"] = f"{json.dumps(how, indent=2, default=dict)}\n".encode()
     for lane in range(trained.lanes):
         weights = state_dict(lane_weights(trained, lane), config.residual)
         content = io.BytesIO()

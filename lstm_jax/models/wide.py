@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lstm_jax.data.ngrams import ORDER, NgramTables, hashed
+from lstm_jax.data.ngrams import NgramTables, hashed
 from lstm_jax.types import Lengths, Logits, TokenMask, Tokens
 
 
@@ -36,12 +36,9 @@ class WideLinear(nn.Module):
     every_step: bool = False
 
     def setup(self) -> None:
-        sizes = (self.vocabulary_size, *[self.rows] * (ORDER - 1))
-        shapes = NgramTables(*((size, self.outputs) for size in sizes), (self.outputs,))  # type: ignore[arg-type]
-        given = self.weights or NgramTables(*map(jnp.zeros, shapes))
-        *self.tables, self.bias = (
-            self.variable("frozen", name, jnp.asarray, value).value for name, value in given._asdict().items()
-        )
+        words, others = (self.vocabulary_size, self.outputs), (self.rows, self.outputs)
+        self.tables = [self._weights("words", words), self._weights("pairs", others), self._weights("triples", others)]
+        self.bias = self._weights("bias", (self.outputs,))
 
     def __call__(self, tokens: Tokens, lengths: Lengths) -> Logits:
         """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``, of ``tokens[T, B]`` and ``lengths[B]``."""
@@ -59,6 +56,10 @@ class WideLinear(nn.Module):
             for back in range(n + 1):  # A weight stands at the last token of its n-gram.
                 total = total + jnp.concatenate([term[back:], jnp.zeros_like(term[:back])]) / (n + 1)
         return total
+
+    def _weights(self, name: str, shape: tuple[int, ...]) -> Array:
+        value = jnp.zeros(shape) if self.weights is None else jnp.asarray(getattr(self.weights, name))
+        return self.variable("frozen", name, lambda: value).value
 
     def _terms(self, tokens: Tokens, lengths: Lengths) -> list[Float[Array, "T B C"]]:
         """For words, pairs and triples: the weight of each at its last token, 0 where it has occurred before."""

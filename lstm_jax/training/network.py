@@ -36,7 +36,7 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
 
 
 def _linear_part(config: ModelConfig, corpora: Corpora, words: int, classes: int, unknown: int) -> NgramTables:
-    """The weights of the linear part, fitted on the training examples; one sigmoid unit has those of the second class."""
+    """The weights of the linear part, fitted on the training examples, by logit."""
     with stage("fitting the linear part"):
         found = ngram_weights(corpora.train, words, classes, unknown, config.wide)
     if config.output == "sigmoid":

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 WeightsByPath = Mapping[str, np.ndarray]  # Weights by path, such as ``layers/cells/0/input_kernel``.
 
+_TABLES = ("words", "pairs", "triples", "bias")  # Of the linear part.
+
 
 class TorchNetwork(nn.Module):
     """Embedding, an LSTM layer, pooling, output, and the linear part if the config has one."""
@@ -42,7 +44,7 @@ class TorchNetwork(nn.Module):
         values = {"weight": _tensor(weights["output/kernel"].T), "bias": _tensor(weights["output/bias"])}
         self.output.load_state_dict(values)
         if model.wide:
-            for name in ("words", "pairs", "triples", "bias"):  # Fitted before; training leaves them as they are.
+            for name in _TABLES:  # Fitted before; training leaves them as they are.
                 self.register_buffer(name, _tensor(weights[f"wide/{name}"]))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -91,8 +93,9 @@ class TorchNetwork(nn.Module):
     def wide(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Logits of the linear part. Each word, pair and triple of an example counts once."""
         known = _alive(tokens, lengths) & (tokens > self.unknown)
-        total, ngram, there = self.bias, [tokens], known
-        for n, table in enumerate((self.words, self.pairs, self.triples)):
+        *tables, total = (self.get_buffer(name) for name in _TABLES)
+        ngram, there = [tokens], known
+        for n, table in enumerate(tables):
             if n:
                 ngram, there = [_one_later(ngram[0]), *ngram], _one_later(there) & known
             rows = _hashed(ngram, self.model.wide) if n else tokens

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-_LOW = 0xFFFFFFFF
+_LOW, _FACTORS = 0xFFFFFFFF, (0x9E3779B1, 0x85EBCA77, 0x27D4EB2F)
 
 
 def in_segments(recur, x, lengths, size):
@@ -50,6 +50,6 @@ def first_of_each(rows, there):
 
 def ngram_rows(ids, rows):
     """The table row of each n-gram, given by the ids of its tokens, by a hash of 32 bits."""
-    mixed = sum(own * factor for own, factor in zip(ids, (0x9E3779B1, 0x85EBCA77, 0x27D4EB2F))) & _LOW
+    mixed = sum(own * factor for own, factor in zip(ids, _FACTORS, strict=False)) & _LOW
     mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & _LOW
     return (mixed ^ (mixed >> 13)) % rows
