@@ -7,7 +7,7 @@ import numpy as np
 from lstm_jax.types import HostArray
 
 MOST_ITERATIONS = 100
-TOLERANCE = 1e-6  # The relative decrease of the loss at which the fit has converged.
+LEAST_DECREASE = 1e-6  # The relative decrease of the loss at which the fit has converged.
 
 
 def log_count_ratios(features: Any, labels: HostArray, classes: int) -> HostArray:
@@ -59,6 +59,6 @@ def fit_logistic(
     first = np.zeros(size + ratios.shape[1])
     if start is not None:
         first[:size] = np.divide(start, ratios, out=np.zeros_like(start), where=ratios != 0).ravel()
-    options = {"maxiter": MOST_ITERATIONS, "ftol": TOLERANCE, "maxcor": 5}
+    options = {"maxiter": MOST_ITERATIONS, "ftol": LEAST_DECREASE, "maxcor": 5}
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options=options).x.astype(np.float32)
     return found[:size].reshape(ratios.shape) * ratios, found[size:]

@@ -59,7 +59,7 @@ class WideLinear(nn.Module):
 
     def _weights(self, name: str, shape: tuple[int, ...]) -> Array:
         value = jnp.zeros(shape) if self.weights is None else jnp.asarray(getattr(self.weights, name))
-        return self.variable("frozen", name, lambda: value).value
+        return jnp.asarray(self.variable("frozen", name, lambda: value).value)
 
     def _terms(self, tokens: Tokens, lengths: Lengths) -> list[Float[Array, "T B C"]]:
         """For words, pairs and triples: the weight of each at its last token, 0 where it has occurred before."""
