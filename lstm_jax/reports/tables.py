@@ -49,7 +49,7 @@ def summary(params: Any, frozen: Any) -> str:
       params: The trained weights of a TextClassifier. Every leaf has a leading axis L, the lanes.
       frozen: The weights that are not trained, in the same layout.
     """
-    parts = [("embedding", frozen, "frozen")] if frozen else []
+    parts = [(name, frozen[name], "frozen") for name in sorted(frozen)]
     parts += [("embedding", {"embedding": params["embedding"]}, "")] if "embedding" in params else []
     for n, layer in enumerate(params["layers"]["cells"]):
         directions = layer._asdict() if hasattr(layer, "forward") else {"": layer}
