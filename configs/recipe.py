@@ -4,7 +4,7 @@
 * Word vectors from co-occurrence: Levy & Goldberg 2014.
 * Dropout masks shared over time: Gal & Ghahramani 2016.
 * One cycle of the learning rate: Smith & Topin 2019.
-* A linear part over words and pairs of words: Cheng et al. 2016.
+* A linear part over naive-Bayes-weighted words, pairs and triples: Wang & Manning 2012.
 """
 
 from lstm_jax.config import Config
@@ -18,8 +18,7 @@ def apply(config: Config) -> Config:
     config.model.bidirectional = True
     config.model.segment = 50
     config.model.pooling = "mean_max"
-    config.model.wide = 2**18
-    config.model.dropout.wide = 0.5
+    config.model.wide = 2**20
     config.optimizer.learning_rate = 4e-3
     config.optimizer.embedding_lr_scale = 0.15
     config.train.epochs = 4

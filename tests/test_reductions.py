@@ -88,10 +88,10 @@ def layer(make):
 
 
 def wide(n):
-    module = WideLinear(pair_rows=64, vocabulary_size=n + 2, outputs=2, unknown=1)
+    module = WideLinear(rows=64, vocabulary_size=n + 2, outputs=2, unknown=1)
     tokens = jnp.arange(2, n + 2)[:, None]
-    variables = {"params": {"words": growing(n + 2, 2), "pairs": growing(64, 2)}}
-    return lambda variables: module.apply(variables, tokens, jnp.array([n]), None, 0.0), (variables,)
+    tables = {"words": growing(n + 2, 2), "pairs": growing(64, 2), "triples": growing(64, 2), "bias": jnp.zeros(2)}
+    return lambda tables: module.apply({"frozen": tables}, tokens, jnp.array([n])), (tables,)
 
 
 def gradient_of_the_embedding(n):

@@ -113,7 +113,7 @@ def print_baselines(
       leaking: Whether to print the baseline that is fitted on all examples of the config's data too.
       with_naive: Whether ``--naive`` is answered here.
     """
-    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+    from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baselines
 
     accuracies = {}
     if flags.FLAGS.naive and with_naive:
@@ -121,6 +121,6 @@ def print_baselines(
         if leaking:
             accuracies |= leaking_baseline(config, flags.FLAGS.split)
     if flags.FLAGS.linear:
-        accuracies |= linear_baseline(config, rows())
+        accuracies |= linear_baselines(config, rows())
     for name, accuracy in accuracies.items():
         print(f"{'accuracy of ' + name:<{BASELINE_WIDTH}} {accuracy:.2%}")

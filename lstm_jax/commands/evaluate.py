@@ -57,7 +57,11 @@ def _define() -> None:
         "Also evaluate the bag-of-words baselines. With --predictions, also write the class scores of one of them, the "
         "class frequencies of Glos (2021).",
     )
-    flags.DEFINE_bool("linear", False, "Also fit and evaluate logistic regression on TF-IDF; needs scikit-learn.")
+    flags.DEFINE_bool(
+        "linear",
+        False,
+        "Also fit and evaluate logistic regression on TF-IDF and on weighted n-grams; needs scikit-learn.",
+    )
     flags.DEFINE_bool(
         "gradients",
         False,

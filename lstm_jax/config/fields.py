@@ -248,7 +248,6 @@ class DropoutConfig(Group):
     embedding: float = _dropout("Probability that a feature of the embedding is dropped, for the whole example.")
     layers: float = _dropout("Probability that a feature between two layers is dropped, for the whole example.")
     pooled: float = _dropout("Probability that a feature of the pooled vector is dropped.")
-    wide: float = _dropout("Probability that a token or a pair of tokens is dropped from the linear part.")
 
 
 @dataclasses.dataclass
@@ -303,7 +302,10 @@ class ModelConfig(Group):
     )
     head: tuple[int, ...] = field((), "Widths of the dense layers before the output layer.", low=1)
     wide: int = field(
-        0, "Number of table rows for pairs of tokens in a linear part beside the network; 0: no linear part."
+        0,
+        "Number of table rows for pairs of tokens, and for triples, in a linear part beside the network. It is fitted "
+        "on naive-Bayes-weighted words, pairs and triples before the network trains; predictions average the logits of "
+        "both. 0: no linear part.",
     )
     output: str = field(
         "softmax", "Output layer: `softmax`, or one `sigmoid` unit for two classes.", choices=("softmax", "sigmoid")

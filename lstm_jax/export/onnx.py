@@ -8,6 +8,7 @@ import numpy as np
 
 import lstm_jax
 from lstm_jax.config import ModelConfig
+from lstm_jax.data.ngrams import NgramTables
 from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.errors import ConfigError, UserError
 from lstm_jax.export.folder import Files
@@ -73,7 +74,7 @@ _INPUTS = {"tokens": ["T", "B"], "lengths": ["B"]}
 
 def _add_network(graph: "Graph", trained: Trained) -> None:
     """Adds everything from ``tokens`` and ``lengths`` to ``probabilities``."""
-    from lstm_jax.export.onnx_graph import first_tokens
+    from lstm_jax.export.onnx_graph import first_ngrams
 
     config, add, number = trained.config.model, graph.add, graph.integers
     lengths = graph.cast("lengths", INT64)
@@ -81,7 +82,7 @@ def _add_network(graph: "Graph", trained: Trained) -> None:
     once: list[tuple[str, str]] = []
     if config.wide:
         tokens, other = graph.cast("tokens", INT64), unknown_id(trained.tokenizer)
-        once = first_tokens(graph, tokens, alive, config.wide, other)
+        once = first_ngrams(graph, tokens, alive, config.wide, other)
     found = []
     for lane in range(trained.lanes):
         weights = lane_weights(trained, lane)
@@ -90,8 +91,8 @@ def _add_network(graph: "Graph", trained: Trained) -> None:
             z = add("Relu", _dense(graph, dense, z))
         z = _dense(graph, weights.output, z)
         if config.wide:
-            tables = (weights.wide["words"], weights.wide["pairs"])
-            z = add("Add", z, _linear_part(graph, [(t, *own) for t, own in zip(tables, once, strict=True)]))
+            linear = _linear_part(graph, NgramTables(**weights.wide), once)
+            z = add("Mul", add("Add", z, linear), graph.constant(np.full(1, 0.5, np.float32)))
         if config.output == "sigmoid":
             z = add("Concat", add("Mul", z, graph.constant(np.zeros(1, np.float32))), z, axis=1)
         found.append(add("Softmax", z, axis=1))
@@ -185,16 +186,14 @@ def _dense(graph: "Graph", dense: Dense, x: str) -> str:
     return str(graph.add("Add", graph.add("MatMul", x, graph.constant(dense.kernel)), graph.constant(dense.bias)))
 
 
-def _linear_part(graph: "Graph", terms: list[tuple[Any, str, str]]) -> str:
-    """The logits of the linear part from its tables, the rows, and which of them count."""
+def _linear_part(graph: "Graph", tables: NgramTables, once: list[tuple[str, str]]) -> str:
+    """The logits of the linear part from its tables, and the rows of each and which of them count."""
     add, number = graph.add, graph.integers
-    total, count = [], []
-    for table, rows, counted in terms:
-        weights = add("Gather", graph.constant(table), rows)
-        total.append(add("ReduceSum", add("Mul", weights, add("Unsqueeze", counted, number(2))), number(0), keepdims=0))
-        count.append(add("ReduceSum", counted, number(0), keepdims=0))
-    root = add("Sqrt", add("Max", add("Add", *count), graph.constant(np.ones(1, np.float32))))
-    return str(add("Div", add("Add", *total), add("Unsqueeze", root, number(1))))
+    total = graph.constant(tables.bias)
+    for table, (rows, counted) in zip(tables[:-1], once, strict=True):
+        weights = add("Mul", add("Gather", graph.constant(table), rows), add("Unsqueeze", counted, number(2)))
+        total = add("Add", total, add("ReduceSum", weights, number(0), keepdims=0))
+    return total
 
 
 _DIRECTIONS = {1: "forward", 2: "bidirectional"}

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from lstm_jax.data.ngrams import FACTORS, MIXER, ORDER
 from lstm_jax.types import HostArray
 
 _LOW = 2**32
@@ -48,8 +49,8 @@ class Graph:
         return str(self.add("Cast", value, to=kind))
 
 
-def first_tokens(graph: Graph, tokens: str, alive: str, pair_rows: int, unknown: int) -> list[tuple[str, str]]:
-    """For tokens and for pairs: the rows of their tables, ``[T, B]``, and 1.0 where a row first occurs, else 0.0.
+def first_ngrams(graph: Graph, tokens: str, alive: str, table_rows: int, unknown: int) -> list[tuple[str, str]]:
+    """For words, pairs and triples: their rows, ``[T, B]``, and 1.0 where a row first occurs, else 0.0.
 
     The arithmetic is that of ``models.wide``, in int64 without overflow.
 
@@ -57,19 +58,27 @@ def first_tokens(graph: Graph, tokens: str, alive: str, pair_rows: int, unknown:
       graph: The graph to extend.
       tokens: Token ids, ``[T, B]``, int64.
       alive: Which steps lie within their example, ``[T, B]``.
-      pair_rows: Number of rows of the table of pairs.
+      table_rows: Number of rows of the table of pairs, and of that of triples.
       unknown: The id of the unknown token.
     """
     add, number = graph.add, graph.integers
-    start = add("Add", add("Mul", add("Gather", tokens, number(0)), number(0)), number(unknown))
-    before = add("Concat", start, add("Slice", tokens, number(0), number(-1), number(0)), axis=0)
+
+    def one_later(value: str) -> str:
+        start = add("Mul", add("Gather", value, number(0)), number(0))
+        return str(add("Concat", start, add("Slice", value, number(0), number(-1), number(0)), axis=0))
+
     known = add("And", alive, add("Greater", tokens, number(unknown)))
-    both = add("And", known, add("Greater", before, number(unknown)))
-    pairs = _hashed(graph, before, tokens, pair_rows)
-    return [(rows, _first_of_each(graph, rows, there)) for rows, there in ((tokens, known), (pairs, both))]
+    ngram, there, found = [tokens], known, [(tokens, _first_of_each(graph, tokens, known))]
+    for _ in range(ORDER - 1):
+        ngram = [one_later(ngram[0]), *ngram]
+        earlier = one_later(graph.cast(there, onnx.TensorProto.INT64))
+        there = add("And", graph.cast(earlier, onnx.TensorProto.BOOL), known)
+        rows = _hashed(graph, ngram, table_rows)
+        found.append((rows, _first_of_each(graph, rows, there)))
+    return found
 
 
-def _hashed(graph: Graph, first: str, second: str, rows: int) -> str:
+def _hashed(graph: Graph, ids: list[str], rows: int) -> str:
     add, number = graph.add, graph.integers
 
     def times(value: str, factor: int) -> str:
@@ -80,8 +89,11 @@ def _hashed(graph: Graph, first: str, second: str, rows: int) -> str:
     def folded(value: str, bits: int) -> str:
         return str(add("BitwiseXor", value, add("Div", value, number(2**bits))))
 
-    mixed = add("Mod", add("Add", times(first, 0x9E3779B1), times(second, 0x85EBCA77)), number(_LOW))
-    return str(add("Mod", folded(times(folded(mixed, 15), 0xC2B2AE3D), 13), number(rows)))
+    mixed = times(ids[0], FACTORS[0])
+    for own, factor in zip(ids[1:], FACTORS[1:], strict=False):
+        mixed = add("Add", mixed, times(own, factor))
+    mixed = add("Mod", mixed, number(_LOW))
+    return str(add("Mod", folded(times(folded(mixed, 15), MIXER), 13), number(rows)))
 
 
 def _first_of_each(graph: Graph, rows: str, there: str) -> str:

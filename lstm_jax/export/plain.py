@@ -35,7 +35,7 @@ class LaneWeights(NamedTuple):
       pooling: ``kernel``, ``bias`` and ``context`` of the pooling ``attention``, or nothing.
       head: The dense layers before the output.
       output: The output layer.
-      wide: The tables ``words`` and ``pairs`` of the linear part, or nothing.
+      wide: The fields of ``NgramTables`` by name, the weights of the linear part, or nothing.
     """
 
     embedding: HostArray

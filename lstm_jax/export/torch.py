@@ -66,4 +66,5 @@ def state_dict(weights: LaneWeights, residual: bool) -> dict[str, HostArray]:
         found |= {f"{name}.weight": dense.kernel.T, f"{name}.bias": dense.bias}
     if own := weights.pooling:
         found |= {"attention.weight": own["kernel"].T, "attention.bias": own["bias"], "context": own["context"]}
-    return found | {f"wide.{name}.weight": table for name, table in weights.wide.items()}
+    tables = {f"wide.{name}.weight": table for name, table in weights.wide.items() if name != "bias"}
+    return found | tables | ({"wide.bias": weights.wide["bias"]} if tables else {})

@@ -46,10 +46,10 @@ for _name, _make in (("variational_lstm", variational_lstm), ("weight_drop_lstm"
     _scanned = partial(_make, make_lstm=Implementation("scan").layer)
     register(_name, _make, custom_vjp=partial(_make, make_lstm=lstm_vjp), scan=_scanned)
 register("grid_lstm", grid_lstm)
-for _name, _make, _ways in (
-    ("qrnn", qrnn, ("loop", "associative_scan")),
-    ("min_lstm", min_lstm, ("loop", "associative_scan")),
-    ("min_gru", min_gru, ("loop", "associative_scan")),
-    ("diagonal_lstm", diagonal_lstm, ("loop", "newton")),
+for _parallel, _ways in (
+    (qrnn, ("loop", "associative_scan")),
+    (min_lstm, ("loop", "associative_scan")),
+    (min_gru, ("loop", "associative_scan")),
+    (diagonal_lstm, ("loop", "newton")),
 ):
-    register(_name, _make, **{way: partial(_make, implementation=way) for way in _ways})
+    register(_parallel.__name__, _parallel, **{way: partial(_parallel, implementation=way) for way in _ways})

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from lstm_jax.config import ModelConfig
 from lstm_jax.data.batching import Batch
+from lstm_jax.data.ngrams import NgramTables
 from lstm_jax.layers import Layer, bidirectional, make_layer, segmented, stack
 from lstm_jax.layers.dropout import feature_dropout, fold_in, token_dropout
 from lstm_jax.layers.pooling import Pooling
@@ -38,7 +39,6 @@ class DropoutRates(NamedTuple):
     embedding: Scalar
     layers: Scalar
     pooled: Scalar
-    wide: Scalar
 
 
 def matmul_dtype(config: ModelConfig) -> MatmulDtype:
@@ -124,7 +124,8 @@ class TextClassifier(nn.Module):
       vectors: Initial embedding ``[V, D]``; ``None`` draws normal values with the config's standard deviation. An
         embedding that is not trained is in the collection ``frozen`` instead of ``params``.
       every_step: Whether to return logits ``[T, B, C]``, each from the outputs of one step alone, whatever the pooling.
-        A linear part then adds the logits of the tokens so far.
+        A linear part then has the logits of the tokens so far.
+      ngrams: Weights of the linear part, fitted before; ``None``: zeros.
     """
 
     config: ModelConfig
@@ -133,6 +134,7 @@ class TextClassifier(nn.Module):
     unknown: int = 1
     vectors: HostArray | None = None
     every_step: bool = False
+    ngrams: NgramTables | None = None
 
     def setup(self) -> None:
         config = self.config
@@ -145,7 +147,8 @@ class TextClassifier(nn.Module):
         self.output = nn.Dense(outputs)
         if config.wide:
             every_step = self.every_step or config.pooling == "every"
-            self.wide = WideLinear(config.wide, self.vocabulary_size, outputs, self.unknown, every_step)
+            size, ngrams = self.vocabulary_size, self.ngrams
+            self.wide = WideLinear(config.wide, size, outputs, self.unknown, ngrams, every_step)
 
     def __call__(
         self,
@@ -201,7 +204,12 @@ class TextClassifier(nn.Module):
         key: ExampleKeys | None = None,
         rates: DropoutRates | None = None,
     ) -> Logits:
-        """Logits from the layers' outputs; the linear part reads ``tokens`` itself."""
+        """Logits from the layers' outputs; the linear part reads ``tokens`` itself.
+
+        With a linear part they are the mean of the network's logits and its own. In training, which gives ``rates``,
+        they are the network's alone: the fitted weights explain every training example, and would leave the network
+        nothing to learn.
+        """
         pooled = y if self.config.pooling == "every" else self._pooled(y, lengths)
         drops, rate = self._dropout("pooled", 3, key, rates)
         if drops is not None:
@@ -209,8 +217,8 @@ class TextClassifier(nn.Module):
         for dense in self.head:
             pooled = nn.relu(dense(pooled))
         z = self.output(pooled)
-        if self.config.wide:
-            z = z + self.wide(tokens, lengths, *self._dropout("wide", 4, key, rates))
+        if self.config.wide and rates is None:
+            z = (z + self.wide(tokens, lengths)) / 2
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
 
     def token_shares(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B"] | None:
@@ -221,10 +229,10 @@ class TextClassifier(nn.Module):
         return self.pooling(y, lengths, shares=True)
 
     def linear_part(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B C"]:
-        """What each token adds to the logits through the linear part, without dropout; 0 if there is none."""
+        """What each token adds to the logits through the linear part; 0 if there is none."""
         if not self.config.wide:
             return jnp.zeros((*tokens.shape, self.classes))
-        z = self.wide.by_token(tokens, lengths)
+        z = self.wide.by_token(tokens, lengths) / 2
         return jnp.concatenate([jnp.zeros_like(z), z], axis=-1) if self.config.output == "sigmoid" else z
 
     def _dropout(

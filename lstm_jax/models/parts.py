@@ -46,7 +46,7 @@ def network_parts(model: TextClassifier, variables: Params) -> list[NetworkPart]
     outputs = _outputs(model, variables)
     returned = {name: _shown(shape) for name, shape in outputs.items()}
     trained = "embedding" in params
-    table = _shapes(params["embedding"] if trained else variables["frozen"])
+    table = _shapes((params if trained else variables["frozen"])["embedding"])
     parts = [NetworkPart("embedding", "" if trained else "frozen", returned["embed"], table, trained)]
     parts += _layers(model, params["layers"]["cells"], outputs["embed"][-1])
     pooled = returned.get("pooling", returned["layers"])  # Pooling ``every`` leaves the layers' outputs as they are.
@@ -54,7 +54,8 @@ def network_parts(model: TextClassifier, variables: Params) -> list[NetworkPart]
     heads = [f"head_{n}" for n in range(len(config.head))]
     parts += [NetworkPart(name, "", returned[name], _shapes(params[name])) for name in [*heads, "output"]]
     if config.wide:
-        parts.append(NetworkPart("linear part", "", returned["wide"], _shapes(params["wide"])))
+        tables = _shapes(variables["frozen"]["wide"])
+        parts.append(NetworkPart("linear part", "fitted", returned["wide"], tables, trained=False))
     if "objectives" in params:
         parts.append(NetworkPart("objectives", "", "", _shapes(params["objectives"])))
     return parts

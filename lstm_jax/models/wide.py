@@ -1,81 +1,83 @@
-"""A linear part beside the network, over the tokens and pairs of adjacent tokens of an example.
+"""A linear part beside the network, over the words, pairs and triples of adjacent tokens of an example.
 
-Source: Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems". Pairs are hashed into one table as in
-fastText (Joulin et al. 2017). A token counts once, however often it occurs (Wang & Manning 2012).
+Source: Wang & Manning 2012, "Baselines and Bigrams": logistic regression on features weighted by naive Bayes, where an
+n-gram counts once, however often it occurs. ``data.ngram_weights`` fits the weights before the network trains.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from lstm_jax.layers.dropout import fold_in, token_keep_mask
-from lstm_jax.types import ExampleKeys, Lengths, Logits, Scalar, TokenMask, Tokens
+from lstm_jax.data.ngrams import NgramTables, hashed
+from lstm_jax.types import Lengths, Logits, TokenMask, Tokens
 
 
 class WideLinear(nn.Module):
-    """Logits as sums over the distinct tokens and token pairs of an example, divided by the root of their number.
+    """Logits as sums over the distinct words, pairs and triples of an example, and a bias.
 
-    Special tokens, whose ids are at most that of the unknown token, are left out, and so are pairs with one. All
-    weights start at 0.
+    Special tokens, whose ids are at most that of the unknown token, are left out, and so are n-grams with one. The
+    weights are in the collection ``frozen``: the training of the network does not change them.
 
     Attributes:
-      pair_rows: Number of rows of the table of pairs, M.
-      vocabulary_size: Number of rows of the table of tokens, V.
+      rows: Number of rows of the table of pairs, and of that of triples, M.
+      vocabulary_size: Number of rows of the table of words, V.
       outputs: Number of logits, C.
       unknown: The id of the unknown token; ordinary tokens have greater ids.
+      weights: The weights; ``None``: zeros, in whose place those of a run are restored.
       every_step: Whether to return logits after every token, each over the tokens so far.
     """
 
-    pair_rows: int
+    rows: int
     vocabulary_size: int
     outputs: int
     unknown: int
+    weights: NgramTables | None = None
     every_step: bool = False
 
     def setup(self) -> None:
-        self.words = self.param("words", nn.initializers.zeros, (self.vocabulary_size, self.outputs))
-        self.pairs = self.param("pairs", nn.initializers.zeros, (self.pair_rows, self.outputs))
+        words, others = (self.vocabulary_size, self.outputs), (self.rows, self.outputs)
+        self.tables = [self._weights("words", words), self._weights("pairs", others), self._weights("triples", others)]
+        self.bias = self._weights("bias", (self.outputs,))
 
-    def __call__(self, tokens: Tokens, lengths: Lengths, key: ExampleKeys | None, rate: Scalar | float) -> Logits:
-        """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``.
-
-        Args:
-          tokens: Token ids, ``[T, B]``.
-          lengths: Lengths of the examples, ``[B]``.
-          key: One key for each example, to drop tokens and pairs; ``None`` drops none.
-          rate: Probability that a token or a pair is dropped, independently of the others.
-        """
-        total, number = jnp.zeros(()), jnp.zeros(())
-        for n, (weights, counted) in enumerate(self._terms(tokens, lengths)):
-            number = number + counted
-            if key is not None:
-                counted = counted * token_keep_mask(fold_in(key, n), len(tokens), rate)
-            total = total + weights * counted[:, :, None]
-        add = jnp.cumsum if self.every_step else jnp.sum
-        return add(total, axis=0) / jnp.sqrt(jnp.maximum(add(number, axis=0), 1.0))[..., None]
+    def __call__(self, tokens: Tokens, lengths: Lengths) -> Logits:
+        """Logits ``[B, C]``, or ``[T, B, C]`` with ``every_step``, of ``tokens[T, B]`` and ``lengths[B]``."""
+        total = sum(self._terms(tokens, lengths))
+        logits = jnp.cumsum(total, axis=0) if self.every_step else jnp.sum(total, axis=0)
+        return logits + jnp.broadcast_to(self.bias, logits.shape)
 
     def by_token(self, tokens: Tokens, lengths: Lengths) -> Float[Array, "T B C"]:
-        """The share of each token in the logits of whole examples, without dropout; the shares add up to the logits.
+        """The share of each token in the logits of whole examples; the shares and the bias add up to the logits.
 
-        The weight of a pair belongs to both of its tokens, half to each.
+        The weight of an n-gram belongs to its tokens in equal shares.
         """
-        (words, one), (pairs, two) = self._terms(tokens, lengths)
-        half = pairs * two[:, :, None] / 2  # At the second token of each pair.
-        total = words * one[:, :, None] + half + jnp.concatenate([half[1:], jnp.zeros_like(half[:1])])
-        return total / jnp.sqrt(jnp.maximum(jnp.sum(one + two, axis=0), 1.0))[None, :, None]
+        total = jnp.zeros((*tokens.shape, self.outputs))
+        for n, term in enumerate(self._terms(tokens, lengths)):
+            for back in range(n + 1):  # A weight stands at the last token of its n-gram.
+                total = total + jnp.concatenate([term[back:], jnp.zeros_like(term[:back])]) / (n + 1)
+        return total
 
-    def _terms(self, tokens: Tokens, lengths: Lengths) -> tuple[tuple[Float[Array, "T B C"], Float[Array, "T B"]], ...]:
-        """For tokens and for pairs: the weights of each, ``[T, B, C]``, and 1 where it counts, ``[T, B]``."""
-        before = jnp.concatenate([jnp.full_like(tokens[:1], self.unknown), tokens[:-1]])
+    def _weights(self, name: str, shape: tuple[int, ...]) -> Array:
+        value = jnp.zeros(shape) if self.weights is None else jnp.asarray(getattr(self.weights, name))
+        return jnp.asarray(self.variable("frozen", name, lambda: value).value)
+
+    def _terms(self, tokens: Tokens, lengths: Lengths) -> list[Float[Array, "T B C"]]:
+        """For words, pairs and triples: the weight of each at its last token, 0 where it has occurred before."""
         known = (jnp.arange(tokens.shape[0])[:, None] < lengths[None]) & (tokens > self.unknown)
-        terms = []
-        for table, rows, there in (
-            (self.words, tokens, known),
-            (self.pairs, hashed(before, tokens, self.pair_rows), known & (before > self.unknown)),
-        ):
-            terms.append((jnp.take(table, rows, axis=0), first_occurrences(rows, there).astype(jnp.float32)))
-        return tuple(terms)
+        there, ngram, terms = known, [tokens], []
+        for n, table in enumerate(self.tables):
+            if n:
+                ngram = [_one_later(ngram[0]), *ngram]
+                there = _one_later(there) & known
+            rows = hashed(ngram, self.rows) if n else tokens
+            once = first_occurrences(rows, there)
+            terms.append(jnp.where(once[:, :, None], jnp.take(table, rows, axis=0), 0.0))
+        return terms
+
+
+def _one_later(values: Array) -> Array:
+    """``values[T, B]`` one step later, with zeros, or false, at the first step."""
+    return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
 
 
 def first_occurrences(rows: Tokens, there: TokenMask) -> TokenMask:
@@ -85,11 +87,3 @@ def first_occurrences(rows: Tokens, there: TokenMask) -> TokenMask:
     value, place = jax.lax.sort((value, place), dimension=0, num_keys=2)
     first = value != jnp.concatenate([jnp.full_like(value[:1], -1), value[:-1]])
     return jnp.zeros(rows.shape, bool).at[place, jnp.arange(rows.shape[1])[None]].set(first)
-
-
-def hashed(first: Int[Array, "*shape"], second: Int[Array, "*shape"], rows: int) -> Int[Array, "*shape"]:
-    """Hashes pairs of ids to rows: both ids multiplied by odd constants, added, mixed, modulo ``rows``."""
-    mixed = first.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + second.astype(jnp.uint32) * jnp.uint32(0x85EBCA77)
-    mixed = (mixed ^ (mixed >> 15)) * jnp.uint32(0xC2B2AE3D)
-    mixed = mixed ^ (mixed >> 13)
-    return (mixed % jnp.uint32(rows)).astype(jnp.int32)

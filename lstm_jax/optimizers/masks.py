@@ -16,8 +16,8 @@ def embedding(params: Any) -> Any:
 
 
 def hidden_matrices(params: Any) -> Any:
-    """Marks the kernels of recurrent and dense layers; not embedding, linear part, output, or weights of objectives."""
-    outside = ("embedding", "wide", "output", "objectives")
+    """Marks the kernels of recurrent and dense layers; not embedding, output, or weights of objectives."""
+    outside = ("embedding", "output", "objectives")
     return {
         name: jax.tree.map(lambda p, inside=name not in outside: inside and p.ndim == 2, part)
         for name, part in params.items()

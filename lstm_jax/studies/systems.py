@@ -10,7 +10,7 @@ import numpy as np
 from lstm_jax.config import Config
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baselines
 from lstm_jax.files import lock_folder, write_text
 from lstm_jax.reports import tables
 from lstm_jax.studies import trials
@@ -104,7 +104,7 @@ def _baselines(system: System, config: Config, runner: Runner, file: Path) -> di
     if not file.exists():
         corpora = runner.corpora(config)
         found = bag_of_words_baselines(corpora, corpora.test)
-        found |= linear_baseline(config.data, corpus.rows_of(config.data, "test"))
+        found |= linear_baselines(config.data, corpus.rows_of(config.data, "test"))
         write_json(file, found | (leaking_baseline(config.data, "test") if system.leaking else {}))
     return json.loads(file.read_text(encoding="utf-8"))
 

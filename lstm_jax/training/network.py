@@ -4,8 +4,10 @@ import jax
 import numpy as np
 
 from lstm_jax import config as configs
-from lstm_jax.config import Config
+from lstm_jax.config import Config, ModelConfig
 from lstm_jax.data.corpus import Corpora
+from lstm_jax.data.ngram_weights import ngram_weights
+from lstm_jax.data.ngrams import NgramTables
 from lstm_jax.data.tokenizer import unknown_id
 from lstm_jax.data.vectors import first_vectors
 from lstm_jax.errors import ConfigError
@@ -30,7 +32,18 @@ def classifier(config: Config, corpora: Corpora) -> TextClassifier:
         raise ConfigError(f"config.model.embedding_rows is {rows}, but there are {words} words; raise it")
     with stage("making the initial word vectors"):
         vectors = first_vectors(config, corpora)
-    return TextClassifier(config.model, words, classes, unknown_id(corpora.tokenizer), vectors)
+    unknown = unknown_id(corpora.tokenizer)
+    ngrams = _linear_part(config.model, corpora, words, classes, unknown) if config.model.wide else None
+    return TextClassifier(config.model, words, classes, unknown, vectors, ngrams=ngrams)
+
+
+def _linear_part(config: ModelConfig, corpora: Corpora, words: int, classes: int, unknown: int) -> NgramTables:
+    """The weights of the linear part, fitted on the training examples, by logit."""
+    with stage("fitting the linear part"):
+        found = ngram_weights(corpora.train, words, classes, unknown, config.wide)
+    if config.output == "sigmoid":
+        return NgramTables(*(table[..., 1:] - table[..., :1] for table in found))
+    return found
 
 
 def parts_of(config: Config, corpora: Corpora, params: Params, frozen: Params) -> list[NetworkPart]:

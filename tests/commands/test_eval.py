@@ -17,7 +17,7 @@ import lstm_jax
 from lstm_jax.config import from_json
 from lstm_jax.data import corpus
 from lstm_jax.errors import UserError
-from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baseline
+from lstm_jax.evaluation.baselines import bag_of_words_baselines, leaking_baseline, linear_baselines
 from lstm_jax.registry import OBJECTIVES, OPTIMIZERS
 from lstm_jax.training import run
 from tests.commands.helpers import ROOT, TINY, WARNINGS, assert_same_weights
@@ -203,7 +203,7 @@ def test_evaluation_beside_what_was_published_and_all_baselines(command, trained
         if split == "test":
             expected["accuracy reported by the source"] = 0.9
         baselines = bag_of_words_baselines(corpora, getattr(corpora, split)) | leaking_baseline(config.data, split)
-        baselines |= linear_baseline(config.data, corpus.rows_of(config.data, split))
+        baselines |= linear_baselines(config.data, corpus.rows_of(config.data, split))
         expected |= {f"accuracy of {name}": accuracy for name, accuracy in baselines.items()}
         assert table(ended.out) == {name: f"{accuracy:.2%}" for name, accuracy in expected.items()}
         assert figures["lanes"] == [figures["accuracy"]]

@@ -111,7 +111,7 @@ def linear_layer():
 def test_scores_of_a_linear_network_are_exact(linear_layer, wide):
     trained = network(classes=3, model__layer=linear_layer, model__pooling="mean", model__wide=wide)
     found = attributions(trained, CORPUS, np.array([0, 1, 2, 0]))
-    params = jax.tree.map(lambda leaf: leaf[0], trained.variables["params"])
+    params, frozen = (jax.tree.map(lambda leaf: leaf[0], trained.variables[name]) for name in ("params", "frozen"))
     (cell,), head = params["layers"]["cells"], params["output"]["kernel"]
     logits = params["embedding"] @ cell @ head  # Of each token by itself, without the bias.
     for n, (tokens, own) in enumerate(zip(parts(CORPUS, CORPUS.tokens), parts(CORPUS, found.scores), strict=True)):
@@ -119,14 +119,13 @@ def test_scores_of_a_linear_network_are_exact(linear_layer, wide):
         wanted = np.array([contrast(logits[token], chosen) for token in tokens]) / len(tokens)
         if wide:
             batch, lengths = jnp.asarray(tokens)[:, None], jnp.array([len(tokens)])
-            variables = {"params": params}
+            variables = {"params": params, "frozen": frozen}
             shares = trained.model.apply(variables, batch, lengths, method="linear_part")
-            wanted += [contrast(share, chosen) for share in shares[:, 0]]
+            wanted = wanted / 2 + [contrast(share, chosen) for share in shares[:, 0]]
             assert np.abs(shares).max() > 0.05
         np.testing.assert_allclose(own, wanted, atol=1e-5)
-    np.testing.assert_allclose(
-        found.baseline, [contrast(params["output"]["bias"], int(c)) for c in found.classes], atol=1e-5
-    )
+    bias = (params["output"]["bias"] + frozen["wide"]["bias"]) / 2 if wide else params["output"]["bias"]
+    np.testing.assert_allclose(found.baseline, [contrast(bias, int(c)) for c in found.classes], atol=1e-5)
     assert np.abs(found.error).max() < 1e-5
     assert set(found.points) == {attribution.FIRST_PANELS * attribution.PANEL_POINTS}
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lstm_jax.config import Config
-from lstm_jax.evaluation.baselines import LEAKING, LINEAR
+from lstm_jax.evaluation.baselines import LEAKING, TFIDF, WEIGHTED
 from lstm_jax.studies import stacks, systems
 from lstm_jax.studies.systems import System, Systems
 from lstm_jax.training import run
@@ -42,7 +42,8 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
         "faithful: majority",
         "faithful: class frequencies (Glos 2021)",
         "faithful: naive Bayes",
-        f"faithful: {LINEAR}",
+        f"faithful: {TFIDF}",
+        f"faithful: {WEIGHTED}",
         f"faithful: {LEAKING}",
     ]
     folders = (tmp_path / "tiny" / "improved").glob("seed*/lanes.json")
@@ -57,7 +58,7 @@ def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "train_lanes", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(stacks, "evaluate_examples", lambda *_: pytest.fail("tested again"))
-    monkeypatch.setattr(systems, "linear_baseline", lambda *_: pytest.fail("fit again"))
+    monkeypatch.setattr(systems, "linear_baselines", lambda *_: pytest.fail("fit again"))
     assert study().run(tmp_path) == table
 
 

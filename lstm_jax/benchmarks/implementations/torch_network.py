@@ -1,7 +1,7 @@
 """The networks of ``configs/keras_imdb.py`` and ``configs/imdb.py`` written for PyTorch, on the same initial weights.
 
 The network is one LSTM layer, either in one direction with last pooling or bidirectional with mean and max pooling. It
-may read segments, and may have a linear part over tokens and pairs of tokens. Other configs are refused.
+may read segments, and may have a linear part over n-grams. Other configs are refused.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 WeightsByPath = Mapping[str, np.ndarray]  # Weights by path, such as ``layers/cells/0/input_kernel``.
+
+_TABLES = ("words", "pairs", "triples", "bias")  # Of the linear part.
 
 
 class TorchNetwork(nn.Module):
@@ -42,10 +44,8 @@ class TorchNetwork(nn.Module):
         values = {"weight": _tensor(weights["output/kernel"].T), "bias": _tensor(weights["output/bias"])}
         self.output.load_state_dict(values)
         if model.wide:
-            self.words, self.pairs = (
-                nn.EmbeddingBag.from_pretrained(_tensor(weights[f"wide/{name}"]), freeze=False, mode="sum")
-                for name in ("words", "pairs")
-            )
+            for name in _TABLES:  # Fitted before; training leaves them as they are.
+                self.register_buffer(name, _tensor(weights[f"wide/{name}"]))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Logits ``[B, C]`` of ``tokens[T, B]``; all ``lengths[B]`` are at least 1."""
@@ -61,8 +61,8 @@ class TorchNetwork(nn.Module):
         else:
             y = y[lengths - 1, torch.arange(y.shape[1], device=y.device)]
         z = self.output(self.dropped(y, "pooled"))
-        if self.model.wide:
-            z = z + self.wide(tokens, lengths)
+        if self.model.wide and not self.training:
+            z = (z + self.wide(tokens, lengths)) / 2
         return torch.cat([torch.zeros_like(z), z], dim=-1) if self.model.output == "sigmoid" else z
 
     def dropped(self, x: Tensor, place: str) -> Tensor:
@@ -91,20 +91,16 @@ class TorchNetwork(nn.Module):
         return torch.cat([y, _taken(self.lstm[1](_taken(x, reversed_))[0], reversed_)], dim=-1)
 
     def wide(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits of the linear part. Each token and each pair of tokens of an example counts once."""
-        before = torch.cat([torch.full_like(tokens[:1], self.unknown), tokens[:-1]])
+        """Logits of the linear part. Each word, pair and triple of an example counts once."""
         known = _alive(tokens, lengths) & (tokens > self.unknown)
-        total, number = torch.zeros((), device=tokens.device), torch.zeros((), device=tokens.device)
-        pairs = _hashed(before, tokens, self.model.wide)
-        for bag, rows, there in (
-            (self.words, tokens, known),
-            (self.pairs, pairs, known & (before > self.unknown)),
-        ):
-            counted = _first_of_each(rows, there).float()
-            number = number + counted.sum(0)
-            kept = F.dropout(counted, self.rates["wide"], self.training)
-            total = total + bag(rows.T.contiguous(), per_sample_weights=kept.T.contiguous())
-        return total / number.clamp(min=1.0).sqrt()[:, None]
+        *tables, total = (self.get_buffer(name) for name in _TABLES)
+        ngram, there = [tokens], known
+        for n, table in enumerate(tables):
+            if n:
+                ngram, there = [_one_later(ngram[0]), *ngram], _one_later(there) & known
+            rows = _hashed(ngram, self.model.wide) if n else tokens
+            total = total + (table[rows] * _first_of_each(rows, there)[:, :, None]).sum(0)
+        return total
 
 
 def _tensor(values: np.ndarray) -> Tensor:
@@ -145,9 +141,14 @@ def _first_of_each(rows: Tensor, there: Tensor) -> Tensor:
     return torch.zeros_like(there).scatter(0, place, first)
 
 
-def _hashed(first: Tensor, second: Tensor, rows: int) -> Tensor:
-    """The table row of every pair of ids. 32-bit arithmetic is emulated with 64-bit integers."""
+def _one_later(values: Tensor) -> Tensor:
+    return torch.cat([torch.zeros_like(values[:1]), values[:-1]])
+
+
+def _hashed(ids: list[Tensor], rows: int) -> Tensor:
+    """The table row of every n-gram. 32-bit arithmetic is emulated with 64-bit integers."""
     low = 0xFFFFFFFF
-    mixed = (first * 0x9E3779B1 + second * 0x85EBCA77) & low
+    factors = (0x9E3779B1, 0x85EBCA77, 0x27D4EB2F)
+    mixed = torch.stack([own * factor for own, factor in zip(ids, factors, strict=False)]).sum(0) & low
     mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & low
     return (mixed ^ (mixed >> 13)) % rows

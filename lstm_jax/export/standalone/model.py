@@ -44,7 +44,9 @@ class TorchClassifier(nn.Module):
         y = self.pool(y, lengths)
         for dense in self.head:
             y = F.relu(dense(y))
-        z = self.output(y) + (self.wide(tokens, lengths) if self.how["wide"] else 0)
+        z = self.output(y)
+        if self.how["wide"]:
+            z = (z + self.wide(tokens, lengths)) / 2
         return torch.softmax(torch.cat([0 * z, z], -1) if self.how["output"] == "sigmoid" else z, -1)
 
     def recur(self, x, lengths):

@@ -1,10 +1,10 @@
-"""Parts of ``model.py`` that few networks have: segments, and a linear part over tokens and pairs."""
+"""Parts of ``model.py`` that few networks have: segments, and a linear part over words, pairs and triples."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-_LOW = 0xFFFFFFFF
+_LOW, _FACTORS = 0xFFFFFFFF, (0x9E3779B1, 0x85EBCA77, 0x27D4EB2F)
 
 
 def in_segments(recur, x, lengths, size):
@@ -17,22 +17,28 @@ def in_segments(recur, x, lengths, size):
 
 
 class TorchWide(nn.Module):
-    """Sums of the weights of an example's distinct tokens and pairs, divided by the root of their number."""
+    """Sums of the weights of an example's distinct words, pairs and triples, and a bias."""
 
     def __init__(self, vocabulary, rows, outputs, unknown):
         super().__init__()
-        self.words, self.pairs, self.unknown = nn.Embedding(vocabulary, outputs), nn.Embedding(rows, outputs), unknown
+        self.words, self.pairs, self.triples = (nn.Embedding(n, outputs) for n in (vocabulary, rows, rows))
+        self.bias, self.unknown = nn.Parameter(torch.zeros(outputs)), unknown
 
     def forward(self, tokens, lengths):
-        """What is added to the logits ``[B, C]`` of tokens ``[T, B]``."""
-        before = torch.cat([torch.full_like(tokens[:1], self.unknown), tokens[:-1]])
+        """The logits ``[B, C]`` of tokens ``[T, B]``."""
         known = (torch.arange(len(tokens), device=tokens.device)[:, None] < lengths) & (tokens > self.unknown)
-        total, number = torch.zeros(2, device=tokens.device)
-        rows = pair_rows(before, tokens, self.pairs.num_embeddings)
-        for table, own, there in [(self.words, tokens, known), (self.pairs, rows, known & (before > self.unknown))]:
-            counted = first_of_each(own, there).float()
-            total, number = total + (table(own) * counted[:, :, None]).sum(0), number + counted.sum(0)
-        return total / number.clamp(min=1).sqrt()[:, None]
+        total, ngram, there = self.bias, [tokens], known
+        for n, table in enumerate((self.words, self.pairs, self.triples)):
+            if n:
+                ngram, there = [one_later(ngram[0]), *ngram], one_later(there) & known
+            rows = ngram_rows(ngram, table.num_embeddings) if n else tokens
+            total = total + (table(rows) * first_of_each(rows, there)[:, :, None]).sum(0)
+        return total
+
+
+def one_later(values):
+    """Values ``[T, B]`` one step later, with zeros at the first step."""
+    return torch.cat([torch.zeros_like(values[:1]), values[:-1]])
 
 
 def first_of_each(rows, there):
@@ -42,8 +48,8 @@ def first_of_each(rows, there):
     return torch.zeros_like(there).scatter(0, place, first)
 
 
-def pair_rows(first, second, rows):
-    """The table row of each pair of token ids, by a hash of 32 bits."""
-    mixed = (first * 0x9E3779B1 + second * 0x85EBCA77) & _LOW
+def ngram_rows(ids, rows):
+    """The table row of each n-gram, given by the ids of its tokens, by a hash of 32 bits."""
+    mixed = sum(own * factor for own, factor in zip(ids, _FACTORS, strict=False)) & _LOW
     mixed = ((mixed ^ (mixed >> 15)) * 0xC2B2AE3D) & _LOW
     return (mixed ^ (mixed >> 13)) % rows
