@@ -29,7 +29,7 @@ WEIGHTED = "logistic regression on weighted n-grams"
 LEAKING = "class frequencies, fitted on the test set too (leaks labels)"
 INVERSE_REGULARISATION = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C, the inverse of the regularisation strength.
 DECAYS = (1e-2, 3e-3, 1e-3, 3e-4)  # The strengths for weighted n-grams; see ``fit_logistic``.
-COLUMNS = 2**24  # Number of columns of hashed n-grams, a few times the number of n-grams of IMDB's reviews.
+HASHED_COLUMNS = 2**24  # Number of columns of hashed n-grams, a few times the number of n-grams of IMDB's reviews.
 
 
 def bag_of_words_baselines(corpora: corpus.Corpora, examples: FlatCorpus) -> dict[str, float]:
@@ -106,7 +106,7 @@ def linear_baselines(config: DataConfig, rows: pa.Table) -> dict[str, float]:
     * Logistic regression on TF-IDF of the words and pairs of adjacent words that occur in at least two training texts,
       with logarithmic term frequencies.
     * Logistic regression on naive-Bayes-weighted words, pairs and triples, each counted once a text (Wang & Manning
-      2012). They are hashed to ``COLUMNS``, and those of at least two training texts are used.
+      2012). They are hashed to ``HASHED_COLUMNS``, and those of at least two training texts are used.
 
     The words are scikit-learn's, of whole texts. Of each classifier the strength of the regularisation with the best
     validation accuracy is taken.
@@ -133,10 +133,15 @@ def linear_baselines(config: DataConfig, rows: pa.Table) -> dict[str, float]:
     found = {TFIDF: max(scored, key=lambda own: own[0])[1]}
     with stage("fitting logistic regression on weighted n-grams"):
         ngrams = HashingVectorizer(
-            ngram_range=(1, 3), n_features=COLUMNS, binary=True, norm=None, alternate_sign=False, dtype=np.float32
+            ngram_range=(1, 3),
+            n_features=HASHED_COLUMNS,
+            binary=True,
+            norm=None,
+            alternate_sign=False,
+            dtype=np.float32,
         )
         counted = list(map(ngrams.transform, texts))
-        used = np.flatnonzero(np.bincount(counted[0].indices, minlength=COLUMNS) >= 2)
+        used = np.flatnonzero(np.bincount(counted[0].indices, minlength=HASHED_COLUMNS) >= 2)
         counted = [own[:, used] for own in counted]
         scored = list(_weighted_scores(counted, [labels, *others]))
     return found | {WEIGHTED: max(scored, key=lambda own: own[0])[1]}

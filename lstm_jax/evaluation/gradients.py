@@ -34,7 +34,7 @@ from lstm_jax.training.workdir import read_lanes
 from lstm_jax.types import HostArray, Params, Scalar
 
 MOST_EXAMPLES = 256  # The number of examples that a curve is a mean over.
-LEAST_EXAMPLES = 10  # A distance that fewer examples have is left out.
+SHOWN_FROM = 10  # The number of examples from which on a distance is drawn.
 DRAWN_CLIP = 1.0  # The norm at which gradients are clipped in the picture of a config that does not clip.
 # Factors on the recurrent weights with which the gradients of plain networks explode instead of vanishing.
 EXPLODING = {"rnn_tanh": 2.0, "rnn_relu": 1.1}
@@ -97,7 +97,7 @@ def gradient_curve(
     norms = np.asarray(norms, np.float64)
     columns = [np.concatenate(list(each), axis=1)[:, : len(counts)] for each in (norms, norms * factors[:, None, None])]
     plain, clipped = (by_distance(each, counts) for each in columns)
-    kept = np.sum(~np.isnan(plain), axis=1) >= min(LEAST_EXAMPLES, len(counts))
+    kept = np.sum(~np.isnan(plain), axis=1) >= min(SHOWN_FROM, len(counts))
     plain, clipped = plain[kept], clipped[kept]
     return GradientCurve(
         label=label,

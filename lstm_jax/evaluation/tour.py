@@ -29,7 +29,7 @@ from lstm_jax.training.experiment import experiment, network_params
 from lstm_jax.training.network import classifier
 from lstm_jax.types import HostArray, Params
 
-COLUMNS = 100  # Maximum number of columns of a line.
+TOUR_WIDTH = 100  # Maximum number of columns of a line.
 FEATURES, UNITS, STEPS = 5, 10, 3  # Sizes of the layer whose values are printed.
 LONGEST_WORD = 40  # The number of characters from which a word loses its middle.
 SHOWN_TOKENS = 30  # The example that is shown has about so many tokens; of a longer one, twice as many are shown.
@@ -114,7 +114,7 @@ def _example(config: Config, corpora: Corpora, review: ShownReview) -> Iterator[
     pieces = split_text(corpora.tokenizer, text, config.data.tokens)
     most = 2 * SHOWN_TOKENS
     yield from _said(f"Training example {review.number:,}, of class {review.label!r}, as it is in the data.")
-    yield from _said(textwrap.shorten(text, 5 * COLUMNS, placeholder=" …"), indent=4)
+    yield from _said(textwrap.shorten(text, 5 * TOUR_WIDTH, placeholder=" …"), indent=4)
     yield from _said(f"Split into {len(pieces):,} tokens.", blank=True)
     yield from _said(" | ".join(pieces[:most]) + (" | …" if len(pieces) > most else ""), indent=4)
     padding = int((review.ids == PADDING).sum())
@@ -228,10 +228,10 @@ def _outputs(
 
 
 def _said(text: str, indent: int = 0, blank: bool = False) -> list[str]:
-    """A text in lines of at most ``COLUMNS`` columns, after an empty line if ``blank``."""
+    """A text in lines of at most ``TOUR_WIDTH`` columns, after an empty line if ``blank``."""
     space = " " * indent
     lines = textwrap.wrap(
-        printable(text), COLUMNS, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+        printable(text), TOUR_WIDTH, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
     )
     return [""] * blank + lines
 
@@ -243,7 +243,7 @@ def _aligned(*rows: Sequence[str]) -> Iterator[str]:
     for each in zip(*rows, strict=True):
         words = [shortened(printable(word), LONGEST_WORD) for word in each]
         width = max(map(_columns, words)) + 1
-        if used + width > COLUMNS - 4:
+        if used + width > TOUR_WIDTH - 4:
             blocks.append([])
             used = 0
         blocks[-1].append((words, width))

@@ -10,7 +10,7 @@ import pytest
 
 from lstm_jax.config import Config, ModelConfig, validate
 from lstm_jax.evaluation import tour as tours
-from lstm_jax.evaluation.tour import COLUMNS, tour
+from lstm_jax.evaluation.tour import TOUR_WIDTH, tour
 from lstm_jax.layers import make_layer
 from tests.reviews import files, write
 
@@ -49,7 +49,7 @@ def row(lines: list[str], name: str) -> list[str]:
 
 def test_every_section_is_there_and_no_line_is_too_long(sections):
     assert list(sections) == TITLES
-    assert max(len(line) for lines in sections.values() for line in lines) <= COLUMNS
+    assert max(len(line) for lines in sections.values() for line in lines) <= TOUR_WIDTH
 
 
 def test_the_data_are_those_of_the_config(sections):
@@ -116,7 +116,7 @@ def test_the_network_and_its_two_kinds_of_outputs(sections):
 def test_other_networks_have_a_tour_too(fields, tmp_path):
     text = "\n".join(tour(own_config(tmp_path, **fields)))
     assert [line for line in text.splitlines() if line in TITLES] == TITLES
-    assert max(map(len, text.splitlines())) <= COLUMNS
+    assert max(map(len, text.splitlines())) <= TOUR_WIDTH
 
 
 def test_texts_of_the_data_do_not_control_the_terminal_and_wide_letters_stay_aligned():
@@ -127,4 +127,4 @@ def test_texts_of_the_data_do_not_control_the_terminal_and_wide_letters_stay_ali
     assert columns == [ids.index(n) for n in ids.split()]
     lines = list(tours._aligned([*"123"] * 20, ["a" * 500, "\u4f60" * 20, "b"] * 20))
     assert len(lines) == 40
-    assert max(map(tours._columns, lines)) <= COLUMNS
+    assert max(map(tours._columns, lines)) <= TOUR_WIDTH
