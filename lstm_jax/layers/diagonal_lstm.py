@@ -30,7 +30,7 @@ from lstm_jax.layers.base import Layer, check_inputs
 from lstm_jax.registry import nearest
 from lstm_jax.types import ExampleKeys, Hidden, Inputs, Key, Lengths, MatmulDtype, Outputs
 
-TOLERANCE = 1e-4  # Iterations end when none changes a state s by more than this times 1 + |s|.
+SETTLED = 1e-4  # Iterations end when none changes a state s by more than this times 1 + |s|.
 
 
 class DiagonalParams(NamedTuple):
@@ -210,7 +210,7 @@ def newton_states(
         return new, jnp.maximum(*moved), count + 1
 
     def unsettled(state: tuple[LSTMState, Float[Array, ""], Int[Array, ""]]) -> Bool[Array, ""]:
-        return (state[2] < steps) & (state[1] > TOLERANCE)
+        return (state[2] < steps) & (state[1] > SETTLED)
 
     zeros = jnp.zeros((*own.z.shape[:2], own.z.shape[2] // 4))
     start = (
