@@ -30,7 +30,7 @@ from lstm_jax.layers.base import Layer, check_inputs
 from lstm_jax.registry import nearest
 from lstm_jax.types import ExampleKeys, Hidden, Inputs, Key, Lengths, MatmulDtype, Outputs
 
-CONVERGED = 1e-4  # Iterations end when none changes a state s by more than this times 1 + |s|.
+SETTLED = 1e-5  # Iterations end when none changes a state s by more than this times 1 + |s|.
 
 
 class DiagonalParams(NamedTuple):
@@ -84,7 +84,7 @@ def diagonal_lstm(
     Args:
       hidden_size: The number of hidden units, H.
       iterations: The number of Newton iterations, at most T. 0: as many as are needed, until no state s changes by more
-        than 1e-4 (1 + |s|), or until T, which are exact. The paper takes three; a fixed number is not checked.
+        than 1e-5 (1 + |s|), or until T, which are exact. The paper takes three; a fixed number is not checked.
       forget_bias: The initial value of the forget gate's bias.
       reverse: Whether to read from each example's last token to its first.
       matmul_dtype: The type that operands of the input product are rounded to; see ``cells.base.matmul``.
@@ -210,7 +210,7 @@ def newton_states(
         return new, jnp.maximum(*moved), count + 1
 
     def unsettled(state: tuple[LSTMState, Float[Array, ""], Int[Array, ""]]) -> Bool[Array, ""]:
-        return (state[2] < steps) & (state[1] > CONVERGED)
+        return (state[2] < steps) & (state[1] > SETTLED)
 
     zeros = jnp.zeros((*own.z.shape[:2], own.z.shape[2] // 4))
     start = (

@@ -91,6 +91,7 @@ def test_automatic_is_the_loop_on_cpus_and_newton_elsewhere():
         )
 
 
+@pytest.mark.slow
 def test_lanes_are_solved_side_by_side():
     x, state = inputs()
     layer = diagonal_lstm(H, implementation="newton")
