@@ -77,7 +77,7 @@ def test_a_config_that_a_run_has_frozen_can_be_varied(tmp_path):
         ("imdbb", {}, "there is no config 'imdbb'; did you mean 'imdb'"),
         ("studies/quick", {}, "studies/quick returns a Comparison, and train takes a Config; the command that runs"),
         ("nowhere.py", {}, "nowhere.py does not exist"),
-        ("keras_imdb:nope", {}, "the config has no variant 'nope'; it has faithful, padded, improved"),
+        ("keras_imdb:nope", {}, "the config has no variant 'nope'; it has faithful, published, padded, improved"),
         (None, {}, "train takes a Config, the name of a config or the path of a file, not None"),
         ("default", {"hidden_size": 3}, r"config has no field 'hidden_size'; did you mean 'model\.hidden_size'"),
         ("default", {"model__hiden_size": 3}, "config.model has no field 'hiden_size'; did you mean 'hidden_size'"),

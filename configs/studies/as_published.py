@@ -50,7 +50,7 @@ def _system(letter: str, variant: Callable[[str], Config], folder: str) -> Switc
 
 
 def _smaller(letter: str, config: Config) -> Config:
-    config.data.data_ratio = 0.0  # It would override the number of reviews.
+    config.data.data_ratio = -1.0  # It would override the number of reviews.
     config.data.train_entries, config.train.epochs = SIZES[letter]
     config.train.keep_epochs = ""
     if letter == "E":

@@ -30,7 +30,7 @@ def summarize(corpora: Corpora) -> dict[str, SplitSummary]:
         counts = np.bincount(labels, minlength=len(corpora.classes.names)).tolist()
         classes = dict(zip(corpora.classes.names, counts, strict=True))
         repeated = {other: int(np.isin(digests[split], digests[other]).sum()) for other in SPLITS[:n]}
-        mean_length = float(corpora.unknown[split][:, 1].mean())
+        mean_length = float(corpora.unknown[split][:, 1].sum() / max(len(labels), 1))
         unknown_share = corpora.part(split).unknown_share
         found[split] = SplitSummary(len(labels), classes, mean_length, unknown_share, repeated)
     return found

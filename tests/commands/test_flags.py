@@ -70,7 +70,7 @@ def test_help_lists_the_flags_and_all_fields(command, name):
     ("name", "message"),
     [
         ("train", "flag --workdir=None: Flag --workdir must have a value"),
-        ("eval", "give the folder of a run with --workdir, or --config=FILE.py with --naive or --linear"),
+        ("eval", "give the folder of a run with --workdir, or --config=FILE.py with --naive, --linear or --gradients"),
     ],
 )
 def test_workdir_is_required(command, name, message):

@@ -166,7 +166,7 @@ def test_rates_are_refused(name, option, rate):
 
 @pytest.mark.parametrize("name", slow_but(["lstm", *NAMES], "lstm", "variational_lstm"))
 def test_a_classifier_drops_inside_its_layers_without_dropout_between_them(name):
-    config = ModelConfig(embedding_size=D, hidden_size=H, layer=name, layers=2, dropout=DropoutConfig(0, 0, 0, 0, 0))
+    config = ModelConfig(embedding_size=D, hidden_size=H, layer=name, layers=2, dropout=DropoutConfig())
     model, tokens = TextClassifier(config, 9, 2), jnp.arange(6).reshape(3, 2) + 2
     variables = randomised(jax.eval_shape(model.init, jax.random.key(0), tokens, jnp.array([3, 2])), 1)
     rates = DropoutRates(*(jnp.zeros(()) for _ in DropoutRates._fields))

@@ -95,9 +95,13 @@ def test_the_summary_tells_every_layer_and_direction_and_what_is_frozen():
         (
             "every",
             "[T, B, 3]",
-            [["output", "[T, B, 2]", "2, 3×2", "8"], ["linear part", "[T, B, 2]", "7×2, 10×2", "34"]],
+            [["output", "[T, B, 2]", "2, 3×2", "8"], ["linear part", "fitted", "[T, B, 2]", "2, 7×2, 7×2, 10×2", "50"]],
         ),
-        ("attention", "[B, 3]", [["output", "[B, 2]", "2, 3×2", "8"], ["linear part", "[B, 2]", "7×2, 10×2", "34"]]),
+        (
+            "attention",
+            "[B, 3]",
+            [["output", "[B, 2]", "2, 3×2", "8"], ["linear part", "fitted", "[B, 2]", "2, 7×2, 7×2, 10×2", "50"]],
+        ),
     ],
 )
 def test_the_summary_has_a_row_for_the_pooling_and_the_linear_part(pooling, shapes, rows):
