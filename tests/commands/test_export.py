@@ -46,7 +46,7 @@ def test_an_export_evaluates_as_the_run_does_and_is_not_trained_again(command, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to=onx"], "there are 'safetensors', 'torch', 'stablehlo', 'onnx', 'hub'"),
+        (["--to=onx"], "there are 'safetensors', 'torch', 'stablehlo', 'onnx', 'vectors', 'hub'"),
         (["--to=onx"], "did you mean 'onnx'"),
         (["--to="], "--to has no format ''"),
         (["--to=torch,"], "--to has no format ''"),
