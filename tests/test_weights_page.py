@@ -16,7 +16,9 @@ from tests.test_extending import EXAMPLES
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 (SCRIPT,) = re.findall(r"^`encoder\.py`\n\n```python\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
-WEIGHTS, HUB, TRUST = (block.splitlines() for block in re.findall(r"^```sh\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
+WEIGHTS, LONGER, HUB, TRUST = (
+    block.splitlines() for block in re.findall(r"^```sh\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+)
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,10 @@ def test_weights_of_pytorch_are_taken_and_the_model_goes_to_the_hub_and_back(clo
         assert done.returncode == 0, done.stderr
     (printed,) = re.findall(r"^```\n(init_from.*?)```", PAGE, re.MULTILINE | re.DOTALL)
     assert {*printed.splitlines()} <= {*done.stderr.splitlines()}
+    for line in LONGER:
+        done = typed(line, clone)
+        assert done.returncode == 0, done.stderr
+    assert "init_from: took all weights and the state of adam after step" in done.stderr
     with FakeModels() as hub:
         known = {"HF_ENDPOINT": hub.url, "HF_HOME": str(clone / "hf"), "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
         for line in HUB:

@@ -365,17 +365,14 @@ def test_examples_of_the_training_are_refused_or_left_out(command, by_name):
     assert len(pd.read_csv(by_name / "left.csv")) == 24
 
 
-@pytest.mark.parametrize("split", ["train", "validation", "test", "all"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_baselines_need_no_trained_network(command, by_name, split):
     data = ("--config.data.source=files", f"--config.data.path={by_name / 'reviews.csv'}", *COLUMNS)
     ended = command("eval", "--config=configs/default.py", *data, "--naive", f"--split={split}")
     assert ended.code == 0, ended.err
-    count = {"train": 86, "validation": 10, "test": 24, "all": 120}[split]
+    count = {"train": 86, "validation": 10, "test": 24}[split]
     assert ended.out.splitlines()[0] == f"{split}: {count} examples"
-    if split == "all":  # The method of Glos (2021), alone.
-        assert list(table(ended.out)) == ["accuracy of class frequencies, fitted and tested on all (leaks labels)"]
-    else:
-        assert table(ended.out)["accuracy of naive Bayes"] == "100.00%"
+    assert table(ended.out)["accuracy of naive Bayes"] == "100.00%"
 
 
 def test_a_data_set_of_the_hub_is_evaluated_by_the_names_of_its_classes(command, by_name, monkeypatch):
