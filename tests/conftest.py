@@ -22,14 +22,14 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory, worker_id):
+def own_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setenv("LSTM_JAX_CACHE", str(cache))
         # The workers of one run share their compiled programs. The folder of the run is above theirs.
         base = tmp_path_factory.getbasetemp()
-        compiled = (base if worker_id == "master" else base.parent) / "compiled"
+        compiled = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
         compiled.mkdir(exist_ok=True)
         (cache / "jax").symlink_to(compiled)
         jax.config.update("jax_compilation_cache_dir", str(runtime.cache_dir() / "jax"))
