@@ -14,6 +14,7 @@ from lstm_jax.reports import plots, ticks
 from lstm_jax.types import HostArray
 
 SHOWN_DISTANCES = (0, 10, 50, 100, 200)  # The columns of the table.
+LEAST_DRAWN = 1e-8  # The smallest value in the picture.
 
 
 class GradientCurve(NamedTuple):
@@ -37,31 +38,48 @@ class GradientCurve(NamedTuple):
 
 
 def draw_gradients(panels: Mapping[str, Sequence[GradientCurve]], clipping: str, path: Path) -> None:
-    """Draws norms over distance on a logarithmic scale, a panel for each title; clipped ones are dashed."""
-    drawn, grid = plots.figure(7.6 * len(panels), 4.6, 1, len(panels), squeeze=False)
+    """Draws norms over distance, relative to the last token's, on a logarithmic scale; a panel for each title.
+
+    Dashed lines are what clipping leaves. Networks with equal curves share a line. Curves that fall below
+    ``LEAST_DRAWN`` end there.
+    """
+    drawn, grid = plots.figure(9.6, 4.4 * len(panels), len(panels), 1, squeeze=False)
     for axes, (title, curves) in zip(grid.flat, panels.items(), strict=True):
-        for n, curve in enumerate(curves):
-            style = {"color": f"C{n % 10}", "linewidth": 1.5, "linestyle": ("-", ":")[n // 10 % 2]}
-            axes.plot(_positive(curve.mean), label=plots.legend_label(curve.label), **style)
+        for n, equal in enumerate(_equal_ones(curves)):
+            curve, label = equal[0], ",\n".join(plots.legend_label(own.label) for own in equal)
+            style = {"color": f"C{n % 10}", "linewidth": 1.6, "linestyle": ("-", ":")[n // 10 % 2]}
+            axes.plot(_drawn(curve.mean / curve.mean[0]), label=label, **style)
             if curve.factor < 1:
                 dashed = {**style, "linestyle": "--", "linewidth": 1.1}
-                axes.plot(
-                    _positive(curve.clipped), label=f"{printable(curve.label)}, {clipping.split(';')[0]}", **dashed
-                )
+                text = f"{label}, {clipping.split(';')[0]}"
+                axes.plot(_drawn(curve.clipped / curve.mean[0]), label=text, **dashed)
         axes.set_yscale("log")
         ticks.label_plain(axes.yaxis)
         axes.set_xlim(left=0)
         ticks.label_counts(axes.xaxis)
         axes.grid(alpha=0.25)
         axes.set_title(printable(title), fontsize=10)
-        axes.set(xlabel="distance from the last token", ylabel="norm of the gradient, mean over examples")
-        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+        axes.set(xlabel="distance from the last token", ylabel="norm, relative to the last token's")
+        plots.legend_outside(axes, fontsize=8)
     plots.save(drawn, path)
 
 
-def _positive(values: HostArray) -> HostArray:
-    """Values for a logarithmic axis, on which 0 has no place."""
-    return np.where(values > 0, values, np.nan)
+def _equal_ones(curves: Sequence[GradientCurve]) -> list[list[GradientCurve]]:
+    """The curves in groups of equal ones, such as those of layers that start as the same network."""
+    groups: list[list[GradientCurve]] = []
+    for curve in curves:
+        for group in groups:
+            if curve.mean.shape == group[0].mean.shape and np.allclose(curve.mean, group[0].mean, rtol=1e-3, atol=0):
+                group.append(curve)
+                break
+        else:
+            groups.append([curve])
+    return groups
+
+
+def _drawn(values: HostArray) -> HostArray:
+    """Values for a logarithmic axis, on which those below ``LEAST_DRAWN`` have no place."""
+    return np.where(values >= LEAST_DRAWN, values, np.nan)
 
 
 def gradient_table(curves: Sequence[GradientCurve], clipping: str) -> str:
