@@ -170,6 +170,8 @@ class Pictures:
     def draw(self) -> None:
         """Draws the curves so far."""
         rows, folder = read_metrics(self._workdir / "metrics.jsonl"), self._workdir / "plots"
+        if not rows:  # A checkpoint may be written before the first row.
+            return
         plots.draw_curves(rows, self._loop_state.best_lane.best_step, folder)
         plots.draw_epochs(rows, folder / "loss-epochs.png")
 
