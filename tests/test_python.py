@@ -126,7 +126,7 @@ for name in sys.argv[1:]:
 logging.getLogger("lstm_jax").warning("a warning")
 print("root:", logging.getLogger().handlers, logging.getLogger("lstm_jax").handlers)
 """
-LINES = ("steps, examples padded to", "layer 1           LSTM")
+LINES = ("steps, examples padded to", "layer 1    LSTM")
 
 
 def script(tmp_path: Path, before: str = "", after: str = "", names: tuple[str, ...] = ("a",)):
