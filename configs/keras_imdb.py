@@ -24,8 +24,7 @@ after the fifth epoch, when its validation accuracy had fallen from 88.5 to 82.5
 validation accuracy is tested, except in ``published``. The weights of every epoch are kept, so
 ``eval.py --every_epoch`` also gives the figures of the fifth.
 
-Here, on 5,000 reviews of the test half: 86.4 ± 0.6 % (three seeds; 5 epochs of 18 s on 2 CPU cores), improved 90.6 %
-(one seed; 4 epochs of 68 s). The five epochs of the first seed: 83.3, 78.2, 86.1, 85.8, 86.1 %.
+Here, on 5,000 reviews of the test half: 86.4 ± 0.6 % (three seeds; 5 epochs of 18 s on 2 CPU cores). The five epochs of the first seed: 83.3, 78.2, 86.1, 85.8, 86.1 %.
 
 Where we differ:
 
