@@ -102,7 +102,7 @@ def test_the_page_fits_a_screen_and_needs_no_network(folder, tmp_path, width):
     assert found["width"] <= width
     assert found["requests"] == []
     assert found["pictures"] == [True] * 3
-    assert found["shaded"] > 20
+    assert found["shaded"] >= page(folder).count('class="example"'), "every example has a strongest token"
     assert not found["cut"] or width < 1200, "on a wide screen no table scrolls"
     assert found["alerts"] == 1
     assert not re.search(r"(src|href)=\"(?!data:)", page(folder))
