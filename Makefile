@@ -1,6 +1,7 @@
 # make train     creates the environment, trains the default config on generated reviews and evaluates it
 # make test      creates the environment with all that tests need, and runs the quick tests
-# make test-all  runs every test
+# make test-slow runs tests of up to ten seconds more; with make test, these are what .ci/run calls
+# make test-all  runs every test, also the long ones
 # make check     checks style and types
 # make docs      generates the pages that come from the code
 # make systems   trains and tests the published systems and prints their table; DATA=DIR reads files instead of the Hub
@@ -13,7 +14,7 @@ DATA ?=
 
 PIN := --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: train systems test test-all check docs pin clean
+.PHONY: train systems test test-slow test-all check docs pin clean
 
 train: .venv/installed
 	$(BIN)/python train.py --config=configs/default.py --workdir=$(WORKDIR)
@@ -23,7 +24,10 @@ systems: .venv/installed-test
 	$(BIN)/python compare.py --config=configs/studies/systems.py:$(DATA) --workdir=runs/systems
 
 test: .venv/installed-test
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-slow: .venv/installed-test
+	$(PYTEST) -m "slow and not long"
 
 test-all: .venv/installed-test
 	$(PYTEST)

@@ -6,9 +6,6 @@
 DIR holds IMDB's parquet files; without it they come from the Hub. A tenth of the 25,000 labelled training
 reviews is for validation. 50,000 reviews without labels are read for word vectors only. The linear part beside the
 network is fitted before the network trains, and predictions average both.
-
-Here: MEASURE on 5,000 reviews of the test half, naive Bayes 81.32 %, logistic regression on weighted n-grams MEASURE;
-MEASURE on 2 CPU cores.
 """
 
 from lstm_jax.config import Config
@@ -16,10 +13,13 @@ from lstm_jax.configs import recipe
 
 
 def get_config() -> Config:
-    """The shared recipe on reviews of up to 600 tokens."""
+    """The shared recipe with smaller layers and fewer epochs, on reviews of up to 1,200 tokens."""
     config = recipe.apply(Config())
     config.data.source = "imdb"
     config.data.split_block = 100  # Reviews of one film are adjacent; see BUILD_NOTES.md.
-    config.data.tokens.max_length = 600
+    config.data.tokens.max_length = 1_200
     config.data.tokens.truncation = "both"
+    config.model.hidden_size = 64
+    config.train.buckets = 6
+    config.train.epochs = 2
     return config

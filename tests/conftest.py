@@ -9,8 +9,9 @@ from hypothesis import settings
 
 from lstm_jax import runtime
 
-# The last bits of results depend on these flags, so tests and the commands that they run have the same.
-os.environ["XLA_FLAGS"] = runtime.xla_flags()
+# The last bits of results depend on these flags, so tests and the commands that they run have the same. Compiling takes
+# most of the tests' time, and LLVM's optimisations a good part of that.
+os.environ["XLA_FLAGS"] = f"{runtime.xla_flags()} --xla_backend_optimization_level=0"
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", False)
 jax.config.update("jax_default_matmul_precision", "float32")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROWS = [{"text": f"{'good' if n % 2 else 'bad'} film no. {n}", "label": ("bad", "good")[n % 2]} for n in range(200)]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def document(name: str, start: str = "", end: str = "") -> str:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SECTION = re.compile(r"^## (.+?)\n.*?^`(\w+\.py)`\n\n```python\n(.*?)```\n\n```sh\n(.*?)```", re.MULTILINE | re.DOTALL)
 EXAMPLES = SECTION.findall((ROOT / "docs" / "extending.md").read_text(encoding="utf-8"))
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_every_page_that_the_notebook_names_exists():
         assert (NOTEBOOK.parent / page).exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_runs_in_an_empty_folder_and_keeps_what_its_text_promises(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

@@ -17,7 +17,7 @@ PRINTED = re.search(r"<!-- figures: find_rate -->\n```\n(.*?)```", PAGE, re.DOTA
 
 TOUR = re.search(r"<!-- figures: tour -->\n```\n(.*?)```", PAGE, re.DOTALL)[1]
 
-pytestmark = [*WARNINGS, pytest.mark.slow]
+pytestmark = [*WARNINGS, pytest.mark.long]
 
 
 def test_there_are_commands():

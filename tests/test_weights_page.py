@@ -20,7 +20,7 @@ WEIGHTS, LONGER, HUB, TRUST = (
     block.splitlines() for block in re.findall(r"^```sh\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def typed(line, folder, **environment):

@@ -101,13 +101,13 @@ class Model:
         )
 
     def _chosen(self) -> str:
-        """The epoch, or the best validation accuracy if the run has got as far as to its summary."""
+        """The epoch, or the validation accuracy of the weights kept if the run has got as far as to its summary."""
         if self._trained.epoch:
             return f"epoch {self._trained.epoch:,}, "
         summary = read_summary(self._trained.workdir) or {}
         best = summary.get("best_validation_accuracy")
         others = self._trained.lanes == 1 and summary.get("best_step") != self._trained.step  # An exported epoch.
-        return "" if best is None or others else f"best validation accuracy {best:.2%} at "
+        return "" if best is None or others else f"validation accuracy {best:.2%} at "
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """The predictions for texts, in their order.

@@ -83,7 +83,7 @@ def write_report(trained: Trained, evaluated: Evaluated) -> Path:
     sections = [
         *_notes(trained, summary),
         *_figures(trained, evaluated),
-        *_curves(trained.workdir),
+        *_curves(trained.workdir, trained.config.train.best_by),
         *_examples(trained, evaluated),
         *_groups(evaluated),
         *_about(trained, summary),
@@ -132,17 +132,15 @@ def _figures(trained: Trained, evaluated: Evaluated) -> list[str]:
     return [*parts, f'<div class="pair"><div>{table}</div>{picture}</div>']
 
 
-def _curves(workdir: Path) -> list[str]:
+def _curves(workdir: Path, best_by: str) -> list[str]:
     rows = read_metrics(workdir / "metrics.jsonl") if (workdir / "metrics.jsonl").exists() else []
-    validated = [row for row in rows if row["split"] == "validation"]
-    if not validated:
+    if not any(row["split"] == "validation" for row in rows):
         return []
-    best = max(validated, key=lambda row: row["accuracy"])
     figures = []
     with tempfile.TemporaryDirectory() as folder:
-        plots.draw_curves(rows, best["step"], Path(folder))
+        plots.draw_curves(rows, best_by, Path(folder))
         for name, words in (("accuracy", "Accuracy"), ("loss", "Cross-entropy in nats")):
-            caption = f"{words} over steps, in training and validation. The best validation accuracy is marked."
+            caption = f"{words} over steps, in training and validation. The weights kept are marked."
             figures.append(html_figure(Path(folder) / f"{name}.png", caption))
     return [f'<h2>Curves</h2><div class="pair">{"".join(figures)}</div>']
 

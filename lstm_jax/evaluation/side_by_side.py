@@ -16,7 +16,7 @@ from lstm_jax.training.logging import read_metrics
 from lstm_jax.training.workdir import read_config, read_digests, read_summary
 
 CAPTION = (
-    "Validation (thick) and training (thin) over steps. Rings mark the best validation accuracy of each run. "
+    "Validation (thick) and training (thin) over steps. Rings mark the weights that each run keeps. "
     "The lanes of an ensemble have a line each."
 )
 

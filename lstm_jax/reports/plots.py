@@ -119,17 +119,17 @@ def legend_label(name: str) -> str:
     return f" {printable(name)}" if name.startswith("_") else printable(name)
 
 
-def draw_curves(rows: list[dict[str, Any]], best_step: int, folder: Path) -> None:
+def draw_curves(rows: list[dict[str, Any]], best_by: str, folder: Path) -> None:
     """Writes ``loss.png`` and ``accuracy.png`` from the rows of a ``metrics.jsonl``, with one line per lane.
 
     Args:
       rows: The rows.
-      best_step: The step of the best validation accuracy of all lanes, whose weights are kept; 0: there is none.
+      best_by: The field ``train.best_by``: which validation's weights are kept.
       folder: The folder of the pictures.
     """
     lanes = sorted({row["lane"] for row in rows})
-    kept = kept_validations(rows, best_step)
-    title = _kept_title(kept, best_step, len(lanes))
+    kept = kept_validations(rows, best_by)
+    title = _kept_title(kept)
     for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
         drawn, axes = figure(7.6, 4.2)
         for split, style in (("train", {"linewidth": 1.2}), ("validation", {"marker": "o", "linewidth": 1.8})):
@@ -158,28 +158,33 @@ def _dot_alone(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"marker": "o", "markersize": 4} if len(rows) == 1 else {}
 
 
-def kept_validations(rows: list[dict[str, Any]], best_step: int) -> list[dict[str, Any]]:
-    """The validation of each lane after which its weights were kept, from the rows of a ``metrics.jsonl``.
+def kept_validations(rows: list[dict[str, Any]], best_by: str) -> list[dict[str, Any]]:
+    """The validation of each lane after which its weights were kept, by lane, from the rows of a ``metrics.jsonl``.
 
-    That is the first one with the lane's best accuracy. ``best_step`` is the step of the best lane's.
+    Args:
+      rows: The rows.
+      best_by: The field ``train.best_by``. Of equal validations the first one counts.
     """
     validations = [row for row in rows if row["split"] == "validation"]
-    best = max((row for row in validations if row["step"] == best_step), key=lambda row: row["accuracy"], default=None)
-    if best is None:
-        return []
-    # Of the rows of a lane, the last one in this order stays in the dictionary.
-    ordered = sorted(validations, key=lambda row: (row["accuracy"], -row["step"]))
-    kept = {row["lane"]: row for row in ordered} | {best["lane"]: best}
-    return [kept[lane] for lane in sorted(kept)]
+    kept = []
+    for lane in sorted({row["lane"] for row in validations}):
+        own = [row for row in validations if row["lane"] == lane]
+        if best_by == "last":
+            kept.append(own[-1])
+        elif best_by == "loss":
+            kept.append(min(own, key=lambda row: math.inf if row["loss"] is None else row["loss"]))
+        else:
+            kept.append(max(own, key=lambda row: row["accuracy"]))
+    return kept
 
 
-def _kept_title(kept: list[dict[str, Any]], best_step: int, lanes: int) -> str:
+def _kept_title(kept: list[dict[str, Any]]) -> str:
     if not kept:
         return ""
-    best = max((row for row in kept if row["step"] == best_step), key=lambda row: row["accuracy"])
-    lane = f" of lane {best['lane']}" if lanes > 1 else ""
+    best = max(kept, key=lambda row: row["accuracy"])
+    lane = f" of lane {best['lane']}" if len(kept) > 1 else ""
     loss = "" if best["loss"] is None else f", loss {best['loss']:.3g}"
-    return f"weights kept: step {best_step:,}{lane} (best validation accuracy {best['accuracy']:.2%}{loss})"
+    return f"weights kept: step {best['step']:,}{lane} (validation accuracy {best['accuracy']:.2%}{loss})"
 
 
 def draw_epochs(rows: list[dict[str, Any]], path: Path, lane: int = 0) -> None:

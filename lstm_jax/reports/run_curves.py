@@ -31,9 +31,9 @@ class RunCurves(NamedTuple):
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The row of the first validation with the best accuracy of all lanes."""
-        validated = [row for row in self.rows if row["split"] == "validation"]
-        return max(validated, key=lambda row: row["accuracy"], default=None)
+        """The row of the validation whose weights are kept; of several lanes', the one with the highest accuracy."""
+        kept = plots.kept_validations(self.rows, self.config.train.best_by)
+        return max(kept, key=lambda row: row["accuracy"], default=None)
 
 
 def differing_fields(runs: Sequence[RunCurves]) -> dict[str, list[Any]]:
@@ -67,7 +67,7 @@ def _value(value: Any) -> str:
 def run_curves_table(runs: Sequence[RunCurves]) -> Table:
     """The figures of the runs, and the fields in which they differ."""
     fields = differing_fields(runs)
-    columns = ("run", "status", "best validation accuracy", "at step", "steps", "seconds", "parameters", *fields)
+    columns = ("run", "status", "validation accuracy", "at step", "steps", "seconds", "parameters", *fields)
     rows = []
     for n, run in enumerate(runs):
         ended = run.summary if run.summary and run.summary["status"] != "interrupted" else None
@@ -86,7 +86,8 @@ def run_curves_table(runs: Sequence[RunCurves]) -> Table:
                 *(TableCell(_value(values[n]), _sorted_by(values[n])) for values in fields.values()),
             ]
         )
-    return Table("Best validation accuracy of all lanes; seconds are without compiling", columns, rows)
+    title = "Validation accuracy of the weights kept, the best of all lanes; seconds are without compiling"
+    return Table(title, columns, rows)
 
 
 def _number(value: Any, form: str) -> TableCell:
@@ -98,7 +99,7 @@ def _sorted_by(value: Any) -> float | str:
 
 
 def draw_runs(runs: Sequence[RunCurves], path: Path) -> None:
-    """Draws validation and training curves over steps, one colour for each run; rings mark the best validations.
+    """Draws validation and training curves over steps, one colour for each run; rings mark the weights kept.
 
     The lanes of an ensemble have a line each.
     """

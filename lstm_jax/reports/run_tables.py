@@ -23,7 +23,8 @@ def run_table(
     facts: dict[str, str] = {"status": status_of(summary)}
     if summary:
         best = summary["best_validation_accuracy"]
-        facts["best validation accuracy"] = "–" if best is None else f"{best:.2%} at step {summary['best_step']:,}"
+        kept = "–" if best is None else f"{best:.2%} at step {summary['best_step']:,}"
+        facts["validation accuracy of the weights kept"] = kept
         facts["steps"] = f"{summary['steps']:,} ({summary['epochs']:.2f} epochs)"
         times = summary["train_seconds"], summary["compile_seconds"]
         facts["time"] = f"{times[0]:,.1f} s, compiling {times[1]:,.1f} s more"

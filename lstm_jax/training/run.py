@@ -132,7 +132,7 @@ def _train(
     timed = None if follow else startup
     tracked = [] if follow else _tracked(config, len(lanes), path, loop_state.step + 1)
     try:
-        pictures = Pictures(path, loop_state)
+        pictures = Pictures(path, config.train.best_by)
         draw = (lambda: None) if follow else pictures.renew
         run_loop(loop, checkpoint.state, checkpoint.best, loop_state, checkpoints, path, follow, timed, tracked, draw)
         with stage("writing the last checkpoint"):
@@ -155,8 +155,8 @@ def _train(
 class Pictures:
     """The pictures of a run's curves, drawn again while it trains."""
 
-    def __init__(self, workdir: Path, loop_state: LoopState) -> None:
-        self._workdir, self._loop_state = workdir, loop_state
+    def __init__(self, workdir: Path, best_by: str) -> None:
+        self._workdir, self._best_by = workdir, best_by
         self._next = time.monotonic() + DRAW_SECONDS
 
     def renew(self) -> None:
@@ -172,7 +172,7 @@ class Pictures:
         rows, folder = read_metrics(self._workdir / "metrics.jsonl"), self._workdir / "plots"
         if not rows:  # A checkpoint may be written before the first row.
             return
-        plots.draw_curves(rows, self._loop_state.best_lane.best_step, folder)
+        plots.draw_curves(rows, self._best_by, folder)
         plots.draw_epochs(rows, folder / "loss-epochs.png")
 
 

@@ -21,7 +21,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(harness, "MOST_ROUNDS", 5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_suites_of_layers_in_one_file(command, tiny, tmp_path):
     workdir = tmp_path / "W"
     ended = command("bench", "--suite=systems,ragged", "--implementations=auto,scan", f"--workdir={workdir}")

@@ -72,7 +72,7 @@ def test_all_checkpoints_damaged(command, unfinished):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_disk_full_while_training(command, trained, tmp_path, monkeypatch):
     """The disk fills after the first checkpoint. With room again, the run ends as if nothing had happened."""
 
@@ -116,7 +116,7 @@ def small_disk(tmp_path):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_disk_really_full(command, tmp_path, small_disk):
     disk = small_disk(100_000)
     wide = (*TINY, "--config.model.embedding_size=512")

@@ -78,7 +78,7 @@ objectives.register("my_loss", OBJECTIVES["classification"].loss)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_evaluated_without_the_file_of_its_optimizer_and_objective(command, tmp_path):
     (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
     own = (
@@ -186,7 +186,7 @@ def table(out: str) -> dict[str, str]:
     return dict(re.findall(r"^(accuracy .*?)  +(\S+)$", out, re.MULTILINE))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_evaluation_beside_what_was_published_and_all_baselines(command, trained, tmp_path):
     pytest.importorskip("sklearn")
     path = shutil.copytree(trained, tmp_path / "run")
@@ -219,7 +219,7 @@ def test_linear_without_scikit_learn(command, trained, monkeypatch):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_epoch(command, trained, tmp_path):
     ended = command("eval", f"--workdir={trained}", "--every_epoch")
     assert (ended.code, ended.out) == (1, "")

@@ -74,7 +74,7 @@ def test_an_empty_folder_name_is_not_the_current_folder(name, command):
     assert "the folder of the run is ''" in done.error
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_page_works_as_printed(command, trained, tmp_path):
     (line,) = re.findall(r"```sh\npython export\.py (.*)\n```", PAGE)
     run = shutil.copytree(trained, tmp_path / "run")
@@ -88,7 +88,7 @@ def test_the_page_works_as_printed(command, trained, tmp_path):
     isolated(here + onnx, folder, without=("lstm_jax", "jax", "flax", "torch"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_of_the_card_repeats_the_training(command, trained, tmp_path):
     command("export", f"--workdir={trained}", "--to=safetensors", f"--output={tmp_path}")
     (line,) = re.findall(r"```sh\n(.*)\n```", (tmp_path / "README.md").read_text(encoding="utf-8"))

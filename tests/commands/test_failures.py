@@ -91,7 +91,7 @@ def test_success(command):
     assert command("train", "--workdir=x", main=lambda: print("done")) == (0, "done\n", "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_errors_of_the_command_itself(tmp_path):
     """What the other tests check in this process also holds in a separate process."""
     ended = subprocess_command("train", "--help")

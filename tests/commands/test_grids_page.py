@@ -34,7 +34,7 @@ def test_the_page_shows_every_setting():
     assert expected in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_prints_the_table(command, tmp_path, monkeypatch):
     line = re.search(r"^python compare\.py (.*)$", PAGE, re.MULTILINE)[1]
     study, _, workdir = line.partition(" --workdir=")
@@ -57,7 +57,7 @@ def test_the_command_prints_the_table(command, tmp_path, monkeypatch):
     assert "all 48 runs of the grid were finished" in again.err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_code_prints_a_table(tmp_path, monkeypatch, capsys):
     code = re.search(r"<!-- python -->\n```python\n(.*?)```", PAGE, re.DOTALL)[1]
     monkeypatch.chdir(tmp_path)

@@ -183,7 +183,7 @@ def test_a_trained_run_is_evaluated_on_all_that_it_has_not_seen(command, trained
     assert ended.out.startswith(f"test: {facts['test']['examples'] - facts['test']['repeated']['train']:,} reviews")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_on_all_examples_says_what_may_be_tested(command, tmp_path):
     ended = command("train", f"--workdir={tmp_path / 'run'}", *TINY, "--config.data.data_ratio=0")
     assert (ended.code, ended.error[:28]) == (2, "config.data.data_ratio is 0:")

@@ -35,7 +35,7 @@ def test_bench_measures_the_text_pipeline(command, tmp_path, monkeypatch):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["generated-1000.ft.txt.bz2", "text.json"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compare_prints_the_table_of_a_study(command, tmp_path):
     (tmp_path / "study.py").write_text(STUDY)
     ended = command("compare", f"--config={tmp_path / 'study.py'}:grid", f"--workdir={tmp_path / 'w'}")

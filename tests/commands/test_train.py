@@ -43,7 +43,7 @@ def test_bad_reviews(command, tmp_path, name, content, message):
     assert not (tmp_path / "run" / "config.json").exists()  # so that the corrected command may use the folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_odd_reviews_train(command, tmp_path):
     """A text of 1 MB, emoji and NUL are accepted; a row that is not UTF-8 is left out on request."""
     odd = [{"text": "nul \0 and 😀", "label": 1}, *ROWS]
@@ -81,7 +81,7 @@ def test_defaults_that_are_given_are_no_change(command, trained):
     assert ended.out.startswith("done: 12 steps ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_defaults_that_are_given_do_not_change_a_resumed_run(command, trained, unfinished):
     shutil.rmtree(unfinished / "checkpoints" / "12")
     given = ("--config.optimizer.hparams.b1=0.9", "--config.objectives.adversarial.weight=0")

@@ -82,7 +82,7 @@ def name_of(value) -> str:
     return getattr(value, "__name__", str(value)).removeprefix("lstm_jax.configs.")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("module", "variant"), TRAINED, ids=name_of)
 def test_three_steps(module, variant, folder, tmp_path):
     summary = run.train_lanes(small(module, variant, folder), tmp_path)
@@ -94,7 +94,7 @@ def test_three_steps(module, variant, folder, tmp_path):
         assert summary["parameters"] == 2_834_816 + 53_200 + 101
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("module", "variant"), [each for each in VARIANTS if each not in TRAINED], ids=name_of)
 def test_a_step_is_traced(module, variant, folder):
     config = small(module, variant, folder)

@@ -237,7 +237,7 @@ def test_few_files_are_read_as_by_pandas(name):
     differential(strategy, QUICK)(test)()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FORMATS)
 def test_many_files_are_read_as_by_pandas(name):
     test, strategy = FORMATS[name]

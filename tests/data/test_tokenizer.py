@@ -445,7 +445,7 @@ KERAS_IDS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="LSTM_JAX_TEST_DATA names no folder of reviews")
 def test_ids_counted_on_imdb_are_nearly_those_of_keras():
     texts = pq.read_table(REAL_DATA / "imdb" / "train.parquet").column("text").to_pylist()

@@ -71,7 +71,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.slow
+@pytest.mark.long
 def test_scores_agree_with_a_slow_reference(kind):
     trained = network(**{"model__pooling": "mean", **KINDS[kind]})
     found = attributions(trained, CORPUS)
@@ -130,7 +130,7 @@ def test_scores_of_a_linear_network_are_exact(linear_layer, wide):
     assert set(found.points) == {attribution.FIRST_PANELS * attribution.PANEL_POINTS}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_examples_are_explained_alike_alone_and_among_others():
     trained = network(model__pooling="max", model__wide=8, train__buckets=3, train__batch_size=16)
     corpus = toy_corpus(40)
@@ -164,7 +164,7 @@ def test_padding_that_the_network_reads_has_scores():
     assert found.complete.all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_more_points_are_taken_where_the_scores_do_not_add_up(monkeypatch):
     """Maximum pooling has kinks, and weights this large make steps."""
     trained, first = network(scale=1.5, model__pooling="max"), attribution.FIRST_PANELS * attribution.PANEL_POINTS

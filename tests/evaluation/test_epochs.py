@@ -63,7 +63,7 @@ def trained(finished):
     return run_, corpus.prepare(CONFIG.data, run_.tokenizer)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_epoch_has_a_folder_named_by_the_template(finished):
     assert folders(finished[0]) == NAMES
 
@@ -87,7 +87,7 @@ def test_what_is_kept_are_the_evaluated_weights_after_the_epoch(finished):
     assert min(difference(outputs[0], outputs[1]), difference(outputs[1], outputs[2])) > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figures_of_the_best_epoch_are_those_of_the_best_weights(finished, trained):
     run_, corpora = trained
     rows = epochs.every_epoch(run_, corpora)
@@ -138,7 +138,7 @@ def test_damaged_weights_of_an_epoch_are_named(finished, trained, tmp_path):
         epochs.every_epoch(run_._replace(workdir=tmp_path), corpora)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monkeypatch):
     def interrupted(run_log, row):
         if row["step"] > STEPS_PER_EPOCH + 4:
@@ -156,7 +156,7 @@ def test_an_interrupted_run_keeps_all_epochs_in_the_end(finished, tmp_path, monk
     assert_equal(kept(tmp_path), kept(finished[0]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, monkeypatch):
     """Orbax writes in the background and raises errors at the next write, or when it is waited for."""
     config, begun = tiny_config(model__layer="rnn_tanh", train__keep_epochs="epoch_{epoch}"), []
@@ -179,7 +179,7 @@ def test_an_epoch_whose_weights_could_not_be_written_is_made_again(tmp_path, mon
     assert folders(tmp_path) == ["epoch_1", "epoch_2"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_loss_that_is_not_finite_is_null_in_json(tmp_path, monkeypatch):
     config = tiny_config(model__layer="rnn_tanh", train__epochs=1, train__keep_epochs="epoch_{epoch}")
     run.train_lanes(config, tmp_path, [Lane(0, {}), Lane(1, {})])

@@ -92,7 +92,7 @@ def test_the_figure_has_every_token_and_says_what_is_drawn(tmp_path):
     ],
     ids=["segments", "ensemble", "both directions", "every", "gru", "three classes"],
 )
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_prediction_drawn_at_the_last_token_is_that_of_the_text(tmp_path, drawn, fields):
     trained = network(tmp_path, **fields)
     explain.explain_figure(trained, TEXT)
@@ -197,7 +197,7 @@ def test_a_cell_of_ones_own_is_drawn_by_its_own_gates(tmp_path, drawn):
     np.testing.assert_allclose(h[1:], f[1:] * h[:-1] + 1 - f[1:], atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("layer", layers_with_gates())
 def test_every_layer_with_gates_is_drawn(tmp_path, layer):
     drawn = explain.explain_figure(network(tmp_path, model__layer=layer), TEXT)

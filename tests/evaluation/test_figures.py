@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
     return load_run(workdir, config), corpus.prepare(config.data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figures_agree_with_the_predictions_written(trained, tmp_path):
     run_, corpora = trained
     figures = evaluate_examples(run_, corpora.test, "test")
@@ -117,7 +117,7 @@ def test_another_network_than_the_trained_one_is_refused(trained):
         load_run(run_.workdir, validate(other))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_ensemble_is_the_mean_of_the_solo_runs(tmp_path):
     together = tiny_config(train__epochs=1, seed=3, ensemble=2)
     run.train_lanes(together, tmp_path / "both")

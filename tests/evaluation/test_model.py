@@ -45,7 +45,7 @@ def model(tmp_path_factory):
 def test_a_model_says_what_it_is(model, tmp_path):
     best = f"{lstm_jax.train(model.config, model._trained.workdir)['best_validation_accuracy']:.2%}"
     start = f"Model('{model._trained.workdir}': 1 × lstm of 8 units; 2 classes: 'no', 'yes'; "
-    assert repr(model) == f"{start}best validation accuracy {best} at step {model._trained.step})"
+    assert repr(model) == f"{start}validation accuracy {best} at step {model._trained.step})"
     workdir = shutil.copytree(model._trained.workdir, tmp_path / "run")
     (workdir / "summary.json").unlink()
     assert repr(lstm_jax.load(workdir)).endswith(f"'yes'; step {model._trained.step})")

@@ -60,7 +60,7 @@ def evaluated(folder, split: str) -> tuple:
     return trained, Evaluated(f"{split} split", part, rows, lane_probabilities(trained, part.examples))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figures_are_those_of_the_validation_split(folder):
     trained, own = evaluated(folder, "validation")
     figures = evaluation_figures(own.by_lane, own.part.examples.labels, trained.step)
@@ -108,7 +108,7 @@ def test_the_page_fits_a_screen_and_needs_no_network(folder, tmp_path, width):
     assert not re.search(r"(src|href)=\"(?!data:)", page(folder))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_report_is_replaced_by_that_of_a_newer_evaluation_and_not_by_an_older_one(folder, tmp_path):
     place = shutil.copytree(folder, tmp_path / "run")
     written = write_report(*evaluated(place, "test"))
@@ -123,7 +123,7 @@ def test_a_report_is_replaced_by_that_of_a_newer_evaluation_and_not_by_an_older_
     assert "<h1>run: validation split</h1>" in page(place)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "note"),
     [

@@ -112,7 +112,7 @@ def test_the_network_and_its_two_kinds_of_outputs(sections):
     ],
     ids=["every", "attention", "gru"],
 )
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_networks_have_a_tour_too(fields, tmp_path):
     text = "\n".join(tour(own_config(tmp_path, **fields)))
     assert [line for line in text.splitlines() if line in TITLES] == TITLES

@@ -141,7 +141,7 @@ def test_layers_that_a_format_lacks_are_named(target, layer):
         check_plain(ModelConfig(layer=layer), target)
 
 
-@pytest.mark.parametrize("target", [pytest.param(target, marks=pytest.mark.slow) for target in RUNTIMES])
+@pytest.mark.parametrize("target", [pytest.param(target, marks=pytest.mark.long) for target in RUNTIMES])
 def test_probabilities_are_equal(target, tmp_path):
     if target == "torch":
         pytest.importorskip("torch")

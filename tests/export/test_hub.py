@@ -12,7 +12,7 @@ from lstm_jax.training import run
 from tests.export.fake_models import TOKEN, FakeModels
 from tests.training.tiny import tiny_config
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 LOAD = """

@@ -74,7 +74,7 @@ def test_results_and_gradients_equal_those_of_the_scan(composition, lengths):
         assert_close(by_vjp(params, x, state, lengths), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("block", [0, 4])
 def test_products_of_rounded_operands_are_near_those_of_whole_ones(reverse, block):

@@ -58,7 +58,7 @@ def test_smoothed_labels_are_a_mixture_with_the_uniform_distribution(smoothing):
     assert_close(smoothed_cross_entropy(jnp.asarray(logits[0]), labels, smoothing), expected[0], atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("pooling", ["max", "every"])
 def test_no_smoothing_is_classification(pooling):
     config, _, state = made(model__pooling=pooling)
@@ -66,7 +66,7 @@ def test_no_smoothing_is_classification(pooling):
     assert_close(smoothed, plain)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("layer", ["lstm", "gru"])
 def test_adversarial_noise_is_where_the_loss_rises_most(layer):
     """Finite differences: along the noise the loss rises as fast as the gradient's norm, elsewhere more slowly."""
@@ -106,7 +106,7 @@ def test_no_noise_is_classification():
     assert_close(loss_of("adversarial", state, config, epsilon=0.0), loss_of("classification", state, config))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_step_weighs_several_objectives_and_leaves_out_those_of_weight_0():
     def stepped(**weights):
         given = {name: {"weight": weight} for name, weight in weights.items()}

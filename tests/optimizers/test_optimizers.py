@@ -108,7 +108,7 @@ def trained(config, lanes, way, learning_rates):
     return np.concatenate(found, axis=1), compiled[-1] - compiled[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["map", "vmap"])
 @pytest.mark.parametrize("name", ["sgd", "adam", "muon", "schedule_free_adamw", "sophia", "prodigy"])
 def test_a_lane_equals_its_solo_run_which_learns_and_compiles_once(name, way):

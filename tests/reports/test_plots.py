@@ -74,7 +74,7 @@ def test_the_weights_that_are_kept_are_marked_where_they_are(curves, tmp_path, s
         ((accuracy, -step, -lane) for lane, own in enumerate(curves) for step, accuracy in own.items()), default=0
     )
     best_step = -best[1] if best else 0
-    plots.draw_curves(rows_of(curves), best_step, tmp_path)
+    plots.draw_curves(rows_of(curves), "accuracy", tmp_path)
     for drawn, quantity in zip(saved, ("loss", "accuracy"), strict=True):
         check_readable(drawn)
         (axes,) = drawn.axes
@@ -91,18 +91,31 @@ def test_the_weights_that_are_kept_are_marked_where_they_are(curves, tmp_path, s
         )
         title = axes.get_title(loc="left")
         assert title.startswith(f"weights kept: step {best_step:,}")
-        assert f"best validation accuracy {best[0]:.2%}, loss {1.2 - best[0]:.3g})" in title
+        assert f"(validation accuracy {best[0]:.2%}, loss {1.2 - best[0]:.3g})" in title
         assert (f" of lane {-best[2]} " in title) == (len(curves) > 1)
         assert png(tmp_path / f"{quantity}.png")[1]["Title"] == title
+
+
+@pytest.mark.parametrize(("best_by", "steps"), [("accuracy", [20, 10]), ("loss", [10, 30]), ("last", [40, 40])])
+def test_the_validation_that_is_kept_is_the_first_best_one_by_the_criterion(best_by, steps):
+    curves = [[(10, 0.6, 0.3), (20, 0.8, 0.5), (30, 0.8, 0.3), (40, 0.7, None)], [(10, 0.7, None), (30, 0.6, 0.9)]]
+    curves[1].append((40, 0.5, 1.0))
+    rows = [
+        {"split": "validation", "lane": lane, "step": step, "accuracy": accuracy, "loss": loss}
+        for lane, own in enumerate(curves)
+        for step, accuracy, loss in own
+    ]
+    assert [row["step"] for row in plots.kept_validations(rows, best_by)] == steps
+    assert [row["lane"] for row in plots.kept_validations(rows[::-1], "accuracy")] == [0, 1]
 
 
 def test_a_diverged_run_has_a_picture(tmp_path):
     lost = {"step": 26, "epoch": 1.1, "lane": 0, "loss": None}
     diverged = [{**lost, "split": "train", "accuracy": 0.5}, {**lost, "split": "validation", "accuracy": 0.6}]
     rows = [*rows_of([{25: 0.5}]), *diverged]
-    plots.draw_curves(rows, 26, tmp_path)
+    plots.draw_curves(rows, "accuracy", tmp_path)
     title = png(tmp_path / "loss.png")[1]["Title"]
-    assert title == "weights kept: step 26 (best validation accuracy 60.00%)"
+    assert title == "weights kept: step 26 (validation accuracy 60.00%)"
 
 
 @pytest.mark.parametrize("losses", [[0.7, 0.5, 0.4, 0.3], [0.7], [None]], ids=["four rows", "one row", "diverged"])

@@ -15,7 +15,7 @@ from lstm_jax.training.logging import read_metrics
 from tests.studies.helpers import LANES, TIMES, rows_of
 from tests.studies.tiny_study import tiny_task
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_a_study_leaves_what_the_readme_says(finished):
@@ -85,7 +85,7 @@ def test_a_lane_is_the_run_that_train_makes_of_its_config(finished, number, tmp_
     np.testing.assert_allclose(own.loss, [point["loss"] for point in alone], rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_settings_that_leave_a_part_out_are_lanes_of_another_program(tmp_path):
     space = {"learning_rate": (0.01,), "model.dropout.pooled": (0.0, 0.5)}
     study = Comparison({"tiny": tiny_task()}, ("adam",), {"adam": space}, Search(), seeds=2, held_out_seeds=2)
@@ -95,7 +95,7 @@ def test_settings_that_leave_a_part_out_are_lanes_of_another_program(tmp_path):
     assert len(list(tmp_path.glob("lanes/tiny/adam/search-*"))) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
     study = Comparison({"tiny": tiny_task()}, ("adam", "planted"), search=Search(points=2), seeds=1, held_out_seeds=6)
     text = study.run(tmp_path)
@@ -110,7 +110,7 @@ def test_adam_by_another_name_ties_with_adam(planted, tmp_path):
     assert text.count("0/1/0") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     task = tiny_task()
     study = Comparison(
@@ -123,7 +123,7 @@ def test_a_lane_that_diverges_is_recorded_and_the_others_go_on(tmp_path):
     assert {row["learning_rate"] for row in rows_of(tmp_path) if row["stage"] == "held_out"} == {"0.1"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_target_that_no_run_reaches_is_told(tmp_path):
     study = Comparison({"tiny": tiny_task(0.999)}, ("sgd",), search=Search(points=1), seeds=1, held_out_seeds=2)
     assert "No run reached the target of 99.90% on validation (the best reached " in study.run(tmp_path)

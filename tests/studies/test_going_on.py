@@ -32,7 +32,7 @@ def test_a_repeated_command_makes_nothing_and_says_so(copied, monkeypatch, caplo
     assert text == (copied / "table.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
     made, train = [], run.train_lanes
 
@@ -57,7 +57,7 @@ def test_an_extended_study_makes_the_new_lanes_alone(copied, monkeypatch):
     get_config().run(copied)  # the extension stays part of the study
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_extension_is_finished_not_made_twice(copied, tmp_path, monkeypatch):
     whole = shutil.copytree(copied, tmp_path / "whole")
     get_config().run(whole, extend=True)
@@ -86,7 +86,7 @@ def interrupt(study, folder, monkeypatch):
             study.run(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, monkeypatch):
     lines = (copied / "runs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder,) = copied.glob("lanes/tiny/adam/held_out-*")
@@ -100,7 +100,7 @@ def test_an_interruption_of_the_second_stage_changes_nothing(copied, finished, m
     assert without_times(copied) == without_times(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_extension_is_remembered_though_its_optimizer_is_left_out_for_once(copied):
     study = get_config()
     study.run(copied, extend=True)
@@ -112,7 +112,7 @@ def test_an_extension_is_remembered_though_its_optimizer_is_left_out_for_once(co
     assert without_times(copied) == extended
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
     """With an interrupted stack of the first stage, and one of the second whose line the store has lost."""
     study = get_config()
@@ -134,7 +134,7 @@ def test_a_study_goes_on_where_its_reviews_have_moved_to(tmp_path, monkeypatch):
     assert without_times(tmp_path / "study") == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_listed_rates_are_not_extended(tmp_path):
     study = Comparison(
         {"tiny": tiny_task()}, ("adam",), {"adam": {"learning_rate": (1e-5, 1e-2)}}, Search(), seeds=1, held_out_seeds=2
@@ -144,7 +144,7 @@ def test_listed_rates_are_not_extended(tmp_path):
     assert len(rows_of(tmp_path)) == 2 + 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_whose_folders_are_gone_are_made_again(copied):
     before = without_times(copied)
     shutil.rmtree(copied / "lanes" / "tiny" / "sgd")
@@ -162,7 +162,7 @@ def _chosen(folder, name):
     return next(s for s in settings if learning_rate_of(s) == float(chosen["learning_rate"])), settings
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_larger_study_keeps_what_a_smaller_one_made(copied, monkeypatch):
     made, train = [], run.train_lanes
 
@@ -182,7 +182,7 @@ def command(folder):
     return [sys.executable, str(ROOT / "compare.py"), f"--config={study}", f"--workdir={folder}"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_study_goes_on_to_the_same_figures(finished, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command(tmp_path), env=environment, stderr=subprocess.PIPE, text=True)

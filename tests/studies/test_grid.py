@@ -227,7 +227,7 @@ def test_runs_of_other_values_do_not_change_what_an_interrupted_stack_is(tmp_pat
     assert config.optimizer.learning_rate == other.optimizer.learning_rate == 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_grid_leaves_figures_of_every_run(trained):
     rows = rows_of(trained)
     assert len(rows) == 2 * 2 * 2 * 2
@@ -251,7 +251,7 @@ def test_a_grid_leaves_figures_of_every_run(trained):
     assert "hidden size 2, learning rate 1e+38, dropout.pooled 0 diverged with 2 of 2 seeds: 0 at step 1" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("validate_every", [1, 0])
 def test_a_grid_of_which_every_run_diverges_early_ends_and_is_not_trained_again(tmp_path, validate_every, caplog):
     """With two validations the first is in the chunk that diverges; with one no checkpoint was due before it."""
@@ -301,7 +301,7 @@ def test_a_grid_with_more_values_or_fields_trains_those_alone(copied, made):
         assert made == wanted
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_grid_ends_as_if_it_had_not_been(trained, tmp_path, monkeypatch):
     train, count = run.train_lanes, []
 
@@ -330,7 +330,7 @@ def test_an_interrupted_grid_ends_as_if_it_had_not_been(trained, tmp_path, monke
     assert without[0] == without[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_epochs_that_the_base_keeps_are_evaluated_and_their_weights_kept(tmp_path, monkeypatch):
     grid = Grid(base(train__keep_epochs="epoch_{epoch}"), {SIZE: (2, 3)}, seeds=2)
     text = grid.run(tmp_path)
@@ -356,7 +356,7 @@ def test_epochs_that_the_base_keeps_are_evaluated_and_their_weights_kept(tmp_pat
     assert grid.run(tmp_path) == text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_data_may_differ_between_programs(tmp_path):
     fields = {"data.reviews": (200, 300), "train.steps": (2, 3), "model.head": ((), (3,))}
     Grid(base(), fields).run(tmp_path)

@@ -39,7 +39,7 @@ def test_networks_of_the_study_have_equal_numbers_of_weights(layer):
     assert counts[size] / study.weights < 0.025
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_and_its_continuation(tmp_path, monkeypatch):
     table = tiny().run(tmp_path)
     rows = list(csv.DictReader((tmp_path / "runs.csv").read_text().splitlines()))

@@ -18,7 +18,7 @@ def study() -> Switches:
     return Switches((SwitchedSystem("Z", "tiny", tiny(), published),), seeds=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_switch_alone_and_all_together(tmp_path, monkeypatch):
     table = study().run(tmp_path)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]

@@ -28,7 +28,7 @@ def study() -> Systems:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_row_a_variant_from_runs_that_are_made_once(tmp_path, monkeypatch):
     table = study().run(tmp_path)
     lines = table.splitlines()

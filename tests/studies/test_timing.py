@@ -15,7 +15,7 @@ def test_memory_limits_the_lanes(monkeypatch):
     assert timing.most_lanes(LaneChoice("map", 10_000, {}), state_bytes=50) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_steps_and_lanes_are_measured():
     config = validate(tiny_task().config)
     corpora = corpus.prepare(config.data)

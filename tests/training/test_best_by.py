@@ -21,7 +21,7 @@ def test_validations_that_are_better_than_all_before(best_by, kept):
     assert better == kept
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("best_by", ["accuracy", "loss", "last"])
 def test_the_kept_weights_are_the_best_by_their_own_measure(best_by, tmp_path):
     # So high a learning rate overfits: loss and accuracy have their best values at different steps.

@@ -111,7 +111,7 @@ def test_an_epoch_starts_from_zeros():
     assert one[2] != two[2]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_other_objectives_start_from_it_too():
     given = {"classification": {"weight": 1.0}, "adversarial": {"weight": 1.0, "epsilon": 0.0}}
     _, step, state = made(objectives=given)
@@ -120,7 +120,7 @@ def test_other_objectives_start_from_it_too():
     assert_close(sums["loss/adversarial"], sums["loss/classification"], rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lanes_and_devices_share_the_state_out():
     config = tiny_config(**PLAIN, train__carry_state=True)
     rows = np.random.default_rng(0).integers(0, 40, (4, BATCH)).astype(np.int32)
@@ -142,7 +142,7 @@ def test_lanes_and_devices_share_the_state_out():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b[-1], atol=1e-5), carried, other)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_with_a_carried_state_goes_on_bit_equal(tmp_path, monkeypatch):
     # Checkpoints lie within an epoch, and the last batch of an epoch is incomplete.
     config = tiny_config(train__carry_state=True, train__checkpoint_seconds=1e-9, train__best_by="loss")

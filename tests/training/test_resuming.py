@@ -145,7 +145,7 @@ def test_a_run_does_not_go_on_with_other_reviews(finished, tmp_path):
     assert (tmp_path / "tokenizer.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_any_moment_and_started_again_it_ends_bit_equal(finished, tmp_path):
     command = [sys.executable, "train.py", "--config=tests/training/tiny_run.py", f"--workdir={tmp_path}"]
     rng, environment = np.random.default_rng(), {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}

@@ -12,7 +12,6 @@ from lstm_jax.evaluation.figures import evaluate_examples
 from lstm_jax.evaluation.predictions import lane_probabilities, probabilities
 from lstm_jax.training import run
 from lstm_jax.training.logging import read_metrics
-from lstm_jax.training.loop_state import LaneState, LoopState
 from lstm_jax.training.restore import load_run
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import assert_same_run, timeless, tiny_config
@@ -79,7 +78,7 @@ def test_the_learning_rate_follows_the_schedule(tmp_path):
     assert all(row["gradient_norm"] > 0.01 for row in timeless(tmp_path) if row["split"] == "train")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_profile_of_the_asked_steps(tmp_path, caplog):
     with caplog.at_level("INFO"):
         run.train_lanes(tiny_config(train__profile_steps="4:7", train__epochs=1), tmp_path)
@@ -230,22 +229,21 @@ def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
 def test_pictures_are_drawn_again_while_a_run_trains_but_not_too_often(tmp_path, monkeypatch):
     now, drawn = [100.0], []
 
-    def draw(rows, best_step, folder):
-        drawn.append((len(rows), best_step))
+    def draw(rows, best_by, folder):
+        drawn.append((len(rows), best_by))
         now[0] += 2.0  # A drawing takes two seconds, so it may happen every forty.
 
     monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(run.plots, "draw_curves", draw)
     monkeypatch.setattr(run.plots, "draw_epochs", lambda *_: None)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
-    state = LoopState([LaneState(0, best_step=7)])
-    pictures = run.Pictures(tmp_path, state)
+    pictures = run.Pictures(tmp_path, "loss")
     for passed, count in ((4.9, 0), (0.1, 1), (39.9, 1), (0.2, 2)):
         now[0] += passed
         pictures.renew()
         assert len(drawn) == count
     pictures.draw()
-    assert drawn == [(1, 7)] * 3
+    assert drawn == [(1, "loss")] * 3
 
 
 def test_the_loop_draws_after_each_validation_and_does_not_count_the_time(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from lstm_jax.training.loop_state import LoopState
 from lstm_jax.training.workdir import Lane
 from tests.training.tiny import timeless, tiny_config
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CONFIG = tiny_config(train__patience=1, optimizer__name="sgd", optimizer__learning_rate=0.5, train__epochs=3)
 RATES = (0.5, 3e38, 1e-12)

@@ -18,7 +18,7 @@ from lstm_jax.training.workdir import Lane, evaluation_config
 from tests.helpers import assert_equal, random
 from tests.training.tiny import tiny_config
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

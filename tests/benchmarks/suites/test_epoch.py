@@ -53,7 +53,7 @@ def torch_weights(network) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("config", [article(), recipe()], ids=["article", "recipe"])
 def test_losses_and_trained_weights_are_equal(config, tmp_path):
     torch = pytest.importorskip("torch")
@@ -90,7 +90,7 @@ def test_pytorch_refuses_other_networks(tmp_path):
             TorchNetwork(config.model, {}, 1, {})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ours_trains_within_the_clock_without_compiling_and_writes_the_task(tmp_path):
     config = recipe()
     config.train.steps = 3

@@ -17,7 +17,7 @@ def measured(case: str, layout: Layout, seconds_a_lane: list[float]) -> Measurem
     return own.timed([[layout.lanes * each] for each in seconds_a_lane])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_layouts_are_measured_and_nothing_is_kept(tmp_path, monkeypatch):
     for name, value in (("COUNTS", (2,)), ("REPORTED_LANES", 2), ("STEP_ROUNDS", 2), ("RUN_ROUNDS", 1)):
         monkeypatch.setattr(lanes, name, value)

@@ -62,7 +62,7 @@ def test_all_reviews_of_a_file_are_read(tmp_path):
     assert {"--config.data.train_entries=0", "--config.data.eval_entries=0", "--config.model.layers=1"} < set(flags)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_axes_are_measured(tmp_path, monkeypatch):
     for module, name, value in (
         (scaling, "SIZES", tuple(Case(f"T {n}", 2, n, 3, 4) for n in (4, 8))),

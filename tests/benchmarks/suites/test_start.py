@@ -14,7 +14,7 @@ from lstm_jax.errors import UserError
 from tests.commands.helpers import TINY
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_start_is_timed_by_stage_and_leaves_its_cache(tmp_path):
     cold = start.first_step(TINY, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"jax", "vocabularies", "examples", "ids"}, (
