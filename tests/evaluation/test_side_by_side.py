@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def invented(folder, status: str | None = "done", rows: list[dict] | None = None
 
 
 def lines_of(table) -> dict[str, list[str]]:
-    return {line[:26].strip(): line[26:].split() for line in turned_table(table).splitlines()}
+    lines = [re.split(r"\s{2,}", line, maxsplit=1) for line in turned_table(table).splitlines()]
+    return {line[0]: line[-1].split() if len(line) > 1 else [] for line in lines}
 
 
 def test_runs_are_told_apart_by_what_differs_in_their_configs(tmp_path):

@@ -71,9 +71,9 @@ def rows_of(curves, loss=lambda accuracy: 1.2 - accuracy) -> list[dict]:
 @pytest.mark.parametrize("curves", CURVES.values(), ids=CURVES.keys())
 def test_the_weights_that_are_kept_are_marked_where_they_are(curves, tmp_path, saved):
     best = max(
-        ((accuracy, -step, -lane) for lane, own in enumerate(curves) for step, accuracy in own.items()), default=0
+        ((accuracy, -lane, -step) for lane, own in enumerate(curves) for step, accuracy in own.items()), default=0
     )
-    best_step = -best[1] if best else 0
+    best_step = -best[2] if best else 0
     plots.draw_curves(rows_of(curves), "accuracy", tmp_path)
     for drawn, quantity in zip(saved, ("loss", "accuracy"), strict=True):
         check_readable(drawn)
@@ -92,7 +92,7 @@ def test_the_weights_that_are_kept_are_marked_where_they_are(curves, tmp_path, s
         title = axes.get_title(loc="left")
         assert title.startswith(f"weights kept: step {best_step:,}")
         assert f"(validation accuracy {best[0]:.2%}, loss {1.2 - best[0]:.3g})" in title
-        assert (f" of lane {-best[2]} " in title) == (len(curves) > 1)
+        assert (f" of lane {-best[1]} " in title) == (len(curves) > 1)
         assert png(tmp_path / f"{quantity}.png")[1]["Title"] == title
 
 
