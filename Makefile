@@ -1,6 +1,6 @@
 # make train     creates the environment, trains the default config on generated reviews and evaluates it
 # make test      creates the environment with all that tests need, and runs the quick tests
-# make test-slow runs tests of up to ten seconds more; with make test, these are what .ci/run calls
+# make test-slow runs the tests that take longer, but not the long ones; TESTS=PATHS names some of them
 # make test-all  runs every test, also the long ones
 # make check     checks style and types
 # make docs      generates the pages that come from the code
@@ -11,6 +11,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 WORKDIR ?= runs/default
 DATA ?=
+TESTS ?=
 
 PIN := --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
@@ -27,7 +28,7 @@ test: .venv/installed-test
 	$(PYTEST) -m "not slow and not long"
 
 test-slow: .venv/installed-test
-	$(PYTEST) -m "slow and not long"
+	$(PYTEST) -m "slow and not long" $(TESTS)
 
 test-all: .venv/installed-test
 	$(PYTEST)
