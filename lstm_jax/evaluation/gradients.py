@@ -103,10 +103,16 @@ def gradient_curve(
         label=label,
         mean=np.nanmean(plain, axis=1),
         median=np.nanmedian(plain, axis=1),
-        clipped=np.nanmean(clipped, axis=1),
+        clipped=_mean_if_any(clipped),
         total=float(np.median(totals)),
         factor=float(np.median(factors)),
     )
+
+
+def _mean_if_any(values: HostArray) -> HostArray:
+    """The mean of each row's numbers; NaN without any, as at distances where every batch's gradient has overflowed."""
+    counts = np.sum(~np.isnan(values), axis=1)
+    return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def run_gradients(trained: Trained, split: str) -> tuple[str, Path]:

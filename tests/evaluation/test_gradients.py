@@ -98,3 +98,8 @@ def test_a_config_with_another_kind_of_layer_is_valid(kind):
     own = validate(gradients._with_layer(config, kind)).model
     assert (own.layer, own.pooling, own.bidirectional) == (kind, "last", False)
     assert own.implementation == ("custom_vjp" if kind == "lstm" else "auto")
+
+
+def test_a_distance_without_numbers_has_no_mean_and_no_warning():
+    means = gradients._mean_if_any(np.array([[1.0, np.nan, 3.0], [np.nan] * 3]))
+    np.testing.assert_array_equal(means, [2.0, np.nan])
