@@ -129,7 +129,7 @@ def draw_curves(rows: list[dict[str, Any]], best_by: str, folder: Path) -> None:
     """
     lanes = sorted({row["lane"] for row in rows})
     kept = kept_validations(rows, best_by)
-    title = _kept_title(kept)
+    title = _kept_title(kept, len(lanes))
     for name, quantity in (("loss", "cross-entropy (nats)"), ("accuracy", "accuracy")):
         drawn, axes = figure(7.6, 4.2)
         for split, style in (("train", {"linewidth": 1.2}), ("validation", {"marker": "o", "linewidth": 1.8})):
@@ -163,7 +163,7 @@ def kept_validations(rows: list[dict[str, Any]], best_by: str) -> list[dict[str,
 
     Args:
       rows: The rows.
-      best_by: The field ``train.best_by``. Of equal validations the first one counts.
+      best_by: The field ``train.best_by``. As in ``LaneState.is_better``, of equal validations the first one counts.
     """
     validations = [row for row in rows if row["split"] == "validation"]
     kept = []
@@ -178,11 +178,11 @@ def kept_validations(rows: list[dict[str, Any]], best_by: str) -> list[dict[str,
     return kept
 
 
-def _kept_title(kept: list[dict[str, Any]]) -> str:
+def _kept_title(kept: list[dict[str, Any]], lanes: int) -> str:
     if not kept:
         return ""
     best = max(kept, key=lambda row: row["accuracy"])
-    lane = f" of lane {best['lane']}" if len(kept) > 1 else ""
+    lane = f" of lane {best['lane']}" if lanes > 1 else ""
     loss = "" if best["loss"] is None else f", loss {best['loss']:.3g}"
     return f"weights kept: step {best['step']:,}{lane} (validation accuracy {best['accuracy']:.2%}{loss})"
 

@@ -109,6 +109,13 @@ def test_the_validation_that_is_kept_is_the_first_best_one_by_the_criterion(best
     assert [row["lane"] for row in plots.kept_validations(rows[::-1], "accuracy")] == [0, 1]
 
 
+def test_a_lane_is_named_though_the_other_has_no_validation(tmp_path):
+    lost = {"split": "train", "step": 5, "epoch": 0.2, "lane": 0, "loss": None, "accuracy": 0.5}
+    kept = {"split": "validation", "step": 25, "epoch": 1.0, "lane": 1, "loss": 0.4, "accuracy": 0.8}
+    plots.draw_curves([lost, kept], "accuracy", tmp_path)
+    assert png(tmp_path / "loss.png")[1]["Title"].startswith("weights kept: step 25 of lane 1 (")
+
+
 def test_a_diverged_run_has_a_picture(tmp_path):
     lost = {"step": 26, "epoch": 1.1, "lane": 0, "loss": None}
     diverged = [{**lost, "split": "train", "accuracy": 0.5}, {**lost, "split": "validation", "accuracy": 0.6}]
